@@ -1,0 +1,1 @@
+"""The library: data, networks from rows, cost, training, evaluation, tables."""
