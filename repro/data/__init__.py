@@ -1,0 +1,30 @@
+"""Data sets: folders recognised by their layout, their images and labels, augmentation and batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from repro.data import camvid, cityscapes
+from repro.data.classes import CAMVID, CITYSCAPES, IGNORE, ClassSet
+from repro.data.dataset import Dataset, Sample
+from repro.data.images import read_image, read_label, read_sample
+from repro.errors import UserError
+
+__all__ = ["CAMVID", "CITYSCAPES", "IGNORE", "ClassSet", "Dataset", "Sample", "open_dataset",
+           "read_image", "read_label", "read_sample"]
+
+
+def open_dataset(path) -> Dataset:
+    """List the data set in the folder `path`, whose layout is recognised: Cityscapes (minicity too) or CamVid.
+
+    Raises UserError for a path that is no folder, an unknown layout, a needed split without images and images
+    without label. Files are listed, not read.
+    """
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        raise UserError(f"{path}: {'not a folder' if root.exists() else 'no such folder'}")
+    for layout in (cityscapes, camvid):
+        if layout.recognises(root):
+            return layout.load(root)
+    raise UserError(f"{path}: the folder's layout is not recognised; known are {cityscapes.LAYOUT} "
+                    f"and {camvid.LAYOUT}")

@@ -1,0 +1,83 @@
+"""Random scale, crop and flip of an image and its label together (the recipe of arXiv 1605.06885, assumed here).
+
+A `Placement` says where a crop lies; drawing one is all the randomness, placing is a pure function of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import cv2
+import numpy as np
+
+from repro.data.classes import IGNORE
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet's RGB values in 0–1, as gluoncv's models expect
+STD = (0.229, 0.224, 0.225)
+FILL = tuple(round(255 * value) for value in MEAN)  # the padding colour: within 0.01 of 0 once normalised
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A crop of the image scaled by `scale`: its top-left corner (px of the scaled image), and whether mirrored.
+
+    A negative corner, or a crop that ends beyond the scaled image, is padded.
+    """
+
+    scale: float = 1.0
+    top: int = 0
+    left: int = 0
+    flip: bool = False
+
+
+def draw(random, size: Tuple[int, int], crop: Tuple[int, int], scales: Tuple[float, float]) -> Placement:
+    """Draw a placement of a `crop` (H, W) on an image of `size` (H, W) with numpy's RandomState `random`.
+
+    The scale is uniform in `scales`. Along an axis where the scaled image is larger, the crop is uniform within
+    it; where it is smaller, the image is uniform within the crop. Mirrored with probability 1/2.
+    """
+    scale = float(random.uniform(*scales))
+    scaled = _scaled(size, scale)
+    top, left = (int(random.randint(min(0, have - want), max(0, have - want) + 1))
+                 for have, want in zip(scaled, crop))
+    return Placement(scale, top, left, bool(random.randint(2)))
+
+
+def place_image(image: np.ndarray, placement: Placement, crop: Tuple[int, int]) -> np.ndarray:
+    """The crop of a uint8 (H, W, 3) RGB image: scaled bilinearly, padded with the mean colour."""
+    return _place(image, placement, crop, cv2.INTER_LINEAR, FILL)
+
+
+def place_label(label: np.ndarray, placement: Placement, crop: Tuple[int, int]) -> np.ndarray:
+    """The crop of a uint8 (H, W) label: scaled to the nearest id, padded with 255."""
+    # _EXACT, because cv2's plain INTER_NEAREST lies up to half a pixel off the bilinear grid.
+    return _place(label, placement, crop, cv2.INTER_NEAREST_EXACT, IGNORE)
+
+
+def normalise(image: np.ndarray, out: np.ndarray) -> None:
+    """Write a uint8 (H, W, 3) RGB image into `out`, float32 (3, H, W): (value / 255 - mean) / std."""
+    for channel, plane in enumerate(cv2.split(image)):
+        np.multiply(plane, np.float32(1 / (255 * STD[channel])), out=out[channel], dtype=np.float32)
+        out[channel] -= np.float32(MEAN[channel] / STD[channel])
+
+
+def _scaled(size: Tuple[int, int], scale: float) -> Tuple[int, int]:
+    return tuple(max(1, round(side * scale)) for side in size)
+
+
+def _place(array, placement, crop, interpolation, fill):
+    height, width = _scaled(array.shape[:2], placement.scale)
+    if (height, width) != array.shape[:2]:
+        array = cv2.resize(array, (width, height), interpolation=interpolation)
+    window = array[max(0, placement.top):placement.top + crop[0], max(0, placement.left):placement.left + crop[1]]
+    if placement.flip:
+        window = cv2.flip(window, 1)
+    if window.shape[:2] == tuple(crop):
+        return window
+    above, left = max(0, -placement.top), max(0, -placement.left)
+    if placement.flip:
+        left = crop[1] - left - window.shape[1]
+    placed = np.full(tuple(crop) + array.shape[2:], fill, np.uint8)
+    placed[above:above + window.shape[0], left:left + window.shape[1]] = window
+    return placed

@@ -1,0 +1,42 @@
+"""CamVid as the SegNet tutorial lays it out: train/, val/, test/ and labels of the same names in trainannot/, …."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Tuple
+
+from repro.data.classes import CAMVID
+from repro.data.dataset import Dataset, Sample, check_labelled
+from repro.errors import UserError
+
+LAYOUT = "CamVid of the SegNet tutorial (train/, trainannot/, val/, valannot/, test/, testannot/)"
+
+
+def recognises(root: Path) -> bool:
+    """Whether `root` has this layout, judged by the training images and labels."""
+    return (root / "train").is_dir() and (root / "trainannot").is_dir()
+
+
+def load(root: Path) -> Dataset:
+    """List the data set at `root`; val may be absent, train and test (the measured split) not.
+
+    Raises UserError for an empty train or test and for an image without label.
+    """
+    return Dataset(
+        name="camvid",
+        classes=CAMVID,
+        train=_split(root, "train", required=True),
+        val=_split(root, "val", required=False),
+        test=_split(root, "test", required=True),
+        coarse=(),
+        measured_split="test",
+    )
+
+
+def _split(root: Path, split: str, required: bool) -> Tuple[Sample, ...]:
+    images = sorted((root / split).glob("*.png"))
+    if required and not images:
+        raise UserError(f"{root / split}: no images (*.png)")
+    labels = ((image, root / (split + "annot") / image.name) for image in images)
+    samples = [Sample(image, label if label.is_file() else None) for image, label in labels]
+    return check_labelled(samples, split, f"{split}annot/ has no file of that name")

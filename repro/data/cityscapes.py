@@ -1,0 +1,65 @@
+"""The Cityscapes folder layout, which minicity also has.
+
+leftImg8bit/<split>/<city>/<city>_<sequence>_<frame>_leftImg8bit.png with labels at
+gtFine/<split>/<city>/<city>_<sequence>_<frame>_gtFine_labelIds.png, or _labelTrainIds.png where that is absent;
+gtCoarse likewise.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+from repro.data.classes import CITYSCAPES
+from repro.data.dataset import Dataset, Sample, check_labelled
+from repro.errors import UserError
+
+LAYOUT = "Cityscapes (leftImg8bit/ and gtFine/)"
+MARKER = "minicity.json"
+_IMAGE = "_leftImg8bit.png"
+
+
+def recognises(root: Path) -> bool:
+    """Whether `root` has this layout, judged by the folder of images."""
+    return (root / "leftImg8bit").is_dir()
+
+
+def load(root: Path) -> Dataset:
+    """List the data set at `root`: named minicity if its marker file is there, else cityscapes.
+
+    Test images may lack labels. `coarse` is gtCoarse's train_extra (Cityscapes: 19,998 images, none of them in
+    train); gtCoarse's train is not used, it labels the images of train a second time, less well.
+    Raises UserError for an empty train or val, and for an image of train, val or train_extra without label.
+    """
+    return Dataset(
+        name="minicity" if (root / MARKER).is_file() else "cityscapes",
+        classes=CITYSCAPES,
+        train=_labelled(root, "train", "gtFine"),
+        val=_labelled(root, "val", "gtFine"),
+        test=tuple(_samples(root, "test", "gtFine")),
+        coarse=_labelled(root, "train_extra", "gtCoarse", required=False),
+        measured_split="val",
+    )
+
+
+def _labelled(root: Path, split: str, annotation: str, required: bool = True) -> Tuple[Sample, ...]:
+    samples = _samples(root, split, annotation)
+    if required and not samples:
+        raise UserError(f"{root / 'leftImg8bit' / split}: no images (<city>/*{_IMAGE})")
+    return check_labelled(samples, split, f"expected {annotation}/{split}/<city>/*_{annotation}_labelIds.png "
+                                          "or _labelTrainIds.png")
+
+
+def _samples(root: Path, split: str, annotation: str) -> List[Sample]:
+    images = sorted((root / "leftImg8bit" / split).glob("*/*" + _IMAGE))
+    return [Sample(image, _label(root, split, annotation, image)) for image in images]
+
+
+def _label(root: Path, split: str, annotation: str, image: Path) -> Optional[Path]:
+    folder = root / annotation / split / image.parent.name
+    frame = image.name[: -len(_IMAGE)]
+    for kind in ("labelIds", "labelTrainIds"):
+        label = folder / f"{frame}_{annotation}_{kind}.png"
+        if label.is_file():
+            return label
+    return None

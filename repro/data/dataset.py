@@ -1,0 +1,51 @@
+"""What a data set is to the rest of the program: lists of image and label files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence, Tuple
+
+from repro.data.classes import ClassSet
+from repro.errors import UserError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image file and its label file; `label` is None only in a test split that is published without."""
+
+    image: Path
+    label: Optional[Path]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The samples of a data set, each split sorted by path; a split the folder does not have is empty.
+
+    coarse: additional, coarsely labelled images. measured_split: the split the tables report, `val` or `test`.
+    """
+
+    name: str
+    classes: ClassSet
+    train: Tuple[Sample, ...]
+    val: Tuple[Sample, ...]
+    test: Tuple[Sample, ...]
+    coarse: Tuple[Sample, ...]
+    measured_split: str
+
+    @property
+    def measured(self) -> Tuple[Sample, ...]:
+        """The samples of the split the tables report."""
+        return getattr(self, self.measured_split)
+
+
+def check_labelled(samples: Sequence[Sample], split: str, expected: str) -> Tuple[Sample, ...]:
+    """Return `samples` as a tuple if each has a label; `expected` says in words where labels should be.
+
+    Raises UserError naming the first image without one and how many there are.
+    """
+    missing = [sample.image for sample in samples if sample.label is None]
+    if missing:
+        raise UserError(f"{missing[0]}: no label ({expected}); {len(missing)} of the {len(samples)} "
+                        f"images of {split} have none")
+    return tuple(samples)

@@ -1,0 +1,96 @@
+"""Reading images and labels from PNG files, with one clear line for each way a file can be wrong."""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Optional, Tuple
+
+import cv2
+import numpy as np
+
+from repro.data.classes import IGNORE, ClassSet
+from repro.data.dataset import Sample
+from repro.errors import UserError
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BAD = 254  # in an id table: not an id of the set
+
+
+def read_image(path) -> np.ndarray:
+    """Read a PNG as uint8 (H, W, 3), RGB. Raises UserError for a missing, damaged or non-PNG file."""
+    data = _read_png(path)
+    return cv2.cvtColor(_decode(path, data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def read_label(path, classes: ClassSet) -> np.ndarray:
+    """Read a PNG of ids as uint8 (H, W) of train ids, 255 where ignored.
+
+    Files named *_labelTrainIds.png hold train ids already; all others hold the ids of `classes`.
+    Raises UserError for a missing or damaged file, one that is not 8-bit single-channel, and ids outside the set.
+    """
+    data = _read_png(path)
+    depth, colour_type = data[24], data[25]  # IHDR; decoders would expand palettes and scale small depths
+    if (depth, colour_type) != (8, 0):
+        kind = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}.get(colour_type, "?")
+        raise UserError(f"{path}: a label must be a single-channel 8-bit PNG of ids; this one is {depth}-bit {kind}")
+    ids = _decode(path, data, cv2.IMREAD_UNCHANGED)
+    label = cv2.LUT(ids, _table(classes, str(path).endswith("_labelTrainIds.png")))
+    bad = label == _BAD
+    if bad.any():
+        raise UserError(f"{path}: label id {ids[bad].min()} is not one of the {classes.name} label ids")
+    return label
+
+
+def read_sample(sample: Sample, classes: ClassSet) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+    """Read image uint8 (H, W, 3) and label uint8 (H, W) (None where there is no label file).
+
+    Raises UserError as `read_image` and `read_label` do, and for a label of another size than its image.
+    """
+    image = read_image(sample.image)
+    if sample.label is None:
+        return image, None
+    label = read_label(sample.label, classes)
+    if label.shape != image.shape[:2]:
+        raise UserError(f"{sample.label}: the label is {label.shape[0]}x{label.shape[1]}, "
+                        f"its image {image.shape[0]}x{image.shape[1]} (height x width): {sample.image}")
+    return image, label
+
+
+@lru_cache(maxsize=None)
+def _table(classes: ClassSet, train_ids: bool) -> np.ndarray:
+    table = np.full(256, _BAD, np.uint8)
+    table[list((IGNORE,) if train_ids else classes.void)] = IGNORE
+    table[list(range(len(classes)) if train_ids else classes.ids)] = range(len(classes))
+    return table
+
+
+def _read_png(path) -> bytes:
+    """The bytes of a PNG whose chunks are all whole.
+
+    Checked here because decoders return the readable part of a truncated file as if it were an image.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if not data.startswith(_SIGNATURE):
+        raise UserError(f"{path}: not a PNG file")
+    at, view = len(_SIGNATURE), memoryview(data)
+    while True:
+        end = at + 12 + int.from_bytes(view[at:at + 4], "big")  # length, type, content, checksum
+        if at + 12 > len(data) or end > len(data):
+            raise UserError(f"{path}: the PNG file is truncated")
+        if zlib.crc32(view[at + 4:end - 4]) != int.from_bytes(view[end - 4:end], "big"):
+            raise UserError(f"{path}: the PNG file is damaged (checksum at byte {at})")
+        if view[at + 4:at + 8] == b"IEND":
+            return data
+        at = end
+
+
+def _decode(path, data: bytes, flags: int) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise UserError(f"{path}: the PNG file cannot be decoded")
+    return image
