@@ -1,0 +1,62 @@
+"""From a row's network to Gluon blocks: the only module of the library that imports `symbols`."""
+
+from __future__ import annotations
+
+from typing import Optional, Tuple
+
+from repro.rows import Column as ColumnSpec
+from repro.rows import Network
+from symbols.column import Column
+from symbols.decoder import OPTIMISED, PLAIN, Decoder
+from symbols.network import COLUMN_NAMES, MultiColumn, SingleColumn, SparseTwoColumn
+from symbols.regions import SparsityTerm
+
+BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attributes that hold a pre-trained part
+
+
+def build_column(units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0, frozen: bool = True,
+                 prefix: str = "full_backbone_") -> Column:
+    """A backbone alone, as `make pretrain` trains it (Section 3.5)."""
+    return Column(units, output_stride, width, frozen, prefix=prefix)
+
+
+def _decoder(network: Network, column: ColumnSpec, classes: int, width: float) -> Decoder:
+    """The decoder on `column`: plain (Section 3.1, Table 1) or optimised (Figure 4, Section 3.4)."""
+    finest = column is network.columns[-1]
+    settings = dict(OPTIMISED if network.structure == "optimised" else PLAIN)
+    steps = {32: 3, 16: 2, 8: 1}[network.output_stride]  # x2 up-samplings to 1/4
+    for key in ("widths", "dilations", "jump_groups"):
+        settings[key] = settings[key][-steps:]
+    top_kernel = 1 if network.structure == "optimised" and finest else 3
+    return Decoder(classes, top_kernel=top_kernel if column.units[3] else 0,
+                   classifier_kernel=3 if network.output_stride == 8 else 1,
+                   crossed=network.fusion == "isctf" and finest, width=width,
+                   prefix=f"{COLUMN_NAMES[column.scale]}_decoder_", **settings)
+
+
+def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tuple[int, int]] = None,
+          region: Optional[int] = None, fast: bool = False, k: Optional[int] = None, frozen: bool = True,
+          sparsity: Optional[Tuple[float, float, int]] = None):
+    """The network of a row, uninitialised.
+
+    width         multiplier of every channel count.
+    grid, region  rows and columns of regions and their side in pixels, for sctf and isctf.
+    fast          fast inference on k regions an image; else classic.
+    k             regions kept; None: all with s > 0.
+    frozen        batch norm keeps its stored statistics.
+    sparsity      (p, lambda, batch) of a training graph with the sparsity term (Eqs. 1, 2, 4).
+    Parameters' names do not depend on grid, fast, k and sparsity. Raises ValueError where values do not fit.
+    """
+    columns = [build_column(c.units, network.output_stride, width, frozen,
+                            f"{COLUMN_NAMES[c.scale]}_backbone_") for c in network.columns]
+    decoders = [_decoder(network, c, classes, width) for c in network.columns]
+    if network.fusion == "single":
+        return SingleColumn(columns[0], decoders[0], prefix="")
+    if not network.sparse:
+        return MultiColumn([c.scale for c in network.columns], columns, decoders, network.fusion, classes, prefix="")
+    term = None
+    if sparsity is not None:
+        p, lam, batch = sparsity
+        term = SparsityTerm(p, lam, batch, grid[0] * grid[1], prefix="sparsity_")
+    return SparseTwoColumn(columns[0], decoders[0], columns[1], decoders[1], classes, grid, region,
+                           improved=network.fusion == "isctf", fast=fast, k=k, sparsity=term, prefix="")

@@ -1,0 +1,113 @@
+"""Multiply-adds of a network, counted by walking its traced graph: nothing is run and no activation allocated.
+
+The paper's convention, derived from its tables: one multiply-add is 1; convolutions only, their biases and everything
+else uncounted; the projection shortcuts of ResNet-50 are not counted either. `true` counts those too. Fixed bilinear
+up-sampling is not counted in either.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from ast import literal_eval
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Callable, Dict, Sequence, Tuple
+
+import mxnet as mx
+
+SHORTCUT = "shortcut"  # in the name of every projection shortcut's convolution
+
+
+@dataclass(frozen=True)
+class Count:
+    """Multiply-adds of one convolution."""
+
+    name: str
+    multiply_adds: int
+
+    @property
+    def shortcut(self) -> bool:
+        return SHORTCUT in self.name
+
+
+def convolution(attributes: Dict[str, str], inputs: Sequence[Tuple[int, ...]], output: Tuple[int, ...]) -> int:
+    """Output elements times what each sums over: input channels of its group x kernel area."""
+    kernel = math.prod(literal_eval(attributes["kernel"]))
+    return math.prod(output) * inputs[0][1] // int(attributes.get("num_group", "1")) * kernel
+
+
+def nothing(attributes: Dict[str, str], inputs: Sequence[Tuple[int, ...]], output: Tuple[int, ...]) -> int:
+    """An operator that the convention leaves uncounted."""
+    return 0
+
+
+Counter = Callable[[Dict[str, str], Sequence[Tuple[int, ...]], Tuple[int, ...]], int]
+OPERATORS: Dict[str, Counter] = {"Convolution": convolution}
+OPERATORS.update(dict.fromkeys((
+    # up-sampling, pooling, batch norm, activations
+    "Deconvolution", "UpSampling", "Pooling", "BatchNorm", "Activation", "sigmoid", "softmax", "Pad", "abs", "tile",
+    # fusion
+    "elemwise_add", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum", "Concat",
+    "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar", "_greater_scalar",
+    # regions
+    "topk", "one_hot", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose", "expand_dims", "zeros_like",
+    "_arange", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
+), nothing))
+
+
+def trace(network, shape: Tuple[int, ...]):
+    """The symbol of `network` for one input: its first output, the score maps, without what only training reads."""
+    outputs = network(mx.sym.var("data", shape=shape))
+    return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
+
+
+def count(symbol, shape: Tuple[int, ...], operators: Dict[str, Counter] = OPERATORS) -> Tuple[Count, ...]:
+    """The convolutions behind `symbol` for an input "data" of `shape` (N, 3, H, W), in graph order.
+
+    Raises NotImplementedError on an operator that `operators` does not know: a cost is never guessed.
+    """
+    internals = symbol.get_internals()
+    _, shapes, _ = internals.infer_shape(data=shape)
+    shape_of = dict(zip(internals.list_outputs(), shapes))
+    nodes = json.loads(symbol.tojson())["nodes"]
+
+    def output_name(node, index):
+        if node["op"] == "null":
+            return node["name"]
+        several = f"{node['name']}_output{index}"
+        return several if several in shape_of else f"{node['name']}_output"
+
+    counts = []
+    for node in nodes:
+        if node["op"] == "null":
+            continue
+        if node["op"] not in operators:
+            raise NotImplementedError(f"no count for operator {node['op']} (node {node['name']})")
+        if operators[node["op"]] is nothing:
+            continue
+        inputs = [shape_of[output_name(nodes[i], index)] for i, index, *_ in node["inputs"]]
+        made = operators[node["op"]](node.get("attrs", {}), inputs, shape_of[output_name(node, 0)])
+        counts.append(Count(node["name"], made))
+    return tuple(counts)
+
+
+def paper(counts: Sequence[Count]) -> int:
+    """Multiply-adds in the paper's convention, without the projection shortcuts."""
+    return sum(c.multiply_adds for c in counts if not c.shortcut)
+
+
+def true(counts: Sequence[Count]) -> int:
+    """Multiply-adds of all convolutions."""
+    return sum(c.multiply_adds for c in counts)
+
+
+def per_block(counts: Sequence[Count]) -> "OrderedDict[str, Tuple[int, int]]":
+    """(paper, true) per box of Figure 4: half_backbone, half_decoder, weights, sparse_head, full_backbone, ..."""
+    blocks: "OrderedDict[str, Tuple[int, int]]" = OrderedDict()
+    for c in counts:
+        words = c.name.split("_")
+        name = "_".join(words[:2]) if words[0] in ("quarter", "half", "full", "double", "sparse") else words[0]
+        p, t = blocks.get(name, (0, 0))
+        blocks[name] = (p + (0 if c.shortcut else c.multiply_adds), t + c.multiply_adds)
+    return blocks

@@ -1,0 +1,102 @@
+"""One column's backbone: ResNet-50 v1, any number of units per level, optionally dilated (Table 1, Section 3.5)."""
+
+from __future__ import annotations
+
+from mxnet.gluon import nn
+
+LEVELS = (2, 3, 4, 5)  # the paper's names for the four groups of residual units
+INNER = (64, 128, 256, 512)  # channels inside a unit at levels 2 to 5
+EXPANSION = 4  # a unit's output has four times its inner channels
+STEM = 64
+
+
+def scaled(channels: int, width: float) -> int:
+    """Return `channels` times the width multiplier; ValueError unless that is a whole number."""
+    result = channels * width
+    if result != int(result) or result < 1:
+        raise ValueError(f"width {width} does not divide {channels} channels")
+    return int(result)
+
+
+def convolution(channels: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1,
+                bias: bool = False, prefix=None) -> nn.Conv2D:
+    """A `kernel` x `kernel` convolution padded to keep the size (before striding)."""
+    return nn.Conv2D(channels, kernel, strides=stride, padding=dilation * (kernel // 2), dilation=dilation,
+                     groups=groups, use_bias=bias, prefix=prefix)
+
+
+class Unit(nn.HybridBlock):
+    """A bottleneck unit: 1x1 (stride here, as in ResNet v1), 3x3, 1x1, plus the shortcut.
+
+    Without `projection` the shortcut is the identity: the units that Section 3.5 removes.
+    The projection's convolution is named ``shortcut``, which the cost convention leaves uncounted.
+    """
+
+    def __init__(self, inner: int, stride: int, dilation: int, projection: bool, frozen: bool, **kwargs):
+        super().__init__(**kwargs)
+        outer = inner * EXPANSION
+
+        def norm():
+            return nn.BatchNorm(epsilon=1e-5, use_global_stats=frozen)
+
+        with self.name_scope():
+            self.conv1, self.norm1 = convolution(inner, 1, stride), norm()
+            self.conv2, self.norm2 = convolution(inner, 3, dilation=dilation), norm()
+            self.conv3, self.norm3 = convolution(outer, 1), norm()
+            self.shortcut = convolution(outer, 1, stride, prefix="shortcut_") if projection else None
+            self.shortcut_norm = norm() if projection else None
+
+    def hybrid_forward(self, F, x):
+        """(N, C, h, w) -> (N, 4 * inner, h / stride, w / stride)."""
+        y = F.Activation(self.norm1(self.conv1(x)), act_type="relu")
+        y = F.Activation(self.norm2(self.conv2(y)), act_type="relu")
+        y = self.norm3(self.conv3(y))
+        identity = x if self.shortcut is None else self.shortcut_norm(self.shortcut(x))
+        return F.Activation(y + identity, act_type="relu")
+
+
+class Column(nn.HybridBlock):
+    """ResNet-50 v1 with `units` residual units at levels 2 to 5 (the full network has 3, 4, 6, 3).
+
+    units          four counts; each level keeps its first (non-identity) unit, further ones are identity
+                   units dropped from the level's end. 0, for level 5 only, removes the level.
+    output_stride  8, 16 or 32: a level that would pass it is dilated instead of strided (Table 1: level 5
+                   by 2 at 16; levels 4 and 5 by 2 and 4 at 8).
+    width          multiplier of every channel count.
+    frozen         batch norm uses its stored statistics, in training too.
+    """
+
+    def __init__(self, units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0, frozen: bool = True,
+                 **kwargs):
+        super().__init__(**kwargs)
+        if len(units) != 4 or min(units[:3]) < 1 or units[3] < 0:
+            raise ValueError(f"units {units}: levels 2 to 4 need at least one unit, level 5 none or more")
+        self.units = tuple(units)
+        self.channels = tuple(scaled(c * EXPANSION, width) for c in INNER)
+        with self.name_scope():
+            self.stem = nn.HybridSequential(prefix="level1_")
+            with self.stem.name_scope():
+                self.stem.add(convolution(scaled(STEM, width), 7, 2),
+                              nn.BatchNorm(epsilon=1e-5, use_global_stats=frozen),
+                              nn.Activation("relu"), nn.MaxPool2D(3, 2, 1))
+            at, dilation = 4, 1
+            for level, count, inner in zip(LEVELS, units, INNER):
+                stride = 1 if level == 2 else 2
+                if at * stride > output_stride:
+                    stride, dilation = 1, dilation * 2
+                at *= stride
+                stage = nn.HybridSequential(prefix=f"level{level}_")
+                with stage.name_scope():
+                    for i in range(count):
+                        stage.add(Unit(scaled(inner, width), stride if i == 0 else 1, dilation, i == 0, frozen))
+                setattr(self, f"level{level}", stage)
+
+    def hybrid_forward(self, F, image):
+        """(N, 3, h, w) -> the maps of levels 2, 3, 4 and, unless removed, 5: (N, C, @1/4 ... @1/32)."""
+        maps = []
+        x = self.stem(image)
+        for level, count in zip(LEVELS, self.units):
+            if count:
+                x = getattr(self, f"level{level}")(x)
+                maps.append(x)
+        return tuple(maps)

@@ -1,0 +1,168 @@
+"""The networks: one column (Figure 2), several columns fused (Figure 3), spatial sparsity (Figures 1 and 4).
+
+Columns and decoders arrive built. Every network names what it returns in `outputs`; the first is always "scores",
+the fused score maps (N, K, H/4, W/4). Nothing but convolutions has parameters, so that the same parameters serve
+classic and fast inference on any grid of regions of one size.
+"""
+
+from __future__ import annotations
+
+from mxnet.gluon import nn
+
+from symbols.decoder import Upsample
+from symbols.fusion import Max, ScaleWeights, Sum, WeightedSum
+from symbols.regions import Crop, Gather, Scatter, SparseHead, Uncrop, largest, mask_of
+
+COLUMN_NAMES = {0.25: "quarter", 0.5: "half", 1: "full", 2: "double"}
+
+
+def rescale(channels: int, scale: float) -> nn.HybridBlock:
+    """A block that resizes maps by `scale`: averages of 2x2 or 4x4 pixels down, bilinear up (assumed: the paper
+    does not say how)."""
+    block = nn.HybridSequential(prefix="")
+    while scale > 1:
+        block.add(Upsample(channels))
+        scale /= 2
+    if scale < 1:
+        block.add(nn.AvgPool2D(int(1 / scale)))
+    return block
+
+
+class SingleColumn(nn.HybridBlock):
+    """A column and its decoder: Table 1 and the right of Figure 2."""
+
+    outputs = ("scores",)
+
+    def __init__(self, column, decoder, **kwargs):
+        super().__init__(**kwargs)
+        self.full_column, self.full_decoder = column, decoder
+
+    def hybrid_forward(self, F, image):
+        """(N, 3, H, W) -> scores."""
+        scores, *_ = self.full_decoder(*self.full_column(image))
+        return scores
+
+
+class MultiColumn(nn.HybridBlock):
+    """Two or three columns, fused by max, sum, attention-to-scale or coarse-to-fine: Figure 3, Table 2.
+
+    columns, decoders  of the column at each of `scales` (of the input), coarse to fine.
+    fusion             "max", "sum", "attention" or "ctf"; the latter two return z2, the full column's weight, as well.
+    classes            score maps, K.
+    """
+
+    def __init__(self, scales, columns, decoders, fusion: str, classes: int, **kwargs):
+        super().__init__(**kwargs)
+        self.scales, self.fusion = tuple(scales), fusion
+        self.names = [COLUMN_NAMES[scale] for scale in scales]
+        if fusion in ("attention", "ctf") and self.names != ["half", "full"]:
+            raise ValueError(f"fusion {fusion}: of the half and the full column, not {self.names}")
+        self.outputs = ("scores", *self.names, *(("z2",) if fusion in ("attention", "ctf") else ()))
+        with self.name_scope():
+            for scale, name, column, decoder in zip(scales, self.names, columns, decoders):
+                setattr(self, f"{name}_column", column)
+                setattr(self, f"{name}_decoder", decoder)
+                setattr(self, f"{name}_input", rescale(3, scale))
+                setattr(self, f"{name}_scores", rescale(classes, 1 / scale))
+            if fusion in ("attention", "ctf"):
+                self.weights = ScaleWeights(2, prefix="weights_")
+                self.last_up, self.weights_up = rescale(decoders[0].channels, 2), rescale(2, 2)
+            self.fuse = {"max": Max, "sum": Sum, "attention": WeightedSum, "ctf": WeightedSum}[fusion](prefix="fusion_")
+
+    def hybrid_forward(self, F, image):
+        """(N, 3, H, W) -> scores, each column's own scores at their size, and z2 (N, 1, H/4, W/4)."""
+        scores, lasts = [], []
+        for name in self.names:
+            levels = getattr(self, f"{name}_column")(getattr(self, f"{name}_input")(image))
+            own, *sums = getattr(self, f"{name}_decoder")(*levels)
+            scores.append(getattr(self, f"{name}_scores")(own))
+            lasts.append(sums[-1])
+        if self.fusion in ("max", "sum"):
+            return (self.fuse(*scores), *scores)
+        if self.fusion == "attention":  # the weights see both columns
+            z = self.weights(F.concat(self.last_up(lasts[0]), lasts[1], dim=1))
+        else:  # coarse-to-fine: the half column alone
+            z = self.weights_up(self.weights(lasts[0]))
+        z1, z2 = F.split(z, num_outputs=2, axis=1)
+        return (self.fuse(z1, z2, *scores), *scores, z2)
+
+
+class SparseTwoColumn(nn.HybridBlock):
+    """Sparse coarse-to-fine, SCTF, and improved, ISCTF: the half column decides what the full column computes.
+
+    grid, region  rows and columns of regions, and their side R in pixels; the input is (N, 3, Y * R, X * R).
+    improved      ISCTF: cross-column connections, and crops in classic inference (and so in training) too, which makes
+                  classic and fast inference the same function. SCTF's classic inference runs the whole image through
+                  the full column and masks its weight alone.
+    fast          fast inference (Figure 1): the full column's backbone runs on the k selected regions only.
+    k             regions kept per image, those of the largest s; None: all with s > 0 (classic only).
+    sparsity      the SparsityTerm of a training graph, or None.
+    """
+
+    outputs = ("scores", "half", "full", "z2", "s", "mask")
+
+    def __init__(self, half_column, half_decoder, full_column, full_decoder, classes: int, grid, region: int,
+                 improved: bool, fast: bool, k=None, sparsity=None, **kwargs):
+        super().__init__(**kwargs)
+        regions = grid[0] * grid[1]
+        if region % 32:
+            raise ValueError(f"region {region}: a multiple of 32 pixels, so that it has whole positions @1/32")
+        if k is None and fast:
+            raise ValueError("fast inference needs k, the number of regions")
+        if k is not None and not 0 <= k <= regions:
+            raise ValueError(f"k {k}: 0 to {regions}, the regions of the grid {grid[0]}x{grid[1]}")
+        self.half_column, self.half_decoder = half_column, half_decoder
+        self.full_column, self.full_decoder = full_column, full_decoder
+        self.regions, self.improved, self.fast, self.k, self.sparsity = regions, improved, fast, k, sparsity
+        self.spread = region // 4  # positions @1/4 along a region's side
+        with self.name_scope():
+            self.halve, self.half_up, self.weights_up = rescale(3, 0.5), rescale(classes, 2), rescale(2, 2)
+            self.weights = ScaleWeights(2, prefix="weights_")
+            self.sparse_head = SparseHead(region // 8, prefix="sparse_head_")  # tau positions of half@1/4
+            self.crop = Crop(grid, 3, region)
+            self.gather, self.scatter = Gather(regions), Scatter(regions)
+            self.uncrops = nn.HybridSequential(prefix="uncrop_")
+            for i, channels in enumerate(full_column.channels[:len([u for u in full_column.units if u])]):
+                self.uncrops.add(Uncrop(grid, channels, region // (4 * 2 ** i)))
+            self.fuse = WeightedSum(prefix="fusion_")
+
+    def hybrid_forward(self, F, image):
+        """(N, 3, H, W) -> scores, half and full (N, K, H/4, W/4), z2 (N, 1, H/4, W/4), s and mask (N, 1, Y, X)."""
+        half, *half_sums = self.half_decoder(*self.half_column(self.halve(image)))
+        half = self.half_up(half)
+        z1, z2 = F.split(self.weights_up(self.weights(half_sums[-1])), num_outputs=2, axis=1)
+
+        s = self.sparse_head(half_sums[-1])
+        indices, mask = self.select(F, s)
+        activity = F.sigmoid(s)
+        if self.sparsity is not None:
+            activity = self.sparsity(activity)
+
+        if self.k == 0:
+            return F.broadcast_mul(half, z1), half, F.zeros_like(half), z2, s, mask
+        levels = self.full_levels(F, image, indices, mask)
+        full, *_ = self.full_decoder(*levels, *(half_sums if self.improved else ()))
+
+        sparse = F.UpSampling(activity * mask, scale=self.spread, sample_type="nearest")  # (N, 1, H/4, W/4)
+        return self.fuse(z1, z2 * sparse, half, full), half, full, z2, s, mask
+
+    def select(self, F, s):
+        """s (N, 1, Y, X) -> indices (N, k), or None where nothing is sorted, and mask (N, 1, Y, X) of zeros and ones."""
+        if self.k is None:
+            return None, s > 0
+        if self.k == 0:
+            return None, F.zeros_like(s)
+        indices = F.BlockGrad(largest(F, s, self.regions, self.k))
+        return indices, mask_of(F, indices, s, self.regions)
+
+    def full_levels(self, F, image, indices, mask):
+        """The full column's maps at the image's size, zero in the skipped regions (SCTF's classic inference: all)."""
+        if not self.improved and not self.fast:
+            return self.full_column(image)
+        crops = self.crop(image)  # (N * G, 3, R, R)
+        if self.fast:
+            maps = [self.scatter(m, indices) for m in self.full_column(self.gather(crops, indices))]
+        else:
+            rows = F.reshape(mask, (-1, 1, 1, 1))  # (N * G, 1, 1, 1)
+            maps = [F.broadcast_mul(m, rows) for m in self.full_column(crops)]
+        return [uncrop(m) for uncrop, m in zip(self.uncrops, maps)]
