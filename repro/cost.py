@@ -47,8 +47,9 @@ OPERATORS: Dict[str, Counter] = {"Convolution": convolution}
 OPERATORS.update(dict.fromkeys((
     # up-sampling, pooling, batch norm, activations
     "Deconvolution", "UpSampling", "Pooling", "BatchNorm", "Activation", "sigmoid", "softmax", "Pad", "abs", "tile",
+    "rsqrt",
     # fusion
-    "elemwise_add", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum", "Concat",
+    "elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum", "Concat",
     "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar", "_greater_scalar",
     # regions
     "topk", "one_hot", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose", "expand_dims", "zeros_like",

@@ -25,33 +25,61 @@ def convolution(channels: int, kernel: int, stride: int = 1, dilation: int = 1, 
                      groups=groups, use_bias=bias, prefix=prefix)
 
 
+class ConvNorm(nn.HybridBlock):
+    """A bias-free convolution and its batch norm (eps 1e-5), one name for both.
+
+    With `frozen` statistics the norm is a fixed scale and shift per channel and is folded into the kernel inside the
+    graph: the same function, and no pass over the activations, in training as in inference.
+    """
+
+    def __init__(self, inputs: int, channels: int, kernel: int, stride: int = 1, dilation: int = 1,
+                 frozen: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        self.frozen = frozen
+        self.conv = {"num_filter": channels, "kernel": (kernel, kernel), "stride": (stride, stride),
+                     "dilate": (dilation, dilation), "pad": (dilation * (kernel // 2),) * 2}
+        with self.name_scope():
+            self.weight = self.params.get("weight", shape=(channels, inputs, kernel, kernel))
+            self.gamma = self.params.get("gamma", shape=(channels,), init="ones")
+            self.beta = self.params.get("beta", shape=(channels,), init="zeros")
+            statistics = {"shape": (channels,), "grad_req": "null", "differentiable": False}
+            self.running_mean = self.params.get("running_mean", init="zeros", **statistics)
+            self.running_var = self.params.get("running_var", init="ones", **statistics)
+
+    def hybrid_forward(self, F, x, weight, gamma, beta, running_mean, running_var):
+        """(N, inputs, h, w) -> (N, channels, h / stride, w / stride)."""
+        if not self.frozen:
+            y = F.Convolution(x, weight, no_bias=True, name="conv", **self.conv)
+            return F.BatchNorm(y, gamma, beta, running_mean, running_var, eps=1e-5, fix_gamma=False, name="norm")
+        scale = gamma * F.rsqrt(running_var + 1e-5)
+        weight = F.broadcast_mul(weight, F.reshape(scale, (-1, 1, 1, 1)))
+        return F.Convolution(x, weight, beta - running_mean * scale, name="conv", **self.conv)
+
+
 class Unit(nn.HybridBlock):
     """A bottleneck unit: 1x1 (stride here, as in ResNet v1), 3x3, 1x1, plus the shortcut.
 
     Without `projection` the shortcut is the identity: the units that Section 3.5 removes.
-    The projection's convolution is named ``shortcut``, which the cost convention leaves uncounted.
+    The projection is named ``shortcut``, which the cost convention leaves uncounted.
     """
 
-    def __init__(self, inner: int, stride: int, dilation: int, projection: bool, frozen: bool, **kwargs):
+    def __init__(self, inputs: int, inner: int, stride: int, dilation: int, projection: bool, frozen: bool, **kwargs):
         super().__init__(**kwargs)
         outer = inner * EXPANSION
-
-        def norm():
-            return nn.BatchNorm(epsilon=1e-5, use_global_stats=frozen)
-
         with self.name_scope():
-            self.conv1, self.norm1 = convolution(inner, 1, stride), norm()
-            self.conv2, self.norm2 = convolution(inner, 3, dilation=dilation), norm()
-            self.conv3, self.norm3 = convolution(outer, 1), norm()
-            self.shortcut = convolution(outer, 1, stride, prefix="shortcut_") if projection else None
-            self.shortcut_norm = norm() if projection else None
+            self.conv1 = ConvNorm(inputs, inner, 1, stride, frozen=frozen, prefix="conv1_")
+            self.conv2 = ConvNorm(inner, inner, 3, 1, dilation, frozen, prefix="conv2_")
+            self.conv3 = ConvNorm(inner, outer, 1, frozen=frozen, prefix="conv3_")
+            self.shortcut = None
+            if projection:
+                self.shortcut = ConvNorm(inputs, outer, 1, stride, frozen=frozen, prefix="shortcut_")
 
     def hybrid_forward(self, F, x):
         """(N, C, h, w) -> (N, 4 * inner, h / stride, w / stride)."""
-        y = F.Activation(self.norm1(self.conv1(x)), act_type="relu")
-        y = F.Activation(self.norm2(self.conv2(y)), act_type="relu")
-        y = self.norm3(self.conv3(y))
-        identity = x if self.shortcut is None else self.shortcut_norm(self.shortcut(x))
+        y = F.Activation(self.conv1(x), act_type="relu")
+        y = F.Activation(self.conv2(y), act_type="relu")
+        y = self.conv3(y)
+        identity = x if self.shortcut is None else self.shortcut(x)
         return F.Activation(y + identity, act_type="relu")
 
 
@@ -76,10 +104,9 @@ class Column(nn.HybridBlock):
         with self.name_scope():
             self.stem = nn.HybridSequential(prefix="level1_")
             with self.stem.name_scope():
-                self.stem.add(convolution(scaled(STEM, width), 7, 2),
-                              nn.BatchNorm(epsilon=1e-5, use_global_stats=frozen),
+                self.stem.add(ConvNorm(3, scaled(STEM, width), 7, 2, frozen=frozen, prefix="conv_"),
                               nn.Activation("relu"), nn.MaxPool2D(3, 2, 1))
-            at, dilation = 4, 1
+            at, dilation, channels = 4, 1, scaled(STEM, width)
             for level, count, inner in zip(LEVELS, units, INNER):
                 stride = 1 if level == 2 else 2
                 if at * stride > output_stride:
@@ -88,7 +115,9 @@ class Column(nn.HybridBlock):
                 stage = nn.HybridSequential(prefix=f"level{level}_")
                 with stage.name_scope():
                     for i in range(count):
-                        stage.add(Unit(scaled(inner, width), stride if i == 0 else 1, dilation, i == 0, frozen))
+                        stage.add(Unit(channels, scaled(inner, width), stride if i == 0 else 1, dilation, i == 0,
+                                       frozen, prefix=f"unit{i}_"))
+                        channels = scaled(inner, width) * EXPANSION
                 setattr(self, f"level{level}", stage)
 
     def hybrid_forward(self, F, image):

@@ -1,0 +1,85 @@
+"""Parameters by structural name: saving, loading with every name and shape checked, and the pre-trained backbone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict
+
+import mxnet as mx
+
+from repro.build import BACKBONES
+from repro.errors import UserError
+from repro.files import replacing
+
+TRAINING_ONLY = ("sparsity.q",)  # moving averages of the training graph, no part of the network
+
+
+def parameters_of(network) -> Dict[str, mx.gluon.Parameter]:
+    """The network's parameters by structural name, e.g. ``half_column.level2.0.conv1.weight``."""
+    return {name: p for name, p in network._collect_params_with_prefix().items() if name not in TRAINING_ONLY}
+
+
+def arrays_of(network) -> Dict[str, mx.nd.NDArray]:
+    """The values of an initialised network, by structural name, on its first device."""
+    return {name: p.data(p.list_ctx()[0]) for name, p in parameters_of(network).items()}
+
+
+def save(path, network) -> None:
+    """Write the network's values to `path` (MXNet's .params format), whole or not at all."""
+    with replacing(path) as temporary:
+        mx.nd.save(str(temporary), {name: a.as_in_context(mx.cpu()) for name, a in arrays_of(network).items()})
+
+
+def load(path) -> Dict[str, mx.nd.NDArray]:
+    """The named values in a .params file; UserError when it is missing or not one."""
+    if not Path(path).is_file():
+        raise UserError(f"weights {path}: no such file")
+    try:
+        arrays = mx.nd.load(str(path))
+    except mx.MXNetError:
+        raise UserError(f"weights {path}: not an MXNet .params file, or damaged") from None
+    if not isinstance(arrays, dict):
+        raise UserError(f"weights {path}: the values in it have no names")
+    return arrays
+
+
+def _set(parameter, value, name: str, source: str, ctx) -> None:
+    known = parameter.shape
+    if known and 0 not in known and tuple(known) != value.shape:
+        raise UserError(f"{source}: {name} has shape {value.shape}; this network has {tuple(known)} (another width, "
+                        "number of classes or structure?)")
+    parameter.shape = value.shape
+    if parameter._data is None and not parameter._deferred_init:
+        parameter.initialize(init=mx.init.Zero(), ctx=ctx)
+    parameter.set_data(value)
+
+
+def assign(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights", ctx=None) -> None:
+    """Give `network` exactly the values in `arrays`; UserError naming the first value missing, left over or misshaped.
+
+    A network not yet initialised is created on `ctx`, a device or a list of them.
+    """
+    own = parameters_of(network)
+    for what, names in (("lacks", own.keys() - arrays.keys()), ("has, unlike this network,", arrays.keys() - own.keys())):
+        if names:
+            raise UserError(f"{source}: of another network: it {what} {sorted(names)[0]} ({len(names)} such names)")
+    for name, parameter in own.items():
+        _set(parameter, arrays[name], name, source, ctx)
+
+
+def assign_backbones(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights") -> int:
+    """Give each column of `network` the values of one backbone, unit by unit; units removed there are left out.
+
+    arrays: a backbone's own names (``level2.0.conv1.weight``). Returns how many parameters were set. UserError when
+    a column needs one that is missing or of another shape.
+    """
+    count = 0
+    for name, parameter in parameters_of(network).items():
+        column, _, own = name.partition(".")
+        if column not in BACKBONES:
+            continue
+        if own not in arrays:
+            raise UserError(f"{source}: lacks {own}, which {column} needs")
+        _set(parameter, arrays[own], own, source, None)
+        count += 1
+    return count
