@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import List, Optional
 
 import numpy as np
 
@@ -53,7 +52,7 @@ class Confusion:
         """Mean over the labelled classes of the percentage of a class's pixels that are predicted right."""
         return _mean(_percent(hit, labelled) for hit, labelled in zip(np.diag(self.matrix), self.matrix.sum(1)))
 
-    def class_iou(self) -> List[Optional[float]]:
+    def class_iou(self) -> list[float | None]:
         """IoU of each class in percent, None for a class neither labelled nor predicted."""
         hits = np.diag(self.matrix)
         unions = self.matrix.sum(0) + self.matrix.sum(1) - hits

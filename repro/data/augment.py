@@ -6,7 +6,6 @@ A `Placement` says where a crop lies; drawing one is all the randomness, placing
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
 
 import cv2
 import numpy as np
@@ -31,7 +30,7 @@ class Placement:
     flip: bool = False
 
 
-def draw(random, size: Tuple[int, int], crop: Tuple[int, int], scales: Tuple[float, float]) -> Placement:
+def draw(random, size: tuple[int, int], crop: tuple[int, int], scales: tuple[float, float]) -> Placement:
     """Draw a placement of a `crop` (H, W) on an image of `size` (H, W) with numpy's RandomState `random`.
 
     The scale is uniform in `scales`. Along an axis where the scaled image is larger, the crop is uniform within
@@ -44,12 +43,12 @@ def draw(random, size: Tuple[int, int], crop: Tuple[int, int], scales: Tuple[flo
     return Placement(scale, top, left, bool(random.randint(2)))
 
 
-def place_image(image: np.ndarray, placement: Placement, crop: Tuple[int, int]) -> np.ndarray:
+def place_image(image: np.ndarray, placement: Placement, crop: tuple[int, int]) -> np.ndarray:
     """The crop of a uint8 (H, W, 3) RGB image: scaled bilinearly, padded with the mean colour."""
     return _place(image, placement, crop, cv2.INTER_LINEAR, FILL)
 
 
-def place_label(label: np.ndarray, placement: Placement, crop: Tuple[int, int]) -> np.ndarray:
+def place_label(label: np.ndarray, placement: Placement, crop: tuple[int, int]) -> np.ndarray:
     """The crop of a uint8 (H, W) label: scaled to the nearest id, padded with 255."""
     # _EXACT, because cv2's plain INTER_NEAREST lies up to half a pixel off the bilinear grid.
     return _place(label, placement, crop, cv2.INTER_NEAREST_EXACT, IGNORE)
@@ -62,7 +61,7 @@ def normalise(image: np.ndarray, out: np.ndarray) -> None:
         out[channel] -= np.float32(MEAN[channel] / STD[channel])
 
 
-def _scaled(size: Tuple[int, int], scale: float) -> Tuple[int, int]:
+def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
     return tuple(max(1, round(side * scale)) for side in size)
 
 
@@ -70,14 +69,11 @@ def _place(array, placement, crop, interpolation, fill):
     height, width = _scaled(array.shape[:2], placement.scale)
     if (height, width) != array.shape[:2]:
         array = cv2.resize(array, (width, height), interpolation=interpolation)
-    window = array[max(0, placement.top):placement.top + crop[0], max(0, placement.left):placement.left + crop[1]]
-    if placement.flip:
-        window = cv2.flip(window, 1)
-    if window.shape[:2] == tuple(crop):
-        return window
-    above, left = max(0, -placement.top), max(0, -placement.left)
-    if placement.flip:
-        left = crop[1] - left - window.shape[1]
-    placed = np.full(tuple(crop) + array.shape[2:], fill, np.uint8)
-    placed[above:above + window.shape[0], left:left + window.shape[1]] = window
-    return placed
+    top, left = placement.top, placement.left
+    window = array[max(0, top):top + crop[0], max(0, left):left + crop[1]]
+    above, before = max(0, -top), max(0, -left)
+    below, after = crop[0] - above - window.shape[0], crop[1] - before - window.shape[1]
+    if above or before or below or after:
+        window = cv2.copyMakeBorder(window, above, below, before, after, cv2.BORDER_CONSTANT | cv2.BORDER_ISOLATED,
+                                    value=fill)
+    return cv2.flip(window, 1) if placement.flip else window

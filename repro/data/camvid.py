@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Tuple
 
 from repro.data.classes import CAMVID
 from repro.data.dataset import Dataset, Sample, check_labelled
@@ -33,7 +32,7 @@ def load(root: Path) -> Dataset:
     )
 
 
-def _split(root: Path, split: str, required: bool) -> Tuple[Sample, ...]:
+def _split(root: Path, split: str, required: bool) -> tuple[Sample, ...]:
     images = sorted((root / split).glob("*.png"))
     if required and not images:
         raise UserError(f"{root / split}: no images (*.png)")

@@ -8,7 +8,6 @@ gtCoarse likewise.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional, Tuple
 
 from repro.data.classes import CITYSCAPES
 from repro.data.dataset import Dataset, Sample, check_labelled
@@ -42,7 +41,7 @@ def load(root: Path) -> Dataset:
     )
 
 
-def _labelled(root: Path, split: str, annotation: str, required: bool = True) -> Tuple[Sample, ...]:
+def _labelled(root: Path, split: str, annotation: str, required: bool = True) -> tuple[Sample, ...]:
     samples = _samples(root, split, annotation)
     if required and not samples:
         raise UserError(f"{root / 'leftImg8bit' / split}: no images (<city>/*{_IMAGE})")
@@ -50,12 +49,12 @@ def _labelled(root: Path, split: str, annotation: str, required: bool = True) ->
                                           "or _labelTrainIds.png")
 
 
-def _samples(root: Path, split: str, annotation: str) -> List[Sample]:
+def _samples(root: Path, split: str, annotation: str) -> list[Sample]:
     images = sorted((root / "leftImg8bit" / split).glob("*/*" + _IMAGE))
     return [Sample(image, _label(root, split, annotation, image)) for image in images]
 
 
-def _label(root: Path, split: str, annotation: str, image: Path) -> Optional[Path]:
+def _label(root: Path, split: str, annotation: str, image: Path) -> Path | None:
     folder = root / annotation / split / image.parent.name
     frame = image.name[: -len(_IMAGE)]
     for kind in ("labelIds", "labelTrainIds"):

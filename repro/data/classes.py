@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
 
 IGNORE = 255  # the train id of pixels that are neither trained on nor measured
 
@@ -17,10 +16,10 @@ class ClassSet:
     """
 
     name: str
-    names: Tuple[str, ...]
-    colours: Tuple[Tuple[int, int, int], ...]
-    ids: Tuple[int, ...]
-    void: Tuple[int, ...]
+    names: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+    ids: tuple[int, ...]
+    void: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.names)

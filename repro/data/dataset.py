@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
 
 from repro.data.classes import ClassSet
 from repro.errors import UserError
@@ -15,7 +15,7 @@ class Sample:
     """An image file and its label file; `label` is None only in a test split that is published without."""
 
     image: Path
-    label: Optional[Path]
+    label: Path | None
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,19 @@ class Dataset:
 
     name: str
     classes: ClassSet
-    train: Tuple[Sample, ...]
-    val: Tuple[Sample, ...]
-    test: Tuple[Sample, ...]
-    coarse: Tuple[Sample, ...]
+    train: tuple[Sample, ...]
+    val: tuple[Sample, ...]
+    test: tuple[Sample, ...]
+    coarse: tuple[Sample, ...]
     measured_split: str
 
     @property
-    def measured(self) -> Tuple[Sample, ...]:
+    def measured(self) -> tuple[Sample, ...]:
         """The samples of the split the tables report."""
         return getattr(self, self.measured_split)
 
 
-def check_labelled(samples: Sequence[Sample], split: str, expected: str) -> Tuple[Sample, ...]:
+def check_labelled(samples: Sequence[Sample], split: str, expected: str) -> tuple[Sample, ...]:
     """Return `samples` as a tuple if each has a label; `expected` says in words where labels should be.
 
     Raises UserError naming the first image without one and how many there are.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Optional, Tuple
 
 import cv2
 import numpy as np
@@ -43,7 +42,7 @@ def read_label(path, classes: ClassSet) -> np.ndarray:
     return label
 
 
-def read_sample(sample: Sample, classes: ClassSet) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+def read_sample(sample: Sample, classes: ClassSet) -> tuple[np.ndarray, np.ndarray | None]:
     """Read image uint8 (H, W, 3) and label uint8 (H, W) (None where there is no label file).
 
     Raises UserError as `read_image` and `read_label` do, and for a label of another size than its image.
@@ -58,7 +57,7 @@ def read_sample(sample: Sample, classes: ClassSet) -> Tuple[np.ndarray, Optional
     return image, label
 
 
-@lru_cache(maxsize=None)
+@cache
 def _table(classes: ClassSet, train_ids: bool) -> np.ndarray:
     table = np.full(256, _BAD, np.uint8)
     table[list((IGNORE,) if train_ids else classes.void)] = IGNORE

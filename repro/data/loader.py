@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -35,8 +35,8 @@ class Batches:
     raises UserError for a file that cannot be used (see `images.read_sample`).
     """
 
-    def __init__(self, samples: Sequence[Sample], classes: ClassSet, batch: int, crop: Tuple[int, int], seed: int,
-                 augment: bool = True, scales: Tuple[float, float] = (0.7, 1.3), cache_bytes: int = 1 << 30):
+    def __init__(self, samples: Sequence[Sample], classes: ClassSet, batch: int, crop: tuple[int, int], seed: int,
+                 augment: bool = True, scales: tuple[float, float] = (0.7, 1.3), cache_bytes: int = 1 << 30):
         if not samples:
             raise UserError("training: no samples")
         for sample in samples:
@@ -49,11 +49,11 @@ class Batches:
         self._samples, self._classes = tuple(samples), classes
         self._batch, self._crop, self._seed = batch, tuple(crop), seed
         self._augment, self._scales = augment, scales
-        self._cache: Dict[int, Tuple[np.ndarray, np.ndarray]] = {}
+        self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._cache_left = cache_bytes
-        self._order: Tuple[int, Optional[np.ndarray]] = (-1, None)
+        self._order: tuple[int, np.ndarray | None] = (-1, None)
 
-    def batch_at(self, step: int) -> Tuple[np.ndarray, np.ndarray]:
+    def batch_at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step, counted from 0, in new arrays.
 
         x: float32 (N, 3, H, W), normalised RGB. y: float32 (N, H / 4, W / 4), the train ids at rows and columns
@@ -73,7 +73,7 @@ class Batches:
             y[slot] = place_label(label, placement, self._crop)[STRIDE // 2::STRIDE, STRIDE // 2::STRIDE]
         return x, y
 
-    def iterate(self, start: int = 0, ahead: int = 2) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
+    def iterate(self, start: int = 0, ahead: int = 2) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the batches of steps start, start + 1, … for ever, read `ahead` of use in one thread.
 
         An error in the thread is raised here, at the step it belongs to. Closing the iterator ends the thread.
@@ -101,7 +101,7 @@ class Batches:
             self._order = (epoch, order)
         return int(order[index])
 
-    def _read(self, index: int) -> Tuple[np.ndarray, np.ndarray]:
+    def _read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         pair = self._cache.get(index)
         if pair is None:
             pair = read_sample(self._samples[index], self._classes)
@@ -112,8 +112,8 @@ class Batches:
         return pair
 
 
-def evaluation_batches(samples: Sequence[Sample], classes: ClassSet, batch: int, multiple: Tuple[int, int] = (1, 1),
-                       ) -> Iterator[Tuple[np.ndarray, List[Optional[np.ndarray]], List[Tuple[int, int]]]]:
+def evaluation_batches(samples: Sequence[Sample], classes: ClassSet, batch: int, multiple: tuple[int, int] = (1, 1),
+                       ) -> Iterator[tuple[np.ndarray, list[np.ndarray | None], list[tuple[int, int]]]]:
     """Yield (x, labels, sizes) for up to `batch` consecutive samples of one size, in the order of `samples`.
 
     x: float32 (n, 3, H', W'), normalised RGB; H' and W' are the image's H and W rounded up to multiples of
@@ -121,7 +121,7 @@ def evaluation_batches(samples: Sequence[Sample], classes: ClassSet, batch: int,
     labels: uint8 (H, W) train ids, not padded, None for a sample without label file. sizes: (H, W) of each.
     n is smaller than `batch` before a change of size and at the end. Raises UserError as `read_sample` does.
     """
-    group: List[Tuple[np.ndarray, Optional[np.ndarray]]] = []
+    group: list[tuple[np.ndarray, np.ndarray | None]] = []
     for sample in samples:
         pair = read_sample(sample, classes)
         if group and (len(group) == batch or pair[0].shape != group[0][0].shape):
@@ -141,7 +141,7 @@ def _padded(group, multiple):
     return x, [label for _, label in group], [size] * len(group)
 
 
-def majority_map(samples: Sequence[Sample], classes: ClassSet, size: Tuple[int, int]) -> np.ndarray:
+def majority_map(samples: Sequence[Sample], classes: ClassSet, size: tuple[int, int]) -> np.ndarray:
     """The most frequent class of each pixel over the labels of `samples`: uint8 (H, W), the trivial baseline.
 
     Labels are resized to `size` (H, W) by the nearest pixel; 255 does not count; ties, and pixels that no
