@@ -11,7 +11,7 @@ from mxnet.gluon import nn
 
 from symbols.decoder import Upsample
 from symbols.fusion import Max, ScaleWeights, Sum, WeightedSum
-from symbols.regions import Crop, Gather, Scatter, SparseHead, Uncrop, largest, mask_of
+from symbols.regions import Crop, Gather, Scatter, SparseHead, Uncrop, largest, mask_of, masked
 
 COLUMN_NAMES = {0.25: "quarter", 0.5: "half", 1: "full", 2: "double"}
 
@@ -67,7 +67,9 @@ class MultiColumn(nn.HybridBlock):
             if fusion in ("attention", "ctf"):
                 self.weights = ScaleWeights(2, prefix="weights_")
                 self.last_up, self.weights_up = rescale(decoders[0].channels, 2), rescale(2, 2)
-            self.fuse = {"max": Max, "sum": Sum, "attention": WeightedSum, "ctf": WeightedSum}[fusion](prefix="fusion_")
+                self.fuse = WeightedSum(classes, prefix="fusion_")
+            else:
+                self.fuse = {"max": Max, "sum": Sum}[fusion](prefix="fusion_")
 
     def hybrid_forward(self, F, image):
         """(N, 3, H, W) -> scores, each column's own scores at their size, and z2 (N, 1, H/4, W/4)."""
@@ -124,7 +126,7 @@ class SparseTwoColumn(nn.HybridBlock):
             self.uncrops = nn.HybridSequential(prefix="uncrop_")
             for i, channels in enumerate(full_column.channels[:len([u for u in full_column.units if u])]):
                 self.uncrops.add(Uncrop(grid, channels, region // (4 * 2 ** i)))
-            self.fuse = WeightedSum(prefix="fusion_")
+            self.fuse = WeightedSum(classes, prefix="fusion_")
 
     def hybrid_forward(self, F, image):
         """(N, 3, H, W) -> scores, half and full (N, K, H/4, W/4), z2 (N, 1, H/4, W/4), s and mask (N, 1, Y, X)."""
@@ -163,6 +165,5 @@ class SparseTwoColumn(nn.HybridBlock):
         if self.fast:
             maps = [self.scatter(m, indices) for m in self.full_column(self.gather(crops, indices))]
         else:
-            rows = F.reshape(mask, (-1, 1, 1, 1))  # (N * G, 1, 1, 1)
-            maps = [F.broadcast_mul(m, rows) for m in self.full_column(crops)]
+            maps = [masked(F, m, mask) for m in self.full_column(crops)]
         return [uncrop(m) for uncrop, m in zip(self.uncrops, maps)]

@@ -53,6 +53,14 @@ def mask_of(F, indices, s, regions: int):
     return F.reshape_like(F.sum(F.one_hot(indices, depth=regions), axis=1), s)
 
 
+def masked(F, x, mask):
+    """x (N * G, C, h, w), mask (N, 1, Y, X) -> x, zero in the regions whose mask is 0.
+
+    Written with SequenceMask, one step long: it passes no gradient to the mask, which a product would compute, slowly.
+    """
+    return F.squeeze(F.SequenceMask(F.expand_dims(x, axis=0), F.reshape(mask, (-1,)), use_sequence_length=True), axis=0)
+
+
 class Crop(nn.HybridBlock):
     """Cut images (N, C, Y * size, X * size) into their regions (N * G, C, size, size), row by row."""
 
