@@ -50,7 +50,7 @@ class Confusion:
 
     def mean_accuracy(self) -> float:
         """Mean over the labelled classes of the percentage of a class's pixels that are predicted right."""
-        return _mean(_percent(hit, labelled) for hit, labelled in zip(np.diag(self.matrix), self.matrix.sum(1)))
+        return _mean(_percent(hit, pixels) for hit, pixels in zip(np.diag(self.matrix), self.matrix.sum(1)))
 
     def class_iou(self) -> list[float | None]:
         """IoU of each class in percent, None for a class neither labelled nor predicted."""

@@ -15,10 +15,10 @@ __all__ = ["CAMVID", "CITYSCAPES", "IGNORE", "ClassSet", "Dataset", "Sample", "o
 
 
 def open_dataset(path) -> Dataset:
-    """List the data set in the folder `path`, whose layout is recognised: Cityscapes (minicity too) or CamVid.
+    """List the data set in the folder `path`, recognised by its layout: Cityscapes (also minicity) or CamVid.
 
-    Raises UserError for a path that is no folder, an unknown layout, a needed split without images and images
-    without label. Files are listed, not read.
+    Raises UserError for a path that is no folder, an unknown layout, a needed split without images and
+    images without label. Files are listed, not read.
     """
     root = Path(path).expanduser()
     if not root.is_dir():

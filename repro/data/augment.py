@@ -1,4 +1,4 @@
-"""Random scale, crop and flip of an image and its label together (the recipe of arXiv 1605.06885, assumed here).
+"""Random scale, crop and flip of an image and its label together (recipe of arXiv 1605.06885, assumed here).
 
 A `Placement` says where a crop lies; drawing one is all the randomness, placing is a pure function of it.
 """
@@ -19,7 +19,7 @@ FILL = tuple(round(255 * value) for value in MEAN)  # the padding colour: within
 
 @dataclass(frozen=True)
 class Placement:
-    """A crop of the image scaled by `scale`: its top-left corner (px of the scaled image), and whether mirrored.
+    """A crop of the image scaled by `scale`: its top-left corner (px of the scaled image); mirrored or not.
 
     A negative corner, or a crop that ends beyond the scaled image, is padded.
     """
@@ -33,8 +33,8 @@ class Placement:
 def draw(random, size: tuple[int, int], crop: tuple[int, int], scales: tuple[float, float]) -> Placement:
     """Draw a placement of a `crop` (H, W) on an image of `size` (H, W) with numpy's RandomState `random`.
 
-    The scale is uniform in `scales`. Along an axis where the scaled image is larger, the crop is uniform within
-    it; where it is smaller, the image is uniform within the crop. Mirrored with probability 1/2.
+    The scale is uniform in `scales`. Along an axis where the scaled image is larger, the crop is uniform
+    within it; where it is smaller, the image is uniform within the crop. Mirrored with probability 1/2.
     """
     scale = float(random.uniform(*scales))
     scaled = _scaled(size, scale)
@@ -74,6 +74,5 @@ def _place(array, placement, crop, interpolation, fill):
     above, before = max(0, -top), max(0, -left)
     below, after = crop[0] - above - window.shape[0], crop[1] - before - window.shape[1]
     if above or before or below or after:
-        window = cv2.copyMakeBorder(window, above, below, before, after, cv2.BORDER_CONSTANT | cv2.BORDER_ISOLATED,
-                                    value=fill)
+        window = cv2.copyMakeBorder(window, above, below, before, after, cv2.BORDER_CONSTANT, value=fill)
     return cv2.flip(window, 1) if placement.flip else window

@@ -1,4 +1,4 @@
-"""CamVid as the SegNet tutorial lays it out: train/, val/, test/ and labels of the same names in trainannot/, …."""
+"""CamVid as the SegNet tutorial lays it out: train/, val/, test/; labels of equal names in trainannot/, …"""
 
 from __future__ import annotations
 

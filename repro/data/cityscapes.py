@@ -1,8 +1,8 @@
 """The Cityscapes folder layout, which minicity also has.
 
 leftImg8bit/<split>/<city>/<city>_<sequence>_<frame>_leftImg8bit.png with labels at
-gtFine/<split>/<city>/<city>_<sequence>_<frame>_gtFine_labelIds.png, or _labelTrainIds.png where that is absent;
-gtCoarse likewise.
+gtFine/<split>/<city>/<city>_<sequence>_<frame>_gtFine_labelIds.png, or _labelTrainIds.png where that is
+absent; gtCoarse likewise.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def recognises(root: Path) -> bool:
 def load(root: Path) -> Dataset:
     """List the data set at `root`: named minicity if its marker file is there, else cityscapes.
 
-    Test images may lack labels. `coarse` is gtCoarse's train_extra (Cityscapes: 19,998 images, none of them in
-    train); gtCoarse's train is not used, it labels the images of train a second time, less well.
+    Test images may lack labels. `coarse` is gtCoarse's train_extra (Cityscapes: 19,998 images, none of them
+    in train); gtCoarse's train is not used, it labels the images of train a second time, less well.
     Raises UserError for an empty train or val, and for an image of train, val or train_extra without label.
     """
     return Dataset(

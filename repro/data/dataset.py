@@ -22,7 +22,7 @@ class Sample:
 class Dataset:
     """The samples of a data set, each split sorted by path; a split the folder does not have is empty.
 
-    coarse: additional, coarsely labelled images. measured_split: the split the tables report, `val` or `test`.
+    coarse: additional, coarsely labelled images. measured_split: what the tables report, `val` or `test`.
     """
 
     name: str

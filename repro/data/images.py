@@ -27,18 +27,20 @@ def read_label(path, classes: ClassSet) -> np.ndarray:
     """Read a PNG of ids as uint8 (H, W) of train ids, 255 where ignored.
 
     Files named *_labelTrainIds.png hold train ids already; all others hold the ids of `classes`.
-    Raises UserError for a missing or damaged file, one that is not 8-bit single-channel, and ids outside the set.
+    Raises UserError for a missing or damaged file, one that is not 8-bit single-channel, and ids outside the
+    set.
     """
     data = _read_png(path)
     depth, colour_type = data[24], data[25]  # IHDR; decoders would expand palettes and scale small depths
     if (depth, colour_type) != (8, 0):
-        kind = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}.get(colour_type, "?")
-        raise UserError(f"{path}: a label must be a single-channel 8-bit PNG of ids; this one is {depth}-bit {kind}")
+        kinds = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
+        raise UserError(f"{path}: a label must be a single-channel 8-bit PNG of ids; this one is "
+                        f"{depth}-bit {kinds.get(colour_type, colour_type)}")
     ids = _decode(path, data, cv2.IMREAD_UNCHANGED)
     label = cv2.LUT(ids, _table(classes, str(path).endswith("_labelTrainIds.png")))
     bad = label == _BAD
     if bad.any():
-        raise UserError(f"{path}: label id {ids[bad].min()} is not one of the {classes.name} label ids")
+        raise UserError(f"{path}: label id {ids[bad].min()} is not one of the {classes.name} ids")
     return label
 
 
@@ -74,7 +76,7 @@ def _read_png(path) -> bytes:
         data = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    if not data.startswith(_SIGNATURE):
+    if not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":
         raise UserError(f"{path}: not a PNG file")
     at, view = len(_SIGNATURE), memoryview(data)
     while True:

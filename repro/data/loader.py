@@ -1,4 +1,4 @@
-"""Batches for training and evaluation as NumPy arrays, and the majority map. No deep-learning framework here."""
+"""Batches for training and evaluation as NumPy arrays, and the majority map."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class Batches:
     raises UserError for a file that cannot be used (see `images.read_sample`).
     """
 
-    def __init__(self, samples: Sequence[Sample], classes: ClassSet, batch: int, crop: tuple[int, int], seed: int,
-                 augment: bool = True, scales: tuple[float, float] = (0.7, 1.3), cache_bytes: int = 1 << 30):
+    def __init__(self, samples: Sequence[Sample], classes: ClassSet, batch: int, crop: tuple[int, int],
+                 seed: int, augment: bool = True, scales: tuple[float, float] = (0.7, 1.3),
+                 cache_bytes: int = 1 << 30):
         if not samples:
             raise UserError("training: no samples")
         for sample in samples:
@@ -56,8 +57,8 @@ class Batches:
     def batch_at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step, counted from 0, in new arrays.
 
-        x: float32 (N, 3, H, W), normalised RGB. y: float32 (N, H / 4, W / 4), the train ids at rows and columns
-        2, 6, 10, … of the crop, 255 where ignored.
+        x: float32 (N, 3, H, W), normalised RGB. y: float32 (N, H / 4, W / 4), the train ids at rows and
+        columns 2, 6, 10, … of the crop, 255 where ignored.
         """
         height, width = self._crop
         x = np.empty((self._batch, 3, height, width), np.float32)
@@ -76,7 +77,7 @@ class Batches:
     def iterate(self, start: int = 0, ahead: int = 2) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the batches of steps start, start + 1, … for ever, read `ahead` of use in one thread.
 
-        An error in the thread is raised here, at the step it belongs to. Closing the iterator ends the thread.
+        An error in the thread is raised here, at the step it belongs to. Closing the iterator ends it.
         """
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
         pending = deque(pool.submit(self.batch_at, start + step) for step in range(ahead))
@@ -112,7 +113,8 @@ class Batches:
         return pair
 
 
-def evaluation_batches(samples: Sequence[Sample], classes: ClassSet, batch: int, multiple: tuple[int, int] = (1, 1),
+def evaluation_batches(samples: Sequence[Sample], classes: ClassSet, batch: int,
+                       multiple: tuple[int, int] = (1, 1),
                        ) -> Iterator[tuple[np.ndarray, list[np.ndarray | None], list[tuple[int, int]]]]:
     """Yield (x, labels, sizes) for up to `batch` consecutive samples of one size, in the order of `samples`.
 
