@@ -1,0 +1,41 @@
+"""Small data-set folders for tests, written with random content in the layouts the readers recognise."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from repro.data import CAMVID, CITYSCAPES
+
+
+def write_png(path, array) -> None:
+    """Write a uint8 (H, W) or RGB (H, W, 3) array, creating its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), array if array.ndim == 2 else array[:, :, ::-1])
+
+
+def write_camvid(root, train=5, val=2, test=3, size=(24, 32), seed=0):
+    """A CamVid folder of random images and random ids, void included; returns `root`."""
+    random = np.random.RandomState(seed)
+    for split, count in (("train", train), ("val", val), ("test", test)):
+        for number in range(count):
+            name = f"0001TP_{number:06d}.png"
+            write_png(root / split / name, random.randint(0, 256, size + (3,)).astype(np.uint8))
+            ids = random.randint(0, len(CAMVID) + 1, size).astype(np.uint8)
+            write_png(root / (split + "annot") / name, ids)
+    return root
+
+
+def write_cityscapes(root, splits=(("train", 3), ("val", 2)), size=(16, 32), annotation="gtFine",
+                     kind="labelIds", seed=0):
+    """A Cityscapes folder of random images in two cities and random ids of all 34; returns `root`."""
+    random = np.random.RandomState(seed)
+    for split, count in splits:
+        for number in range(count):
+            city = ("aachen", "zurich")[number % 2]
+            frame = f"{city}_{number:06d}_000019"
+            image = random.randint(0, 256, size + (3,)).astype(np.uint8)
+            ids = random.randint(0, 34 if kind == "labelIds" else len(CITYSCAPES), size).astype(np.uint8)
+            write_png(root / "leftImg8bit" / split / city / f"{frame}_leftImg8bit.png", image)
+            write_png(root / annotation / split / city / f"{frame}_{annotation}_{kind}.png", ids)
+    return root

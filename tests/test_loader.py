@@ -1,0 +1,168 @@
+"""Batches: determined by seed and step, all samples used, errors brought to the consumer."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+
+import numpy as np
+import pytest
+from folders import write_camvid, write_png
+
+from repro.data import CAMVID, Sample, open_dataset, read_sample
+from repro.data.augment import MEAN, STD
+from repro.data.loader import Batches, evaluation_batches, majority_map
+from repro.errors import UserError
+
+CROP = (16, 24)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return open_dataset(write_camvid(tmp_path_factory.mktemp("camvid")))
+
+
+def batches(data, **changes):
+    values = {"batch": 2, "crop": CROP, "seed": 3, **changes}
+    return Batches(data.train, data.classes, **values)
+
+
+def take(iterator, count):
+    taken = list(itertools.islice(iterator, count))
+    iterator.close()
+    return taken
+
+
+def same(first, second):
+    return all(np.array_equal(a, b) for one, other in zip(first, second) for a, b in zip(one, other))
+
+
+def test_shapes_and_values(data):
+    x, y = batches(data, batch=3).batch_at(0)
+    assert (x.shape, x.dtype) == ((3, 3) + CROP, np.float32)
+    assert (y.shape, y.dtype) == ((3, 4, 6), np.float32)
+    assert set(np.unique(y)) <= set(range(11)) | {255}
+    assert x.min() >= -2.2 and x.max() <= 2.7
+
+
+def test_labels_are_sub_sampled_with_offset_2(data):
+    x, y = batches(data, batch=5, augment=False).batch_at(0)
+    pairs = [read_sample(sample, CAMVID) for sample in data.train]
+    for image, label in zip(x, y):
+        pixels = np.rint((image.transpose(1, 2, 0) * STD + MEAN) * 255).astype(np.uint8)
+        match = [labels for source, labels in pairs if np.array_equal(source[:16, :24], pixels)]
+        assert len(match) == 1 and np.array_equal(match[0][2:16:4, 2:24:4], label)
+
+
+def test_same_seed_same_batches_other_seed_others(data):
+    first = [batches(data).batch_at(step) for step in range(6)]
+    assert same(first, [batches(data).batch_at(step) for step in range(6)])
+    assert same(first, [batches(data, cache_bytes=0).batch_at(step) for step in range(6)])
+    assert same(first[::-1], [batches(data).batch_at(step) for step in range(5, -1, -1)])
+    other = [batches(data, seed=4).batch_at(step) for step in range(6)]
+    assert not any(np.array_equal(a[0], b[0]) for a, b in zip(first, other))
+
+
+def test_resumed_iteration_continues(data):
+    whole = take(batches(data).iterate(), 9)
+    assert same(whole, [batches(data).batch_at(step) for step in range(9)])
+    assert same(whole[4:], take(batches(data).iterate(start=4, ahead=1), 5))
+    assert same(whole[:3], take(iter(batches(data)), 3))
+
+
+def test_every_epoch_holds_every_sample_once_in_new_order(data):
+    reader = batches(data, batch=2)
+    order = [reader._sample_at(position) for position in range(5 * 20)]
+    epochs = [tuple(order[start:start + 5]) for start in range(0, 100, 5)]
+    assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs)
+    assert len(set(epochs)) > 10
+
+
+def test_batch_larger_than_the_set(data):
+    x, _ = batches(data, batch=12, augment=False).batch_at(0)
+    counts = Counter(image.tobytes() for image in x)
+    assert len(counts) == 5 and set(counts.values()) <= {2, 3}
+
+
+def test_repeated_sample_is_augmented_anew(data):
+    x, _ = Batches(data.train[:1], data.classes, 4, CROP, 0).batch_at(0)
+    assert len({image.tobytes() for image in x}) == 4
+
+
+def test_cache_is_bounded(data):
+    one = 24 * 32 * 4  # bytes of an image and its label
+    reader = batches(data, cache_bytes=2 * one + 1)
+    for step in range(5):
+        reader.batch_at(step)
+    assert len(reader._cache) == 2
+    assert not np.shares_memory(reader.batch_at(0)[0], reader.batch_at(0)[0])
+
+
+def test_error_in_the_thread_reaches_the_consumer(tmp_path):
+    data = open_dataset(write_camvid(tmp_path))
+    broken = data.train[2].label
+    broken.write_bytes(broken.read_bytes()[:-20])
+    iterator = batches(data).iterate()
+    with pytest.raises(UserError, match=broken.name):
+        for _ in range(3):
+            next(iterator)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
+def test_closing_ends_the_thread(data):
+    iterator = batches(data).iterate()
+    next(iterator)
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+    iterator.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
+def test_what_cannot_be_is_refused(data):
+    with pytest.raises(UserError, match="no samples"):
+        Batches((), CAMVID, 2, CROP, 0)
+    with pytest.raises(UserError, match="no label"):
+        Batches((Sample(data.train[0].image, None),), CAMVID, 2, CROP, 0)
+    with pytest.raises(UserError, match="batch: 0"):
+        batches(data, batch=0)
+    with pytest.raises(UserError, match="16x22"):
+        batches(data, crop=(16, 22))
+
+
+def test_evaluation_batches_pad_and_keep_order(data):
+    groups = list(evaluation_batches(data.test, data.classes, 2, multiple=(16, 20)))
+    assert [len(x) for x, _, _ in groups] == [2, 1]
+    pairs = [read_sample(sample, CAMVID) for sample in data.test]
+    images = [image for x, _, _ in groups for image in x]
+    labels = [label for _, group, _ in groups for label in group]
+    for image, label, (source, expected) in zip(images, labels, pairs):
+        assert image.shape == (3, 32, 40)
+        assert np.array_equal(label, expected)
+        normal = ((source / 255.0 - MEAN) / STD).transpose(2, 0, 1)
+        np.testing.assert_allclose(image[:, :24, :32], normal, atol=1e-5)
+        assert not image[:, 24:].any() and not image[:, :, 32:].any()
+    assert [sizes for _, _, sizes in groups] == [[(24, 32)] * 2, [(24, 32)]]
+
+
+def test_evaluation_batches_hold_one_size_each(tmp_path):
+    samples = []
+    for number, size in enumerate([(8, 8), (8, 8), (8, 12), (8, 8)]):
+        path = tmp_path / f"{number}.png"
+        write_png(path, np.full(size + (3,), number, np.uint8))
+        samples.append(Sample(path, None))
+    groups = list(evaluation_batches(samples, CAMVID, 4))
+    assert [sizes for _, _, sizes in groups] == [[(8, 8)] * 2, [(8, 12)], [(8, 8)]]
+    assert [labels for _, labels, _ in groups] == [[None, None], [None], [None]]
+    assert list(evaluation_batches([], CAMVID, 4)) == []
+
+
+def test_majority_map(tmp_path):
+    labels = np.array([[[3, 1, 11, 2]], [[3, 2, 11, 1]], [[0, 2, 11, 11]]], np.uint8)
+    samples = []
+    for number, label in enumerate(labels):
+        write_png(tmp_path / f"{number}.png", label)
+        samples.append(Sample(tmp_path / f"{number}.png", tmp_path / f"{number}.png"))
+    # Majority; majority; void everywhere: the lowest id; a tie of 1 and 2: the lower.
+    assert majority_map(samples, CAMVID, (1, 4)).tolist() == [[3, 2, 0, 1]]
+    assert majority_map(samples, CAMVID, (2, 8)).tolist() == [[3, 3, 2, 2, 0, 0, 1, 1]] * 2
+    assert majority_map(samples, CAMVID, (1, 4)).dtype == np.uint8

@@ -1,0 +1,82 @@
+"""The confusion matrix against hand-computed values and loops over pixels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from repro.metrics import Confusion
+
+
+def test_by_hand():
+    confusion = Confusion(3)
+    confusion.add(np.array([[0, 0, 0, 1], [1, 255, 2, 2]]), np.array([[0, 0, 1, 1], [0, 2, 2, 2]]))
+    assert confusion.matrix.tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 2]]
+    assert confusion.pixel_accuracy() == pytest.approx(100 * 5 / 7)
+    assert confusion.mean_accuracy() == pytest.approx(100 * (2 / 3 + 1 / 2 + 1) / 3)
+    assert confusion.class_iou() == pytest.approx([100 * 2 / 4, 100 * 1 / 3, 100.0])
+    assert confusion.mean_iou() == pytest.approx(100 * (1 / 2 + 1 / 3 + 1) / 3)
+
+
+def test_absent_classes_are_left_out():
+    confusion = Confusion(4)
+    # Class 2 is only predicted: an IoU of 0, but no accuracy. Class 3 is nowhere counted: neither.
+    confusion.add(np.array([0, 0, 1, 255]), np.array([0, 2, 1, 3]))
+    assert confusion.class_iou() == [50.0, 100.0, 0.0, None]
+    assert confusion.mean_iou() == pytest.approx(50.0)
+    assert confusion.mean_accuracy() == pytest.approx(75.0)
+
+
+def test_against_loops():
+    random = np.random.RandomState(0)
+    confusion = Confusion(5)
+    labels = random.randint(0, 6, (3, 7, 9)).astype(np.uint8)
+    labels[labels == 5] = 255
+    predictions = random.randint(0, 5, labels.shape).astype(np.uint8)
+    for label, prediction in zip(labels, predictions):  # one matrix over the set
+        confusion.add(label, prediction)
+    hits, unions, labelled = [0] * 5, [0] * 5, [0] * 5
+    for label, prediction in zip(labels.ravel(), predictions.ravel()):
+        if label == 255:
+            continue
+        for id in range(5):
+            hits[id] += bool(label == id and prediction == id)
+            unions[id] += bool(label == id or prediction == id)
+            labelled[id] += bool(label == id)
+    assert confusion.class_iou() == pytest.approx([100 * hit / union for hit, union in zip(hits, unions)])
+    assert confusion.mean_accuracy() == pytest.approx(20 * sum(hit / all for hit, all in zip(hits, labelled)))
+    assert confusion.pixel_accuracy() == pytest.approx(100 * sum(hits) / sum(labelled))
+    together = Confusion(5)
+    together.add(labels, predictions)
+    assert np.array_equal(together.matrix, confusion.matrix)
+
+
+def test_nothing_counted():
+    confusion = Confusion(2)
+    confusion.add(np.full((2, 2), 255), np.zeros((2, 2), int))
+    assert all(math.isnan(value) for value in (confusion.pixel_accuracy(), confusion.mean_accuracy(),
+                                               confusion.mean_iou()))
+    assert confusion.class_iou() == [None, None]
+
+
+@pytest.mark.parametrize("labels, predictions, message", [
+    (np.zeros((2, 3), int), np.zeros((3, 2), int), "shape"),
+    (np.zeros((2, 2), int), np.zeros((2, 2)), "float64"),
+    (np.array([0, 1]), np.array([0, 3]), "prediction 3"),
+    (np.array([0, 1]), np.array([0, -1]), "prediction -1"),
+    (np.array([0, 3]), np.array([0, 1]), "label 3"),
+    (np.array([0, -1]), np.array([0, 1]), "label -1"),
+])
+def test_what_cannot_be_counted(labels, predictions, message):
+    confusion = Confusion(3)
+    with pytest.raises(ValueError, match=message):
+        confusion.add(labels, predictions)
+    assert not confusion.matrix.any()
+
+
+def test_predictions_on_ignored_pixels_may_be_anything():
+    confusion = Confusion(3)
+    confusion.add(np.array([255, 1], np.uint8), np.array([200, 1], np.uint8))
+    assert confusion.matrix.sum() == 1
