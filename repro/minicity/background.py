@@ -20,22 +20,35 @@ def _haze(canvas: Canvas, colour: np.ndarray, z) -> np.ndarray:
     return np.minimum(np.maximum(colour, 0, out=colour), 255, out=colour)
 
 
+def _part(value):
+    """Fractional part; several times faster than np.mod."""
+    return value - np.floor(value)
+
+
 def draw_sky(canvas: Canvas, layout: Layout, noise: Noise) -> None:
-    """Fill everything with sky: a gradient with clouds."""
-    height, width = canvas.labels.shape
+    """Sky down to a little below the horizon, where the ground begins: a gradient with clouds."""
+    width = canvas.labels.shape[1]
+    height = _ground_row(canvas, layout)
     low, high = (np.asarray(c, np.float32) for c in layout.sky)
     t = np.clip(1 - np.arange(height, dtype=np.float32) / max(1.0, canvas.camera.cy), 0, 1)[:, None, None]
-    clouds = Noise.spread(noise.clouds + 0.5 * noise.broad, height, width)[..., None]
+    clouds = Noise.spread(noise.clouds + 0.5 * noise.broad, canvas.labels.shape[0], width)[:height, :, None]
     sky = (low * (1 - t) + high * t) * (1 + np.float32(layout.clouds) * clouds)
-    canvas.image[...] = np.minimum(np.maximum(sky, 0), 255)
+    canvas.image[:height] = np.minimum(np.maximum(sky, 0), 255)
     canvas.labels[...] = SKY
+
+
+def _ground_row(canvas: Canvas, layout: Layout) -> int:
+    """First row of the ground, which lies before the street's end."""
+    camera = canvas.camera
+    row = int(np.ceil(camera.cy + camera.focal * camera.height / layout.end))
+    return min(max(0, row), canvas.labels.shape[0])
 
 
 def draw_ground(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Generator) -> None:
     """Road with lane marks, kerbs, walks, verges, and the crossing street; shadow of the sunny side's fronts."""
     camera = canvas.camera
     height, width = canvas.labels.shape
-    top = max(0, int(np.ceil(camera.cy + camera.focal * camera.height / layout.end)))
+    top = _ground_row(canvas, layout)
     if top >= height:
         return
     z = (camera.focal * camera.height / (np.arange(top, height, dtype=np.float32) - camera.cy))[:, None]
@@ -57,7 +70,7 @@ def draw_ground(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Gen
     strength = np.where(labels == TERRAIN, np.float32(0.16), np.float32(0.05))
     value = 1 + strength * grain + 0.05 * patches
     pixel = z / camera.focal  # metres per pixel across
-    slabs = walk & ((np.mod(x, 0.8) < np.maximum(0.05, pixel)) | (np.mod(z, 0.8) < 0.06)) & (z < 25)
+    slabs = walk & ((_part(x * 1.25) < np.maximum(0.06, pixel)) | (_part(z * 1.25) < 0.08)) & (z < 25)
     value = value - 0.13 * slabs
     kerb = np.clip((0.16 - np.abs(distance - side_road)) / pixel + 0.5, 0, 1) * ~crossing
     value = value + kerb * 0.16
@@ -67,7 +80,7 @@ def draw_ground(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Gen
         marks = np.maximum(marks, np.clip((0.08 - np.abs(x - lane)) / pixel + 0.5, 0, 1) * dash)
     near = layout.junction[0]
     if near < 60 and rng.random() < 0.6:
-        zebra = (z > near - 4) & (z < near - 1) & (np.mod(x, 1.1) < 0.5) & (distance < side_road)
+        zebra = (z > near - 4) & (z < near - 1) & (_part(x * 0.9) < 0.48) & (distance < side_road)
         marks = np.maximum(marks, zebra)
     if near < 1e3:
         marks = np.where(crossing, 0, marks)
@@ -100,15 +113,15 @@ def _face(canvas: Canvas, front: Front, noise: Noise, rows: slice, columns: slic
         leaf = Noise.at(noise.mid, y * 30, u * 30 + front.salt)
         tone = colour * (0.85 + 0.22 * leaf + 0.16 * clump + 0.12 * y / np.maximum(height, 0.5))[..., None]
     elif front.kind == "fence":
-        bars = np.mod(u, front.bay) < front.bay * 0.42
+        bars = _part(u / front.bay) < 0.42
         rails = (np.abs(y - 0.25) < 0.08) | (np.abs(y - front.height + 0.12) < 0.08)
         if front.style == 0:
-            bars = np.mod(y, front.bay * 1.2) < front.bay * 0.5
-        alpha = mask & (bars | rails | (np.mod(u, 2.4) < 0.15))
+            bars = _part(y / front.bay * 0.8) < 0.4
+        alpha = mask & (bars | rails | (_part(u / 2.4) < 0.06))
         tone = colour * (1 + 0.08 * grain + 0.15 * rails)[..., None]
     elif front.kind == "wall":
-        course = np.mod(y, 0.3) < 0.06
-        joint = np.mod(u + 0.5 * front.bay * (np.mod(np.floor(y / 0.3), 2)), front.bay) < 0.06
+        course = _part(y / 0.3) < 0.2
+        joint = _part(u / front.bay + 0.5 * np.floor(y / 0.3)) * front.bay < 0.06
         tone = colour * (1 + 0.09 * grain - 0.22 * fade * (course | joint))[..., None]
         tone = np.where((y > front.height - 0.18)[..., None], trim, tone)
     else:
@@ -123,7 +136,7 @@ def _facade(front: Front, noise: Noise, u, y, grain, fade, colour, trim) -> np.n
     across, up = u / front.bay - bay, y / front.storey - storey
     value = 1 + 0.06 * grain
     if front.style == 0:
-        brick = (np.mod(y, 0.24) < 0.06) | (np.mod(u + 0.2 * np.mod(np.floor(y / 0.24), 2), 0.5) < 0.06)
+        brick = (_part(y / 0.24) < 0.25) | (_part(u * 2 + 0.5 * np.floor(y / 0.24)) < 0.12)
         value = value - 0.18 * brick * fade
     elif front.style == 1:
         value = value - 0.25 * (up < 0.06) * fade
@@ -168,7 +181,6 @@ def _across(canvas: Canvas, front: Front, noise: Noise, x0: float, x1: float, z:
     row, column = np.arange(rows.start, rows.stop), np.arange(columns.start, columns.stop)
     y = (camera.height - (row - camera.cy) * z / camera.focal).astype(np.float32)[:, None]
     u = ((column - camera.cx) * z / camera.focal + 200).astype(np.float32)[None, :]
-    y, u = np.broadcast_arrays(y, u)
     _face(canvas, front, noise, rows, columns, u, y, np.full((1, 1), z, np.float32), light)
 
 
@@ -190,20 +202,14 @@ def _along(canvas: Canvas, side: Side, front: Front, at: float, noise: Noise) ->
     if rows.start >= rows.stop:
         return
     y = camera.height - (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - camera.cy) * z / camera.focal
-    u = np.broadcast_to(z - np.float32(front.z0), y.shape)
-    _face(canvas, front, noise, rows, columns, u, y, z, canvas.light(-side.sign))
+    _face(canvas, front, noise, rows, columns, z - np.float32(front.z0), y, z, canvas.light(-side.sign))
 
 
-def draw_fronts(canvas: Canvas, layout: Layout, noise: Noise) -> None:
-    """The rows behind, then the fronts, each far to near; buildings show the end wall that faces the camera."""
-    for row in ("behind", "fronts"):
-        for side in layout.sides:
-            at = side.back if row == "behind" else side.front
-            for front in sorted(getattr(side, row), key=lambda f: -f.z0):
-                if front.kind == "open":
-                    continue
-                if front.kind in ("building", "hedge") and front.z0 > 2:
-                    depth = 9.0 if front.kind == "building" else 2.0
-                    x0, x1 = sorted((side.sign * at, side.sign * (at + depth)))
-                    _across(canvas, front, noise, x0, x1, front.z0, canvas.light())
-                _along(canvas, side, front, at, noise)
+def draw_front(canvas: Canvas, side: Side, front: Front, behind: bool, noise: Noise) -> None:
+    """One front of a side's front row or of the row behind; buildings show the end wall that faces the camera."""
+    at = side.back if behind else side.front
+    if front.kind in ("building", "hedge") and front.z0 > 2:
+        depth = 9.0 if front.kind == "building" else 2.0
+        x0, x1 = sorted((side.sign * at, side.sign * (at + depth)))
+        _across(canvas, front, noise, x0, x1, front.z0, canvas.light())
+    _along(canvas, side, front, at, noise)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -60,28 +59,28 @@ class Canvas:
         if label is not None:
             cv2.fillPoly(self.labels, [points], label, cv2.LINE_8, SUBPIXEL)
 
-    def poly(self, points, colour, label=None, light: Optional[float] = None) -> None:
+    def poly(self, points, colour, label=None, light: float | None = None) -> None:
         """Fill a polygon of (x, y, z) points."""
         z = min(p[2] for p in points)
         light = self.ambient if light is None else light
         self._fill([self.camera.project(*p) for p in points], None if colour is None else self.shade(colour, z, light), label)
 
-    def flat(self, points, at, colour, label=None, light: Optional[float] = None) -> None:
+    def flat(self, points, at, colour, label=None, light: float | None = None) -> None:
         """Fill a polygon of (x, y) metres facing the camera, x relative to `at` = (x, z)."""
         x0, z = at
         self.poly([(x0 + x, y, z) for x, y in points], colour, label, light)
 
-    def rect(self, x0, y0, x1, y1, at, colour, label=None, light: Optional[float] = None) -> None:
+    def rect(self, x0, y0, x1, y1, at, colour, label=None, light: float | None = None) -> None:
         """Fill a rectangle facing the camera."""
         self.flat([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], at, colour, label, light)
 
-    def disc(self, x, y, radius, at, colour, label=None, light: Optional[float] = None, squeeze: float = 1.0, n: int = 12):
+    def disc(self, x, y, radius, at, colour, label=None, light: float | None = None, squeeze: float = 1.0, n: int = 12):
         """Fill an ellipse facing the camera; `squeeze` narrows it horizontally."""
         turn = [2 * math.pi * i / n for i in range(n)]
         self.flat([(x + squeeze * radius * math.cos(a), y + radius * math.sin(a)) for a in turn], at, colour, label,
                   light)
 
-    def line(self, points, width, at, colour, label=None, light: Optional[float] = None) -> None:
+    def line(self, points, width, at, colour, label=None, light: float | None = None) -> None:
         """A polyline facing the camera, `width` metres wide but never under a pixel."""
         x0, z = at
         camera = self.camera

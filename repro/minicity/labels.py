@@ -21,7 +21,7 @@ def coarsen(labels: np.ndarray) -> np.ndarray:
     As Cityscapes' gtCoarse: regions shrink from their borders, thin and small things are missing, the rest is void 0.
     """
     unit = max(1.0, labels.shape[0] / 256)
-    size = 2 * round(2 * unit) + 1
+    size = 2 * round(3 * unit) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     coarse = np.zeros_like(labels)
     for label in CLASSES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Tuple
+from typing import Tuple
 
 import numpy as np
 
@@ -39,8 +39,8 @@ class Side:
     front: float
     back: float  # the row behind fences, walls and gaps
     verge: bool  # grass between walk and front
-    fronts: Tuple[Front, ...]
-    behind: Tuple[Front, ...]
+    fronts: tuple[Front, ...]
+    behind: tuple[Front, ...]
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Layout:
     end: float
     end_kind: str
     end_front: Front
-    junction: Tuple[float, float]
-    sides: Tuple[Side, Side]
-    lanes: Tuple[float, ...]
+    junction: tuple[float, float]
+    sides: tuple[Side, Side]
+    lanes: tuple[float, ...]
     asphalt: Colour
     paving: Colour
     soil: Colour
-    sky: Tuple[Colour, Colour]
+    sky: tuple[Colour, Colour]
     clouds: float
     haze: float
     ambient: float
@@ -79,8 +79,8 @@ def _front(rng: np.random.Generator, kind: str, z0: float, z1: float, tall: floa
                  int(rng.integers(3)), int(rng.integers(1 << 16)))
 
 
-def _fronts(rng, kinds, chances, end: float, tall: float, gap: Tuple[float, float]) -> Tuple[Front, ...]:
-    fronts: List[Front] = []
+def _fronts(rng, kinds, chances, end: float, tall: float, gap: tuple[float, float]) -> tuple[Front, ...]:
+    fronts: list[Front] = []
     z = 1.0
     while z < end:
         kind = kinds[int(rng.choice(len(kinds), p=chances))]
@@ -100,7 +100,7 @@ def sample_layout(rng: np.random.Generator, city: np.random.Generator) -> Layout
     camera, hood = city.uniform(1.5, 2.1), max(0.0, city.uniform(-0.05, 0.09))
     horizon = city.uniform(0.41, 0.47) + rng.uniform(-0.03, 0.03)
     end = rng.uniform(90, 190)
-    crossing = rng.uniform(22, 75) if rng.random() < 0.6 else 1e4
+    crossing = rng.uniform(16, 60) if rng.random() < 0.65 else 1e4
     junction = (crossing, crossing + rng.uniform(7, 12))
     tall = rng.uniform(7, 19)
     built = float(rng.choice([0.2, 0.45, 0.7], p=[0.3, 0.4, 0.3]))
@@ -109,7 +109,7 @@ def sample_layout(rng: np.random.Generator, city: np.random.Generator) -> Layout
     sides = []
     for sign in (-1, 1):
         road = rng.uniform(3.2, 7.5)
-        walk = road + rng.uniform(1.8, 4.5)
+        walk = road + rng.uniform(2.0, 5.5)
         verge = bool(rng.random() < 0.45)
         front = walk + (rng.uniform(1.5, 6) if verge else 0.0)
         fronts = _fronts(rng, kinds, [built, *rest], end, tall, junction)
@@ -131,6 +131,6 @@ def sample_layout(rng: np.random.Generator, city: np.random.Generator) -> Layout
         end_front=_front(rng, "building", end, end + 10, tall), junction=junction, sides=tuple(sides), lanes=lanes,
         asphalt=pick(rng, ((105, 105, 108), (85, 86, 90), (128, 125, 122), (145, 142, 138)), 6),
         paving=pick(rng, ((140, 136, 130), (118, 116, 116), (155, 145, 138), (105, 104, 106)), 8),
-        soil=pick(rng, GROUND), sky=(low, high), clouds=rng.uniform(0.02, 0.16), haze=rng.uniform(0.0008, 0.008),
+        soil=pick(rng, GROUND), sky=(low, high), clouds=rng.uniform(0.02, 0.11), haze=rng.uniform(0.0008, 0.008),
         ambient=ambient, sun=float(rng.uniform(-1, 1)), cast=(1 + warm, 1.0, 1 - warm), noise=rng.uniform(1.5, 5.0),
         hood=hood)

@@ -19,9 +19,9 @@ METAL = ((105, 108, 110), (75, 78, 80), (140, 142, 142), (60, 70, 65), (120, 112
 
 def pick(rng: np.random.Generator, colours, spread: float = 14.0):
     """One of `colours` with its brightness and each channel moved a little, as a tuple of three floats."""
-    colour = np.asarray(colours[int(rng.integers(len(colours)))], np.float64)
-    colour = colour * rng.uniform(0.8, 1.2) + rng.normal(0, spread, 3) * 0.5
-    return tuple(float(c) for c in np.clip(colour, 12, 245))
+    colour, bright = colours[int(rng.integers(len(colours)))], rng.uniform(0.8, 1.2)
+    moved = rng.normal(0, 0.5 * spread, 3).tolist()
+    return tuple(min(245.0, max(12.0, c * bright + d)) for c, d in zip(colour, moved))
 
 
 def tile(rng: np.random.Generator, grain: float, side: int = 256) -> np.ndarray:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Tuple
+from functools import partial
+from typing import Callable, Tuple
 
 import cv2
 import numpy as np
 
 from ..errors import UserError, choice
 from . import people, street, vehicles
-from .background import draw_end, draw_fronts, draw_ground, draw_sky
+from .background import draw_end, draw_front, draw_ground, draw_sky
 from .canvas import Camera, Canvas
 from .labels import BICYCLE, CAR, EGO, PERSON, RIDER, TERRAIN, VEGETATION
 from .layout import Layout, sample_layout
@@ -49,7 +50,6 @@ def scene(seed: int, split: str, index: int, size=(256, 512)):
     draw_sky(canvas, layout, noise)
     draw_end(canvas, layout, noise)
     draw_ground(canvas, layout, noise, rng)
-    draw_fronts(canvas, layout, noise)
     for _, draw in sorted(_things(canvas, layout, noise, rng), key=lambda thing: -thing[0]):
         draw()
     if layout.hood > 0:
@@ -57,14 +57,19 @@ def scene(seed: int, split: str, index: int, size=(256, 512)):
     return _photograph(canvas, layout, noise, rng), canvas.labels
 
 
-def _things(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Generator) -> List[Thing]:
-    things: List[Thing] = []
+def _things(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Generator) -> list[Thing]:
+    things: list[Thing] = []
 
     def add(draw, x, z, *more):
         if 4.0 < z < layout.end - 2:
-            own = np.random.default_rng(rng.integers(1 << 62))
-            things.append((z, lambda: draw(canvas, own, x, z, *more)))
+            own = np.random.Generator(np.random.PCG64(int(rng.integers(1 << 62))))
+            things.append((z, partial(draw, canvas, own, x, z, *more)))
 
+    # A front comes after what lies beyond its far end and before what stands along it.
+    for side in layout.sides:
+        for behind, fronts in ((True, side.behind), (False, side.fronts)):
+            things.extend((front.z1 + 0.1 * behind, partial(draw_front, canvas, side, front, behind, noise))
+                          for front in fronts if front.kind != "open")
     _traffic(layout, rng, add)
     for side in layout.sides:
         s, kerb = side.sign, side.road
@@ -100,7 +105,7 @@ def _things(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Generat
 
 def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
     left, right = layout.sides
-    taken: List[Tuple[float, float, float]] = []
+    taken: list[tuple[float, float, float]] = []
 
     def free(x: float, z: float, reach: float) -> bool:
         if any(abs(x - a) < 2.4 and z < b + c and b < z + reach for a, b, c in taken):

@@ -29,7 +29,7 @@ def lamp(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
 
 
 def _head(canvas: Canvas, rng, x, y, at, back: bool) -> None:
-    canvas.rect(x - 0.2, y, x + 0.2, y + 1.0, at, (34, 38, 36) if not back else (60, 64, 60), LIGHT)
+    canvas.rect(x - 0.24, y, x + 0.24, y + 1.05, at, (34, 38, 36) if not back else (60, 64, 60), LIGHT)
     if not back:
         on = int(rng.integers(3))
         for i, colour in enumerate(((70, 230, 120), (250, 200, 60), (250, 50, 40))):
@@ -84,8 +84,8 @@ def tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float, noise: No
     canvas.rect(-0.15, 0, 0.15, trunk, (x, z), pick(rng, BARK), VEGETATION)
     camera = canvas.camera
     rows, columns = canvas.labels.shape
-    left, top = camera.project(x - 1.3 * radius, height + 0.6 * radius, z)
-    right, bottom = camera.project(x + 1.3 * radius, height - 1.7 * radius, z)
+    left, top = camera.project(x - 1.4 * radius, height + 1.6 * radius, z)
+    right, bottom = camera.project(x + 1.4 * radius, height - 1.6 * radius, z)
     x0, x1, y0, y1 = max(0, int(left)), min(columns, int(right) + 1), max(0, int(top)), min(rows, int(bottom) + 1)
     base, salt, squash = np.asarray(pick(rng, LEAVES), np.float32), int(rng.integers(256)), rng.uniform(0.8, 1.25)
     if x0 >= x1 or y0 >= y1:
@@ -97,11 +97,11 @@ def tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float, noise: No
     reach = np.sqrt((u / radius) ** 2 + (v / (radius * squash)) ** 2)
     inside = reach + 0.12 * clump + 0.08 * leaf < 1
     tone = 0.85 + 0.2 * leaf + 0.18 * clump + 0.16 * v / radius - 0.15 * canvas.sun * u / radius
-    colour = base * (np.clip(tone, 0.2, 1.8) * canvas.ambient)[..., None]
+    colour = base * (np.minimum(np.maximum(tone, 0.2), 1.8) * np.float32(canvas.ambient))[..., None]
     clear = np.float32(np.exp(-z * canvas.density))
-    colour = np.clip(colour * clear + canvas.haze * (1 - clear), 0, 255)
-    canvas.image[y0:y1, x0:x1][inside] = colour[inside].astype(np.uint8)
-    canvas.labels[y0:y1, x0:x1][inside] = VEGETATION
+    colour = np.minimum(np.maximum(colour * clear + canvas.haze * (1 - clear), 0), 255)
+    np.copyto(canvas.image[y0:y1, x0:x1], colour.astype(np.uint8), where=inside[..., None])
+    np.copyto(canvas.labels[y0:y1, x0:x1], VEGETATION, where=inside)
 
 
 def poster(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:

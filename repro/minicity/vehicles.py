@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import numpy as np
 
 from .canvas import Canvas
@@ -37,7 +35,7 @@ class Box:
         c.poly([(self.x0, y0, z0), (self.x1, y0, z0), (b, y1, z0 + front), (a, y1, z0 + front)], colour, label,
                c.light() * 0.92)
 
-    def front(self, u0, y0, u1, y1, colour, light: Optional[float] = None):
+    def front(self, u0, y0, u1, y1, colour, light: float | None = None):
         """A patch of the near face; u in 0..1 from left to right."""
         w = self.x1 - self.x0
         xa, xb = self.x0 + u0 * w, self.x0 + u1 * w

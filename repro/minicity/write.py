@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -45,8 +46,10 @@ def write_minicity(root, seed: int = 0, size=(256, 512), train: int = 400, val: 
     temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f".writing-{root.name}-"))
     try:
         jobs = [(split, index) for split, count in counts.items() for index in range(count)]
-        for split, index in tqdm(jobs, desc=f"minicity {size[0]}x{size[1]}", unit="scene", disable=not progress):
-            _write_scene(temporary, seed, split, index, size)
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # NumPy and OpenCV release the lock
+            done = pool.map(lambda job: _write_scene(temporary, seed, *job, size), jobs)
+            for _ in tqdm(done, f"minicity {size[0]}x{size[1]}", len(jobs), unit="scene", disable=not progress):
+                pass
         (temporary / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
         os.chmod(temporary, 0o755)
         if root.exists():
