@@ -23,9 +23,13 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.minicity", description=__doc__.split(":")[0])
     parser.add_argument("out", help="folder to write; it must be absent, empty or already this data")
     parser.add_argument("--size", default="256x512", metavar="HxW", help="pixels (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives other scenes (default %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another seed gives other scenes (default %(default)s)"
+    )
     for name, count in (("train", 400), ("val", 100), ("coarse", 400)):
-        parser.add_argument(f"--{name}", type=int, default=count, metavar="N", help="scenes (default %(default)s)")
+        parser.add_argument(
+            f"--{name}", type=int, default=count, metavar="N", help="scenes (default %(default)s)"
+        )
     given = parser.parse_args(arguments)
     try:
         write_minicity(given.out, given.seed, parse_size(given.size), given.train, given.val, given.coarse)

@@ -30,9 +30,13 @@ def scenes():
 
 
 def test_the_same_bytes_in_another_process():
-    program = ("import hashlib; from repro.minicity import scene;"
-               "print(hashlib.sha256(b''.join(a.tobytes() for a in scene(3, 'train', 7, (128, 256)))).hexdigest())")
-    other = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    program = (
+        "import hashlib; from repro.minicity import scene;"
+        "print(hashlib.sha256(b''.join(a.tobytes() for a in scene(3, 'train', 7, (128, 256)))).hexdigest())"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert other.stdout.strip() == digest(3, "train", 7, (128, 256))
 
 
@@ -94,7 +98,9 @@ def test_coarse_labels_are_partial_and_agree(scenes):
         known = coarse > 0
         assert 0.5 < known.mean() < np.isin(fine, CLASSES).mean() - 0.05
         assert (coarse[known] == fine[known]).mean() > 0.97
-    thin = [np.count_nonzero(coarsen(fine) == POLE) / np.count_nonzero(fine == POLE) for _, fine in scenes[:8]]
+    thin = [
+        np.count_nonzero(coarsen(fine) == POLE) / np.count_nonzero(fine == POLE) for _, fine in scenes[:8]
+    ]
     assert np.mean(thin) < 0.5
 
 
@@ -139,9 +145,15 @@ def test_an_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["--size", "256"], "HxW"), (["--size", "8x8"], "32 pixels"), (["--seed", "-1"], "seed"),
-    (["--train", "-2"], "negative")])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--size", "256"], "HxW"),
+        (["--size", "8x8"], "32 pixels"),
+        (["--seed", "-1"], "seed"),
+        (["--train", "-2"], "negative"),
+    ],
+)
 def test_bad_arguments_are_one_line_and_exit_code_2(tmp_path, capsys, arguments, words):
     assert main([str(tmp_path / "out"), *arguments]) == 2
     error = capsys.readouterr().err

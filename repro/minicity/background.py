@@ -45,7 +45,7 @@ def _ground_row(canvas: Canvas, layout: Layout) -> int:
 
 
 def draw_ground(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Generator) -> None:
-    """Road with lane marks, kerbs, walks, verges, and the crossing street; shadow of the sunny side's fronts."""
+    """Road with lane marks, kerbs, walks, verges, the crossing street, and the shadow of the sunny side."""
     camera = canvas.camera
     height, width = canvas.labels.shape
     top = _ground_row(canvas, layout)
@@ -87,17 +87,26 @@ def draw_ground(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Gen
     value = value + 0.6 * marks * (0.85 + 0.15 * grain) * road
     reach = abs(layout.sun) * 7.0
     if reach > 1.5 and layout.ambient > 0.7:
-        dark = (distance > side_road - reach + 0.6 * np.sin(z * 0.4)) & (np.sign(x) == np.sign(layout.sun)) & ~crossing
+        dark = (
+            (distance > side_road - reach + 0.6 * np.sin(z * 0.4))
+            & (np.sign(x) == np.sign(layout.sun))
+            & ~crossing
+        )
         value = value * np.where(dark, np.float32(0.62), np.float32(1))
     canvas.image[top:] = _haze(canvas, tones * (value * np.float32(layout.ambient))[..., None], z)
     canvas.labels[top:] = labels
 
 
-def _face(canvas: Canvas, front: Front, noise: Noise, rows: slice, columns: slice, u, y, z, light: float) -> None:
-    """Paint the pixels rows x columns whose height above ground `y` lies on the front; `u` runs along it (m)."""
+def _face(
+    canvas: Canvas, front: Front, noise: Noise, rows: slice, columns: slice, u, y, z, light: float
+) -> None:
+    """Paint the pixels rows x columns whose height `y` lies on the front; `u` runs along it (both m)."""
     height = front.height
     if front.kind == "hedge":
-        crown = Noise.at(noise.broad, u * 6 + front.salt, u * 0) * 0.22 + Noise.at(noise.mid, u * 9, u * 0 + 7) * 0.1
+        crown = (
+            Noise.at(noise.broad, u * 6 + front.salt, u * 0) * 0.22
+            + Noise.at(noise.mid, u * 9, u * 0 + 7) * 0.1
+        )
         height = height * (1 + crown)
     mask = (y > 0) & (y < height)
     if not mask.any():
@@ -164,8 +173,14 @@ def draw_end(canvas: Canvas, layout: Layout, noise: Noise) -> None:
     if layout.end_kind != "open":
         front = layout.end_front
         if layout.end_kind == "hedge":
-            front = Front("hedge", front.z0, front.z1, 9.0, (72.0, 88.0, 58.0), *(getattr(front, n) for n in (
-                "trim", "bay", "storey", "fill", "style", "salt")))
+            front = Front(
+                "hedge",
+                front.z0,
+                front.z1,
+                9.0,
+                (72.0, 88.0, 58.0),
+                *(getattr(front, n) for n in ("trim", "bay", "storey", "fill", "style", "salt")),
+            )
         _across(canvas, front, noise, -80.0, 80.0, layout.end, canvas.light())
 
 
@@ -201,12 +216,15 @@ def _along(canvas: Canvas, side: Side, front: Front, at: float, noise: Noise) ->
     rows = slice(max(0, int(top)), min(height, int(bottom) + 2))
     if rows.start >= rows.stop:
         return
-    y = camera.height - (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - camera.cy) * z / camera.focal
+    y = (
+        camera.height
+        - (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - camera.cy) * z / camera.focal
+    )
     _face(canvas, front, noise, rows, columns, z - np.float32(front.z0), y, z, canvas.light(-side.sign))
 
 
 def draw_front(canvas: Canvas, side: Side, front: Front, behind: bool, noise: Noise) -> None:
-    """One front of a side's front row or of the row behind; buildings show the end wall that faces the camera."""
+    """One front of a side or of the row behind; buildings show the end wall that faces the camera."""
     at = side.back if behind else side.front
     if front.kind in ("building", "hedge") and front.z0 > 2:
         depth = 9.0 if front.kind == "building" else 2.0

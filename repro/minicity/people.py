@@ -22,15 +22,44 @@ def person(canvas: Canvas, rng: np.random.Generator, x: float, z: float, label: 
     canvas.shadow(x - 0.25, z - 0.2, x + 0.25 + canvas.sun * 0.6, z + 0.25, 0.5)
     for side in (-1, 1):
         foot = side * (0.07 + step) * wide
-        canvas.flat([(side * 0.01 * wide, 0.5 * h), (side * 0.19 * wide, 0.5 * h), (foot + 0.08 * wide, 0.0),
-                     (foot - 0.07 * wide, 0.0)], at, legs, label)
-    canvas.flat([(-0.2 * wide, 0.47 * h), (0.2 * wide, 0.47 * h), (0.25 * wide, 0.8 * h), (0.1 * wide, 0.85 * h),
-                 (-0.1 * wide, 0.85 * h), (-0.25 * wide, 0.8 * h)], at, top, label)
+        canvas.flat(
+            [
+                (side * 0.01 * wide, 0.5 * h),
+                (side * 0.19 * wide, 0.5 * h),
+                (foot + 0.08 * wide, 0.0),
+                (foot - 0.07 * wide, 0.0),
+            ],
+            at,
+            legs,
+            label,
+        )
+    canvas.flat(
+        [
+            (-0.2 * wide, 0.47 * h),
+            (0.2 * wide, 0.47 * h),
+            (0.25 * wide, 0.8 * h),
+            (0.1 * wide, 0.85 * h),
+            (-0.1 * wide, 0.85 * h),
+            (-0.25 * wide, 0.8 * h),
+        ],
+        at,
+        top,
+        label,
+    )
     swing = rng.uniform(0.02, 0.2)
     arm = tuple(0.85 * c for c in top)
     for side in (-1, 1):
-        canvas.line([(side * 0.26 * wide, 0.79 * h), (side * (0.3 + swing) * wide, 0.6 * h),
-                     (side * (0.28 + 0.5 * swing) * wide, 0.46 * h)], 0.1, at, arm, label)
+        canvas.line(
+            [
+                (side * 0.26 * wide, 0.79 * h),
+                (side * (0.3 + swing) * wide, 0.6 * h),
+                (side * (0.28 + 0.5 * swing) * wide, 0.46 * h),
+            ],
+            0.1,
+            at,
+            arm,
+            label,
+        )
     canvas.disc(0, 0.925 * h, 0.075 * h, at, skin, label, squeeze=0.85, n=9)
     hair = pick(rng, ((40, 32, 28), (95, 70, 45), (160, 150, 140), (180, 60, 50)))
     canvas.flat([(-0.07 * h, 0.93 * h), (0.07 * h, 0.93 * h), (0.05 * h, h), (-0.05 * h, h)], at, hair, label)
@@ -74,11 +103,28 @@ def _rider(canvas: Canvas, rng, at, s: float, seat: float, hands, feet) -> None:
         knee = (0.22 * s + side * 0.14 * (1 - s), seat - 0.25)
         foot = (feet[0] + side * (0.1 + 0.06 * (1 - s)), feet[1])
         canvas.line([hip, knee, foot], 0.15, at, legs, RIDER)
-    canvas.flat([(hip[0] - wide, seat - 0.05), (hip[0] + wide, seat - 0.05), (shoulder[0] + wide * 1.15, shoulder[1]),
-                 (shoulder[0] - wide * 1.15, shoulder[1])], at, top, RIDER)
+    canvas.flat(
+        [
+            (hip[0] - wide, seat - 0.05),
+            (hip[0] + wide, seat - 0.05),
+            (shoulder[0] + wide * 1.15, shoulder[1]),
+            (shoulder[0] - wide * 1.15, shoulder[1]),
+        ],
+        at,
+        top,
+        RIDER,
+    )
     for side in (-1, 1):
-        canvas.line([(shoulder[0] + side * wide * (1 - s), shoulder[1] - 0.05),
-                     (hands[0] * s + side * 0.26 * (1 - s), hands[1])], 0.1, at, tuple(0.85 * c for c in top), RIDER)
+        canvas.line(
+            [
+                (shoulder[0] + side * wide * (1 - s), shoulder[1] - 0.05),
+                (hands[0] * s + side * 0.26 * (1 - s), hands[1]),
+            ],
+            0.1,
+            at,
+            tuple(0.85 * c for c in top),
+            RIDER,
+        )
     canvas.disc(shoulder[0] + 0.05 * s, shoulder[1] + 0.17, 0.14, at, skin, RIDER, squeeze=0.85, n=9)
     hat = pick(rng, PAINT)
     x, y = shoulder[0] + 0.05 * s, shoulder[1] + 0.19
@@ -101,7 +147,13 @@ def motorcycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, rid
     for wheel in (-0.68, 0.68):
         canvas.disc(wheel * s, 0.31, 0.31, at, RUBBER, MOTORCYCLE, squeeze=s)
         canvas.disc(wheel * s, 0.31, 0.15, at, (125, 125, 128), None, squeeze=s)
-    canvas.flat([(-0.62 * s, 0.34), (0.34 * s, 0.28), (0.5 * s, 0.8), (0.1 * s, 0.88), (-0.85 * s, 0.8)], at, paint,
-                MOTORCYCLE)
-    canvas.flat([(-0.8 * s, 0.76), (0.02 * s, 0.76), (0.02 * s, 0.88), (-0.85 * s, 0.9)], at, RUBBER, MOTORCYCLE)
+    canvas.flat(
+        [(-0.62 * s, 0.34), (0.34 * s, 0.28), (0.5 * s, 0.8), (0.1 * s, 0.88), (-0.85 * s, 0.8)],
+        at,
+        paint,
+        MOTORCYCLE,
+    )
+    canvas.flat(
+        [(-0.8 * s, 0.76), (0.02 * s, 0.76), (0.02 * s, 0.88), (-0.85 * s, 0.9)], at, RUBBER, MOTORCYCLE
+    )
     canvas.line([(0.68 * s, 0.31), (0.45 * s, 1.0), (0.3 * s, 1.1)], 0.1, at, METAL[2], MOTORCYCLE)

@@ -1,4 +1,4 @@
-"""One scene: the layout with vehicles, people and street furniture set on it, drawn far to near, then the camera."""
+"""One scene: the layout with vehicles, people and street furniture set on it far to near, then the camera."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from .layout import Layout, sample_layout
 from .palette import Noise
 
 SPLITS = ("train", "val", "train_extra", "test")
-CITIES = {"train": ("aldermoor", "birkholt", "castorf", "dunwald", "elmsee", "farnau"),
-          "val": ("greifen", "holmbach", "irnfeld"), "train_extra": ("jarlin", "kestrau", "lohnau", "marwitz"),
-          "test": ("nordau", "oskirch", "pellin")}
+CITIES = {
+    "train": ("aldermoor", "birkholt", "castorf", "dunwald", "elmsee", "farnau"),
+    "val": ("greifen", "holmbach", "irnfeld"),
+    "train_extra": ("jarlin", "kestrau", "lohnau", "marwitz"),
+    "test": ("nordau", "oskirch", "pellin"),
+}
 Thing = Tuple[float, Callable[[], None]]
 
 
@@ -32,8 +35,8 @@ def city_of(split: str, index: int) -> str:
 def scene(seed: int, split: str, index: int, size=(256, 512)):
     """Scene `index` of `split`: image (H, W, 3) uint8 RGB and labels (H, W) uint8 Cityscapes ids.
 
-    `size` is (H, W) in pixels; the same scene at another size shows the same things. Raises UserError on an unknown
-    split or a size under 32 pixels.
+    `size` is (H, W) in pixels; the same scene at another size shows the same things. Raises UserError on an
+    unknown split or a size under 32 pixels.
     """
     height, width = (int(v) for v in size)
     if min(height, width) < 32:
@@ -45,8 +48,15 @@ def scene(seed: int, split: str, index: int, size=(256, 512)):
     noise = Noise(rng)
     camera = Camera(0.75 * width, layout.vanish * width, layout.horizon * height, layout.camera)
     haze = np.asarray(layout.sky[0]) * 0.95
-    canvas = Canvas(np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8), camera, haze,
-                    layout.haze, layout.ambient, layout.sun)
+    canvas = Canvas(
+        np.zeros((height, width, 3), np.uint8),
+        np.zeros((height, width), np.uint8),
+        camera,
+        haze,
+        layout.haze,
+        layout.ambient,
+        layout.sun,
+    )
     draw_sky(canvas, layout, noise)
     draw_end(canvas, layout, noise)
     draw_ground(canvas, layout, noise, rng)
@@ -68,8 +78,11 @@ def _things(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Generat
     # A front comes after what lies beyond its far end and before what stands along it.
     for side in layout.sides:
         for behind, fronts in ((True, side.behind), (False, side.fronts)):
-            things.extend((front.z1 + 0.1 * behind, partial(draw_front, canvas, side, front, behind, noise))
-                          for front in fronts if front.kind != "open")
+            things.extend(
+                (front.z1 + 0.1 * behind, partial(draw_front, canvas, side, front, behind, noise))
+                for front in fronts
+                if front.kind != "open"
+            )
     _traffic(layout, rng, add)
     for side in layout.sides:
         s, kerb = side.sign, side.road
@@ -119,7 +132,11 @@ def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
     def kerbside(side) -> float:
         return side.sign * (side.road - 1.1)
 
-    for draw, chance, reach in ((vehicles.train, 0.42, 26), (vehicles.bus, 0.5, 12), (vehicles.truck, 0.55, 9)):
+    for draw, chance, reach in (
+        (vehicles.train, 0.42, 26),
+        (vehicles.bus, 0.5, 12),
+        (vehicles.truck, 0.55, 9),
+    ):
         while rng.random() < chance:
             chance *= 0.35
             side = right if rng.random() < 0.5 else left
@@ -157,7 +174,9 @@ def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
                 z, group = 10 ** rng.uniform(1.0, 1.8), 1 if ridden else int(rng.integers(1, 4))
                 x = side.road - rng.uniform(0.4, 2.4) if ridden else side.road + rng.uniform(0.3, 1.4)
                 for i in range(group):
-                    add(draw, side.sign * x + i * rng.uniform(0.3, 0.8), z + i * rng.uniform(0.2, 1.5), ridden)
+                    add(
+                        draw, side.sign * x + i * rng.uniform(0.3, 0.8), z + i * rng.uniform(0.2, 1.5), ridden
+                    )
     for _ in range(int(rng.integers(0, 4))):  # people on the road
         z = layout.junction[0] - 2.5 if layout.junction[0] < 60 else 10 ** rng.uniform(1.2, 1.9)
         add(people.person, rng.uniform(-left.road, right.road), z + rng.normal(0, 0.8))
@@ -166,7 +185,10 @@ def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
 def _bonnet(canvas: Canvas, hood: float) -> None:
     height, width = canvas.labels.shape
     top = round(height * (1 - hood))
-    centre, axes = (width // 2, height + int(0.02 * height)), (int(0.56 * width), height - top + int(0.02 * height))
+    centre, axes = (
+        (width // 2, height + int(0.02 * height)),
+        (int(0.56 * width), height - top + int(0.02 * height)),
+    )
     colour = canvas.shade((46, 48, 52), 0.0, canvas.ambient)
     cv2.ellipse(canvas.image, centre, axes, 0, 180, 360, colour, -1, cv2.LINE_AA)
     cv2.ellipse(canvas.labels, centre, axes, 0, 180, 360, EGO, -1, cv2.LINE_8)
@@ -185,6 +207,8 @@ def _photograph(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Gen
     value *= 1 - 0.14 * (x * x + y * y)
     image = canvas.image * value[..., None] * np.asarray(layout.cast, np.float32)
     sensor = rng.standard_normal((height, width), dtype=np.float32) * np.float32(layout.noise)
-    for channel, shift in enumerate((0, 17, 41)):  # one field, shifted: the channels' noises are unlike at a pixel
+    for channel, shift in enumerate(
+        (0, 17, 41)
+    ):  # one field, shifted: the channels' noises are unlike at a pixel
         image[..., channel] += np.roll(sensor, (shift, 3 * shift), (0, 1))
     return np.minimum(np.maximum(image, 0, out=image), 255, out=image).astype(np.uint8)

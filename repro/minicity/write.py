@@ -21,14 +21,21 @@ VERSION = 1  # raised whenever a scene's pixels change
 MARKER = "minicity.json"
 
 
-def write_minicity(root, seed: int = 0, size=(256, 512), train: int = 400, val: int = 100, coarse: int = 400,
-                   progress: bool = True) -> None:
+def write_minicity(
+    root,
+    seed: int = 0,
+    size=(256, 512),
+    train: int = 400,
+    val: int = 100,
+    coarse: int = 400,
+    progress: bool = True,
+) -> None:
     """Write `train`, `val` and `coarse` (split train_extra, coarsely labelled) scenes under `root`.
 
-    The layout and the label ids are those of Cityscapes; the train images have both fine and coarse labels. `size` is
-    (H, W) in pixels. A root that already holds exactly this data is left as it is. Raises UserError on a root that
-    holds anything else, or on a size or count that cannot be drawn. Everything is written beside `root` and renamed at
-    the end, so that `root` is either complete or absent.
+    The layout and the label ids are those of Cityscapes; the train images have both fine and coarse labels.
+    `size` is (H, W) in pixels. A root that already holds exactly this data is left as it is. Raises UserError
+    on a root that holds anything else, or on a size or count that cannot be drawn. Everything is written
+    beside `root` and renamed at the end, so that `root` is either complete or absent.
     """
     root = Path(root).absolute()
     counts = {"train": int(train), "val": int(val), "train_extra": int(coarse)}
@@ -36,7 +43,9 @@ def write_minicity(root, seed: int = 0, size=(256, 512), train: int = 400, val: 
         raise UserError(f"minicity counts: {counts} must not be negative")
     size = [int(side) for side in size]
     if len(size) != 2 or min(size) < 32:
-        raise UserError(f"minicity size: {'x'.join(map(str, size))} must be HxW with both sides at least 32 pixels")
+        raise UserError(
+            f"minicity size: {'x'.join(map(str, size))} must be HxW with both sides at least 32 pixels"
+        )
     if seed < 0:
         raise UserError(f"minicity seed: {seed} must not be negative")
     marker = {"generator": VERSION, "seed": int(seed), "size": size, "counts": counts}
@@ -48,7 +57,9 @@ def write_minicity(root, seed: int = 0, size=(256, 512), train: int = 400, val: 
         jobs = [(split, index) for split, count in counts.items() for index in range(count)]
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # NumPy and OpenCV release the lock
             done = pool.map(lambda job: _write_scene(temporary, seed, *job, size), jobs)
-            for _ in tqdm(done, f"minicity {size[0]}x{size[1]}", len(jobs), unit="scene", disable=not progress):
+            for _ in tqdm(
+                done, f"minicity {size[0]}x{size[1]}", len(jobs), unit="scene", disable=not progress
+            ):
                 pass
         (temporary / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
         os.chmod(temporary, 0o755)
@@ -70,11 +81,14 @@ def _holds(root: Path, marker: dict) -> bool:
     try:
         found = json.loads((root / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise UserError(f"minicity: {root} is not empty and is not a minicity folder; choose another or empty it"
-                        ) from None
+        raise UserError(
+            f"minicity: {root} is not empty and is not a minicity folder; choose another or empty it"
+        ) from None
     if found != marker:
-        raise UserError(f"minicity: {root} holds {json.dumps(found)}, wanted {json.dumps(marker)}; "
-                        "choose another folder or delete it")
+        raise UserError(
+            f"minicity: {root} holds {json.dumps(found)}, wanted {json.dumps(marker)}; "
+            "choose another folder or delete it"
+        )
     return True
 
 
