@@ -44,13 +44,15 @@ class TrainingLoss(nn.HybridBlock):
     """Softmax loss of the fused scores plus, with equal weight, of each column's own scores (Section 3.4; Figure 4).
 
     outputs   the network's names of its outputs; those named after columns get a loss of their own.
-    computed  count the full column's own loss in computed regions only (ISCTF: elsewhere it has no features).
+    columns   those names.
+    spread    positions @1/4 along a region's side: the full column's own loss then counts computed regions only, as
+              elsewhere ISCTF's full column has no features of its own (assumed); None: all pixels.
     """
 
-    def __init__(self, outputs, columns, computed: bool, threshold: Optional[float] = None,
+    def __init__(self, outputs, columns=(), spread: Optional[int] = None, threshold: Optional[float] = None,
                  keep: Optional[int] = None, **kwargs):
         super().__init__(**kwargs)
-        self.outputs, self.columns, self.computed = tuple(outputs), tuple(columns), computed
+        self.outputs, self.columns, self.spread = tuple(outputs), tuple(columns), spread
         with self.name_scope():
             self.softmax = SoftmaxLoss(threshold, keep)
 
@@ -62,7 +64,7 @@ class TrainingLoss(nn.HybridBlock):
         total = fused
         for column in self.columns:
             counted = everywhere
-            if self.computed and column == "full":
+            if self.spread and column == "full":
                 counted = F.reshape_like(F.UpSampling(named["mask"], scale=self.spread, sample_type="nearest"), labels)
             total = total + self.softmax(named[column], labels, counted)
         return total, fused

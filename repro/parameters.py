@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Tuple
 
 import mxnet as mx
 
@@ -24,10 +24,10 @@ def arrays_of(network) -> Dict[str, mx.nd.NDArray]:
     return {name: p.data(p.list_ctx()[0]) for name, p in parameters_of(network).items()}
 
 
-def save(path, network) -> None:
-    """Write the network's values to `path` (MXNet's .params format), whole or not at all."""
+def save_arrays(path, arrays: Dict[str, mx.nd.NDArray]) -> None:
+    """Write named values to `path` (MXNet's .params format), whole or not at all."""
     with replacing(path) as temporary:
-        mx.nd.save(str(temporary), {name: a.as_in_context(mx.cpu()) for name, a in arrays_of(network).items()})
+        mx.nd.save(str(temporary), {name: value.as_in_context(mx.cpu()) for name, value in arrays.items()})
 
 
 def load(path) -> Dict[str, mx.nd.NDArray]:
@@ -67,13 +67,13 @@ def assign(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights", c
         _set(parameter, arrays[name], name, source, ctx)
 
 
-def assign_backbones(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights") -> int:
+def assign_backbones(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights") -> Tuple[str, ...]:
     """Give each column of `network` the values of one backbone, unit by unit; units removed there are left out.
 
-    arrays: a backbone's own names (``level2.0.conv1.weight``). Returns how many parameters were set. UserError when
+    arrays: a backbone's own names (``level2.0.conv1.weight``). Returns the names of those set. UserError when
     a column needs one that is missing or of another shape.
     """
-    count = 0
+    done = []
     for name, parameter in parameters_of(network).items():
         column, _, own = name.partition(".")
         if column not in BACKBONES:
@@ -81,5 +81,5 @@ def assign_backbones(network, arrays: Dict[str, mx.nd.NDArray], source: str = "w
         if own not in arrays:
             raise UserError(f"{source}: lacks {own}, which {column} needs")
         _set(parameter, arrays[own], own, source, None)
-        count += 1
-    return count
+        done.append(name)
+    return tuple(done)

@@ -1,0 +1,32 @@
+"""What the scripts share: where things are, devices, and a user's mistake as one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from repro.errors import UserError
+
+HERE = Path(__file__).resolve().parent
+PRETRAINED = HERE / "pretrained" / "minicity-quarter.params"
+
+
+def contexts(gpu: str):
+    """The MXNet devices named by GPU=: "" the CPU, "0" or "0,1" cards; a UserError says why one cannot be used."""
+    from repro import devices
+
+    devices.check(gpu)  # before mxnet is imported: its CUDA build cannot be without a driver
+    return devices.contexts(gpu)
+
+
+def run(command, given) -> int:
+    """Call command(given); the exit code is 0, 2 on a user's mistake, 130 when interrupted."""
+    try:
+        command(given)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; finished rows are kept", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,62 @@
+"""Pre-train the backbone that every row starts from: a 3-4-6-3 column segmenting separately seeded minicity scenes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from experiments.command import HERE, PRETRAINED, contexts, run
+from repro.files import write_text
+
+DATA = HERE.parent / ".cache" / "data" / "minicity-pretrain"
+SEED = 1001  # of scenes that no table's training or test set contains
+
+
+def pretrain(given) -> None:
+    """Train and write the weights and, beside them, where they came from."""
+    ctx = contexts(given.gpu)
+    from repro import measure, parameters
+    from repro.data import open_dataset
+    from repro.minicity import write_minicity
+    from repro.presets import load_preset
+    from repro.rows import Column, Network, Training
+
+    preset = load_preset(HERE / "presets" / "pretrain.yaml", "pretrain")
+    budget = preset.budget(given.budget)
+    write_minicity(DATA, seed=SEED, size=preset.size, train=1200, val=60, coarse=0)
+    network = Network("single", (Column(1.0, (3, 4, 6, 3)),), 32, "plain", None)
+    training = Training("none", None, None, bootstrapping=False, coarse=False, pretrained=False)
+    with tqdm(total=budget.steps, desc="pre-training", unit="step", mininterval=2) as bar:
+        def report(step, loss):
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+        measured, arrays = measure.measure(network, training, open_dataset(DATA), preset, budget, 0, ctx,
+                                           report=report)
+    backbone = {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith("full_column.")}
+    out = Path(given.out)
+    parameters.save_arrays(out, backbone)
+    from repro import records
+
+    measured.update(scenes={"generator": "minicity", "seed": SEED, "train": 1200, "size": list(preset.size)},
+                    provenance=records.provenance("make pretrain"))
+    write_text(out.with_suffix(".json"), json.dumps(measured, indent=1) + "\n")
+    result = measured["evaluations"]["whole"]
+    print(f"{out}: mean IoU {result['mean_iou']:.2f}% on {result['images']} scenes of its own validation set "
+          f"(majority map {measured['majority']['mean_iou']:.2f}%)")
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.pretrain", description=__doc__)
+    parser.add_argument("--budget", default="full", help="quick or full, of presets/pretrain.yaml (default %(default)s)")
+    parser.add_argument("--gpu", default="", help="devices, such as 0 or 0,1 (default: the CPU)")
+    parser.add_argument("--out", default=str(PRETRAINED), help="the .params file to write (default %(default)s)")
+    return run(pretrain, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Which devices to compute on, and a clear word where mxnet-cu112 cannot use a card. mxnet is imported last."""
+
+from __future__ import annotations
+
+import ctypes
+import sysconfig
+from pathlib import Path
+from typing import List, Tuple
+
+from repro.errors import UserError
+
+NEWEST = (8, 9)  # mxnet-cu112 holds machine code for compute capability 5.0 to 8.6, which runs up to 8.9, and no PTX
+# in the order in which one needs another
+LIBRARIES = ("cudart", "cublasLt", "cublas", "cufft", "curand", "cusolver", "nvrtc", "cudnn", "nccl", "nvToolsExt")
+
+
+def parse(gpu: str) -> Tuple[int, ...]:
+    """"" -> (), "0,1" -> (0, 1); UserError for anything else."""
+    if not gpu:
+        return ()
+    try:
+        cards = tuple(int(card) for card in gpu.split(","))
+    except ValueError:
+        cards = (-1,)
+    if min(cards) < 0 or len(set(cards)) < len(cards):
+        raise UserError(f"GPU: {gpu!r} is not a list of card numbers; leave it out for the CPU, or give 0 or 0,1")
+    return cards
+
+
+def capability(driver, card: int) -> Tuple[int, int]:
+    """Compute capability of a card, from the driver's library; UserError when there is no such card."""
+    device, count = ctypes.c_int(), ctypes.c_int()
+    driver.cuDeviceGetCount(ctypes.byref(count))
+    if card >= count.value:
+        raise UserError(f"GPU: there is no card {card}; the driver shows {count.value}")
+    driver.cuDeviceGet(ctypes.byref(device), card)
+    values = []
+    for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
+        value = ctypes.c_int()
+        driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+        values.append(value.value)
+    return values[0], values[1]
+
+
+def check(gpu: str) -> None:
+    """Raise a UserError unless mxnet-cu112 can run on the named cards; load its libraries where they can be found.
+
+    Call it before mxnet is first imported.
+    """
+    cards = parse(gpu)
+    if not cards:
+        return
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        raise UserError(f"GPU: {gpu!r} needs NVIDIA's driver (libcuda.so.1), which this machine does not have; "
+                        "leave GPU out to run on the CPU") from None
+    if driver.cuInit(0):
+        raise UserError(f"GPU: {gpu!r}: the NVIDIA driver finds no usable card; leave GPU out to run on the CPU")
+    for card in cards:
+        found = capability(driver, card)
+        if found > NEWEST:
+            raise UserError(f"GPU: card {card} has compute capability {found[0]}.{found[1]}; mxnet-cu112 has kernels up "
+                            f"to {NEWEST[0]}.{NEWEST[1]}; leave GPU out to run on the CPU")
+    root = Path(sysconfig.get_paths()["purelib"]) / "nvidia"
+    for name in LIBRARIES:
+        for path in sorted(root.glob(f"*/lib/lib{name}.so.*"))[:1]:
+            ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+
+
+def contexts(gpu: str) -> List:
+    """The MXNet contexts of GPU=; [mx.cpu()] for ""."""
+    import mxnet as mx
+
+    cards = parse(gpu)
+    if not cards:
+        return [mx.cpu()]
+    if not mx.runtime.Features().is_enabled("CUDA"):
+        raise UserError(f"GPU: {gpu!r}: the installed mxnet is the CPU build; make sets up mxnet-cu112 when GPU is given")
+    return [mx.gpu(card) for card in cards]

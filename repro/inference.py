@@ -1,0 +1,65 @@
+"""Whole-image inference: images of any size in, labels of that size out; and the evaluation of a test set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterable, List, Optional, Tuple
+
+import cv2
+import mxnet as mx
+import numpy as np
+
+from repro.metrics import Confusion
+
+
+def labels_of(scores: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Scores (K, h, w) of a padded image at 1/4 -> labels uint8 (H, W) of its top left `size`: bilinear, arg-max."""
+    height, width = size
+    rows, columns = -(-height // 4), -(-width // 4)
+    # one position more than needed, so that the last pixels are interpolated as in the padded image
+    maps = np.ascontiguousarray(scores[:, :rows + 1, :columns + 1].transpose(1, 2, 0))
+    full = cv2.resize(maps, (maps.shape[1] * 4, maps.shape[0] * 4), interpolation=cv2.INTER_LINEAR)
+    return full[:height, :width].argmax(axis=2).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a test set gave, percentages of pixels; means per image of what was selected, None without selection."""
+
+    pixel_acc: float
+    mean_acc: float
+    mean_iou: float
+    class_iou: List[Optional[float]]
+    images: int
+    k: Optional[int]              # regions computed ...
+    regions: Optional[int]        # ... of so many
+    active_mean: Optional[float]  # regions with s > 0, "ideally" those computed (Section 4.4)
+    z2_mean: Optional[float]      # the full column's weight before the mask
+
+
+def evaluate(network_for: Callable[[int, int], object], batches: Iterable, classes: int, ctx) -> Evaluation:
+    """Run a test set and count one confusion matrix over all its pixels.
+
+    network_for  (H, W) of padded images -> a hybridized network for them.
+    batches      of `repro.data.loader.evaluation_batches`.
+    """
+    confusion = Confusion(classes)
+    images = 0
+    found: Dict[str, List[np.ndarray]] = {"s": [], "z2": [], "mask": []}
+    for x, labels, sizes in batches:
+        network = network_for(*x.shape[2:])
+        outputs = network(mx.nd.array(x, ctx=ctx))
+        named = dict(zip(network.outputs, outputs if isinstance(outputs, (list, tuple)) else (outputs,)))
+        scores = named["scores"].asnumpy()
+        for values, label, size in zip(scores, labels, sizes):
+            confusion.add(label, labels_of(values, size))
+        images += len(sizes)
+        for name in found.keys() & named.keys():
+            found[name].extend(named[name].asnumpy())
+    selects = bool(found["mask"])
+    return Evaluation(
+        confusion.pixel_accuracy(), confusion.mean_accuracy(), confusion.mean_iou(), confusion.class_iou(), images,
+        k=round(float(np.mean([m.sum() for m in found["mask"]]))) if selects else None,
+        regions=int(found["mask"][0].size) if selects else None,
+        active_mean=float(np.mean([(s > 0).sum() for s in found["s"]])) if selects else None,
+        z2_mean=float(np.mean([z.mean() for z in found["z2"]])) if found["z2"] else None)

@@ -1,0 +1,140 @@
+"""Measuring one distinct training of the tables: build, initialise, train, evaluate in each way its network can be run."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Callable, Dict, Optional, Tuple
+
+import mxnet as mx
+import numpy as np
+
+from repro.build import build
+from repro.data import Dataset, read_image
+from repro.data.loader import Batches, evaluation_batches, majority_map
+from repro.errors import UserError
+from repro.inference import evaluate
+from repro.losses import TrainingLoss
+from repro.metrics import Confusion
+from repro.parameters import arrays_of, assign, assign_backbones, parameters_of
+from repro.presets import Budget, Preset
+from repro.rows import Network, Training
+from repro.training import INITIAL, set_rates, train
+
+EVALUATION_BATCH = 4
+
+
+def round_up(size: Tuple[int, int], multiple: int) -> Tuple[int, int]:
+    """(H, W) padded to a multiple."""
+    return tuple(-(-side // multiple) * multiple for side in size)
+
+
+class Plan:
+    """Sizes that a network, a training and a preset have together on images of `size` (H, W)."""
+
+    def __init__(self, network: Network, training: Training, preset: Preset, size: Tuple[int, int]):
+        self.network, self.training, self.preset = network, training, preset
+        self.multiple = preset.multiple(network.region, min(c.scale for c in network.columns))
+        self.crop = round_up(preset.crop or size, self.multiple)
+        self.region = preset.region(network.region) if network.region else None
+
+    def build(self, classes: int, size: Tuple[int, int], **settings):
+        """The network for padded images of `size`, with grid, region and, unless the training has s > 0, k."""
+        if self.region:
+            grid = (size[0] // self.region, size[1] // self.region)
+            settings.setdefault("k", self.training.k(grid[0] * grid[1]))
+            settings.update(grid=grid, region=self.region)
+        return build(self.network, classes, self.preset.width, **settings)
+
+
+def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, backbone: Optional[Dict] = None,
+                  report=lambda step, value: None):
+    """Build and train; returns (parameters by name, repro.training.Trained).
+
+    backbone  a pre-trained column's values, for a row that is to start from them.
+    """
+    recipe, training = plan.preset.recipe, plan.training
+    if recipe.batch % len(ctx):
+        raise UserError(f"batch {recipe.batch} does not divide among {len(ctx)} devices")
+    mx.random.seed(seed)
+    np.random.seed(seed)
+    settings = {"frozen": training.pretrained}  # statistics of nothing cannot be frozen
+    if training.selection == "sparse":
+        settings.update(k=None, sparsity=(training.p, training.lam, recipe.batch // len(ctx)))
+    network = plan.build(len(dataset.classes), plan.crop, **settings)
+    network.initialize(INITIAL, ctx=ctx)
+    network.hybridize(static_alloc=True, static_shape=True)
+    network(mx.nd.zeros((recipe.batch // len(ctx), 3, *plan.crop), ctx=ctx[0]))  # settles the deferred shapes
+    new = set(parameters_of(network))
+    if training.pretrained:
+        if backbone is None:
+            raise UserError("training from a pre-trained backbone: no weights given")
+        new -= set(assign_backbones(network, backbone, "the pre-trained backbone"))
+    set_rates(network, recipe, new)
+    columns = [name for name in network.outputs if name in ("quarter", "half", "full", "double")]
+    loss = TrainingLoss(network.outputs, columns, plan.region // 4 if plan.network.fusion == "isctf" else None,
+                        *((recipe.threshold, recipe.keep) if training.bootstrapping else ()))
+    loss.hybridize(static_alloc=True, static_shape=True)
+    samples = dataset.train + (dataset.coarse if training.coarse else ())
+    if training.coarse and not dataset.coarse:
+        raise UserError(f"{dataset.name} has no coarsely labelled images, which this row trains on")
+    batches = Batches(samples, dataset.classes, recipe.batch, plan.crop, seed, scales=recipe.scales).iterate()
+    try:
+        trained = train(network, loss, batches, steps, recipe, ctx, report)
+    finally:
+        batches.close()
+    return arrays_of(network), trained
+
+
+def network_factory(plan: Plan, arrays: Dict, classes: int, fast: bool, ctx) -> Callable[[int, int], object]:
+    """(H, W) of padded images -> the trained network for them, built once per size."""
+    made = {}
+
+    def network_for(height: int, width: int):
+        if (height, width) not in made:
+            network = plan.build(classes, (height, width), fast=fast)
+            assign(network, arrays, "the trained network", ctx)
+            network.hybridize(static_alloc=True, static_shape=True)
+            made[height, width] = network
+        return made[height, width]
+    return network_for
+
+
+def measure(network: Network, training: Training, dataset: Dataset, preset: Preset, budget: Budget, seed: int, ctx,
+            backbone: Optional[Dict] = None, report=lambda step, value: None) -> Tuple[Dict, Dict]:
+    """Train and evaluate: (the measured part of a result record as plain values, the parameters by name)."""
+    began = time.time()
+    classes = len(dataset.classes)
+    plan = Plan(network, training, preset, read_image(dataset.train[0].image).shape[:2])
+    arrays, trained = train_network(plan, dataset, budget.steps, seed, ctx, backbone, report)
+    seconds = time.time() - began
+    samples = dataset.measured[:budget.images]
+    evaluations = {}
+    for inference in ("classic", "fast") if network.sparse else ("whole",):
+        networks = network_factory(plan, arrays, classes, inference == "fast", ctx[0])
+        batches = evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple))
+        evaluations[inference] = _plain(evaluate(networks, batches, classes, ctx[0]), dataset.classes.names)
+    return {
+        "steps": budget.steps, "evaluations": evaluations, "majority": majority(dataset, samples),
+        "scale": "x".join(map(str, plan.crop)), "width": f"{preset.width:g}",
+        "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
+                  "seconds": round(seconds, 1)}}, arrays
+
+
+def majority(dataset: Dataset, samples) -> Dict:
+    """Accuracies of the per-pixel most frequent class of the training set: what knowing no image gives."""
+    confusion, guess = Confusion(len(dataset.classes)), None
+    for _, labels, _ in evaluation_batches(samples, dataset.classes, 1):
+        for label in labels:
+            if guess is None or guess.shape != label.shape:
+                guess = majority_map(dataset.train, dataset.classes, label.shape)
+            confusion.add(label, guess)
+    return {"pixel_acc": round(confusion.pixel_accuracy(), 4), "mean_acc": round(confusion.mean_accuracy(), 4),
+            "mean_iou": round(confusion.mean_iou(), 4)}
+
+
+def _plain(evaluation, names) -> Dict:
+    values = dataclasses.asdict(evaluation)
+    values["class_iou"] = {name: None if iou is None else round(iou, 4)
+                           for name, iou in zip(names, values["class_iou"])}
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}

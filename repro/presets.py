@@ -1,0 +1,123 @@
+"""Presets: at what scale and by what recipe rows are trained. One YAML each, read into frozen values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple
+
+from repro import parsing
+from repro.errors import UserError, choice
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a row is trained and on how many images it is measured (None: all)."""
+
+    steps: int
+    images: Optional[int]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The optimiser's settings: SGD, a rate fixed for a share of the steps, then a lower one falling linearly to 0."""
+
+    batch: int
+    learning_rate: float
+    fixed_share: float     # share of the steps at the full rate
+    tail: float            # the second part starts at this times the full rate
+    momentum: float
+    weight_decay: float
+    bias_rate: float       # biases and batch norm's shifts learn at this times the rate, without decay
+    new_rate: float        # layers that no pre-training gave values learn at this times the rate
+    scales: Tuple[float, float]  # images are scaled by a factor from this range
+    threshold: float       # online bootstrapping: pixels up to this probability are kept ...
+    keep: int              # ... and at least the hardest `keep` of a batch
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of step 0 ... steps - 1."""
+        fixed = round(steps * self.fixed_share)
+        if step < fixed:
+            return self.learning_rate
+        return self.learning_rate * self.tail * (steps - step) / (steps - fixed)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Width and scale of the networks, the recipe, and the budgets by name."""
+
+    name: str
+    width: float                      # multiplier of every channel count
+    shrink: int                       # a row's region sides, in px at 1024x2048, are divided by this
+    size: Tuple[int, int]             # minicity's images (H, W)
+    crop: Optional[Tuple[int, int]]   # training crops; None: the data's image size, padded
+    recipe: Recipe
+    budgets: Dict[str, Budget]
+
+    def budget(self, name: str) -> Budget:
+        return self.budgets[choice(name, tuple(self.budgets), f"BUDGET of preset {self.name}")]
+
+    def region(self, side: int) -> int:
+        """A row's region side in pixels of this preset's images; UserError when that is not a multiple of 32."""
+        if side % (self.shrink * 32):
+            raise UserError(f"preset {self.name}: regions of {side} px divided by {self.shrink} are not a multiple of "
+                            "32 px, so the full column has no whole positions at 1/32")
+        return side // self.shrink
+
+    def multiple(self, region: Optional[int], coarsest: float) -> int:
+        """Image sides must be multiples of this: of the region, and of 32 in the coarsest column."""
+        unit = int(32 / min(coarsest, 1))
+        return unit if region is None else unit * self.region(region) // math.gcd(unit, self.region(region))
+
+
+def _pair(check):
+    def checked(value, place):
+        pair = parsing.sequence(check)(value, place)
+        if len(pair) != 2:
+            raise UserError(f"{place}: {value!r} is not a pair")
+        return pair
+    return checked
+
+
+def _positive(check):
+    def checked(value, place):
+        result = check(value, place)
+        if result <= 0:
+            raise UserError(f"{place}: {value!r} is not above 0")
+        return result
+    return checked
+
+
+def _fraction(value, place):
+    result = parsing.number(value, place)
+    if not 0 <= result <= 1:
+        raise UserError(f"{place}: {value!r} is not between 0 and 1")
+    return result
+
+
+_COUNT, _NUMBER = _positive(parsing.integer), _positive(parsing.number)
+
+
+def _budget(value, place) -> Budget:
+    return Budget(**parsing.fields(value, place, {"steps": _COUNT, "images": parsing.optional(_COUNT)}))
+
+
+def _recipe(value, place) -> Recipe:
+    return Recipe(**parsing.fields(value, place, {
+        "batch": _COUNT, "learning_rate": _NUMBER, "fixed_share": _fraction, "tail": _fraction, "momentum": _fraction,
+        "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER, "scales": _pair(_NUMBER),
+        "threshold": _fraction, "keep": _COUNT}))
+
+
+def _budgets(value, place) -> Dict[str, Budget]:
+    if not isinstance(value, dict) or not value:
+        raise UserError(f"{place}: {value!r} is not a mapping from a name to steps and images")
+    return {parsing.text(name, place): _budget(budget, f"{place}: {name}") for name, budget in value.items()}
+
+
+def load_preset(path, name: str) -> Preset:
+    """The preset in the YAML file `path`; a UserError names file, key and choices."""
+    values = parsing.fields(parsing.read_yaml(path), str(path), {
+        "width": _NUMBER, "shrink": _COUNT, "size": _pair(_COUNT), "crop": parsing.optional(_pair(_COUNT)),
+        "recipe": _recipe, "budgets": _budgets})
+    return Preset(name=name, **values)
