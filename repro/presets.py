@@ -20,10 +20,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The optimiser's settings: SGD, a rate fixed for a share of the steps, then a lower one falling linearly to 0."""
+    """The optimiser's settings: SGD, a rate fixed for a share of the steps, then a lower one falling to 0."""
 
     batch: int
     learning_rate: float
+    warmup: int            # first steps, in which the rate rises from 0
     fixed_share: float     # share of the steps at the full rate
     tail: float            # the second part starts at this times the full rate
     momentum: float
@@ -38,7 +39,7 @@ class Recipe:
         """The learning rate of step 0 ... steps - 1."""
         fixed = round(steps * self.fixed_share)
         if step < fixed:
-            return self.learning_rate
+            return self.learning_rate * min(1.0, (step + 1) / (self.warmup + 1))
         return self.learning_rate * self.tail * (steps - step) / (steps - fixed)
 
 
@@ -95,6 +96,13 @@ def _fraction(value, place):
     return result
 
 
+def _natural(value, place):
+    result = parsing.integer(value, place)
+    if result < 0:
+        raise UserError(f"{place}: {value!r} is negative")
+    return result
+
+
 _COUNT, _NUMBER = _positive(parsing.integer), _positive(parsing.number)
 
 
@@ -104,7 +112,7 @@ def _budget(value, place) -> Budget:
 
 def _recipe(value, place) -> Recipe:
     return Recipe(**parsing.fields(value, place, {
-        "batch": _COUNT, "learning_rate": _NUMBER, "fixed_share": _fraction, "tail": _fraction, "momentum": _fraction,
+        "batch": _COUNT, "learning_rate": _NUMBER, "warmup": _natural, "fixed_share": _fraction, "tail": _fraction, "momentum": _fraction,
         "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER, "scales": _pair(_NUMBER),
         "threshold": _fraction, "keep": _COUNT}))
 

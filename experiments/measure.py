@@ -1,0 +1,194 @@
+"""Measure the rows of a table that this machine has not measured yet, then render it: what `make table3` runs."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import List, Tuple
+
+from tqdm import tqdm
+
+from experiments.command import HERE, PRETRAINED, run
+from experiments.worker import Job
+from repro.errors import UserError, choice
+
+ROOT = HERE.parent
+CACHE = ROOT / ".cache"
+RESULTS = ROOT / "tables" / "results"
+TABLES = ("1", "2", "3", "4", "5")
+PRESETS = tuple(sorted(path.stem for path in (HERE / "presets").glob("*.yaml") if path.stem != "pretrain"))
+
+
+def data_folder(data: str, preset) -> Tuple[Path, str]:
+    """The folder DATA names, minicity written first if it is that; and what identifies its content."""
+    if data == "minicity":
+        from repro.minicity import MARKER, write_minicity
+
+        folder = CACHE / "data" / "minicity-{}x{}".format(*preset.size)
+        write_minicity(folder, size=preset.size)
+        return folder, (folder / MARKER).read_text(encoding="utf-8")
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"DATA: {data!r} is neither minicity nor a folder")
+    return folder.absolute(), str(folder.absolute())
+
+
+def plan(given) -> List[Job]:
+    """One job per distinct training and seed of the chosen rows."""
+    from repro import devices
+    from repro.data import open_dataset
+    from repro.presets import load_preset
+    from repro.rows import load_table, network_dict, training_dict, training_name
+
+    choice(given.table, TABLES, "table")
+    choice(given.preset, PRESETS, "PRESET")
+    preset_path = HERE / "presets" / f"{given.preset}.yaml"
+    preset = load_preset(preset_path, given.preset)
+    budget = preset.budget(given.budget)
+    rows = load_table(HERE / f"table{given.table}.yaml")
+    if given.row:
+        choice(given.row, [row.id for row in rows], f"ROW of table {given.table}")
+        rows = [row for row in rows if row.id == given.row]
+    try:
+        seeds = sorted({int(seed) for seed in given.seeds.split(",")})
+    except ValueError:
+        raise UserError(f"SEEDS: {given.seeds!r} is not a list of numbers such as 0,1,2") from None
+    devices.check(given.gpu)
+    folder, identity = data_folder(given.data, preset)
+    dataset = open_dataset(folder)
+    if not dataset.coarse:
+        skipped = [row.id for row in rows if any(training.coarse for _, training in row.trainings)]
+        if skipped:
+            print(f"{dataset.name} has no coarsely labelled images: their trainings of {', '.join(skipped)} are left out")
+    weights = hashlib.sha256(PRETRAINED.read_bytes()).hexdigest() if PRETRAINED.is_file() else ""
+    jobs = {}
+    for row in rows:
+        for _, training in row.trainings:
+            if training.coarse and not dataset.coarse:
+                continue
+            for seed in seeds:
+                name = training_name(row.network, training)
+                values = {"network": network_dict(row.network), "training": training_dict(training), "seed": seed}
+                specification = hashlib.sha256(json.dumps(
+                    [values, identity, dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop,
+                     preset.width, preset.shrink, weights if training.pretrained else ""],
+                    sort_keys=True).encode()).hexdigest()
+                group = f"{dataset.name}-{given.preset}-{given.budget}"
+                out = CACHE / "results" / group / (name + (f"-seed{seed}" if seed else "") + ".json")
+                jobs[name, seed] = Job(
+                    name=name, data=str(folder), preset=str(preset_path), preset_name=given.preset, budget=given.budget,
+                    gpu=given.gpu, pretrained=str(PRETRAINED), specification=specification, out=str(out),
+                    command=command_of(given, dataset.name), **values)
+    return list(jobs.values())
+
+
+def command_of(given, dataset: str) -> str:
+    """The make command that repeats the measurement, without a path of this machine."""
+    words = [f"make table{given.table}"]
+    for variable, value, default in (
+            ("DATA", "minicity" if given.data == "minicity" else f"/path/to/{dataset}", "minicity"),
+            ("PRESET", given.preset, "lite"), ("BUDGET", given.budget, "quick"), ("SEEDS", given.seeds, "0"),
+            ("GPU", given.gpu, "")):
+        if value != default:
+            words.append(f"{variable}={value}")
+    return " ".join(words)
+
+
+def measured(job: Job) -> bool:
+    """Whether this machine has a valid record of exactly this measurement."""
+    from repro import records
+
+    try:
+        return records.read(job.out)["specification"] == job.specification
+    except UserError:
+        return False
+
+
+def measure_all(jobs: List[Job], workers: int) -> None:
+    """Run the jobs in `workers` processes of their own; each writes its record when it is done.
+
+    The first failure stops the rest, as does an interrupt; records already written stay.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    environment = {**os.environ, "OMP_NUM_THREADS": threads}
+    waiting, running, slots = list(jobs), {}, set(range(1, workers + 1))
+    with tqdm(total=len(jobs), desc="trainings", unit="row", mininterval=1) as bar:
+        try:
+            while waiting or running:
+                while waiting and slots:
+                    job = dataclasses.replace(waiting.pop(0), slot=min(slots))
+                    slots.remove(job.slot)
+                    process = subprocess.Popen([sys.executable, *_warning_flags(), "-m", "experiments.worker",
+                                                json.dumps(dataclasses.asdict(job))], cwd=ROOT, env=environment)
+                    running[process] = (job, time.monotonic())
+                time.sleep(0.1)
+                for process in [p for p in running if p.poll() is not None]:
+                    job, began = running.pop(process)
+                    slots.add(job.slot)
+                    if process.returncode == 2:
+                        raise UserError(f"{job.name}: not measured, for the reason above")
+                    if process.returncode:
+                        raise UserError(f"{job.name}: not measured, its process ended with code {process.returncode}")
+                    bar.update()
+                    bar.write(f"{job.name}: measured in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        finally:
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait()
+
+
+def _warning_flags() -> List[str]:
+    return [f"-W{option}" for option in sys.warnoptions]
+
+
+def publish(job: Job) -> None:
+    """Copy a job's record to the published ones."""
+    folder = RESULTS / Path(job.out).parent.name
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(job.out, folder / Path(job.out).name)
+
+
+def measure(given) -> None:
+    """Measure what is missing, publish if asked, render the table."""
+    from experiments import render
+
+    jobs = plan(given)
+    due = [job for job in jobs if given.fresh or not measured(job)]
+    print(f"table {given.table}: {len(jobs)} trainings, {len(jobs) - len(due)} measured on this machine before",
+          file=sys.stderr)
+    workers = 1 if given.gpu else max(1, min(given.jobs or os.cpu_count() or 1, len(due)))
+    if due:
+        measure_all(due, workers)
+    if given.publish:
+        for job in jobs:
+            publish(job)
+    render.main(["--table", given.table, "--local"])
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.measure", description=__doc__)
+    parser.add_argument("--table", required=True, help=f"one of {', '.join(TABLES)}")
+    parser.add_argument("--data", default="minicity", help="minicity, or a folder in Cityscapes' or CamVid's layout")
+    parser.add_argument("--preset", default="lite", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
+    parser.add_argument("--budget", default="quick", help="quick or full (default %(default)s)")
+    parser.add_argument("--row", default="", help="one row's id (default: all rows)")
+    parser.add_argument("--seeds", default="0", help="such as 0,1,2 (default %(default)s)")
+    parser.add_argument("--gpu", default="", help="cards, such as 0 or 0,1 (default: the CPU)")
+    parser.add_argument("--jobs", type=int, default=0, help="rows trained at once on a CPU (default: one per core)")
+    parser.add_argument("--fresh", action="store_true", help="measure again what this machine has measured")
+    parser.add_argument("--publish", action="store_true", help="write the records into tables/results/")
+    return run(measure, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

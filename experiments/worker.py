@@ -1,0 +1,76 @@
+"""Measure one training and write its record: the process that experiments/measure.py starts per row.
+
+    python -m experiments.worker '{"out": "....json", "table": "experiments/table3.yaml", ...}'
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+
+from tqdm import tqdm
+
+from experiments.command import contexts, run
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One training to measure; everything plain, so that it travels as JSON."""
+
+    network: dict          # as in a table's YAML
+    training: dict
+    name: str              # of the training, for messages and files
+    data: str              # folder
+    preset: str            # YAML file
+    preset_name: str
+    budget: str
+    seed: int
+    gpu: str
+    pretrained: str        # .params file
+    specification: str     # what makes two measurements the same; see experiments/measure.py
+    command: str           # for the record
+    out: str               # record file
+    slot: int = 0          # line of the progress bar
+
+
+def work(job: Job) -> None:
+    """Measure and write the record."""
+    ctx = contexts(job.gpu)
+    import cv2
+
+    from repro import measure, parameters, records
+    from repro.data import open_dataset
+    from repro.presets import load_preset
+    from repro.rows import parse_network, parse_training
+
+    cv2.setNumThreads(1)  # decoding shares the cores with training
+    network = parse_network(job.network, "job: network")
+    training = parse_training(job.training, "job: training")
+    preset = load_preset(job.preset, job.preset_name)
+    budget = preset.budget(job.budget)
+    dataset = open_dataset(job.data)
+    backbone = parameters.load(job.pretrained) if training.pretrained else None
+    with tqdm(total=budget.steps, desc=job.name[-40:], unit="step", position=job.slot, leave=False,
+              mininterval=2) as bar:
+        def report(step, loss):
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+        measured, arrays = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report)
+    parameters.save_arrays(job.out[:-len(".json")] + ".params", arrays)
+    records.write(job.out, {
+        "format": 1, "training_name": job.name, "network": job.network, "training": job.training,
+        "data": dataset.name, "preset": job.preset_name, "budget": job.budget, "seed": job.seed,
+        "specification": job.specification, **measured, "provenance": records.provenance(job.command)})
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.worker", description=__doc__.split("\n")[0])
+    parser.add_argument("job", type=json.loads, help="a Job as JSON")
+    return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
