@@ -7,18 +7,18 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 from tqdm import tqdm
 
 from experiments.command import HERE, PRETRAINED, run
 from experiments.worker import Job
 from repro.errors import UserError, choice
+from repro.files import write_bytes
 
 ROOT = HERE.parent
 CACHE = ROOT / ".cache"
@@ -81,12 +81,10 @@ def plan(given) -> List[Job]:
                     [values, identity, dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop,
                      preset.width, preset.shrink, weights if training.pretrained else ""],
                     sort_keys=True).encode()).hexdigest()
-                group = f"{dataset.name}-{given.preset}-{given.budget}"
-                out = CACHE / "results" / group / (name + (f"-seed{seed}" if seed else "") + ".json")
                 jobs[name, seed] = Job(
                     name=name, data=str(folder), preset=str(preset_path), preset_name=given.preset, budget=given.budget,
-                    gpu=given.gpu, pretrained=str(PRETRAINED), specification=specification, out=str(out),
-                    command=command_of(given, dataset.name), **values)
+                    gpu=given.gpu, pretrained=str(PRETRAINED), specification=specification,
+                    command=command_of(given, dataset.name), results=str(CACHE / "results"), **values)
     return list(jobs.values())
 
 
@@ -102,14 +100,17 @@ def command_of(given, dataset: str) -> str:
     return " ".join(words)
 
 
-def measured(job: Job) -> bool:
-    """Whether this machine has a valid record of exactly this measurement."""
+def finished(jobs: List[Job]) -> Dict[str, Path]:
+    """Record files of exactly these measurements on this machine, by specification; damaged ones do not count."""
     from repro import records
 
-    try:
-        return records.read(job.out)["specification"] == job.specification
-    except UserError:
-        return False
+    found = {}
+    for path in sorted((CACHE / "results").glob("*/*.json")):
+        try:
+            found[records.read_record(path).recipe.get("specification")] = path
+        except UserError as error:
+            print(f"passed over: {error}", file=sys.stderr)
+    return {job.specification: found[job.specification] for job in jobs if job.specification in found}
 
 
 def measure_all(jobs: List[Job], workers: int) -> None:
@@ -150,27 +151,20 @@ def _warning_flags() -> List[str]:
     return [f"-W{option}" for option in sys.warnoptions]
 
 
-def publish(job: Job) -> None:
-    """Copy a job's record to the published ones."""
-    folder = RESULTS / Path(job.out).parent.name
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(job.out, folder / Path(job.out).name)
-
-
 def measure(given) -> None:
     """Measure what is missing, publish if asked, render the table."""
     from experiments import render
 
     jobs = plan(given)
-    due = [job for job in jobs if given.fresh or not measured(job)]
+    done = {} if given.fresh else finished(jobs)
+    due = [job for job in jobs if job.specification not in done]
     print(f"table {given.table}: {len(jobs)} trainings, {len(jobs) - len(due)} measured on this machine before",
           file=sys.stderr)
-    workers = 1 if given.gpu else max(1, min(given.jobs or os.cpu_count() or 1, len(due)))
     if due:
-        measure_all(due, workers)
+        measure_all(due, 1 if given.gpu else max(1, min(given.jobs or os.cpu_count() or 1, len(due))))
     if given.publish:
-        for job in jobs:
-            publish(job)
+        for path in finished(jobs).values():
+            write_bytes(RESULTS / path.parent.name / path.name, path.read_bytes())
     render.main(["--table", given.table, "--local"])
 
 

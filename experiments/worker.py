@@ -1,6 +1,6 @@
 """Measure one training and write its record: the process that experiments/measure.py starts per row.
 
-    python -m experiments.worker '{"out": "....json", "table": "experiments/table3.yaml", ...}'
+    python -m experiments.worker '{"network": {...}, "training": {...}, "data": ..., ...}'
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 
 from tqdm import tqdm
@@ -21,7 +22,7 @@ class Job:
 
     network: dict          # as in a table's YAML
     training: dict
-    name: str              # of the training, for messages and files
+    name: str              # of the training, for messages
     data: str              # folder
     preset: str            # YAML file
     preset_name: str
@@ -31,7 +32,7 @@ class Job:
     pretrained: str        # .params file
     specification: str     # what makes two measurements the same; see experiments/measure.py
     command: str           # for the record
-    out: str               # record file
+    results: str           # folder of records
     slot: int = 0          # line of the progress bar
 
 
@@ -58,11 +59,16 @@ def work(job: Job) -> None:
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
         measured, arrays = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report)
-    parameters.save_arrays(job.out[:-len(".json")] + ".params", arrays)
-    records.write(job.out, {
-        "format": 1, "training_name": job.name, "network": job.network, "training": job.training,
-        "data": dataset.name, "preset": job.preset_name, "budget": job.budget, "seed": job.seed,
-        "specification": job.specification, **measured, "provenance": records.provenance(job.command)})
+    record = records.Record(network, training, dataset.name, job.preset_name, job.budget, job.seed,
+                            recipe={"specification": job.specification, **dataclasses.asdict(preset.recipe)},
+                            provenance=records.provenance(job.command, ctx_threads()), **measured)
+    parameters.save_arrays(records.record_path(job.results, record).with_suffix(".params"), arrays)
+    records.write_record(job.results, record)
+
+
+def ctx_threads() -> int:
+    """Threads that MXNet computes with on a CPU."""
+    return int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
 
 
 def main(arguments=None) -> int:

@@ -16,6 +16,9 @@ from typing import Callable, Dict, Sequence, Tuple
 
 import mxnet as mx
 
+from repro.build import build
+from repro.rows import HEIGHT, WIDTH, Row
+
 SHORTCUT = "shortcut"  # in the name of every projection shortcut's convolution
 
 
@@ -112,3 +115,20 @@ def per_block(counts: Sequence[Count]) -> "OrderedDict[str, Tuple[int, int]]":
         p, t = blocks.get(name, (0, 0))
         blocks[name] = (p + (0 if c.shortcut else c.multiply_adds), t + c.multiply_adds)
     return blocks
+
+
+def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
+    """The convolutions of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
+    regions = {}
+    if row.network.sparse:
+        side = row.network.region
+        regions = {"grid": (HEIGHT // side, WIDTH // side), "region": side, "k": row.k(row.network.regions),
+                   "fast": row.inference == "fast"}
+    shape = (1, 3, HEIGHT, WIDTH)
+    return count(trace(build(row.network, classes, **regions), shape), shape)
+
+
+def row_cost(row: Row) -> Tuple[int, int]:
+    """A row's multiply-adds: (in the paper's convention, true), the Calc. cells of Tables 1 to 5."""
+    counts = row_counts(row)
+    return paper(counts), true(counts)

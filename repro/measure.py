@@ -43,6 +43,9 @@ class Plan:
         if self.region:
             grid = (size[0] // self.region, size[1] // self.region)
             settings.setdefault("k", self.training.k(grid[0] * grid[1]))
+            if settings["k"] == 0:
+                raise UserError(f"p {self.training.p}: keeps none of the {grid[0] * grid[1]} regions of {size[0]}x{size[1]} "
+                                "pixels; a larger image or crop has more")
             settings.update(grid=grid, region=self.region)
         return build(self.network, classes, self.preset.width, **settings)
 

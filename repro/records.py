@@ -1,0 +1,212 @@
+"""Results on disk: one JSON file per distinct training, data, preset, budget and seed, with its provenance."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import dataclass, field, fields, replace
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+from repro import parsing
+from repro.errors import UserError
+from repro.files import write_text
+from repro.rows import (
+    INFERENCES,
+    Network,
+    Training,
+    network_dict,
+    parse_network,
+    parse_training,
+    training_dict,
+    training_name,
+)
+
+FORMAT = 1
+SOURCE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Record:
+    """A measured training. Accuracies are percentages; the keys of the mappings are those of the checks below.
+
+    `evaluations` maps an inference (whole, classic, fast) to its figures, `majority` has those of the training
+    set's per-pixel majority map, `recipe` whatever else two measurements must share to be the same one.
+    """
+
+    network: Network
+    training: Training
+    data: str
+    preset: str
+    budget: str
+    seed: int
+    steps: int
+    scale: str
+    width: str
+    evaluations: Dict[str, Dict[str, Any]]
+    majority: Dict[str, float]
+    train: Dict[str, float]
+    provenance: Dict[str, Any]
+    recipe: Dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def group(self) -> Tuple[str, str, str]:
+        """What stands in one column group of a table: (data, preset, budget)."""
+        return self.data, self.preset, self.budget
+
+
+def _mapping_of(check):
+    return lambda value, place: parsing.fields(value, place, {key: check for key in value}
+                                               if isinstance(value, dict) else {})
+
+
+def _anything(value, place):
+    return value
+
+
+def _percent(value, place) -> float:
+    number = parsing.number(value, place)
+    if not 0 <= number <= 100:
+        raise UserError(f"{place}: {number} is not a percentage")
+    return round(number, 4)
+
+
+def _count(value, place) -> int:
+    number = parsing.integer(value, place)
+    if number < 0:
+        raise UserError(f"{place}: {number} is below 0")
+    return number
+
+
+_ACCURACIES = {"pixel_acc": _percent, "mean_acc": _percent, "mean_iou": _percent}
+_EVALUATION = dict(_ACCURACIES, k=parsing.optional(_count), regions=parsing.optional(_count),
+                   class_iou=_mapping_of(parsing.optional(_percent)), active_mean=parsing.optional(parsing.number),
+                   z2_mean=parsing.optional(parsing.number), images=_count)
+_TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds")}
+_PROVENANCE = {"commit": parsing.text, "dirty": parsing.boolean, "versions": _mapping_of(parsing.text),
+               "machine": parsing.text, "date": parsing.text, "command": parsing.text}
+
+
+def _evaluations(value, place):
+    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION) for name in INFERENCES}
+    return parsing.fields(value, place, checks, optional=INFERENCES)
+
+
+_RECORD = {
+    "format": _count, "training_name": parsing.text, "network": parse_network, "training": parse_training,
+    "data": parsing.text, "preset": parsing.text, "budget": parsing.text, "seed": _count, "steps": _count,
+    "scale": parsing.text, "width": parsing.text, "recipe": _mapping_of(_anything), "evaluations": _evaluations,
+    "majority": lambda value, place: parsing.fields(value, place, _ACCURACIES),
+    "train": lambda value, place: parsing.fields(value, place, _TRAIN),
+    "provenance": lambda value, place: parsing.fields(value, place, _PROVENANCE),
+}
+
+
+def from_dict(value, place: str) -> Record:
+    """The inverse of to_dict; a UserError begins with `place` and names the key."""
+    if isinstance(value, dict) and value.get("format") != FORMAT:
+        raise UserError(f"{place}: format {value.get('format')!r} is not known; this program reads {FORMAT}")
+    checked = parsing.fields(value, place, _RECORD, optional=("recipe",))
+    return Record(**{key: checked[key] for key in checked if key not in ("format", "training_name")})
+
+
+def to_dict(record: Record) -> Dict[str, Any]:
+    """`record` as plain values in the order of the file, checked."""
+    values = {item.name: getattr(record, item.name) for item in fields(record)}
+    values.update(format=FORMAT, training_name=training_name(record.network, record.training),
+                  network=network_dict(record.network), training=training_dict(record.training))
+    from_dict(values, "record")
+    return {key: values[key] for key in _RECORD}
+
+
+def record_path(root, record: Record) -> Path:
+    """<root>/<data>-<preset>-<budget>/<training>[-seedN].json; seed 0 has no suffix."""
+    seed = f"-seed{record.seed}" if record.seed else ""
+    return Path(root) / "-".join(record.group) / f"{training_name(record.network, record.training)}{seed}.json"
+
+
+def write_record(root, record: Record) -> Path:
+    """Write `record` to its place under `root`, percentages with 4 decimals; return the path."""
+    path = record_path(root, record)
+    values = to_dict(record)
+    rounded = from_dict(values, str(path))
+    values.update(evaluations=rounded.evaluations, majority=rounded.majority)
+    write_text(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def read_record(path) -> Record:
+    """The record in the file `path`; UserError naming the file, and the key, if it is not one."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable record: {error}") from None
+    return from_dict(value, str(path))
+
+
+def load_records(root) -> Tuple[Record, ...]:
+    """All records under the folder `root` (absent: none), in the order of their paths; a measurement twice is an error."""
+    paths: Dict[Any, Path] = {}
+    records = []
+    for path in sorted(Path(root).glob("*/*.json")):
+        record = read_record(path)
+        key = (record.group, record.network, record.training, record.seed)
+        if key in paths:
+            raise UserError(f"{path}: the same measurement as {paths[key]}")
+        paths[key] = path
+        records.append(record)
+    return tuple(records)
+
+
+def find(records: Sequence[Record], network: Network, training: Training,
+         group: Optional[Tuple[str, str, str]] = None) -> Tuple[Record, ...]:
+    """The records of this training (of one (data, preset, budget) if given), by what they say, ordered by seed."""
+    found = (record for record in records if (record.network, record.training) == (network, training)
+             and group in (None, record.group))
+    return tuple(sorted(found, key=lambda record: record.seed))
+
+
+def same_measurement(one: Record, other: Record) -> bool:
+    """Whether two records answer the same question: all but results and provenance are equal."""
+    results = {"evaluations": {}, "majority": {}, "train": {}, "provenance": {}}
+    return replace(one, **results) == replace(other, **results)
+
+
+def _git(*arguments: str) -> Optional[str]:
+    try:
+        return subprocess.run(["git", "-C", str(SOURCE), *arguments], check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, universal_newlines=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine() or "unknown"
+
+
+def _version(*packages: str) -> str:
+    for package in packages:
+        try:
+            return metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return "none"
+
+
+def provenance(command: str, threads: int) -> Dict[str, Any]:
+    """Where a result comes from. `dirty`: tracked files outside tables/ differ from the commit."""
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!tables")
+    return {
+        "commit": _git("rev-parse", "HEAD") or "unknown", "dirty": changed != "",
+        "versions": {"python": platform.python_version(), "mxnet": _version("mxnet", "mxnet-cu112"),
+                     "numpy": _version("numpy"), "opencv": _version("opencv-python", "opencv-python-headless")},
+        "machine": f"{_cpu_model()}, {threads} threads", "date": date.today().isoformat(), "command": command,
+    }

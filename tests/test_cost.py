@@ -1,0 +1,81 @@
+"""The counter against nets counted by hand, and every Calc. cell of the paper."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import mxnet as mx
+import pytest
+
+from repro import cost
+from repro.parsing import read_yaml
+from repro.rows import load_table
+from repro.tables.columns import giga
+
+EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+ROWS = [(number, row) for number in range(1, 6) for row in load_table(EXPERIMENTS / f"table{number}.yaml")]
+PUBLISHED = read_yaml(EXPERIMENTS / "published.yaml")
+
+
+def counted(symbol, shape):
+    return cost.count(symbol, shape)
+
+
+@pytest.mark.parametrize("number, row", ROWS, ids=[f"table{n}-{row.id}" for n, row in ROWS])
+def test_every_calc_cell_equals_the_papers_as_printed(number, row):
+    printed = PUBLISHED[f"table{number}"]["rows"][row.id]["calc"]
+    if printed is not None:  # Table 5 prints "-" where a stage changes no cost
+        assert giga(cost.row_cost(row)[0]) == printed
+
+
+def test_counting_all_rows_is_quick_and_runs_nothing():
+    began = time.process_time()
+    for _, row in ROWS:
+        cost.row_cost(row)
+    assert time.process_time() - began < 10
+
+
+def test_a_region_costs_what_table_3_implies():
+    by_id = {row.id: row for n, row in ROWS if n == 3}
+    four, eight = (cost.row_cost(by_id[f"isctf-sparse-p{p}-l0.001-r256"])[0] for p in ("0.13", "0.25"))
+    blocks = cost.per_block(cost.row_counts(by_id["isctf-sparse-p0.25-l0.001-r256"]))
+    assert (eight - four) / 4 == blocks["full_backbone"][0] / 8 == pytest.approx(4.5666e9, rel=1e-4)
+
+
+def test_shortcuts_are_what_true_adds():
+    plain = next(row for n, row in ROWS if n == 1 and row.network.output_stride == 32)
+    paper, true = cost.row_cost(plain)
+    # 1x1 projections 64->256, 256->512, 512->1024, 1024->2048 at 1/4 ... 1/32
+    by_hand = sum(a * b * (1024 // s) * (2048 // s) for a, b, s in
+                  ((64, 256, 4), (256, 512, 8), (512, 1024, 16), (1024, 2048, 32)))
+    assert true - paper == by_hand == 15_032_385_536
+
+
+def test_convolution_by_hand():
+    x = mx.sym.var("data")
+    y = mx.sym.Convolution(x, kernel=(3, 5), num_filter=6, num_group=2, stride=(2, 1), pad=(1, 2), name="one")
+    # output 6 x 4 x 10, each sums 4 / 2 channels x 15 taps
+    assert [c.multiply_adds for c in counted(y, (1, 4, 8, 10))] == [6 * 4 * 10 * 2 * 15]
+
+
+def test_a_small_net_by_hand_with_shortcut_and_free_operators():
+    x = mx.sym.var("data")
+    a = mx.sym.Convolution(x, kernel=(3, 3), num_filter=8, pad=(1, 1), no_bias=True, name="main")
+    b = mx.sym.Convolution(x, kernel=(1, 1), num_filter=8, name="shortcut_conv")
+    y = mx.sym.Activation(a + b, act_type="relu")
+    counts = counted(y, (2, 3, 4, 4))
+    assert cost.paper(counts) == 2 * 8 * 16 * 27
+    assert cost.true(counts) == 2 * 8 * 16 * (27 + 3)
+    assert cost.per_block(counts) == {"main": (6912, 6912), "shortcut": (0, 768)}
+
+
+def test_an_operator_with_two_outputs_feeds_the_right_shape():
+    parts = mx.sym.SliceChannel(mx.sym.var("data"), num_outputs=2, axis=1)
+    y = mx.sym.Convolution(parts[1], kernel=(1, 1), num_filter=5, name="after")
+    assert [c.multiply_adds for c in counted(y, (1, 6, 2, 2))] == [5 * 4 * 3]
+
+
+def test_an_unknown_operator_is_an_error():
+    with pytest.raises(NotImplementedError, match="FullyConnected"):
+        counted(mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=3), (1, 4))

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from repro import records
+from repro.errors import UserError
+from repro.rows import load_table
+from tests.made_up import made_up
+
+ROWS = load_table(Path(__file__).parent.parent / "experiments" / "table3.yaml")
+
+
+def test_written_records_are_read_back_in_four_decimals(tmp_path):
+    record = made_up(ROWS[6], 12.3456789, recipe={"rate": 0.01, "crops": [1, 2]})
+    path = records.write_record(tmp_path, record)
+    assert path == tmp_path / "minicity-lite-full" / "isctf-half3463-full3463-r256-sparse-p0.25-l0.001.json"
+    read = records.read_record(path)
+    assert read.evaluations["fast"]["mean_iou"] == 12.3457
+    assert records.write_record(tmp_path / "again", read).read_bytes() == path.read_bytes()
+    assert replace(read, evaluations=record.evaluations) == record
+    assert json.loads(path.read_text())["training"]["lambda"] == 0.001
+
+
+def test_seeds_have_their_own_files_and_are_found_in_order(tmp_path):
+    for seed in (2, 0, 11):
+        records.write_record(tmp_path, made_up(ROWS[6], 50 + seed, seed=seed))
+    records.write_record(tmp_path, made_up(ROWS[5]))
+    names = sorted(path.name for path in tmp_path.glob("*/*p0.25*"))
+    assert [name.split("l0.001")[1] for name in names] == ["-seed11.json", "-seed2.json", ".json"]
+    loaded = records.load_records(tmp_path)
+    assert [one.seed for one in records.find(loaded, ROWS[6].network, ROWS[6].training)] == [0, 2, 11]
+    assert records.find(loaded, ROWS[7].network, ROWS[7].training) == ()
+    assert records.find(loaded, ROWS[6].network, ROWS[6].training, ("camvid", "lite", "full")) == ()
+
+
+def test_matching_is_on_what_a_record_says_not_on_its_name(tmp_path):
+    path = records.write_record(tmp_path, made_up(ROWS[6]))
+    path.rename(path.with_name("renamed.json"))
+    loaded = records.load_records(tmp_path)
+    assert len(records.find(loaded, ROWS[6].network, ROWS[6].training)) == 1
+    path.write_bytes(path.with_name("renamed.json").read_bytes())
+    with pytest.raises(UserError, match="renamed.json: the same measurement as .*l0.001.json"):
+        records.load_records(tmp_path)
+
+
+def test_no_folder_no_records(tmp_path):
+    assert records.load_records(tmp_path / "absent") == ()
+
+
+def test_same_measurement_ignores_results_and_provenance_only():
+    record = made_up(ROWS[6])
+    assert records.same_measurement(record, made_up(ROWS[6], 10.0, provenance={}, train={}, majority={}))
+    for change in ({"steps": 1}, {"seed": 1}, {"scale": "1x1"}, {"recipe": {"rate": 1}}, {"data": "camvid"}):
+        assert not records.same_measurement(record, replace(record, **change))
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda v: v.update(format=2), "format 2 is not known; this program reads 1"),
+    (lambda v: v.pop("format"), "format None"),
+    (lambda v: v.update(more=1), "unknown key 'more'"),
+    (lambda v: v.pop("steps"), "key 'steps' is missing"),
+    (lambda v: v.update(seed="0"), "seed: '0' is not an integer"),
+    (lambda v: v["network"].update(fusion="other"), "network: fusion: 'other' is not known"),
+    (lambda v: v["training"].update(p=3), "training: p: 3"),
+    (lambda v: v["evaluations"].update(slow={}), "evaluations: unknown key 'slow'; choose from whole, classic, fast"),
+    (lambda v: v["evaluations"]["fast"].update(mean_iou=101), "evaluations: fast: mean_iou: 101.0 is not a percentage"),
+    (lambda v: v["evaluations"]["fast"].update(mean_iou=float("nan")), "fast: mean_iou: nan is not a number"),
+    (lambda v: v["evaluations"]["fast"]["class_iou"].update(road="a"), "class_iou: road: 'a'"),
+    (lambda v: v["provenance"].pop("commit"), "provenance: key 'commit' is missing"),
+    (lambda v: v["provenance"].update(versions=[]), "provenance: versions"),
+])
+def test_malformed_records_are_one_line_naming_file_and_key(tmp_path, change, words):
+    path = records.write_record(tmp_path, made_up(ROWS[6]))
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(UserError) as caught:
+        records.load_records(tmp_path)
+    assert str(caught.value).startswith(f"{path}: ") and words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00", '"text"'])
+def test_other_files_are_no_records(tmp_path, content):
+    path = tmp_path / "minicity-lite-full" / "a.json"
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(UserError, match="a.json"):
+        records.load_records(tmp_path)
+
+
+def test_an_unsound_record_is_not_written(tmp_path):
+    with pytest.raises(UserError, match="mean_iou: nan"):
+        records.write_record(tmp_path, made_up(ROWS[6], float("nan")))
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_provenance_fits_a_record(tmp_path):
+    origin = records.provenance("make table3", 2)
+    assert records.read_record(records.write_record(tmp_path, made_up(ROWS[6], provenance=origin))).provenance == origin
+    assert origin["versions"]["mxnet"].startswith("1.9") and origin["machine"].endswith(", 2 threads")
+    assert origin["command"] == "make table3"
+
+
+def test_provenance_without_git_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "SOURCE", tmp_path)
+    origin = records.provenance("make table3", 2)
+    assert (origin["commit"], origin["dirty"]) == ("unknown", True)
+
+
+def test_provenance_is_dirty_by_tracked_code_outside_tables(tmp_path, monkeypatch):
+    def git(*arguments):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True)
+    monkeypatch.setattr(records, "SOURCE", tmp_path)
+    for name in ("code.py", "tables/table1.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("one")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    (tmp_path / "tables" / "table1.md").write_text("two")
+    (tmp_path / "new.py").write_text("untracked")
+    assert records.provenance("c", 1)["dirty"] is False
+    assert len(records.provenance("c", 1)["commit"]) == 40
+    (tmp_path / "code.py").write_text("two")
+    assert records.provenance("c", 1)["dirty"] is True
+
+
+def test_reading_records_does_not_import_mxnet():
+    code = "import sys, repro.records, repro.tables; sys.exit('mxnet' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=records.SOURCE).returncode == 0
