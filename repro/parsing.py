@@ -39,7 +39,7 @@ def read_yaml(path) -> Any:
 
 
 def fields(value, place: str, checks: Dict[str, Check], optional: Iterable[str] = ()) -> Dict[str, Any]:
-    """Check the mapping `value` key by key: unknown and missing keys are errors, `optional` ones may be absent."""
+    """Check the mapping `value` key by key: unknown keys are errors, and missing ones unless `optional`."""
     if not isinstance(value, dict):
         raise UserError(f"{place}: {value!r} is not a mapping; its keys are {', '.join(checks)}")
     for key in value:
@@ -82,8 +82,10 @@ def optional(check: Check) -> Check:
 
 def sequence(check: Check) -> Check:
     """A list, each item checked; a tuple comes out."""
+
     def checked(value, place):
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{place}: {value!r} is not a list")
         return tuple(check(item, f"{place}[{index}]") for index, item in enumerate(value))
+
     return checked

@@ -1,8 +1,9 @@
-"""Results on disk: one JSON file per distinct training, data, preset, budget and seed, with its provenance."""
+"""Results on disk: one JSON file per training, data, preset, budget and seed, with provenance."""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 from dataclasses import dataclass, field, fields, replace
@@ -31,10 +32,10 @@ SOURCE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Record:
-    """A measured training. Accuracies are percentages; the keys of the mappings are those of the checks below.
+    """A measured training; accuracies are percentages, the mappings have the keys of the checks below.
 
-    `evaluations` maps an inference (whole, classic, fast) to its figures, `majority` has those of the training
-    set's per-pixel majority map, `recipe` whatever else two measurements must share to be the same one.
+    `evaluations` maps an inference (whole, classic, fast) to its figures, `majority` has those of the
+    training set's per-pixel majority map, `recipe` whatever else two measurements must share to be the same.
     """
 
     network: Network
@@ -59,8 +60,9 @@ class Record:
 
 
 def _mapping_of(check):
-    return lambda value, place: parsing.fields(value, place, {key: check for key in value}
-                                               if isinstance(value, dict) else {})
+    return lambda value, place: parsing.fields(
+        value, place, {key: check for key in value} if isinstance(value, dict) else {}
+    )
 
 
 def _anything(value, place):
@@ -82,12 +84,24 @@ def _count(value, place) -> int:
 
 
 _ACCURACIES = {"pixel_acc": _percent, "mean_acc": _percent, "mean_iou": _percent}
-_EVALUATION = dict(_ACCURACIES, k=parsing.optional(_count), regions=parsing.optional(_count),
-                   class_iou=_mapping_of(parsing.optional(_percent)), active_mean=parsing.optional(parsing.number),
-                   z2_mean=parsing.optional(parsing.number), images=_count)
+_EVALUATION = dict(
+    _ACCURACIES,
+    k=parsing.optional(_count),
+    regions=parsing.optional(_count),
+    class_iou=_mapping_of(parsing.optional(_percent)),
+    active_mean=parsing.optional(parsing.number),
+    z2_mean=parsing.optional(parsing.number),
+    images=_count,
+)
 _TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds")}
-_PROVENANCE = {"commit": parsing.text, "dirty": parsing.boolean, "versions": _mapping_of(parsing.text),
-               "machine": parsing.text, "date": parsing.text, "command": parsing.text}
+_PROVENANCE = {
+    "commit": parsing.text,
+    "dirty": parsing.boolean,
+    "versions": _mapping_of(parsing.text),
+    "machine": parsing.text,
+    "date": parsing.text,
+    "command": parsing.text,
+}
 
 
 def _evaluations(value, place):
@@ -96,9 +110,19 @@ def _evaluations(value, place):
 
 
 _RECORD = {
-    "format": _count, "training_name": parsing.text, "network": parse_network, "training": parse_training,
-    "data": parsing.text, "preset": parsing.text, "budget": parsing.text, "seed": _count, "steps": _count,
-    "scale": parsing.text, "width": parsing.text, "recipe": _mapping_of(_anything), "evaluations": _evaluations,
+    "format": _count,
+    "training_name": parsing.text,
+    "network": parse_network,
+    "training": parse_training,
+    "data": parsing.text,
+    "preset": parsing.text,
+    "budget": parsing.text,
+    "seed": _count,
+    "steps": _count,
+    "scale": parsing.text,
+    "width": parsing.text,
+    "recipe": _mapping_of(_anything),
+    "evaluations": _evaluations,
     "majority": lambda value, place: parsing.fields(value, place, _ACCURACIES),
     "train": lambda value, place: parsing.fields(value, place, _TRAIN),
     "provenance": lambda value, place: parsing.fields(value, place, _PROVENANCE),
@@ -116,8 +140,12 @@ def from_dict(value, place: str) -> Record:
 def to_dict(record: Record) -> Dict[str, Any]:
     """`record` as plain values in the order of the file, checked."""
     values = {item.name: getattr(record, item.name) for item in fields(record)}
-    values.update(format=FORMAT, training_name=training_name(record.network, record.training),
-                  network=network_dict(record.network), training=training_dict(record.training))
+    values.update(
+        format=FORMAT,
+        training_name=training_name(record.network, record.training),
+        network=network_dict(record.network),
+        training=training_dict(record.training),
+    )
     from_dict(values, "record")
     return {key: values[key] for key in _RECORD}
 
@@ -125,7 +153,9 @@ def to_dict(record: Record) -> Dict[str, Any]:
 def record_path(root, record: Record) -> Path:
     """<root>/<data>-<preset>-<budget>/<training>[-seedN].json; seed 0 has no suffix."""
     seed = f"-seed{record.seed}" if record.seed else ""
-    return Path(root) / "-".join(record.group) / f"{training_name(record.network, record.training)}{seed}.json"
+    return (
+        Path(root) / "-".join(record.group) / f"{training_name(record.network, record.training)}{seed}.json"
+    )
 
 
 def write_record(root, record: Record) -> Path:
@@ -148,7 +178,7 @@ def read_record(path) -> Record:
 
 
 def load_records(root) -> Tuple[Record, ...]:
-    """All records under the folder `root` (absent: none), in the order of their paths; a measurement twice is an error."""
+    """All records under the folder `root` (absent: none), by path; UserError for a measurement twice."""
     paths: Dict[Any, Path] = {}
     records = []
     for path in sorted(Path(root).glob("*/*.json")):
@@ -161,11 +191,18 @@ def load_records(root) -> Tuple[Record, ...]:
     return tuple(records)
 
 
-def find(records: Sequence[Record], network: Network, training: Training,
-         group: Optional[Tuple[str, str, str]] = None) -> Tuple[Record, ...]:
-    """The records of this training (of one (data, preset, budget) if given), by what they say, ordered by seed."""
-    found = (record for record in records if (record.network, record.training) == (network, training)
-             and group in (None, record.group))
+def find(
+    records: Sequence[Record],
+    network: Network,
+    training: Training,
+    group: Optional[Tuple[str, str, str]] = None,
+) -> Tuple[Record, ...]:
+    """The records of this training, in one (data, preset, budget) if given, by content, ordered by seed."""
+    found = (
+        record
+        for record in records
+        if (record.network, record.training) == (network, training) and group in (None, record.group)
+    )
     return tuple(sorted(found, key=lambda record: record.seed))
 
 
@@ -177,8 +214,13 @@ def same_measurement(one: Record, other: Record) -> bool:
 
 def _git(*arguments: str) -> Optional[str]:
     try:
-        return subprocess.run(["git", "-C", str(SOURCE), *arguments], check=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, universal_newlines=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(SOURCE), *arguments],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 
@@ -201,12 +243,23 @@ def _version(*packages: str) -> str:
     return "none"
 
 
-def provenance(command: str, threads: int) -> Dict[str, Any]:
-    """Where a result comes from. `dirty`: tracked files outside tables/ differ from the commit."""
+def provenance(command: str, threads: Optional[int] = None) -> Dict[str, Any]:
+    """Where a result comes from. `dirty`: tracked files outside tables/ differ from the commit.
+
+    `threads` are by default those that MXNet computes with: OMP_NUM_THREADS, or one per core.
+    """
+    threads = threads or int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!tables")
     return {
-        "commit": _git("rev-parse", "HEAD") or "unknown", "dirty": changed != "",
-        "versions": {"python": platform.python_version(), "mxnet": _version("mxnet", "mxnet-cu112"),
-                     "numpy": _version("numpy"), "opencv": _version("opencv-python", "opencv-python-headless")},
-        "machine": f"{_cpu_model()}, {threads} threads", "date": date.today().isoformat(), "command": command,
+        "commit": _git("rev-parse", "HEAD") or "unknown",
+        "dirty": changed != "",
+        "versions": {
+            "python": platform.python_version(),
+            "mxnet": _version("mxnet", "mxnet-cu112"),
+            "numpy": _version("numpy"),
+            "opencv": _version("opencv-python", "opencv-python-headless"),
+        },
+        "machine": f"{_cpu_model()}, {threads} threads",
+        "date": date.today().isoformat(),
+        "command": command,
     }

@@ -1,4 +1,4 @@
-"""The rows of Tables 1-5: which network, trained how, tested how. Frozen values, checked when they are made."""
+"""The rows of Tables 1-5: which network, trained how, tested how. Frozen values, checked when made."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _require(condition, message: str) -> None:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its input at `scale` times the image, residual units at levels 2-5 (ResNet-50: 3, 4, 6, 3)."""
+    """One column: input at `scale` times the image, residual units at levels 2-5 (ResNet-50: 3, 4, 6, 3)."""
 
     scale: float
     units: Tuple[int, int, int, int]
@@ -36,13 +36,15 @@ class Column:
     def __post_init__(self):
         choice(self.scale, SCALES, "scale")
         _require(len(self.units) == 4, f"units: {list(self.units)} are not four counts, those of levels 2-5")
-        _require(min(self.units[:3]) >= 1 and self.units[3] >= 0,
-                 f"units: {list(self.units)}: levels 2-4 need 1 unit or more, level 5 needs 0 or more")
+        _require(
+            min(self.units[:3]) >= 1 and self.units[3] >= 0,
+            f"units: {list(self.units)}: levels 2-4 need 1 unit or more, level 5 needs 0 or more",
+        )
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network's structure; `columns` from coarse to fine, `region` the side in px at 1024x2048 (sctf, isctf)."""
+    """A network's structure; `columns` coarse to fine, `region` the side in px at 1024x2048 (sctf, isctf)."""
 
     fusion: str
     columns: Tuple[Column, ...]
@@ -63,15 +65,21 @@ class Network:
             _require(count >= 2, f"columns: fusion {self.fusion} has 2 columns or more, not {count}")
         else:
             _require(count == 2, f"columns: fusion {self.fusion} has 2 columns, not {count}")
-        _require(self.output_stride == 32 or self.fusion == "single",
-                 f"output_stride: {self.output_stride} is for fusion single; {self.fusion} has 32")
+        _require(
+            self.output_stride == 32 or self.fusion == "single",
+            f"output_stride: {self.output_stride} is for fusion single; {self.fusion} has 32",
+        )
         for column in self.columns:
-            _require(column.units[3] > 0 or (self.fusion == "isctf" and column is self.columns[-1]),
-                     "units: 0 at level 5 is for the finest column of fusion isctf alone")
+            _require(
+                column.units[3] > 0 or (self.fusion == "isctf" and column is self.columns[-1]),
+                "units: 0 at level 5 is for the finest column of fusion isctf alone",
+            )
         if self.sparse:
             choice(self.region, REGIONS, f"region of fusion {self.fusion}")
         else:
-            _require(self.region is None, f"region: {self.region} needs fusion sctf or isctf, not {self.fusion}")
+            _require(
+                self.region is None, f"region: {self.region} needs fusion sctf or isctf, not {self.fusion}"
+            )
 
     @property
     def sparse(self) -> bool:
@@ -86,7 +94,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained; `p` the target active probability, `lam` the weight of the sparsity term (Eq. 1)."""
+    """How a network is trained; `p`: target active probability, `lam`: the sparsity term's weight (Eq. 1)."""
 
     selection: str
     p: Optional[float]
@@ -100,8 +108,10 @@ class Training:
         if self.selection == "none":
             _require(self.p is None, f"p: {self.p} needs selection sparse or wta, not none")
         else:
-            _require(self.p is not None and 0 < self.p < 1,
-                     f"p: {self.p} is not between 0 and 1, as selection {self.selection} needs")
+            _require(
+                self.p is not None and 0 < self.p < 1,
+                f"p: {self.p} is not between 0 and 1, as selection {self.selection} needs",
+            )
         if self.selection == "sparse":
             _require(self.lam is not None and self.lam > 0, f"lambda: {self.lam} is not above 0")
         else:
@@ -126,13 +136,17 @@ class Row:
     def __post_init__(self):
         choice(self.inference, INFERENCES, "inference")
         sparse = self.network.sparse
-        _require((self.inference == "whole") != sparse,
-                 f"inference: {self.inference!r} does not suit fusion {self.network.fusion}; "
-                 f"choose from {'classic, fast' if sparse else 'whole'}")
+        _require(
+            (self.inference == "whole") != sparse,
+            f"inference: {self.inference!r} does not suit fusion {self.network.fusion}; "
+            f"choose from {'classic, fast' if sparse else 'whole'}",
+        )
         for _, training in self.trainings:
-            _require((training.selection == "none") != sparse,
-                     f"selection: {training.selection!r} does not suit fusion {self.network.fusion}; "
-                     f"choose from {'sparse, wta' if sparse else 'none'}")
+            _require(
+                (training.selection == "none") != sparse,
+                f"selection: {training.selection!r} does not suit fusion {self.network.fusion}; "
+                f"choose from {'sparse, wta' if sparse else 'none'}",
+            )
         for name, _ in self.extra:
             choice(name, EXTRAS, "extra")
 
@@ -166,15 +180,25 @@ def training_name(network: Network, training: Training) -> str:
 
 def network_dict(network: Network) -> Dict:
     """`network` as plain values, with the YAML's keys."""
-    return {"fusion": network.fusion,
-            "columns": [{"scale": column.scale, "units": list(column.units)} for column in network.columns],
-            "output_stride": network.output_stride, "structure": network.structure, "region": network.region}
+    return {
+        "fusion": network.fusion,
+        "columns": [{"scale": column.scale, "units": list(column.units)} for column in network.columns],
+        "output_stride": network.output_stride,
+        "structure": network.structure,
+        "region": network.region,
+    }
 
 
 def training_dict(training: Training) -> Dict:
     """`training` as plain values, with the YAML's keys."""
-    return {"selection": training.selection, "p": training.p, "lambda": training.lam,
-            "bootstrapping": training.bootstrapping, "coarse": training.coarse, "pretrained": training.pretrained}
+    return {
+        "selection": training.selection,
+        "p": training.p,
+        "lambda": training.lam,
+        "bootstrapping": training.bootstrapping,
+        "coarse": training.coarse,
+        "pretrained": training.pretrained,
+    }
 
 
 def _made(kind, place: str, values: Dict):
@@ -192,16 +216,27 @@ def _column(value, place: str) -> Column:
 
 def parse_network(value, place: str) -> Network:
     """The inverse of network_dict; errors begin with `place`."""
-    checks = {"fusion": parsing.text, "columns": parsing.sequence(_column), "output_stride": parsing.integer,
-              "structure": parsing.text, "region": parsing.optional(parsing.integer)}
+    checks = {
+        "fusion": parsing.text,
+        "columns": parsing.sequence(_column),
+        "output_stride": parsing.integer,
+        "structure": parsing.text,
+        "region": parsing.optional(parsing.integer),
+    }
     return _made(Network, place, parsing.fields(value, place, checks))
 
 
 def parse_training(value, place: str) -> Training:
     """The inverse of training_dict; errors begin with `place`."""
     number = parsing.optional(parsing.number)
-    checks = {"selection": parsing.text, "p": number, "lambda": number, "bootstrapping": parsing.boolean,
-              "coarse": parsing.boolean, "pretrained": parsing.boolean}
+    checks = {
+        "selection": parsing.text,
+        "p": number,
+        "lambda": number,
+        "bootstrapping": parsing.boolean,
+        "coarse": parsing.boolean,
+        "pretrained": parsing.boolean,
+    }
     values = parsing.fields(value, place, checks)
     values["lam"] = values.pop("lambda")
     return _made(Training, place, values)
@@ -215,8 +250,14 @@ def _extra(value, place: str) -> Tuple[Tuple[str, Training], ...]:
 def _row(value, place: str) -> Row:
     if isinstance(value, dict) and isinstance(value.get("id"), str):
         place = f"{place.rsplit(': ', 1)[0]}: row {value['id']}"
-    checks = {"id": parsing.text, "label": parsing.text, "network": parse_network, "training": parse_training,
-              "inference": parsing.text, "extra": _extra}
+    checks = {
+        "id": parsing.text,
+        "label": parsing.text,
+        "network": parse_network,
+        "training": parse_training,
+        "inference": parsing.text,
+        "extra": _extra,
+    }
     return _made(Row, place, parsing.fields(value, place, checks, optional=("label", "extra")))
 
 

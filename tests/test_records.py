@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_up import made_up
 
 from repro import records
 from repro.errors import UserError
 from repro.rows import load_table
-from tests.made_up import made_up
 
 ROWS = load_table(Path(__file__).parent.parent / "experiments" / "table3.yaml")
 
@@ -60,21 +60,33 @@ def test_same_measurement_ignores_results_and_provenance_only():
         assert not records.same_measurement(record, replace(record, **change))
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda v: v.update(format=2), "format 2 is not known; this program reads 1"),
-    (lambda v: v.pop("format"), "format None"),
-    (lambda v: v.update(more=1), "unknown key 'more'"),
-    (lambda v: v.pop("steps"), "key 'steps' is missing"),
-    (lambda v: v.update(seed="0"), "seed: '0' is not an integer"),
-    (lambda v: v["network"].update(fusion="other"), "network: fusion: 'other' is not known"),
-    (lambda v: v["training"].update(p=3), "training: p: 3"),
-    (lambda v: v["evaluations"].update(slow={}), "evaluations: unknown key 'slow'; choose from whole, classic, fast"),
-    (lambda v: v["evaluations"]["fast"].update(mean_iou=101), "evaluations: fast: mean_iou: 101.0 is not a percentage"),
-    (lambda v: v["evaluations"]["fast"].update(mean_iou=float("nan")), "fast: mean_iou: nan is not a number"),
-    (lambda v: v["evaluations"]["fast"]["class_iou"].update(road="a"), "class_iou: road: 'a'"),
-    (lambda v: v["provenance"].pop("commit"), "provenance: key 'commit' is missing"),
-    (lambda v: v["provenance"].update(versions=[]), "provenance: versions"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda v: v.update(format=2), "format 2 is not known; this program reads 1"),
+        (lambda v: v.pop("format"), "format None"),
+        (lambda v: v.update(more=1), "unknown key 'more'"),
+        (lambda v: v.pop("steps"), "key 'steps' is missing"),
+        (lambda v: v.update(seed="0"), "seed: '0' is not an integer"),
+        (lambda v: v["network"].update(fusion="other"), "network: fusion: 'other' is not known"),
+        (lambda v: v["training"].update(p=3), "training: p: 3"),
+        (
+            lambda v: v["evaluations"].update(slow={}),
+            "evaluations: unknown key 'slow'; choose from whole, classic, fast",
+        ),
+        (
+            lambda v: v["evaluations"]["fast"].update(mean_iou=101),
+            "evaluations: fast: mean_iou: 101.0 is not a percentage",
+        ),
+        (
+            lambda v: v["evaluations"]["fast"].update(mean_iou=float("nan")),
+            "fast: mean_iou: nan is not a number",
+        ),
+        (lambda v: v["evaluations"]["fast"]["class_iou"].update(road="a"), "class_iou: road: 'a'"),
+        (lambda v: v["provenance"].pop("commit"), "provenance: key 'commit' is missing"),
+        (lambda v: v["provenance"].update(versions=[]), "provenance: versions"),
+    ],
+)
 def test_malformed_records_are_one_line_naming_file_and_key(tmp_path, change, words):
     path = records.write_record(tmp_path, made_up(ROWS[6]))
     values = json.loads(path.read_text())
@@ -103,7 +115,10 @@ def test_an_unsound_record_is_not_written(tmp_path):
 
 def test_provenance_fits_a_record(tmp_path):
     origin = records.provenance("make table3", 2)
-    assert records.read_record(records.write_record(tmp_path, made_up(ROWS[6], provenance=origin))).provenance == origin
+    assert (
+        records.read_record(records.write_record(tmp_path, made_up(ROWS[6], provenance=origin))).provenance
+        == origin
+    )
     assert origin["versions"]["mxnet"].startswith("1.9") and origin["machine"].endswith(", 2 threads")
     assert origin["command"] == "make table3"
 
@@ -116,7 +131,10 @@ def test_provenance_without_git_says_so(tmp_path, monkeypatch):
 
 def test_provenance_is_dirty_by_tracked_code_outside_tables(tmp_path, monkeypatch):
     def git(*arguments):
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True)
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True
+        )
+
     monkeypatch.setattr(records, "SOURCE", tmp_path)
     for name in ("code.py", "tables/table1.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

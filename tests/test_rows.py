@@ -29,7 +29,8 @@ GOOD = """rows:
       output_stride: 32
       structure: plain
       region: 256
-    training: {selection: sparse, p: 0.5, lambda: 0.001, bootstrapping: false, coarse: false, pretrained: true}
+    training:
+      {selection: sparse, p: 0.5, lambda: 0.001, bootstrapping: false, coarse: false, pretrained: true}
     inference: fast
 """
 
@@ -46,8 +47,10 @@ def test_table_5_trains_nothing_of_its_own():
 
 def test_shared_rows_are_the_same_training():
     table2, table3 = ({row.id: row for row in TABLES[n]} for n in (2, 3))
-    for first, second in (("sctf-half-full", "sctf-sparse-p0.5-l0.001-r256"),
-                          ("isctf-half-full", "isctf-sparse-p0.5-l0.001-r256")):
+    for first, second in (
+        ("sctf-half-full", "sctf-sparse-p0.5-l0.001-r256"),
+        ("isctf-half-full", "isctf-sparse-p0.5-l0.001-r256"),
+    ):
         one, other = table2[first], table3[second]
         assert (one.network, one.training) == (other.network, other.training)
         assert (one.inference, other.inference) == ("classic", "fast")
@@ -55,8 +58,20 @@ def test_shared_rows_are_the_same_training():
 
 def test_table_3_keeps_the_papers_numbers_of_regions():
     kept = [(row.k(row.network.regions), row.network.regions) for row in TABLES[3]]
-    assert kept == [(16, 32), (8, 32), (12, 32), (16, 32), (4, 32), (6, 32), (8, 32), (12, 32), (16, 32),
-                    (64, 128), (16, 32), (16, 32)]
+    assert kept == [
+        (16, 32),
+        (8, 32),
+        (12, 32),
+        (16, 32),
+        (4, 32),
+        (6, 32),
+        (8, 32),
+        (12, 32),
+        (16, 32),
+        (64, 128),
+        (16, 32),
+        (16, 32),
+    ]
 
 
 def test_table_4_columns_and_extra_trainings():
@@ -70,6 +85,7 @@ def test_table_4_columns_and_extra_trainings():
 def test_k_is_the_floor_without_float_error():
     def training(p):
         return Training("wta", p, None, False, False, True)
+
     assert [training(p).k(100) for p in (0.29, 0.57, 0.58, 0.999)] == [29, 57, 58, 99]
     assert training(0.01).k(32) == 0
     assert Training("none", None, None, False, False, True).k(32) is None
@@ -78,19 +94,30 @@ def test_k_is_the_floor_without_float_error():
 def test_names_are_unique_and_stable():
     assert len({training_name(*spec) for spec in SPECS}) == len(SPECS)
     assert training_name(TABLES[5][8].network, TABLES[5][8].training) == (
-        "isctf-half1241-full1120-optimised-r256-sparse-p0.25-l0.001-bootstrapping-coarse")
+        "isctf-half1241-full1120-optimised-r256-sparse-p0.25-l0.001-bootstrapping-coarse"
+    )
 
 
 def test_name_changes_with_every_field():
     row = TABLES[3][10]
     names = {training_name(row.network, row.training)}
-    for change in ({"fusion": "sctf"}, {"structure": "optimised"}, {"region": 128},
-                   {"columns": (Column(0.25, (3, 4, 6, 3)), row.network.columns[1])},
-                   {"columns": (row.network.columns[0], Column(1.0, (3, 4, 6, 13)))},
-                   {"columns": (row.network.columns[0], Column(1.0, (3, 4, 61, 3)))}):
+    for change in (
+        {"fusion": "sctf"},
+        {"structure": "optimised"},
+        {"region": 128},
+        {"columns": (Column(0.25, (3, 4, 6, 3)), row.network.columns[1])},
+        {"columns": (row.network.columns[0], Column(1.0, (3, 4, 6, 13)))},
+        {"columns": (row.network.columns[0], Column(1.0, (3, 4, 61, 3)))},
+    ):
         names.add(training_name(dataclasses.replace(row.network, **change), row.training))
-    for change in ({"p": 0.5000001}, {"lam": 0.002}, {"selection": "wta", "lam": None}, {"coarse": True},
-                   {"bootstrapping": True}, {"pretrained": False}):
+    for change in (
+        {"p": 0.5000001},
+        {"lam": 0.002},
+        {"selection": "wta", "lam": None},
+        {"coarse": True},
+        {"bootstrapping": True},
+        {"pretrained": False},
+    ):
         names.add(training_name(row.network, dataclasses.replace(row.training, **change)))
     assert len(names) == 13
 
@@ -101,36 +128,50 @@ def test_plain_values_round_trip():
         assert parse_training(training_dict(training), "here") == training
 
 
-@pytest.mark.parametrize("old, new, words", [
-    ("fusion: isctf", "fusion: isctff", ["row a", "network: fusion", "'isctff'", "isctf", "attention"]),
-    ("structure: plain", "structur: plain", ["row a: network", "'structur'", "structure"]),
-    ("      structure: plain\n", "", ["row a: network", "'structure' is missing"]),
-    ("region: 256", "region: 200", ["row a: network: region", "200", "128, 256"]),
-    ("region: 256", "region: null", ["row a: network: region", "128, 256"]),
-    ("scale: 0.5", "scale: 0.3", ["row a: network: columns[0]: scale", "0.3", "0.25"]),
-    ("scale: 0.5", "scale: 2", ["row a: network: columns", "coarse to fine"]),
-    ("[3, 4, 6, 3]", "[3, 4, 6]", ["row a: network: columns[0]: units", "[3, 4, 6]"]),
-    ("[3, 4, 6, 3]", "[3, 4, 6, 0]", ["row a: network: units", "finest column"]),
-    ("[3, 4, 6, 3]", "[3, 4, 6, 3.5]", ["row a: network: columns[0]: units[3]", "3.5"]),
-    ("output_stride: 32", "output_stride: 8", ["row a: network: output_stride", "single"]),
-    ("output_stride: 32", "output_stride: true", ["row a: network: output_stride", "True"]),
-    ("p: 0.5", "p: 1.5", ["row a: training: p", "1.5", "between 0 and 1"]),
-    ("p: 0.5", "p: null", ["row a: training: p", "None"]),
-    ("lambda: 0.001", "lambda: 1e-3", ["row a: training: lambda", "'1e-3'", "number"]),
-    ("lambda: 0.001", "lambda: -1", ["row a: training: lambda", "-1"]),
-    ("coarse: false", "coarse: 0", ["row a: training: coarse", "true or false"]),
-    ("selection: sparse", "selection: top", ["row a: training: selection", "'top'", "wta"]),
-    ("selection: sparse, p: 0.5, lambda: 0.001", "selection: none, p: null, lambda: null",
-     ["row a: selection", "'none'", "sparse, wta"]),
-    ("inference: fast", "inference: whole", ["row a: inference", "'whole'", "classic, fast"]),
-    ("inference: fast", "inference: fast\n    inference: fast", ["'inference' is given twice", "line 11"]),
-    ("inference: fast", "inference: fast\n    extra: {more: 1}", ["row a: extra", "'more'", "bootstrapping, coarse"]),
-    ("id: a", "id: 3", ["rows[0]: id", "3"]),
-    ("rows:", "columns:", ["'columns'", "rows"]),
-    ("rows:", "rows: [", ["not valid YAML"]),
-    (GOOD, "", ["None", "rows"]),
-    (GOOD, GOOD + GOOD[6:], ["row a", "given twice"]),
-])
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        ("fusion: isctf", "fusion: isctff", ["row a", "network: fusion", "'isctff'", "isctf", "attention"]),
+        ("structure: plain", "structur: plain", ["row a: network", "'structur'", "structure"]),
+        ("      structure: plain\n", "", ["row a: network", "'structure' is missing"]),
+        ("region: 256", "region: 200", ["row a: network: region", "200", "128, 256"]),
+        ("region: 256", "region: null", ["row a: network: region", "128, 256"]),
+        ("scale: 0.5", "scale: 0.3", ["row a: network: columns[0]: scale", "0.3", "0.25"]),
+        ("scale: 0.5", "scale: 2", ["row a: network: columns", "coarse to fine"]),
+        ("[3, 4, 6, 3]", "[3, 4, 6]", ["row a: network: columns[0]: units", "[3, 4, 6]"]),
+        ("[3, 4, 6, 3]", "[3, 4, 6, 0]", ["row a: network: units", "finest column"]),
+        ("[3, 4, 6, 3]", "[3, 4, 6, 3.5]", ["row a: network: columns[0]: units[3]", "3.5"]),
+        ("output_stride: 32", "output_stride: 8", ["row a: network: output_stride", "single"]),
+        ("output_stride: 32", "output_stride: true", ["row a: network: output_stride", "True"]),
+        ("p: 0.5", "p: 1.5", ["row a: training: p", "1.5", "between 0 and 1"]),
+        ("p: 0.5", "p: null", ["row a: training: p", "None"]),
+        ("lambda: 0.001", "lambda: 1e-3", ["row a: training: lambda", "'1e-3'", "number"]),
+        ("lambda: 0.001", "lambda: -1", ["row a: training: lambda", "-1"]),
+        ("coarse: false", "coarse: 0", ["row a: training: coarse", "true or false"]),
+        ("selection: sparse", "selection: top", ["row a: training: selection", "'top'", "wta"]),
+        (
+            "selection: sparse, p: 0.5, lambda: 0.001",
+            "selection: none, p: null, lambda: null",
+            ["row a: selection", "'none'", "sparse, wta"],
+        ),
+        ("inference: fast", "inference: whole", ["row a: inference", "'whole'", "classic, fast"]),
+        (
+            "inference: fast",
+            "inference: fast\n    inference: fast",
+            ["'inference' is given twice", "line 12"],
+        ),
+        (
+            "inference: fast",
+            "inference: fast\n    extra: {more: 1}",
+            ["row a: extra", "'more'", "bootstrapping, coarse"],
+        ),
+        ("id: a", "id: 3", ["rows[0]: id", "3"]),
+        ("rows:", "columns:", ["'columns'", "rows"]),
+        ("rows:", "rows: [", ["not valid YAML"]),
+        (GOOD, "", ["None", "rows"]),
+        (GOOD, GOOD + GOOD[6:], ["row a", "given twice"]),
+    ],
+)
 def test_mistakes_are_one_line_naming_file_row_and_key(tmp_path, old, new, words):
     path = tmp_path / "table9.yaml"
     path.write_text(GOOD)

@@ -4,19 +4,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_up import PROVENANCE, made_up
 
+from experiments.render import ROOT, render
 from repro.parsing import read_yaml
 from repro.rows import load_table
 from repro.tables import MARKER, giga, page, published_part, reduction
 from repro.tables.markdown import markdown_table
-from tests.made_up import PROVENANCE, made_up
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 ROWS = {n: load_table(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}
 PAPER = read_yaml(EXPERIMENTS / "published.yaml")
 # Stand-ins for the counted costs: the printed figures themselves, 77.0 where Table 5 prints none.
-COSTS = {n: {row.id: (round(float(PAPER[f"table{n}"]["rows"][row.id]["calc"] or 77) * 1e9), 10**12) for row in ROWS[n]}
-         for n in ROWS}
+COSTS = {
+    n: {
+        row.id: (round(float(PAPER[f"table{n}"]["rows"][row.id]["calc"] or 77) * 1e9), 10**12)
+        for row in ROWS[n]
+    }
+    for n in ROWS
+}
 
 
 def cells(text):
@@ -32,7 +38,9 @@ def shown(number, published=(), local=()):
 
 
 def all_records(number, **changes):
-    return [made_up(row, training=training, **changes) for row in ROWS[number] for _, training in row.trainings]
+    return [
+        made_up(row, training=training, **changes) for row in ROWS[number] for _, training in row.trainings
+    ]
 
 
 @pytest.mark.parametrize("number", sorted(ROWS))
@@ -41,7 +49,9 @@ def test_published_figures_are_of_the_tables_rows(number):
     assert list(rows) == [row.id for row in ROWS[number]]
     printed = cells(shown(number))
     for name, key in (("Pixel acc.", "pixel_acc"), ("Mean acc.", "mean_acc"), ("Mean IoU", "mean_iou")):
-        assert printed[f"{name} paper"] == ["-" if row[key] is None else f"{row[key]:.2f}" for row in rows.values()]
+        assert printed[f"{name} paper"] == [
+            "-" if row[key] is None else f"{row[key]:.2f}" for row in rows.values()
+        ]
         assert printed[f"{name} ours"] == ["not measured"] * len(rows)
     assert printed["Calc. paper"] == [f"{row['calc']}g" if row["calc"] else "-" for row in rows.values()]
     assert printed["Calc. true"] == ["1000g"] * len(rows)
@@ -49,10 +59,17 @@ def test_published_figures_are_of_the_tables_rows(number):
 
 def test_table_4_has_a_column_per_extra_training():
     rows = PAPER["table4"]["rows"].values()
-    records = [record for row in ROWS[4] for record in
-               [made_up(row, 40.0)] + [made_up(row, 41.0 + i, training=t) for i, (_, t) in enumerate(row.extra)]]
+    records = [
+        record
+        for row in ROWS[4]
+        for record in [made_up(row, 40.0)]
+        + [made_up(row, 41.0 + i, training=t) for i, (_, t) in enumerate(row.extra)]
+    ]
     printed = cells(shown(4, records))
-    for name, key, iou in (("Mean IoU + bs.", "bootstrapping", "41.00"), ("Mean IoU + coarse", "coarse", "42.00")):
+    for name, key, iou in (
+        ("Mean IoU + bs.", "bootstrapping", "41.00"),
+        ("Mean IoU + coarse", "coarse", "42.00"),
+    ):
         assert printed[f"{name} paper"] == ["-" if row[key] is None else f"{row[key]:.2f}" for row in rows]
         assert printed[f"{name} ours"] == ["-" if row[key] is None else iou for row in rows]
     assert printed["1×: removed"] == ["0", "13", "13", "12", "12", "13", "13", "- (from scratch)"]
@@ -70,8 +87,11 @@ def test_table_5_percentages_follow_from_the_printed_figures():
 
 
 def test_table_5_differences_of_the_paper_are_those_of_its_figures():
-    records = [made_up(row, row_paper["mean_iou"] or 74.74) for row, row_paper
-               in zip(ROWS[5], PAPER["table5"]["rows"].values()) if row.id != "isctf-fast"]
+    records = [
+        made_up(row, row_paper["mean_iou"] or 74.74)
+        for row, row_paper in zip(ROWS[5], PAPER["table5"]["rows"].values())
+        if row.id != "isctf-fast"
+    ]
     printed = cells(shown(5, records))
     for name in ("Δ", "Overall Δ"):
         compared = [pair for pair in zip(printed[f"{name} paper"], printed[f"{name} ours"]) if pair[0] != "-"]
@@ -88,12 +108,27 @@ def test_tables_1_to_3_print_the_configurations():
     one, two, three = (cells(shown(number)) for number in (1, 2, 3))
     assert [one[f"Dilation {level}"] for level in (3, 4, 5)] == [["", "", ""], ["✓", "", ""], ["✓", "✓", ""]]
     assert [one[name] for name in ("1/32→1/16", "1/16→1/8", "1/8→1/4")] == [
-        ["-", "-", "✓"], ["-", "✓", "✓"], ["✓", "✓", "✓"]]
+        ["-", "-", "✓"],
+        ["-", "✓", "✓"],
+        ["✓", "✓", "✓"],
+    ]
     assert two["1/2×"] == ["✓", "✓", "", "✓", "✓", "✓", "✓", "✓", "✓"]
     assert [two["1/4×"].count("✓"), two["full"].count("✓"), two["2×"].count("✓")] == [1, 9, 2]
     assert two["Fusion approach"][-1] == "improved sparse coarse-to-fine (ISCTF)"
-    assert three["Computed"] == ["16/32", "8/32", "12/32", "16/32", "4/32", "6/32", "8/32", "12/32", "16/32", "64/128",
-                                 "16/32", "16/32"]
+    assert three["Computed"] == [
+        "16/32",
+        "8/32",
+        "12/32",
+        "16/32",
+        "4/32",
+        "6/32",
+        "8/32",
+        "12/32",
+        "16/32",
+        "64/128",
+        "16/32",
+        "16/32",
+    ]
     assert three["λ"][:5] == ["0.001", "-", "-", "-", "0.001"] and three["λ"][8] == "0.0001"
 
 
@@ -110,7 +145,11 @@ def test_the_rows_inference_is_printed():
 
 def test_seeds_are_averaged():
     records = [made_up(ROWS[1][0], iou, seed=seed) for seed, iou in enumerate((50.0, 51.0, 53.0))]
-    assert cells(shown(1, records))["Mean IoU ours"] == ["51.33 ± 1.50 (3 seeds)", "not measured", "not measured"]
+    assert cells(shown(1, records))["Mean IoU ours"] == [
+        "51.33 ± 1.50 (3 seeds)",
+        "not measured",
+        "not measured",
+    ]
     assert "seeds 0, 1, 2" in shown(1, records)
 
 
@@ -122,8 +161,12 @@ def test_groups_stand_side_by_side_published_first():
     assert first.strip() == published_part(3, ROWS[3], PAPER["table3"], COSTS[3], published).strip()
     assert "quick" not in first.replace("BUDGET=quick", "") and "quick check" in second
     headers = [name for name in cells(text) if name.startswith("Mean IoU")]
-    assert headers == ["Mean IoU paper", "Mean IoU ours", "Mean IoU ours (camvid)",
-                       "Mean IoU ours (minicity, quick, this machine)"]
+    assert headers == [
+        "Mean IoU paper",
+        "Mean IoU ours",
+        "Mean IoU ours (camvid)",
+        "Mean IoU ours (minicity, quick, this machine)",
+    ]
     assert cells(text)["Mean IoU ours (camvid)"].count("not measured") == 11
     assert cells(text)["Mean IoU ours (minicity, quick, this machine)"] == ["20.00"] * 12
     assert "camvid" not in shown(1, published, local) and MARKER not in shown(1, published, local)
@@ -137,10 +180,22 @@ def test_local_copies_of_published_records_are_not_repeated():
 def test_caption_says_where_figures_come_from():
     other = dict(PROVENANCE, commit="fedcba9876543210", dirty=True, date="2026-03-04")
     text = shown(1, [made_up(ROWS[1][0]), made_up(ROWS[1][1], provenance=other, steps=400)])
-    for words in ("# Table 1. ", "The paper's claim: Up-sampling", "minicity, 100 images", "256x512", "width 1/4",
-                  "preset lite", "budget full: 200 to 400 steps", "seeds 0", "mean IoU 12.34",
-                  "Commit 0123456, fedcba9 with uncommitted changes", "Python 3.11.7, MXNet 1.9.1", "Some CPU, 2 threads",
-                  "2026-01-02 to 2026-03-04", "`make table3 BUDGET=full`"):
+    for words in (
+        "# Table 1. ",
+        "The paper's claim: Up-sampling",
+        "minicity, 100 images",
+        "256x512",
+        "width 1/4",
+        "preset lite",
+        "budget full: 200 to 400 steps",
+        "seeds 0",
+        "mean IoU 12.34",
+        "Commit 0123456, fedcba9 with uncommitted changes",
+        "Python 3.11.7, MXNet 1.9.1",
+        "Some CPU, 2 threads",
+        "2026-01-02 to 2026-03-04",
+        "`make table3 BUDGET=full`",
+    ):
         assert words in text
     assert "make table1 BUDGET=full PUBLISH=1" in shown(1)
 
@@ -148,21 +203,47 @@ def test_caption_says_where_figures_come_from():
 def test_nothing_is_compared_with_the_papers_accuracies():
     """Figures of the paper change no cell but their own."""
     records = all_records(5)
-    paper = {name: dict(row, mean_iou=1.0, pixel_acc=2.0, delta="?") for name, row in PAPER["table5"]["rows"].items()}
+    paper = {
+        name: dict(row, mean_iou=1.0, pixel_acc=2.0, delta="?")
+        for name, row in PAPER["table5"]["rows"].items()
+    }
     one = cells(shown(5, records))
     other = cells(page(5, ROWS[5], dict(PAPER["table5"], rows=paper), COSTS[5], records))
-    assert {name for name in one if one[name] != other[name]} == {"Pixel acc. paper", "Mean IoU paper", "Δ paper"}
+    assert {name for name in one if one[name] != other[name]} == {
+        "Pixel acc. paper",
+        "Mean IoU paper",
+        "Δ paper",
+    }
 
 
-@pytest.mark.parametrize("multiply_adds, text", [
-    (786.26e9, "786"), (76.98e9, "77.0"), (31.54e9, "31.5"), (139.34e9, "139"), (9.996e9, "10.0"), (99.96e9, "100"),
-    (999.4e9, "999"), (999.6e9, "1000"), (1234.5e9, "1234"), (0.01312e9, "0.0131")])
+@pytest.mark.parametrize(
+    "multiply_adds, text",
+    [
+        (786.26e9, "786"),
+        (76.98e9, "77.0"),
+        (31.54e9, "31.5"),
+        (139.34e9, "139"),
+        (9.996e9, "10.0"),
+        (99.96e9, "100"),
+        (999.4e9, "999"),
+        (999.6e9, "1000"),
+        (1234.5e9, "1234"),
+        (0.01312e9, "0.0131"),
+    ],
+)
 def test_giga_has_three_digits(multiply_adds, text):
     assert giga(multiply_adds) == text
 
 
-@pytest.mark.parametrize("new, old, text", [
-    ("31.5", "77.0", "-59.0%"), ("212", "206", "+2.9%"), ("103", "206", "-50.0%"), ("77.0", "103", "-25.2%")])
+@pytest.mark.parametrize(
+    "new, old, text",
+    [
+        ("31.5", "77.0", "-59.0%"),
+        ("212", "206", "+2.9%"),
+        ("103", "206", "-50.0%"),
+        ("77.0", "103", "-25.2%"),
+    ],
+)
 def test_reduction_is_truncated(new, old, text):
     assert reduction(new, old) == text
 
@@ -179,3 +260,21 @@ def test_markdown_is_aligned_and_escaped():
 def test_recipe_does_not_split_groups():
     records = [made_up(ROWS[1][0]), replace(made_up(ROWS[1][1]), recipe={"rate": 1})]
     assert cells(shown(1, records))["Mean IoU ours"] == ["50.00", "50.00", "not measured"]
+
+
+@pytest.mark.parametrize("number", sorted(ROWS))
+def test_committed_table_is_its_rendering(number):
+    """Below MARKER a working copy may hold this machine's own figures, which are never committed."""
+    committed = (ROOT / "tables" / f"table{number}.md").read_bytes().decode("utf-8")
+    assert committed.split(f"\n{MARKER}\n")[0] == render(number)
+
+
+@pytest.mark.parametrize("number", sorted(ROWS))
+def test_counted_costs_are_the_papers(number):
+    """Every Calc. cell, and Table 5's percentages, as printed; the paper has none for two rows."""
+    printed = cells(render(number))
+    names = ["Calc."] + (["Calc. Δ", "Calc. Overall Δ"] if number == 5 else [])
+    for name in names:
+        pairs = list(zip(printed[f"{name} paper"], printed[f"{name} ours"]))
+        assert [ours for paper, ours in pairs if paper != "-"] == [paper for paper, _ in pairs if paper != "-"]
+        assert len([paper for paper, _ in pairs if paper != "-"]) >= (5 if number == 5 else len(ROWS[number]))

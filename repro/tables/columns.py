@@ -21,13 +21,16 @@ Costs = Mapping[str, Tuple[int, int]]  # row id -> multiply-adds: (paper's conve
 
 
 def giga(multiply_adds: float) -> str:
-    """Multiply-adds as the paper prints them: three significant digits, in 10^9 (786, 77.0, 31.5), no unit."""
+    """Multiply-adds in 10^9 as the paper prints them: three significant digits (786, 77.0, 31.5), no unit."""
     value = multiply_adds / 1e9
     return f"{value:.0f}" if value >= 999.5 else f"{value:#.3g}".rstrip(".")
 
 
 def reduction(new: str, old: str) -> str:
-    """The change between two printed figures in percent, truncated to one decimal as in Table 5: 77.0, 31.5: -59.0%."""
+    """The change between printed figures in percent, truncated to one decimal as in Table 5.
+
+    31.5 of 77.0 is -59.0%.
+    """
     change = (Decimal(new) - Decimal(old)) / Decimal(old) * 100
     return f"{change.quantize(Decimal('0.1'), rounding=ROUND_DOWN):+}%"
 
@@ -47,17 +50,22 @@ def _tick(condition, otherwise: str = "") -> str:
 
 def _dilations(rows: Sequence[Row]) -> List[Column]:
     """Output stride 8 dilates levels 4 and 5 and leaves one up-sampling; 32 dilates none and leaves three."""
-    columns = [_column(f"Dilation {level}", rows, lambda row, s=stride: _tick(s and row.network.output_stride <= s))
-               for level, stride in ((1, 0), (2, 0), (3, 0), (4, 8), (5, 16))]
-    return columns + [_column(f"1/{2 * s}→1/{s}", rows, lambda row, s=s: _tick(row.network.output_stride > s, NONE))
-                      for s in (16, 8, 4)]
+    columns = [
+        _column(f"Dilation {level}", rows, lambda row, s=stride: _tick(s and row.network.output_stride <= s))
+        for level, stride in ((1, 0), (2, 0), (3, 0), (4, 8), (5, 16))
+    ]
+    return columns + [
+        _column(f"1/{2 * s}→1/{s}", rows, lambda row, s=s: _tick(row.network.output_stride > s, NONE))
+        for s in (16, 8, 4)
+    ]
 
 
 def _inputs(rows: Sequence[Row]) -> List[Column]:
     scales = ((0.25, "1/4×"), (0.5, "1/2×"), (1.0, "full"), (2.0, "2×"))
     return _approach(rows, "Fusion approach") + [
         _column(name, rows, lambda row, s=scale: _tick(s in [column.scale for column in row.network.columns]))
-        for scale, name in scales]
+        for scale, name in scales
+    ]
 
 
 def _sparsity(rows: Sequence[Row]) -> List[Column]:
@@ -78,8 +86,13 @@ def _units(rows: Sequence[Row]) -> List[Column]:
     columns = []
     for name, index in (("1×", -1), ("1/2×", 0)):
         columns.append(_column(f"{name}: removed", rows, lambda row, i=index: removed(row, i)))
-        columns.append(_column(f"{name}: levels 2-5", rows,
-                               lambda row, i=index: "-".join(map(str, row.network.columns[i].units))))
+        columns.append(
+            _column(
+                f"{name}: levels 2-5",
+                rows,
+                lambda row, i=index: "-".join(map(str, row.network.columns[i].units)),
+            )
+        )
     return columns
 
 
@@ -87,7 +100,9 @@ def _approach(rows: Sequence[Row], header: str = "Approach") -> List[Column]:
     return [_column(header, rows, lambda row: row.label or row.network.fusion)]
 
 
-def _values(records: Sequence[Record], network: Network, training: Training, inference: str, key: str) -> List[float]:
+def _values(
+    records: Sequence[Record], network: Network, training: Training, inference: str, key: str
+) -> List[float]:
     """One figure of each seed's record; empty where this was not measured."""
     found = find(records, network, training)
     return [record.evaluations[inference][key] for record in found if inference in record.evaluations]
@@ -108,34 +123,53 @@ def _printed(value, form: str = "{:.2f}") -> str:
 
 def paper_accuracies(number: int, rows: Sequence[Row], paper: Paper) -> Dict[str, Column]:
     """The paper's accuracy columns by name, with Table 4's and Table 5's own."""
-    columns = {name: _column(f"{name} paper", rows, lambda row, k=key: _printed(paper[row.id][k]))
-               for name, key in METRICS + (EXTRAS if number == 4 else ())}
+    columns = {
+        name: _column(f"{name} paper", rows, lambda row, k=key: _printed(paper[row.id][k]))
+        for name, key in METRICS + (EXTRAS if number == 4 else ())
+    }
     if number == 5:
-        columns.update({name: _column(f"{name} paper", rows, lambda row, k=key: _printed(paper[row.id][k], "{}"))
-                        for name, key in DELTAS})
+        columns.update(
+            {
+                name: _column(f"{name} paper", rows, lambda row, k=key: _printed(paper[row.id][k], "{}"))
+                for name, key in DELTAS
+            }
+        )
     return columns
 
 
-def our_accuracies(number: int, rows: Sequence[Row], records: Sequence[Record], suffix: str) -> Dict[str, Column]:
-    """Measured accuracy columns by name, each header ending in "ours" and `suffix`, of one group of records."""
+def our_accuracies(
+    number: int, rows: Sequence[Row], records: Sequence[Record], suffix: str
+) -> Dict[str, Column]:
+    """Measured accuracy columns of one group of records by name; headers end in "ours" and `suffix`."""
+
     def own(row, key):
         return _values(records, row.network, row.training, row.inference, key)
 
     def extra(row, name):
         training = dict(row.extra).get(name)
-        return spread(_values(records, row.network, training, row.inference, "mean_iou")) if training else NONE
+        return (
+            spread(_values(records, row.network, training, row.inference, "mean_iou")) if training else NONE
+        )
 
     def header(name):
         return f"{name} ours{suffix}"
 
-    columns = {name: _column(header(name), rows, lambda row, k=key: spread(own(row, k))) for name, key in METRICS}
+    columns = {
+        name: _column(header(name), rows, lambda row, k=key: spread(own(row, k))) for name, key in METRICS
+    }
     if number == 4:
-        columns.update({name: _column(header(name), rows, lambda row, k=key: extra(row, k)) for name, key in EXTRAS})
+        columns.update(
+            {name: _column(header(name), rows, lambda row, k=key: extra(row, k)) for name, key in EXTRAS}
+        )
     if number == 5:
-        means = [sum(values) / len(values) if values else None for values in (own(row, "mean_iou") for row in rows)]
+        means = [
+            sum(values) / len(values) if values else None for values in (own(row, "mean_iou") for row in rows)
+        ]
         for name, references in zip((name for name, _ in DELTAS), _references(rows)):
-            cells = [NONE if reference is None else _difference(mean, means[reference])
-                     for mean, reference in zip(means, references)]
+            cells = [
+                NONE if reference is None else _difference(mean, means[reference])
+                for mean, reference in zip(means, references)
+            ]
             columns[name] = header(name), cells
     return columns
 
@@ -152,14 +186,22 @@ def _difference(new: Optional[float], old: Optional[float]) -> str:
 
 
 def calculations(number: int, rows: Sequence[Row], paper: Paper, costs: Costs) -> List[Column]:
-    """Calc. paper, ours (the paper's convention) and true (with the projection shortcuts); Table 5's percentages."""
+    """Calc. paper, ours (the paper's convention), Table 5's percentages, true (shortcuts counted)."""
     ours = [giga(costs[row.id][0]) for row in rows]
-    columns = [_column("Calc. paper", rows, lambda row: _printed(paper[row.id]["calc"], "{}g")),
-               ("Calc. ours", [f"{text}g" for text in ours])]
+    columns = [
+        _column("Calc. paper", rows, lambda row: _printed(paper[row.id]["calc"], "{}g")),
+        ("Calc. ours", [f"{text}g" for text in ours]),
+    ]
     if number == 5:
         for (name, key), references in zip(DELTAS, _references(rows)):
-            cells = [NONE if reference is None or ours[reference] == text else reduction(text, ours[reference])
-                     for text, reference in zip(ours, references)]
-            columns.append(_column(f"Calc. {name} paper", rows, lambda row, k=key: _printed(paper[row.id][f"calc_{k}"], "{}")))
+            cells = [
+                NONE if reference is None or ours[reference] == text else reduction(text, ours[reference])
+                for text, reference in zip(ours, references)
+            ]
+            columns.append(
+                _column(
+                    f"Calc. {name} paper", rows, lambda row, k=key: _printed(paper[row.id][f"calc_{k}"], "{}")
+                )
+            )
             columns.append((f"Calc. {name} ours", cells))
     return columns + [_column("Calc. true", rows, lambda row: f"{giga(costs[row.id][1])}g")]

@@ -51,12 +51,16 @@ def _range(values: Iterable[int]) -> str:
 
 
 def _commit(record: Record) -> str:
-    return record.provenance["commit"][:7] + (" with uncommitted changes" if record.provenance["dirty"] else "")
+    return record.provenance["commit"][:7] + (
+        " with uncommitted changes" if record.provenance["dirty"] else ""
+    )
 
 
 def _versions(record: Record) -> str:
     names = {"python": "Python", "mxnet": "MXNet", "numpy": "NumPy", "opencv": "OpenCV"}
-    return ", ".join(f"{names.get(name, name)} {version}" for name, version in record.provenance["versions"].items())
+    return ", ".join(
+        f"{names.get(name, name)} {version}" for name, version in record.provenance["versions"].items()
+    )
 
 
 def _caption(number: int, group: _Group) -> str:
@@ -68,7 +72,9 @@ def _caption(number: int, group: _Group) -> str:
     data, preset, budget = group.key
     images = _listed(one["images"] for record in records for one in record.evaluations.values())
     provenances = [record.provenance for record in records]
-    warning = " This is a quick check of the whole path, too short to compare rows by." if budget == "quick" else ""
+    warning = (
+        " This is a quick check of the whole path, too short to compare rows by." if budget == "quick" else ""
+    )
     majorities = _listed(f"{record.majority['mean_iou']:.2f}" for record in records)
     return (
         f"* **{name}**: {data}, {images} images measured, scale {_listed(r.scale for r in records)}, "
@@ -76,7 +82,8 @@ def _caption(number: int, group: _Group) -> str:
         f"{_range([r.steps for r in records])} steps, seeds {_listed(r.seed for r in records)}. "
         f"The training set's per-pixel majority map has mean IoU {majorities}.{warning} "
         f"Commit {_listed(map(_commit, records))}; {'; '.join(sorted(set(map(_versions, records))))}; "
-        f"{'; '.join(sorted({p['machine'] for p in provenances}))}; {_range([p['date'] for p in provenances])}; "
+        f"{'; '.join(sorted({p['machine'] for p in provenances}))}; "
+        f"{_range([p['date'] for p in provenances])}; "
         f"{', '.join(sorted({'`' + p['command'] + '`' for p in provenances}))}.\n"
     )
 
@@ -91,8 +98,9 @@ def _table(number: int, rows: Sequence[Row], paper, costs: Costs, groups: Sequen
     return markdown_table(left + columns + calculations(number, rows, paper, costs), len(left))
 
 
-def published_part(number: int, rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs,
-                   records: Sequence[Record]) -> str:
+def published_part(
+    number: int, rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs, records: Sequence[Record]
+) -> str:
     """The committed page of table `number`.
 
     `paper` has the table's title, claim and printed figures (rows: row id -> figures), `costs` per row id the
@@ -102,23 +110,31 @@ def published_part(number: int, rows: Sequence[Row], paper: Mapping[str, Any], c
     return (
         f"# Table {number}. {paper['title']}\n\n"
         f"The paper's claim: {paper['claim']}\n\n"
-        "* **paper**: as printed (arXiv 1712.00213), Cityscapes val, 1024×2048. Accuracies on other data stand beside "
-        "them, they are not comparable with them.\n"
+        "* **paper**: as printed (arXiv 1712.00213), Cityscapes val, 1024×2048. Accuracies on other data "
+        "stand beside them, they are not comparable with them.\n"
         f"{''.join(_caption(number, group) for group in groups)}"
-        "* **Calc.**: multiply-adds (g: 10^9) of the full-width network at 1024×2048, whatever was trained; ours in the "
-        "paper's convention, true with the projection shortcuts counted too.\n\n"
+        "* **Calc.**: multiply-adds (g: 10^9) of the full-width network at 1024×2048, whatever was trained; "
+        "ours in the paper's convention, true with the projection shortcuts counted too.\n\n"
         f"{_table(number, rows, paper['rows'], costs, groups)}"
     )
 
 
-def page(number: int, rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs, published: Sequence[Record],
-         local: Sequence[Record] = ()) -> str:
-    """The published part and, where this machine measured some of the rows itself, those beside it after MARKER."""
+def page(
+    number: int,
+    rows: Sequence[Row],
+    paper: Mapping[str, Any],
+    costs: Costs,
+    published: Sequence[Record],
+    local: Sequence[Record] = (),
+) -> str:
+    """The published part and, after MARKER, what this machine measured itself beside it."""
     text = published_part(number, rows, paper, costs, published)
     own = _groups(rows, [record for record in local if record not in published], local=True)
     if not own:
         return text
     groups = [group for group in _groups(rows, published, local=False) if group.records] + own
-    return (f"{text}\n{MARKER}\n\n## With what this machine measured itself\n\n"
-            f"{''.join(_caption(number, group) for group in own)}\n"
-            f"{_table(number, rows, paper['rows'], costs, groups)}")
+    return (
+        f"{text}\n{MARKER}\n\n## With what this machine measured itself\n\n"
+        f"{''.join(_caption(number, group) for group in own)}\n"
+        f"{_table(number, rows, paper['rows'], costs, groups)}"
+    )

@@ -1,0 +1,88 @@
+# Each target sets up what it needs: `make table3` or `make test` on a fresh machine does everything. See `make help`.
+# Defaults of the variables are those of the scripts (experiments/measure.py, experiments/pretrain.py).
+
+PYTHON ?= python3.11 python3.10 python3.9 python3.8 python3 python
+VENV := .venv$(if $(GPU),-gpu)
+ENGINE := $(if $(GPU),gpu,cpu)
+REQUIREMENTS := requirements/base.txt requirements/$(ENGINE).txt requirements/dev.txt
+STAMP := $(VENV)/.installed
+RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
+OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+export OMP_NUM_THREADS
+export PYTHON DATA PRESET BUDGET GPU ROW SEEDS JOBS OUT
+
+TABLES := table1 table2 table3 table4 table5
+
+# $(call option,VARIABLE): its option where it is given; quoted by the shell, so that paths may hold anything.
+option = $(if $($(1)),--$(2) "$$$(1)")
+flag = $(if $(filter-out 0,$($(1))),--$(2))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help $(TABLES) tables test lint pretrain minicity clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z1-5 .]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
+	@echo
+	@echo "variables of table1 ... table5:"
+	@echo "  DATA=minicity     the embedded scenes, or a path to Cityscapes (its folder layout) or CamVid"
+	@echo "  PRESET=lite       a quarter of the width and size, for a CPU; paper: the paper's, for GPUs"
+	@echo "  BUDGET=quick      minutes, a check of the whole path; full: hours, comparable figures"
+	@echo "  GPU=              none: the CPU; 0 or 0,1: these cards (installs mxnet-cu112 into .venv-gpu)"
+	@echo "  ROW=              one row by its id in experiments/table*.yaml"
+	@echo "  SEEDS=0  JOBS=    seeds, such as 0,1,2; rows trained at once on a CPU"
+	@echo "  FRESH=1           measure again what this machine has measured"
+	@echo "  PUBLISH=1         write the records into tables/results/"
+	@echo "  PYTHON=           the Python 3.8 to 3.11 to set up with"
+
+table1: ## single-column networks: measure what is missing, then write tables/table1.md
+table2: ## several input columns and fusion approaches
+table3: ## fast inference with spatial sparsity
+table4: ## residual units removed
+table5: ## ablation study; trains nothing that tables 1-4 do not
+
+$(TABLES): $(STAMP)
+	@$(RUN) experiments.measure --table $(@:table%=%) $(call option,DATA,data) $(call option,PRESET,preset) \
+	  $(call option,BUDGET,budget) $(call option,GPU,gpu) $(call option,ROW,row) $(call option,SEEDS,seeds) \
+	  $(call option,JOBS,jobs) $(call flag,FRESH,fresh) $(call flag,PUBLISH,publish)
+
+tables: $(STAMP)  ## write tables/table*.md from the published records alone
+	@$(RUN) experiments.render
+
+test: $(STAMP)  ## run the tests, warnings as errors
+	@$(VENV)/bin/python -m pytest
+
+lint: $(STAMP)  ## check the style of the sources
+	@$(VENV)/bin/ruff check .
+
+pretrain: $(STAMP)  ## train the shipped backbone anew (about an hour)
+	@$(RUN) experiments.pretrain $(call option,BUDGET,budget) $(call option,GPU,gpu) $(call option,OUT,out)
+
+minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity), to be looked at
+	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"
+
+clean:  ## remove the environments and the tools' caches; results in .cache/ stay
+	rm -rf .venv .venv-gpu .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A virtual environment, once per change of the requirements; one that cannot run is made anew.
+$(STAMP): $(REQUIREMENTS) requirements/constraints.txt
+	@echo "setting up $(VENV) (once)"
+	@if ! $(VENV)/bin/python -c "$$CHECK" 2>/dev/null; then \
+	  for python in $$PYTHON; do \
+	    if "$$python" -c "$$CHECK" 2>/dev/null; then chosen="$$python"; break; fi; \
+	  done; \
+	  if [ -z "$$chosen" ]; then \
+	    echo "error: no Python 3.8 to 3.11 with venv among: $$PYTHON; install one, or name it with PYTHON=" >&2; exit 2; \
+	  fi; \
+	  "$$chosen" -m venv --clear $(VENV); \
+	fi
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
+	  $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
+	@touch $@
+
+define CHECK
+import sys, venv, ensurepip
+sys.exit(not (3, 8) <= sys.version_info[:2] <= (3, 11))
+endef
+export CHECK

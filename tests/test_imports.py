@@ -1,0 +1,86 @@
+"""What may import what, and how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("symbols", "repro", "experiments", "tests")
+SOURCES = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in FOLDERS}
+NO_MXNET = ("data", "minicity", "tables", "rows", "records", "parsing", "files", "errors", "metrics")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imported(text: str, package: str = ""):
+    """Full names that a source imports, in functions too; `package` is where it lies."""
+    names = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parent = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join(parent + ([node.module] if node.module else []))
+            names.update(f"{module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def imports_of(path: Path):
+    return imported(path.read_text(encoding="utf-8"), ".".join(path.relative_to(ROOT).parts[:-1]))
+
+
+def tops(path: Path):
+    return {name.split(".")[0] for name in imports_of(path)}
+
+
+def test_imports_are_seen():
+    assert imported(
+        "import a.b\nfrom c import d\ndef f():\n    from . import e\n    from ..g.h import i", "x.y"
+    ) == {"a.b", "c.d", "x.y.e", "x.g.h.i"}
+    assert all(SOURCES.values())
+
+
+@pytest.mark.parametrize("path", SOURCES["symbols"], ids=name)
+def test_symbols_import_mxnet_and_themselves_alone(path):
+    assert tops(path) <= {"mxnet", "symbols", "__future__", "typing", "math", "collections", "functools"}
+
+
+@pytest.mark.parametrize("path", SOURCES["repro"] + SOURCES["experiments"], ids=name)
+def test_only_build_imports_symbols(path):
+    assert ("symbols" in tops(path)) == (path == ROOT / "repro" / "build.py")
+
+
+@pytest.mark.parametrize("path", SOURCES["repro"] + SOURCES["symbols"], ids=name)
+def test_no_library_imports_experiments_or_tests(path):
+    assert not tops(path) & {"experiments", "tests"}
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES["repro"] if {p.parent.name, p.stem} & set(NO_MXNET)], ids=name
+)
+def test_data_rows_and_tables_do_not_need_mxnet(path):
+    """Neither of their own nor through a module of the library that does."""
+    for module in imports_of(path):
+        assert not module.startswith(("mxnet", "gluoncv", "symbols"))
+        if module.startswith("repro."):
+            assert module.split(".")[1] in NO_MXNET
+
+
+def test_published_figures_are_read_by_the_renderer_and_tests_alone():
+    naming = [
+        path
+        for folder in ("symbols", "repro", "experiments")
+        for path in SOURCES[folder]
+        if "published.yaml" in path.read_text(encoding="utf-8")
+    ]
+    assert naming == [ROOT / "experiments" / "render.py"]
+
+
+@pytest.mark.parametrize("path", [path for paths in SOURCES.values() for path in paths], ids=name)
+def test_files_are_at_most_300_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
