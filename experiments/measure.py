@@ -68,7 +68,10 @@ def plan(given) -> List[Job]:
         skipped = [row.id for row in rows if any(training.coarse for _, training in row.trainings)]
         if skipped:
             print(f"{dataset.name} has no coarsely labelled images: their trainings of {', '.join(skipped)} are left out")
-    weights = hashlib.sha256(PRETRAINED.read_bytes()).hexdigest() if PRETRAINED.is_file() else ""
+    pretrained = Path(given.pretrained).expanduser().absolute()
+    if not pretrained.is_file() and any(training.pretrained for row in rows for _, training in row.trainings):
+        raise UserError(f"PRETRAINED: {given.pretrained}: no such file; `make pretrain` makes the quarter-width one")
+    weights = hashlib.sha256(pretrained.read_bytes()).hexdigest() if pretrained.is_file() else ""
     jobs = {}
     for row in rows:
         for _, training in row.trainings:
@@ -83,7 +86,7 @@ def plan(given) -> List[Job]:
                     sort_keys=True).encode()).hexdigest()
                 jobs[name, seed] = Job(
                     name=name, data=str(folder), preset=str(preset_path), preset_name=given.preset, budget=given.budget,
-                    gpu=given.gpu, pretrained=str(PRETRAINED), specification=specification,
+                    gpu=given.gpu, pretrained=str(pretrained), specification=specification,
                     command=command_of(given, dataset.name), results=str(CACHE / "results"), **values)
     return list(jobs.values())
 
@@ -168,8 +171,8 @@ def measure(given) -> None:
     render.main(["--table", given.table, "--local"])
 
 
-def main(arguments=None) -> int:
-    """Run; the exit code is 2 on a user's mistake."""
+def parse(arguments=None) -> argparse.Namespace:
+    """The command line's values."""
     parser = argparse.ArgumentParser(prog="python -m experiments.measure", description=__doc__)
     parser.add_argument("--table", required=True, help=f"one of {', '.join(TABLES)}")
     parser.add_argument("--data", default="minicity", help="minicity, or a folder in Cityscapes' or CamVid's layout")
@@ -178,10 +181,16 @@ def main(arguments=None) -> int:
     parser.add_argument("--row", default="", help="one row's id (default: all rows)")
     parser.add_argument("--seeds", default="0", help="such as 0,1,2 (default %(default)s)")
     parser.add_argument("--gpu", default="", help="cards, such as 0 or 0,1 (default: the CPU)")
+    parser.add_argument("--pretrained", default=str(PRETRAINED), help="the backbone's .params (default: the shipped one)")
     parser.add_argument("--jobs", type=int, default=0, help="rows trained at once on a CPU (default: one per core)")
     parser.add_argument("--fresh", action="store_true", help="measure again what this machine has measured")
     parser.add_argument("--publish", action="store_true", help="write the records into tables/results/")
-    return run(measure, parser.parse_args(arguments))
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    return run(measure, parse(arguments))
 
 
 if __name__ == "__main__":

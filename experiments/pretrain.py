@@ -30,7 +30,7 @@ def pretrain(given) -> None:
     write_minicity(DATA, seed=SEED, size=preset.size, train=1200, val=60, coarse=0)
     network = Network("single", (Column(1.0, (3, 4, 6, 3)),), 32, "plain", None)
     training = Training("none", None, None, bootstrapping=False, coarse=False, pretrained=False)
-    with tqdm(total=budget.steps, desc="pre-training", unit="step", mininterval=2) as bar:
+    with tqdm(total=budget.scratch_steps, desc="pre-training", unit="step", mininterval=2) as bar:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import sys
 
 from tqdm import tqdm
@@ -53,7 +52,7 @@ def work(job: Job) -> None:
     budget = preset.budget(job.budget)
     dataset = open_dataset(job.data)
     backbone = parameters.load(job.pretrained) if training.pretrained else None
-    with tqdm(total=budget.steps, desc=job.name[-40:], unit="step", position=job.slot, leave=False,
+    with tqdm(total=budget.steps if training.pretrained else budget.scratch_steps, desc=job.name[-40:], unit="step", position=job.slot, leave=False,
               mininterval=2) as bar:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
@@ -61,14 +60,9 @@ def work(job: Job) -> None:
         measured, arrays = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report)
     record = records.Record(network, training, dataset.name, job.preset_name, job.budget, job.seed,
                             recipe={"specification": job.specification, **dataclasses.asdict(preset.recipe)},
-                            provenance=records.provenance(job.command, ctx_threads()), **measured)
+                            provenance=records.provenance(job.command), **measured)
     parameters.save_arrays(records.record_path(job.results, record).with_suffix(".params"), arrays)
     records.write_record(job.results, record)
-
-
-def ctx_threads() -> int:
-    """Threads that MXNet computes with on a CPU."""
-    return int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
 
 
 def main(arguments=None) -> int:

@@ -47,7 +47,10 @@ class Plan:
                 raise UserError(f"p {self.training.p}: keeps none of the {grid[0] * grid[1]} regions of {size[0]}x{size[1]} "
                                 "pixels; a larger image or crop has more")
             settings.update(grid=grid, region=self.region)
-        return build(self.network, classes, self.preset.width, **settings)
+        try:
+            return build(self.network, classes, self.preset.width, **settings)
+        except ValueError as error:
+            raise UserError(f"{self.network.fusion} at {size[0]}x{size[1]}: {error}") from None
 
 
 def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, backbone: Optional[Dict] = None,
@@ -109,7 +112,8 @@ def measure(network: Network, training: Training, dataset: Dataset, preset: Pres
     began = time.time()
     classes = len(dataset.classes)
     plan = Plan(network, training, preset, read_image(dataset.train[0].image).shape[:2])
-    arrays, trained = train_network(plan, dataset, budget.steps, seed, ctx, backbone, report)
+    steps = budget.steps if training.pretrained else budget.scratch_steps
+    arrays, trained = train_network(plan, dataset, steps, seed, ctx, backbone, report)
     seconds = time.time() - began
     samples = dataset.measured[:budget.images]
     evaluations = {}
@@ -118,7 +122,7 @@ def measure(network: Network, training: Training, dataset: Dataset, preset: Pres
         batches = evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple))
         evaluations[inference] = _plain(evaluate(networks, batches, classes, ctx[0]), dataset.classes.names)
     return {
-        "steps": budget.steps, "evaluations": evaluations, "majority": majority(dataset, samples),
+        "steps": steps, "evaluations": evaluations, "majority": majority(dataset, samples),
         "scale": "x".join(map(str, plan.crop)), "width": f"{preset.width:g}",
         "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
                   "seconds": round(seconds, 1)}}, arrays

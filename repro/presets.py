@@ -12,9 +12,10 @@ from repro.errors import UserError, choice
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a row is trained and on how many images it is measured (None: all)."""
+    """How long a row is trained, one without pre-training too, and on how many images it is measured (None: all)."""
 
     steps: int
+    scratch_steps: int
     images: Optional[int]
 
 
@@ -107,7 +108,7 @@ _COUNT, _NUMBER = _positive(parsing.integer), _positive(parsing.number)
 
 
 def _budget(value, place) -> Budget:
-    return Budget(**parsing.fields(value, place, {"steps": _COUNT, "images": parsing.optional(_COUNT)}))
+    return Budget(**parsing.fields(value, place, {"steps": _COUNT, "scratch_steps": _COUNT, "images": parsing.optional(_COUNT)}))
 
 
 def _recipe(value, place) -> Recipe:

@@ -1,0 +1,94 @@
+"""What a user gets wrong is one line on stderr and exit code 2; what was measured stays."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from folders import write_camvid, write_png
+
+from experiments import command, measure, minicity, pretrain
+from repro.devices import parse
+from repro.errors import UserError
+
+
+def line(capsys, code):
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1, captured.err
+    return captured.err
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--table", "9"], ("'9'", "1, 2, 3, 4, 5")),
+    (["--table", "3", "--row", "isctf"], ("'isctf'", "ROW", "isctf-sparse-p0.25-l0.001-r256")),
+    (["--table", "3", "--preset", "huge"], ("'huge'", "PRESET", "lite", "paper")),
+    (["--table", "3", "--budget", "all"], ("'all'", "BUDGET", "quick", "full")),
+    (["--table", "3", "--seeds", "a"], ("'a'", "SEEDS")),
+    (["--table", "3", "--gpu", "x"], ("'x'", "GPU")),
+    (["--table", "3", "--data", "/no/such/folder"], ("/no/such/folder", "minicity")),
+    (["--table", "3", "--pretrained", "/no/such.params"], ("/no/such.params", "make pretrain")),
+])
+def test_a_wrong_choice(arguments, words, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "CACHE", tmp_path)
+    write_camvid(tmp_path / "street")
+    if "--data" not in arguments:
+        arguments = arguments + ["--data", str(tmp_path / "street")]
+    error = line(capsys, measure.main(arguments))
+    assert all(word in error for word in words), error
+
+
+def test_a_folder_of_nothing_known(capsys, tmp_path):
+    assert "layout" in line(capsys, measure.main(["--table", "3", "--data", str(tmp_path)]))
+
+
+def test_pretrain_and_minicity_say_what_is_wrong(capsys, tmp_path):
+    assert "BUDGET" in line(capsys, pretrain.main(["--budget", "some"]))
+    assert "HxW" in line(capsys, minicity.main([str(tmp_path / "x"), "--size", "big"]))
+
+
+def test_gpu_lists():
+    assert parse("") == () and parse("0,1") == (0, 1)
+    for wrong in ("-1", "0,0", "0;1", "first"):
+        with pytest.raises(UserError, match="card numbers"):
+            parse(wrong)
+
+
+def test_an_interrupt_is_said_without_a_traceback(capsys):
+    def interrupted(given):
+        raise KeyboardInterrupt
+    assert command.run(interrupted, None) == 130
+    assert capsys.readouterr().err == "interrupted; finished rows are kept\n"
+
+
+@pytest.fixture()
+def street(tmp_path, monkeypatch):
+    """A small CamVid folder, a cache of its own, a preset of two steps."""
+    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(measure, "RESULTS", tmp_path / "published")
+    folder = tmp_path / "a street"
+    random = np.random.RandomState(0)
+    for split in ("train", "val", "test"):
+        for i in range(2):
+            write_png(folder / split / f"{i}.png", random.randint(0, 255, (64, 128, 3)).astype(np.uint8))
+            write_png(folder / f"{split}annot" / f"{i}.png", random.randint(0, 12, (64, 128)).astype(np.uint8))
+    return folder
+
+
+def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street, capsys, monkeypatch):
+    """Two jobs, the second of which reads a damaged image: the first one's record stays and is found again."""
+    given = measure.parse(["--table", "1", "--data", str(street), "--row", "stride32", "--seeds", "0,1"])
+    jobs = measure.plan(given)
+    first, second = jobs
+    bad = street.parent / "bad"
+    shutil.copytree(street, bad)
+    (bad / "train" / "1.png").write_bytes((bad / "train" / "1.png").read_bytes()[:100])
+    second = measure.dataclasses.replace(second, data=str(bad))
+    with pytest.raises(UserError, match="not measured, for the reason above"):
+        measure.measure_all([first, second], 1)
+    assert list(measure.finished(jobs)) == [first.specification]
+    record = json.loads(next(iter(measure.finished(jobs).values())).read_text(encoding="utf-8"))
+    assert record["data"] == "camvid" and record["evaluations"]["whole"]["images"] == 2
+    assert str(street) not in json.dumps(record)  # no path of this machine in what may be published

@@ -1,0 +1,164 @@
+"""Short trainings on a small minicity: they learn, repeat exactly, start from the backbone and give fast = classic."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+from repro import measure, parameters
+from repro.data import open_dataset
+from repro.data.loader import evaluation_batches
+from repro.errors import UserError
+from repro.minicity import write_minicity
+from repro.presets import Budget, load_preset
+from repro.rows import Column, Network, Training
+
+EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+BACKBONE = EXPERIMENTS / "pretrained" / "minicity-quarter.params"
+CPU = [mx.cpu()]
+MODEL_A = Network("isctf", (Column(0.5, (1, 2, 4, 1)), Column(1.0, (1, 1, 2, 0))), 32, "optimised", 256)
+SPARSE = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=True, pretrained=True)
+WTA = Training("wta", 0.25, None, bootstrapping=False, coarse=False, pretrained=True)
+PLAIN = Training("none", None, None, bootstrapping=False, coarse=False, pretrained=False)
+
+
+@pytest.fixture(scope="module")
+def preset():
+    lite = load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite")
+    return dataclasses.replace(lite, recipe=dataclasses.replace(lite.recipe, batch=2, warmup=2, learning_rate=0.02))
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "city"
+    write_minicity(root, seed=5, size=(128, 256), train=6, val=3, coarse=2, progress=False)
+    return open_dataset(root)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return parameters.load(BACKBONE)
+
+
+@pytest.mark.parametrize("training", (SPARSE, WTA), ids=("sparse", "wta"))
+def test_a_trained_network_gives_the_same_labels_fast_and_classic(training, dataset, preset, backbone):
+    """Equality with trained weights, from the shipped backbone: images of 128x256 have 2x4 regions, k = 2."""
+    losses = []
+    result, arrays = measure.measure(MODEL_A, training, dataset, preset, Budget(6, 6, None), 0, CPU, backbone,
+                                     lambda step, value: losses.append(value))
+    assert len(losses) == 6 and losses[-1] < losses[0]
+    classic, fast = result["evaluations"]["classic"], result["evaluations"]["fast"]
+    assert fast["k"] == 2 and fast["regions"] == 8 and fast["images"] == 3
+    for key in ("pixel_acc", "mean_acc", "mean_iou", "active_mean", "z2_mean"):
+        assert fast[key] == pytest.approx(classic[key], abs=0.02), key
+    plan = measure.Plan(MODEL_A, training, preset, (128, 256))
+    nets = [measure.network_factory(plan, arrays, 19, fast, mx.cpu())(128, 256) for fast in (False, True)]
+    for x, _, _ in evaluation_batches(dataset.val, dataset.classes, 2):
+        one, other = (net(mx.nd.array(x))[0].asnumpy() for net in nets)
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(one).max())
+
+
+def test_the_same_seed_gives_the_same_parameters_and_another_does_not(dataset, preset, backbone):
+    plan = measure.Plan(MODEL_A, SPARSE, preset, (128, 256))
+    runs = [measure.train_network(plan, dataset, 3, seed, CPU, backbone)[0] for seed in (0, 0, 1)]
+    assert all((runs[0][name] == runs[1][name]).min().asscalar() == 1 for name in runs[0])
+    assert any((runs[0][name] != runs[2][name]).max().asscalar() == 1 for name in runs[0])
+
+
+def test_pretrained_rows_start_from_the_backbone_unit_by_unit(backbone):
+    network = measure.Plan(MODEL_A, WTA, load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite"),
+                           (256, 512)).build(19, (256, 512))
+    network.initialize()
+    done = parameters.assign_backbones(network, backbone)
+    own = parameters.parameters_of(network)
+    for name in ("half_column.level4.3.conv2.weight", "full_column.level4.1.conv1.gamma", "full_column.stem.0.weight"):
+        assert name in done
+        assert (own[name].data() == backbone[name.partition(".")[2]]).min().asscalar() == 1
+    assert not any(name.startswith("full_column.level5") for name in own)  # removed with its values
+    assert {name.partition(".")[0] for name in own.keys() - set(done)} == {
+        "half_decoder", "full_decoder", "weights", "sparse_head"}
+
+
+def test_frozen_statistics_stay_and_scratch_learns_them(dataset, preset, backbone):
+    scratch = dataclasses.replace(SPARSE, pretrained=False, coarse=False)
+    name = "half_column.level2.0.conv1.running_mean"
+    for training, moved in ((SPARSE, False), (scratch, True)):
+        plan = measure.Plan(MODEL_A, training, preset, (128, 256))
+        arrays, _ = measure.train_network(plan, dataset, 2, 0, CPU, backbone)
+        before = mx.nd.zeros_like(arrays[name]) if moved else backbone[name.partition(".")[2]]
+        assert bool(abs(arrays[name] - before).max().asscalar() > 0) == moved
+
+
+def test_rates_of_biases_and_new_layers(preset, backbone):
+    from repro.training import set_rates
+
+    network = measure.Plan(MODEL_A, WTA, preset, (256, 512)).build(19, (256, 512))
+    set_rates(network, dataclasses.replace(preset.recipe, new_rate=10.0), new={"weights.conv.weight", "weights.conv.bias"})
+    own = network._collect_params_with_prefix()
+    rates = {name: (own[name].lr_mult, own[name].wd_mult) for name in (
+        "weights.conv.weight", "weights.conv.bias", "half_column.stem.0.beta", "half_column.stem.0.gamma")}
+    assert rates == {"weights.conv.weight": (10, 1), "weights.conv.bias": (20, 0), "half_column.stem.0.beta": (2, 0),
+                     "half_column.stem.0.gamma": (1, 1)}
+
+
+def test_the_schedule_is_fixed_then_falls_linearly(preset):
+    recipe = dataclasses.replace(preset.recipe, learning_rate=1.0, warmup=4, fixed_share=0.5, tail=0.5)
+    rates = [recipe.rate(step, 20) for step in range(20)]
+    assert rates[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert rates[5:10] == [1.0] * 5
+    assert rates[10:] == pytest.approx([0.05 * n for n in range(10, 0, -1)])
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step(dataset, preset, backbone):
+    wild = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, learning_rate=1e9, warmup=0))
+    plan = measure.Plan(MODEL_A, WTA, wild, (128, 256))
+    with pytest.raises(UserError, match=r"the loss is (nan|inf) at step \d+ of 20"):
+        measure.train_network(plan, dataset, 20, 0, CPU, backbone)
+
+
+def test_weights_of_another_network_are_named(tmp_path, preset, backbone):
+    small = Network("single", (Column(1.0, (1, 1, 1, 1)),), 32, "plain", None)
+    plan = measure.Plan(small, PLAIN, preset, (128, 256))
+    network = plan.build(19, (128, 256))
+    with pytest.raises(UserError, match="of another network: it lacks"):
+        parameters.assign(network, backbone, "x.params", CPU)
+    wrong = {name: mx.nd.zeros((3,) if p.shape is None else tuple(s + 1 for s in p.shape))
+             for name, p in parameters.parameters_of(network).items()}
+    with pytest.raises(UserError, match="x.params: full_column.* has shape"):
+        parameters.assign(network, wrong, "x.params", CPU)
+    with pytest.raises(UserError, match="lacks level5.2"):
+        parameters.assign_backbones(network_of(preset, (3, 4, 6, 3)), {k: v for k, v in backbone.items()
+                                                                       if not k.startswith("level5.2")})
+    (tmp_path / "bad.params").write_bytes(b"not parameters")
+    for path, message in ((tmp_path / "bad.params", "damaged"), (tmp_path / "none.params", "no such file")):
+        with pytest.raises(UserError, match=message):
+            parameters.load(path)
+
+
+def network_of(preset, units):
+    spec = Network("single", (Column(1.0, units),), 32, "plain", None)
+    network = measure.Plan(spec, PLAIN, preset, (128, 256)).build(19, (128, 256))
+    network.initialize()
+    return network
+
+
+def test_sizes_that_do_not_divide_are_padded_and_cut_back(preset):
+    """100x200 images: padded to 128x256, labels of 100x200."""
+    from repro.inference import labels_of
+
+    plan = measure.Plan(MODEL_A, WTA, preset, (100, 200))
+    assert plan.crop == (128, 256) and plan.multiple == 64
+    scores = np.random.RandomState(0).standard_normal((19, 32, 64)).astype(np.float32)
+    whole = labels_of(scores, (128, 256))
+    np.testing.assert_array_equal(labels_of(scores, (100, 199)), whole[:100, :199])
+    big = mx.nd.contrib.BilinearResize2D(mx.nd.array(scores[None]), height=128, width=256, align_corners=False)
+    assert (big.asnumpy()[0].argmax(axis=0) == whole).mean() > 0.9999
+
+
+def test_no_region_left_is_said(preset):
+    with pytest.raises(UserError, match="keeps none of the 2 regions"):
+        measure.Plan(MODEL_A, WTA, preset, (64, 128)).build(19, (64, 128))
