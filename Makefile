@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS
-export PYTHON DATA PRESET BUDGET GPU ROW SEEDS JOBS OUT
+export PYTHON DATA PRESET BUDGET GPU ROW SEEDS JOBS PRETRAINED OUT
 
 TABLES := table1 table2 table3 table4 table5
 
@@ -31,6 +31,7 @@ help:  ## this list
 	@echo "  GPU=              none: the CPU; 0 or 0,1: these cards (installs mxnet-cu112 into .venv-gpu)"
 	@echo "  ROW=              one row by its id in experiments/table*.yaml"
 	@echo "  SEEDS=0  JOBS=    seeds, such as 0,1,2; rows trained at once on a CPU"
+	@echo "  PRETRAINED=       another backbone's .params instead of the shipped one"
 	@echo "  FRESH=1           measure again what this machine has measured"
 	@echo "  PUBLISH=1         write the records into tables/results/"
 	@echo "  PYTHON=           the Python 3.8 to 3.11 to set up with"
@@ -44,7 +45,7 @@ table5: ## ablation study; trains nothing that tables 1-4 do not
 $(TABLES): $(STAMP)
 	@$(RUN) experiments.measure --table $(@:table%=%) $(call option,DATA,data) $(call option,PRESET,preset) \
 	  $(call option,BUDGET,budget) $(call option,GPU,gpu) $(call option,ROW,row) $(call option,SEEDS,seeds) \
-	  $(call option,JOBS,jobs) $(call flag,FRESH,fresh) $(call flag,PUBLISH,publish)
+	  $(call option,JOBS,jobs) $(call option,PRETRAINED,pretrained) $(call flag,FRESH,fresh) $(call flag,PUBLISH,publish)
 
 tables: $(STAMP)  ## write tables/table*.md from the published records alone
 	@$(RUN) experiments.render
