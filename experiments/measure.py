@@ -67,7 +67,7 @@ def plan(given) -> List[Job]:
     if not dataset.coarse:
         skipped = [row.id for row in rows if any(training.coarse for _, training in row.trainings)]
         if skipped:
-            print(f"{dataset.name} has no coarsely labelled images: their trainings of {', '.join(skipped)} are left out")
+            print(f"{dataset.name} has no coarsely labelled images; left out: {', '.join(skipped)}'s trainings on them")
     pretrained = Path(given.pretrained).expanduser().absolute()
     if not pretrained.is_file() and any(training.pretrained for row in rows for _, training in row.trainings):
         raise UserError(f"PRETRAINED: {given.pretrained}: no such file; `make pretrain` makes the quarter-width one")
@@ -181,7 +181,7 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--row", default="", help="one row's id (default: all rows)")
     parser.add_argument("--seeds", default="0", help="such as 0,1,2 (default %(default)s)")
     parser.add_argument("--gpu", default="", help="cards, such as 0 or 0,1 (default: the CPU)")
-    parser.add_argument("--pretrained", default=str(PRETRAINED), help="the backbone's .params (default: the shipped one)")
+    parser.add_argument("--pretrained", default=str(PRETRAINED), help="a backbone's .params (default: the shipped one)")
     parser.add_argument("--jobs", type=int, default=0, help="rows trained at once on a CPU (default: one per core)")
     parser.add_argument("--fresh", action="store_true", help="measure again what this machine has measured")
     parser.add_argument("--publish", action="store_true", help="write the records into tables/results/")

@@ -86,7 +86,7 @@ def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m experiments.picture", description=__doc__)
     parser.add_argument("record", help="a local record, .cache/results/.../NAME.json, with NAME.params beside it")
-    parser.add_argument("--data", default=str(ROOT / ".cache" / "data" / "minicity-256x512"), help="its data set's folder")
+    parser.add_argument("--data", default=str(ROOT / ".cache" / "data" / "minicity-256x512"), help="its data set")
     parser.add_argument("--image", type=int, default=0, help="number in the test set (default %(default)s)")
     parser.add_argument("--out", default=str(ROOT / "tables" / "pipeline.png"))
     return run(picture, parser.parse_args(arguments))

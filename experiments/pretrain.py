@@ -52,7 +52,7 @@ def pretrain(given) -> None:
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m experiments.pretrain", description=__doc__)
-    parser.add_argument("--budget", default="full", help="quick or full, of presets/pretrain.yaml (default %(default)s)")
+    parser.add_argument("--budget", default="full", help="quick or full, in presets/pretrain.yaml [%(default)s]")
     parser.add_argument("--gpu", default="", help="devices, such as 0 or 0,1 (default: the CPU)")
     parser.add_argument("--out", default=str(PRETRAINED), help="the .params file to write (default %(default)s)")
     return run(pretrain, parser.parse_args(arguments))

@@ -52,12 +52,17 @@ def work(job: Job) -> None:
     budget = preset.budget(job.budget)
     dataset = open_dataset(job.data)
     backbone = parameters.load(job.pretrained) if training.pretrained else None
-    with tqdm(total=budget.steps if training.pretrained else budget.scratch_steps, desc=job.name[-40:], unit="step", position=job.slot, leave=False,
-              mininterval=2) as bar:
+    steps = budget.steps if training.pretrained else budget.scratch_steps
+    shown = {"position": job.slot, "leave": False, "mininterval": 2}
+    with tqdm(total=steps, desc=job.name[-40:], unit="step", **shown) as bar:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
-        measured, arrays = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report)
+
+        def progress(batches, total, what):
+            return tqdm(batches, total=total, desc=what, unit="batch", **shown)
+        measured, arrays = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report,
+                                           progress)
     record = records.Record(network, training, dataset.name, job.preset_name, job.budget, job.seed,
                             recipe={"specification": job.specification, **dataclasses.asdict(preset.recipe)},
                             provenance=records.provenance(job.command), **measured)

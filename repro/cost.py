@@ -49,14 +49,14 @@ Counter = Callable[[Dict[str, str], Sequence[Tuple[int, ...]], Tuple[int, ...]],
 OPERATORS: Dict[str, Counter] = {"Convolution": convolution}
 OPERATORS.update(dict.fromkeys((
     # up-sampling, pooling, batch norm, activations
-    "Deconvolution", "UpSampling", "Pooling", "BatchNorm", "Activation", "sigmoid", "softmax", "Pad", "abs", "tile",
-    "rsqrt",
+    "Deconvolution", "UpSampling", "Pooling", "BatchNorm", "rsqrt", "Activation", "sigmoid", "softmax", "Pad", "abs",
+    "tile",
     # fusion
-    "elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum", "Concat",
-    "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar", "_greater_scalar",
+    "elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum",
+    "Concat", "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar", "_greater_scalar",
     # regions
-    "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose", "expand_dims", "zeros_like",
-    "_arange", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
+    "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose",
+    "expand_dims", "zeros_like", "_arange", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
 ), nothing))
 
 
@@ -106,9 +106,9 @@ def true(counts: Sequence[Count]) -> int:
     return sum(c.multiply_adds for c in counts)
 
 
-def per_block(counts: Sequence[Count]) -> "OrderedDict[str, Tuple[int, int]]":
+def per_block(counts: Sequence[Count]) -> OrderedDict[str, Tuple[int, int]]:
     """(paper, true) per box of Figure 4: half_backbone, half_decoder, weights, sparse_head, full_backbone, ..."""
-    blocks: "OrderedDict[str, Tuple[int, int]]" = OrderedDict()
+    blocks: OrderedDict[str, Tuple[int, int]] = OrderedDict()
     for c in counts:
         words = c.name.split("_")
         name = "_".join(words[:2]) if words[0] in ("quarter", "half", "full", "double", "sparse") else words[0]

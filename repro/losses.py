@@ -1,4 +1,4 @@
-"""The training losses: softmax on the fused scores and on each column's own, with online bootstrapping (Section 3.4)."""
+"""The training losses: softmax on the fused scores and on each column's own, online bootstrapping (Section 3.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measuring one distinct training of the tables: build, initialise, train, evaluate in each way its network can be run."""
+"""Measuring one distinct training of the tables: build, initialise, train, evaluate in each way it can be run."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Plan:
             grid = (size[0] // self.region, size[1] // self.region)
             settings.setdefault("k", self.training.k(grid[0] * grid[1]))
             if settings["k"] == 0:
-                raise UserError(f"p {self.training.p}: keeps none of the {grid[0] * grid[1]} regions of {size[0]}x{size[1]} "
-                                "pixels; a larger image or crop has more")
+                raise UserError(f"p {self.training.p}: keeps none of the {grid[0] * grid[1]} regions of "
+                                f"{size[0]}x{size[1]} pixels; a larger image or crop has more")
             settings.update(grid=grid, region=self.region)
         try:
             return build(self.network, classes, self.preset.width, **settings)
@@ -107,8 +107,13 @@ def network_factory(plan: Plan, arrays: Dict, classes: int, fast: bool, ctx) -> 
 
 
 def measure(network: Network, training: Training, dataset: Dataset, preset: Preset, budget: Budget, seed: int, ctx,
-            backbone: Optional[Dict] = None, report=lambda step, value: None) -> Tuple[Dict, Dict]:
-    """Train and evaluate: (the measured part of a result record as plain values, the parameters by name)."""
+            backbone: Optional[Dict] = None, report=lambda step, value: None,
+            progress=lambda batches, total, what: batches) -> Tuple[Dict, Dict]:
+    """Train and evaluate: (the measured part of a result record as plain values, the parameters by name).
+
+    report    called after each training step with its number and loss.
+    progress  wraps the `total` batches of an evaluation, to show how far it is.
+    """
     began = time.time()
     classes = len(dataset.classes)
     plan = Plan(network, training, preset, read_image(dataset.train[0].image).shape[:2])
@@ -120,6 +125,7 @@ def measure(network: Network, training: Training, dataset: Dataset, preset: Pres
     for inference in ("classic", "fast") if network.sparse else ("whole",):
         networks = network_factory(plan, arrays, classes, inference == "fast", ctx[0])
         batches = evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple))
+        batches = progress(batches, -(-len(samples) // EVALUATION_BATCH), f"testing, {inference}")
         evaluations[inference] = _plain(evaluate(networks, batches, classes, ctx[0]), dataset.classes.names)
     return {
         "steps": steps, "evaluations": evaluations, "majority": majority(dataset, samples),

@@ -60,7 +60,8 @@ def assign(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights", c
     A network not yet initialised is created on `ctx`, a device or a list of them.
     """
     own = parameters_of(network)
-    for what, names in (("lacks", own.keys() - arrays.keys()), ("has, unlike this network,", arrays.keys() - own.keys())):
+    for what, names in (("lacks", own.keys() - arrays.keys()),
+                        ("has, unlike this network,", arrays.keys() - own.keys())):
         if names:
             raise UserError(f"{source}: of another network: it {what} {sorted(names)[0]} ({len(names)} such names)")
     for name, parameter in own.items():

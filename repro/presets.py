@@ -108,13 +108,14 @@ _COUNT, _NUMBER = _positive(parsing.integer), _positive(parsing.number)
 
 
 def _budget(value, place) -> Budget:
-    return Budget(**parsing.fields(value, place, {"steps": _COUNT, "scratch_steps": _COUNT, "images": parsing.optional(_COUNT)}))
+    checks = {"steps": _COUNT, "scratch_steps": _COUNT, "images": parsing.optional(_COUNT)}
+    return Budget(**parsing.fields(value, place, checks))
 
 
 def _recipe(value, place) -> Recipe:
     return Recipe(**parsing.fields(value, place, {
-        "batch": _COUNT, "learning_rate": _NUMBER, "warmup": _natural, "fixed_share": _fraction, "tail": _fraction, "momentum": _fraction,
-        "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER, "scales": _pair(_NUMBER),
+        "batch": _COUNT, "learning_rate": _NUMBER, "warmup": _natural, "fixed_share": _fraction, "tail": _fraction,
+        "momentum": _fraction, "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER, "scales": _pair(_NUMBER),
         "threshold": _fraction, "keep": _COUNT}))
 
 

@@ -36,7 +36,8 @@ def train(network, loss, batches: Iterator[Tuple[np.ndarray, np.ndarray]], steps
           report: Callable[[int, float], None] = lambda step, value: None) -> Trained:
     """Train an initialised `network` for `steps` batches.
 
-    network  images (n, 3, H, W) -> outputs, on every device of the list `ctx`; loss: (labels, *outputs) -> total, fused.
+    network  images (n, 3, H, W) -> outputs, on every device of the list `ctx`.
+    loss     (labels, *outputs) -> (total, fused).
     batches  yields float32 (N, 3, H, W) and (N, H/4, W/4); N is divided evenly among the devices.
     report   called after each step with its number and fused loss.
     Raises UserError when the loss is no longer finite, naming the step.

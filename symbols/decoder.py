@@ -6,7 +6,6 @@ from mxnet.gluon import nn
 
 from symbols.column import convolution, scaled
 
-
 # Section 3.3's structure and the optimised one of Figure 4: "gradually reduce the number of kernels", groups, and a
 # 1x1 layer on top of the full column's raw features. The half column's top layer is Figure 4's "Conv.: 3, 128, 3, 8".
 PLAIN = {"widths": (128, 128, 128), "dilations": (3, 6, 12), "jump_groups": (1, 1, 1)}

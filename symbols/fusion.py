@@ -43,7 +43,7 @@ class ScaleWeights(nn.HybridBlock):
 
 
 class WeightedSum(nn.HybridBlock):
-    """Sum of the columns' scores (N, K, h, w), each times its weight (N, 1, h, w): the weights first, then the scores."""
+    """Sum of the columns' scores (N, K, h, w), each times its weight (N, 1, h, w): weights first, then scores."""
 
     def __init__(self, classes: int, **kwargs):
         super().__init__(**kwargs)

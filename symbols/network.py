@@ -149,7 +149,7 @@ class SparseTwoColumn(nn.HybridBlock):
         return self.fuse(z1, z2 * sparse, half, full), half, full, z2, s, mask
 
     def select(self, F, s):
-        """s (N, 1, Y, X) -> indices (N, k), or None where nothing is sorted, and mask (N, 1, Y, X) of zeros and ones."""
+        """s (N, 1, Y, X) -> indices (N, k), or None where nothing is sorted, and mask (N, 1, Y, X) of 0 and 1."""
         if self.k is None:
             return None, s > 0
         if self.k == 0:

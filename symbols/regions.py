@@ -1,4 +1,4 @@
-"""Spatial sparsity: the sparse head and its penalty, selecting regions, crop and uncrop (Sections 3.3, 3.4; Figure 1)."""
+"""Spatial sparsity: the sparse head and its penalty, selecting regions, crop and uncrop (Section 3.3, Figures 1, 4)."""
 
 from __future__ import annotations
 

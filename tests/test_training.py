@@ -97,7 +97,8 @@ def test_rates_of_biases_and_new_layers(preset, backbone):
     from repro.training import set_rates
 
     network = measure.Plan(MODEL_A, WTA, preset, (256, 512)).build(19, (256, 512))
-    set_rates(network, dataclasses.replace(preset.recipe, new_rate=10.0), new={"weights.conv.weight", "weights.conv.bias"})
+    new = {"weights.conv.weight", "weights.conv.bias"}
+    set_rates(network, dataclasses.replace(preset.recipe, new_rate=10.0), new)
     own = network._collect_params_with_prefix()
     rates = {name: (own[name].lr_mult, own[name].wd_mult) for name in (
         "weights.conv.weight", "weights.conv.bias", "half_column.stem.0.beta", "half_column.stem.0.gamma")}

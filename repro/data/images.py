@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -59,7 +59,7 @@ def read_sample(sample: Sample, classes: ClassSet) -> tuple[np.ndarray, np.ndarr
     return image, label
 
 
-@cache
+@lru_cache(maxsize=None)
 def _table(classes: ClassSet, train_ids: bool) -> np.ndarray:
     table = np.full(256, _BAD, np.uint8)
     table[list((IGNORE,) if train_ids else classes.void)] = IGNORE
