@@ -115,8 +115,8 @@ def _budget(value, place) -> Budget:
 def _recipe(value, place) -> Recipe:
     return Recipe(**parsing.fields(value, place, {
         "batch": _COUNT, "learning_rate": _NUMBER, "warmup": _natural, "fixed_share": _fraction, "tail": _fraction,
-        "momentum": _fraction, "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER, "scales": _pair(_NUMBER),
-        "threshold": _fraction, "keep": _COUNT}))
+        "momentum": _fraction, "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER,
+        "scales": _pair(_NUMBER), "threshold": _fraction, "keep": _COUNT}))
 
 
 def _budgets(value, place) -> Dict[str, Budget]:
