@@ -43,22 +43,22 @@ class SoftmaxLoss(nn.HybridBlock):
 class TrainingLoss(nn.HybridBlock):
     """Softmax loss of the fused scores plus, with equal weight, of each column's own scores (Section 3.4; Figure 4).
 
-    outputs   the network's names of its outputs; those named after columns get a loss of their own.
-    columns   those names.
+    columns   names of the network's outputs that are a column's own scores.
     spread    positions @1/4 along a region's side: the full column's own loss then counts computed regions only, as
               elsewhere ISCTF's full column has no features of its own (assumed); None: all pixels.
     """
 
-    def __init__(self, outputs, columns=(), spread: Optional[int] = None, threshold: Optional[float] = None,
+    def __init__(self, columns=(), spread: Optional[int] = None, threshold: Optional[float] = None,
                  keep: Optional[int] = None, **kwargs):
         super().__init__(**kwargs)
-        self.outputs, self.columns, self.spread = tuple(outputs), tuple(columns), spread
+        self.columns, self.spread = tuple(columns), spread
+        self.inputs = ("scores", *columns, *(("mask",) if spread else ()))  # the network's outputs that it takes
         with self.name_scope():
             self.softmax = SoftmaxLoss(threshold, keep)
 
-    def hybrid_forward(self, F, labels, *outputs):
-        """labels (N, H/4, W/4) and the network's outputs -> the total (1,), then the fused loss (1,)."""
-        named = dict(zip(self.outputs, outputs))
+    def hybrid_forward(self, F, labels, *inputs):
+        """labels (N, H/4, W/4) and the network's outputs `self.inputs` -> the total (1,), then the fused loss (1,)."""
+        named = dict(zip(self.inputs, inputs))
         everywhere = F.ones_like(labels)
         fused = self.softmax(named["scores"], labels, everywhere)
         total = fused

@@ -78,7 +78,7 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
         new -= set(assign_backbones(network, backbone, "the pre-trained backbone"))
     set_rates(network, recipe, new)
     columns = [name for name in network.outputs if name in ("quarter", "half", "full", "double")]
-    loss = TrainingLoss(network.outputs, columns, plan.region // 4 if plan.network.fusion == "isctf" else None,
+    loss = TrainingLoss(columns, plan.region // 4 if plan.network.fusion == "isctf" else None,
                         *((recipe.threshold, recipe.keep) if training.bootstrapping else ()))
     loss.hybridize(static_alloc=True, static_shape=True)
     samples = dataset.train + (dataset.coarse if training.coarse else ())

@@ -32,6 +32,7 @@ class Recipe:
     weight_decay: float
     bias_rate: float       # biases and batch norm's shifts learn at this times the rate, without decay
     new_rate: float        # layers that no pre-training gave values learn at this times the rate
+    clip: Optional[float]  # the gradient's norm is cut to this; None: never
     scales: Tuple[float, float]  # images are scaled by a factor from this range
     threshold: float       # online bootstrapping: pixels up to this probability are kept ...
     keep: int              # ... and at least the hardest `keep` of a batch
@@ -116,7 +117,7 @@ def _recipe(value, place) -> Recipe:
     return Recipe(**parsing.fields(value, place, {
         "batch": _COUNT, "learning_rate": _NUMBER, "warmup": _natural, "fixed_share": _fraction, "tail": _fraction,
         "momentum": _fraction, "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER,
-        "scales": _pair(_NUMBER), "threshold": _fraction, "keep": _COUNT}))
+        "clip": parsing.optional(_NUMBER), "scales": _pair(_NUMBER), "threshold": _fraction, "keep": _COUNT}))
 
 
 def _budgets(value, place) -> Dict[str, Budget]:

@@ -37,14 +37,16 @@ def train(network, loss, batches: Iterator[Tuple[np.ndarray, np.ndarray]], steps
     """Train an initialised `network` for `steps` batches.
 
     network  images (n, 3, H, W) -> outputs, on every device of the list `ctx`.
-    loss     (labels, *outputs) -> (total, fused).
+    loss     (labels, *the outputs named in loss.inputs) -> (total, fused).
     batches  yields float32 (N, 3, H, W) and (N, H/4, W/4); N is divided evenly among the devices.
     report   called after each step with its number and fused loss.
     Raises UserError when the loss is no longer finite, naming the step.
     """
     optimizer = mx.optimizer.SGD(learning_rate=recipe.learning_rate, momentum=recipe.momentum,
                                  wd=recipe.weight_decay)
-    trainer = gluon.Trainer(network.collect_params(), optimizer, kvstore="device" if len(ctx) > 1 else None)
+    trainer = gluon.Trainer(network.collect_params(), optimizer, kvstore="device" if len(ctx) > 1 else None,
+                            update_on_kvstore=False)
+    trained = [p for p in network.collect_params().values() if p.grad_req != "null"]
     values = []
     for step in range(steps):
         images, labels = next(batches)
@@ -52,10 +54,15 @@ def train(network, loss, batches: Iterator[Tuple[np.ndarray, np.ndarray]], steps
         labels = gluon.utils.split_and_load(mx.nd.array(labels), ctx)
         with autograd.record():
             outputs = [network(x) for x in images]
-            losses = [loss(y, *(o if isinstance(o, (list, tuple)) else (o,))) for y, o in zip(labels, outputs)]
+            named = [dict(zip(network.outputs, o if isinstance(o, (list, tuple)) else (o,))) for o in outputs]
+            losses = [loss(y, *(o[name] for name in loss.inputs)) for y, o in zip(labels, named)]
         autograd.backward([total for total, _ in losses])
         trainer.set_learning_rate(recipe.rate(step, steps))
-        trainer.step(len(ctx))  # each device's loss is a mean already; so are the sparsity term's gradients
+        trainer.allreduce_grads()
+        if recipe.clip is not None:
+            for device in ctx:  # the sum over devices is each one's
+                gluon.utils.clip_global_norm([p.grad(device) for p in trained], recipe.clip * len(ctx), False)
+        trainer.update(len(ctx))  # a mean over devices: each one's loss is a mean already
         value = float(np.mean([fused.asscalar() for _, fused in losses]))
         if not math.isfinite(value):
             raise UserError(f"training: the loss is {value} at step {step + 1} of {steps}; a lower learning_rate than "

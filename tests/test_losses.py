@@ -70,7 +70,7 @@ def test_every_column_has_a_loss_of_equal_weight_and_isctfs_full_column_only_whe
     fused, half, full = (a[:, :, :4, :4] for a in (fused, half, full))
     labels = labels[:, :4, :4]
     mask = np.array([[1, 0, 0, 1], [0, 0, 1, 0]], np.float32).reshape(2, 1, 2, 2)
-    loss = TrainingLoss(("scores", "half", "full", "mask"), ("half", "full"), spread=2)
+    loss = TrainingLoss(("half", "full"), spread=2)
     total, first = loss(*(mx.nd.array(a) for a in (labels, fused, half, full, mask)))
     counted = mask[:, 0].repeat(2, axis=1).repeat(2, axis=2)
     expected = naive(fused, labels) + naive(half, labels) + naive(full, labels, counted)
