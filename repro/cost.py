@@ -56,8 +56,8 @@ OPERATORS.update(dict.fromkeys((
     "Concat", "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar",
     "_greater_scalar",
     # regions
-    "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose", "SwapAxis",
-    "expand_dims", "zeros_like", "_arange", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
+    "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose",
+    "SwapAxis", "expand_dims", "zeros_like", "_arange", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
 ), nothing))
 
 

@@ -60,7 +60,7 @@ def check(gpu: str) -> None:
     for card in cards:
         found = capability(driver, card)
         if found > NEWEST:
-            raise UserError(f"GPU: card {card} has compute capability {found[0]}.{found[1]}, but mxnet-cu112 only kernels "
+            raise UserError(f"GPU: card {card} has compute capability {found[0]}.{found[1]}; mxnet-cu112 has kernels "
                             f"up to {NEWEST[0]}.{NEWEST[1]}; leave GPU out to run on the CPU")
     root = Path(sysconfig.get_paths()["purelib"]) / "nvidia"
     for name in LIBRARIES:
