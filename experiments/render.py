@@ -1,4 +1,4 @@
-"""Write tables/table1.md to table5.md from the committed records; --local adds what this machine measured."""
+"""Write tables/table1.md to table5.md and the README's short table from the committed records."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ from repro.parsing import read_yaml
 from repro.records import load_records
 from repro.rows import load_table
 from repro.tables import page
+from repro.tables.headline import headline, with_headline
 
 ROOT = HERE.parent
 NUMBERS = (1, 2, 3, 4, 5)
 
 
-def render(number: int, local: bool = False) -> str:
-    """The text of table `number`; with `local` also what this machine measured and did not publish."""
+def sources(number: int):
+    """What table `number` is rendered from: its rows, the paper's figures, costs, published records."""
     rows = load_table(HERE / f"table{number}.yaml")
     paper = read_yaml(HERE / "published.yaml")[f"table{number}"]
-    costs = {row.id: row_cost(row) for row in rows}
-    published = load_records(ROOT / "tables" / "results")
-    return page(
-        number, rows, paper, costs, published, load_records(ROOT / ".cache" / "results") if local else ()
-    )
+    return rows, paper, {row.id: row_cost(row) for row in rows}, load_records(ROOT / "tables" / "results")
+
+
+def render(number: int, local: bool = False) -> str:
+    """The text of table `number`; with `local` also what this machine measured and did not publish."""
+    return page(number, *sources(number), load_records(ROOT / ".cache" / "results") if local else ())
+
+
+def readme() -> str:
+    """The README's text with its short table rendered anew."""
+    return with_headline((ROOT / "README.md").read_text(encoding="utf-8"), headline(*sources(5)))
 
 
 def write_tables(given) -> None:
@@ -34,6 +41,8 @@ def write_tables(given) -> None:
         path = ROOT / "tables" / f"table{number}.md"
         write_text(path, render(number, given.local))
         print(path.relative_to(ROOT))
+    if not given.table:
+        write_text(ROOT / "README.md", readme())
 
 
 def main(arguments=None) -> int:

@@ -57,7 +57,8 @@ OPERATORS.update(dict.fromkeys((
     "_greater_scalar",
     # regions
     "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose",
-    "SwapAxis", "expand_dims", "zeros_like", "_arange", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
+    "SwapAxis", "expand_dims", "zeros_like", "_arange", "_contrib_arange_like", "BlockGrad",
+    "IdentityAttachKLSparseReg",
 ), nothing))
 
 

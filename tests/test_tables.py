@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from made_up import PROVENANCE, made_up
 
-from experiments.render import ROOT, render
+from experiments.render import ROOT, readme, render
+from repro.errors import UserError
 from repro.parsing import read_yaml
 from repro.rows import load_table
 from repro.tables import MARKER, giga, page, published_part, reduction
+from repro.tables.headline import with_headline
 from repro.tables.markdown import markdown_table
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
@@ -260,6 +262,17 @@ def test_markdown_is_aligned_and_escaped():
 def test_recipe_does_not_split_groups():
     records = [made_up(ROWS[1][0]), replace(made_up(ROWS[1][1]), recipe={"rate": 1})]
     assert cells(shown(1, records))["Mean IoU ours"] == ["50.00", "50.00", "not measured"]
+
+
+def test_the_readmes_short_table_is_its_rendering():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme() == text
+    assert "| Model A" in text and "31.5g" in text
+
+
+def test_a_readme_without_markers_is_said():
+    with pytest.raises(UserError, match="markers"):
+        with_headline("# no place for it", "| table |")
 
 
 @pytest.mark.parametrize("number", sorted(ROWS))
