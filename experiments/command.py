@@ -19,10 +19,16 @@ def contexts(gpu: str):
     return devices.contexts(gpu)
 
 
+class Reported(Exception):
+    """A user's mistake that another process has said already."""
+
+
 def run(command, given) -> int:
     """Call command(given); the exit code is 0, 2 on a user's mistake, 130 when interrupted."""
     try:
         command(given)
+    except Reported:
+        return 2
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -15,7 +15,7 @@ from typing import Dict, List, Tuple
 
 from tqdm import tqdm
 
-from experiments.command import HERE, PRETRAINED, run
+from experiments.command import HERE, PRETRAINED, Reported, run
 from experiments.worker import Job
 from repro.errors import UserError, choice
 from repro.files import write_bytes
@@ -138,7 +138,7 @@ def measure_all(jobs: List[Job], workers: int) -> None:
                     job, began = running.pop(process)
                     slots.add(job.slot)
                     if process.returncode == 2:
-                        raise UserError(f"{job.name}: not measured, for the reason above")
+                        raise Reported
                     if process.returncode:
                         raise UserError(f"{job.name}: not measured, its process ended with code {process.returncode}")
                     bar.update()

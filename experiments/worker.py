@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
 import sys
 
 from tqdm import tqdm
@@ -72,6 +73,7 @@ def work(job: Job) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches experiments/measure.py too, which ends this process
     parser = argparse.ArgumentParser(prog="python -m experiments.worker", description=__doc__.split("\n")[0])
     parser.add_argument("job", type=json.loads, help="a Job as JSON")
     return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments))

@@ -77,17 +77,22 @@ def street(tmp_path, monkeypatch):
     return folder
 
 
-def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street, capsys, monkeypatch):
+def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street, tmp_path, capfd):
     """Two jobs, the second of which reads a damaged image: the first one's record stays and is found again."""
     given = measure.parse(["--table", "1", "--data", str(street), "--row", "stride32", "--seeds", "0,1"])
-    jobs = measure.plan(given)
+    brief = tmp_path / "brief.yaml"
+    text = (measure.HERE / "presets" / "lite.yaml").read_text(encoding="utf-8")
+    brief.write_text(text.replace("steps: 100", "steps: 2"), encoding="utf-8")
+    jobs = [measure.dataclasses.replace(job, preset=str(brief)) for job in measure.plan(given)]
     first, second = jobs
     bad = street.parent / "bad"
     shutil.copytree(street, bad)
     (bad / "train" / "1.png").write_bytes((bad / "train" / "1.png").read_bytes()[:100])
     second = measure.dataclasses.replace(second, data=str(bad))
-    with pytest.raises(UserError, match="not measured, for the reason above"):
+    with pytest.raises(command.Reported):
         measure.measure_all([first, second], 1)
+    said = [text for text in capfd.readouterr().err.splitlines() if text.startswith("error: ")]
+    assert len(said) == 1 and "1.png" in said[0]
     assert list(measure.finished(jobs)) == [first.specification]
     record = json.loads(next(iter(measure.finished(jobs).values())).read_text(encoding="utf-8"))
     assert record["data"] == "camvid" and record["evaluations"]["whole"]["images"] == 2

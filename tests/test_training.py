@@ -163,3 +163,13 @@ def test_sizes_that_do_not_divide_are_padded_and_cut_back(preset):
 def test_no_region_left_is_said(preset):
     with pytest.raises(UserError, match="keeps none of the 2 regions"):
         measure.Plan(MODEL_A, WTA, preset, (64, 128)).build(19, (64, 128))
+
+
+def test_images_of_odd_sizes_are_measured_whole(tmp_path, preset, backbone):
+    """100x200 pixels: padded to 128x256, of which k = 2 of 8 regions, and measured on their 20,000 pixels."""
+    write_minicity(tmp_path / "odd", seed=6, size=(100, 200), train=2, val=2, coarse=0, progress=False)
+    dataset = open_dataset(tmp_path / "odd")
+    result, _ = measure.measure(MODEL_A, WTA, dataset, preset, Budget(1, 1, None), 0, CPU, backbone)
+    fast = result["evaluations"]["fast"]
+    assert result["scale"] == "128x256" and (fast["k"], fast["regions"], fast["images"]) == (2, 8, 2)
+    assert fast["pixel_acc"] == pytest.approx(result["evaluations"]["classic"]["pixel_acc"], abs=0.02)
