@@ -168,7 +168,8 @@ def measure(given) -> None:
     if given.publish:
         for path in finished(jobs).values():
             write_bytes(RESULTS / path.parent.name / path.name, path.read_bytes())
-    render.main(["--table", given.table, "--local"])
+    if render.main(["--table", given.table, "--local"]):
+        raise Reported
 
 
 def parse(arguments=None) -> argparse.Namespace:

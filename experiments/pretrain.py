@@ -19,12 +19,13 @@ SEED = 1001  # of scenes that no table's training or test set contains
 def pretrain(given) -> None:
     """Train and write the weights and, beside them, where they came from."""
     ctx = contexts(given.gpu)
-    from repro import measure, parameters
+    from repro import measure, parameters, records
     from repro.data import open_dataset
     from repro.minicity import write_minicity
     from repro.presets import load_preset
     from repro.rows import Column, Network, Training
 
+    provenance = records.provenance("make pretrain")  # of the code that starts, whatever is committed meanwhile
     preset = load_preset(HERE / "presets" / "pretrain.yaml", "pretrain")
     budget = preset.budget(given.budget)
     write_minicity(DATA, seed=SEED, size=preset.size, train=1200, val=60, coarse=0)
@@ -39,10 +40,8 @@ def pretrain(given) -> None:
     backbone = {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith("full_column.")}
     out = Path(given.out)
     parameters.save_arrays(out, backbone)
-    from repro import records
-
     measured.update(scenes={"generator": "minicity", "seed": SEED, "train": 1200, "size": list(preset.size)},
-                    provenance=records.provenance("make pretrain"))
+                    provenance=provenance)
     write_text(out.with_suffix(".json"), json.dumps(measured, indent=1) + "\n")
     result = measured["evaluations"]["whole"]
     print(f"{out}: mean IoU {result['mean_iou']:.2f}% on {result['images']} scenes of its own validation set "

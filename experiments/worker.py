@@ -46,6 +46,7 @@ def work(job: Job) -> None:
     from repro.presets import load_preset
     from repro.rows import parse_network, parse_training
 
+    provenance = records.provenance(job.command)  # of the code that starts, whatever is committed meanwhile
     cv2.setNumThreads(1)  # decoding shares the cores with training
     network = parse_network(job.network, "job: network")
     training = parse_training(job.training, "job: training")
@@ -66,7 +67,7 @@ def work(job: Job) -> None:
                                            progress)
     record = records.Record(network, training, dataset.name, job.preset_name, job.budget, job.seed,
                             recipe={"specification": job.specification, **dataclasses.asdict(preset.recipe)},
-                            provenance=records.provenance(job.command), **measured)
+                            provenance=provenance, **measured)
     parameters.save_arrays(records.record_path(job.results, record).with_suffix(".params"), arrays)
     records.write_record(job.results, record)
 
