@@ -56,7 +56,7 @@ test: $(STAMP)  ## run the tests, warnings as errors
 lint: $(STAMP)  ## check the style of the sources
 	@$(VENV)/bin/ruff check .
 
-pretrain: $(STAMP)  ## train the shipped backbone anew (about an hour)
+pretrain: $(STAMP)  ## train the shipped backbone anew (20 minutes on two cores)
 	@$(RUN) experiments.pretrain $(call option,BUDGET,budget) $(call option,GPU,gpu) $(call option,OUT,out)
 
 minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity), to be looked at

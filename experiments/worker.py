@@ -41,7 +41,7 @@ def work(job: Job) -> None:
     ctx = contexts(job.gpu)
     import cv2
 
-    from repro import measure, parameters, records
+    from repro import imagenet, measure, parameters, records
     from repro.data import open_dataset
     from repro.presets import load_preset
     from repro.rows import parse_network, parse_training
@@ -53,7 +53,7 @@ def work(job: Job) -> None:
     preset = load_preset(job.preset, job.preset_name)
     budget = preset.budget(job.budget)
     dataset = open_dataset(job.data)
-    backbone = parameters.load(job.pretrained) if training.pretrained else None
+    backbone = imagenet.load_backbone(job.pretrained) if training.pretrained else None
     steps = budget.steps if training.pretrained else budget.scratch_steps
     shown = {"position": job.slot, "leave": False, "mininterval": 2}
     with tqdm(total=steps, desc=job.name[-40:], unit="step", **shown) as bar:

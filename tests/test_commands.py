@@ -29,6 +29,7 @@ def line(capsys, code):
     (["--table", "3", "--seeds", "a"], ("'a'", "SEEDS")),
     (["--table", "3", "--gpu", "x"], ("'x'", "GPU")),
     (["--table", "3", "--data", "/no/such/folder"], ("/no/such/folder", "minicity")),
+    (["--table", "3", "--preset", "paper"], ("PRETRAINED", "width 1", "resnet50_v1")),
     (["--table", "3", "--pretrained", "/no/such.params"], ("/no/such.params", "make pretrain")),
 ])
 def test_a_wrong_choice(arguments, words, capsys, tmp_path, monkeypatch):
