@@ -72,8 +72,8 @@ def plan(given) -> List[Job]:
     if not pretrained.is_file() and any(training.pretrained for row in rows for _, training in row.trainings):
         raise UserError(f"PRETRAINED: {given.pretrained}: no such file; `make pretrain` makes the quarter-width one")
     if pretrained == PRETRAINED and preset.width != 0.25:
-        raise UserError(f"PRETRAINED: preset {given.preset} needs a backbone of width {preset.width:g}, the shipped one "
-                        "has 0.25; give the .params file of Gluon's or gluoncv's resnet50_v1")
+        raise UserError(f"PRETRAINED: preset {given.preset} needs a backbone of width {preset.width:g}, the shipped "
+                        "one has 0.25; give the .params file of Gluon's or gluoncv's resnet50_v1")
     weights = hashlib.sha256(pretrained.read_bytes()).hexdigest() if pretrained.is_file() else ""
     jobs = {}
     for row in rows:
