@@ -76,6 +76,7 @@ $(STAMP): $(REQUIREMENTS) requirements/constraints.txt
 	  if [ -z "$$chosen" ]; then \
 	    echo "error: no Python 3.8 to 3.11 with venv among: $$PYTHON; install one, or name it with PYTHON=" >&2; exit 2; \
 	  fi; \
+	  if [ -n "$$GPU" ]; then "$$chosen" -m repro.devices "$$GPU" || exit 2; fi; \
 	  "$$chosen" -m venv --clear $(VENV); \
 	fi
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \

@@ -11,7 +11,7 @@ import pytest
 from folders import write_camvid, write_png
 
 from experiments import command, measure, minicity, pretrain
-from repro.devices import parse
+from repro.devices import check, parse
 from repro.errors import UserError
 
 
@@ -99,3 +99,44 @@ def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street
     record = json.loads(next(iter(measure.finished(jobs).values())).read_text(encoding="utf-8"))
     assert record["data"] == "camvid" and record["evaluations"]["whole"]["images"] == 2
     assert str(street) not in json.dumps(record)  # no path of this machine in what may be published
+
+
+def test_without_a_driver_gpu_is_one_sentence_and_asks_for_nothing_to_be_installed(monkeypatch):
+    def missing(name, **settings):
+        raise OSError(f"{name}: cannot open shared object file")
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    with pytest.raises(UserError, match="'0' needs NVIDIA's driver .libcuda.so.1., which this machine does not"):
+        check("0")
+
+
+class Driver:
+    """A stand-in for libcuda with one card of a compute capability."""
+
+    def __init__(self, major, minor):
+        self.values = {75: major, 76: minor}
+
+    def cuInit(self, flags):
+        return 0
+
+    def cuDeviceGetCount(self, count):
+        count._obj.value = 1
+
+    def cuDeviceGet(self, device, card):
+        device._obj.value = card
+
+    def cuDeviceGetAttribute(self, value, attribute, device):
+        value._obj.value = self.values[attribute]
+
+
+@pytest.mark.parametrize("major, minor, words", [(9, 0, "compute capability 9.0"), (12, 0, "compute capability 12.0")])
+def test_a_card_too_new_for_mxnet_cu112_is_one_sentence(major, minor, words, monkeypatch):
+    monkeypatch.setattr("ctypes.CDLL", lambda name, **settings: Driver(major, minor))
+    with pytest.raises(UserError, match=f"card 0 has {words}; mxnet-cu112 has kernels up to 8.9"):
+        check("0")
+
+
+def test_a_card_that_is_not_there_is_named_and_an_older_one_is_taken(monkeypatch):
+    monkeypatch.setattr("ctypes.CDLL", lambda name, **settings: Driver(8, 6))
+    with pytest.raises(UserError, match="no card 1; the driver shows 1"):
+        check("0,1")
+    check("0")
