@@ -49,8 +49,8 @@ Counter = Callable[[Dict[str, str], Sequence[Tuple[int, ...]], Tuple[int, ...]],
 OPERATORS: Dict[str, Counter] = {"Convolution": convolution}
 OPERATORS.update(dict.fromkeys((
     # up-sampling, pooling, batch norm, activations
-    "Deconvolution", "UpSampling", "Pooling", "BatchNorm", "rsqrt", "Activation", "sigmoid", "softmax", "Pad", "abs",
-    "tile",
+    "Deconvolution", "UpSampling", "Pooling", "BatchNorm", "rsqrt", "batch_dot", "Activation", "sigmoid", "softmax",
+    "Pad", "abs", "tile",
     # fusion
     "elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum",
     "Concat", "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar",
