@@ -24,7 +24,7 @@ def coloured(labels: np.ndarray, classes) -> np.ndarray:
 def with_regions(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The image with skipped regions darkened and computed ones outlined; mask (Y, X)."""
     height, width = image.shape[0] // mask.shape[0], image.shape[1] // mask.shape[1]
-    shown = image // 3
+    shown = image // 2
     for row, column in np.argwhere(mask):
         top, left = row * height, column * width
         shown[top:top + height, left:left + width] = image[top:top + height, left:left + width]
