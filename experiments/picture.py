@@ -47,7 +47,7 @@ def picture(given) -> None:
     from repro.data import open_dataset, read_sample
     from repro.data.loader import evaluation_batches
     from repro.files import replacing
-    from repro.inference import labels_of
+    from repro.inference import labels_of, named_outputs
     from repro.presets import load_preset
 
     record = records.read_record(given.record)
@@ -59,7 +59,7 @@ def picture(given) -> None:
     arrays = parameters.load(given.record[:-len(".json")] + ".params")
     x, _, (size,) = next(evaluation_batches([sample], dataset.classes, 1, (plan.multiple, plan.multiple)))
     network = measure.network_factory(plan, arrays, len(dataset.classes), True, mx.cpu())(*x.shape[2:])
-    named = {name: value.asnumpy()[0] for name, value in zip(network.outputs, network(mx.nd.array(x)))}
+    named = {name: value.asnumpy()[0] for name, value in named_outputs(network, mx.nd.array(x)).items()}
     k, regions = int(named["mask"].sum()), named["mask"].size
     panels = [
         titled(image, "the image"),

@@ -12,6 +12,12 @@ import numpy as np
 from repro.metrics import Confusion
 
 
+def named_outputs(network, x) -> Dict[str, mx.nd.NDArray]:
+    """Run `network` on images (N, 3, H, W): its outputs by the names it gives them."""
+    outputs = network(x)
+    return dict(zip(network.outputs, outputs if isinstance(outputs, (list, tuple)) else (outputs,)))
+
+
 def labels_of(scores: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
     """Scores (K, h, w) of a padded image at 1/4 -> labels uint8 (H, W) of its top left `size`: bilinear, arg-max."""
     height, width = size
@@ -48,8 +54,7 @@ def evaluate(network_for: Callable[[int, int], object], batches: Iterable, class
     found: Dict[str, List[np.ndarray]] = {"s": [], "z2": [], "mask": []}
     for x, labels, sizes in batches:
         network = network_for(*x.shape[2:])
-        outputs = network(mx.nd.array(x, ctx=ctx))
-        named = dict(zip(network.outputs, outputs if isinstance(outputs, (list, tuple)) else (outputs,)))
+        named = named_outputs(network, mx.nd.array(x, ctx=ctx))
         scores = named["scores"].asnumpy()
         for values, label, size in zip(scores, labels, sizes):
             confusion.add(label, labels_of(values, size))

@@ -11,6 +11,7 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from repro.errors import UserError
+from repro.inference import named_outputs
 from repro.presets import Recipe
 
 INITIAL = mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2)
@@ -53,8 +54,7 @@ def train(network, loss, batches: Iterator[Tuple[np.ndarray, np.ndarray]], steps
         images = gluon.utils.split_and_load(mx.nd.array(images), ctx)
         labels = gluon.utils.split_and_load(mx.nd.array(labels), ctx)
         with autograd.record():
-            outputs = [network(x) for x in images]
-            named = [dict(zip(network.outputs, o if isinstance(o, (list, tuple)) else (o,))) for o in outputs]
+            named = [named_outputs(network, x) for x in images]
             losses = [loss(y, *(o[name] for name in loss.inputs)) for y, o in zip(labels, named)]
         autograd.backward([total for total, _ in losses])
         trainer.set_learning_rate(recipe.rate(step, steps))
