@@ -23,7 +23,7 @@ from repro.files import write_bytes
 ROOT = HERE.parent
 CACHE = ROOT / ".cache"
 RESULTS = ROOT / "tables" / "results"
-TABLES = ("1", "2", "3", "4", "5")
+ROWS = {**{number: f"table{number}" for number in "12345"}, "ablations": "ablations"}  # --table: its YAML
 PRESETS = tuple(sorted(path.stem for path in (HERE / "presets").glob("*.yaml") if path.stem != "pretrain"))
 
 
@@ -48,14 +48,14 @@ def plan(given) -> List[Job]:
     from repro.presets import load_preset
     from repro.rows import load_table, network_dict, training_dict, training_name
 
-    choice(given.table, TABLES, "table")
+    choice(given.table, tuple(ROWS), "table")
     choice(given.preset, PRESETS, "PRESET")
     preset_path = HERE / "presets" / f"{given.preset}.yaml"
     preset = load_preset(preset_path, given.preset)
     budget = preset.budget(given.budget)
-    rows = load_table(HERE / f"table{given.table}.yaml")
+    rows = load_table(HERE / f"{ROWS[given.table]}.yaml")
     if given.row:
-        choice(given.row, [row.id for row in rows], f"ROW of table {given.table}")
+        choice(given.row, [row.id for row in rows], f"ROW of {ROWS[given.table]}")
         rows = [row for row in rows if row.id == given.row]
     try:
         seeds = sorted({int(seed) for seed in given.seeds.split(",")})
@@ -96,7 +96,7 @@ def plan(given) -> List[Job]:
 
 def command_of(given, dataset: str) -> str:
     """The make command that repeats the measurement, without a path of this machine."""
-    words = [f"make table{given.table}"]
+    words = [f"make {ROWS[given.table]}"]
     for variable, value, default in (
             ("DATA", "minicity" if given.data == "minicity" else f"/path/to/{dataset}", "minicity"),
             ("PRESET", given.preset, "lite"), ("BUDGET", given.budget, "quick"), ("SEEDS", given.seeds, "0"),
@@ -164,7 +164,7 @@ def measure(given) -> None:
     jobs = plan(given)
     done = {} if given.fresh else finished(jobs)
     due = [job for job in jobs if job.specification not in done]
-    print(f"table {given.table}: {len(jobs)} trainings, {len(jobs) - len(due)} measured on this machine before",
+    print(f"{ROWS[given.table]}: {len(jobs)} trainings, {len(jobs) - len(due)} measured on this machine before",
           file=sys.stderr)
     if due:
         measure_all(due, 1 if given.gpu else max(1, min(given.jobs or os.cpu_count() or 1, len(due))))
@@ -178,7 +178,7 @@ def measure(given) -> None:
 def parse(arguments=None) -> argparse.Namespace:
     """The command line's values."""
     parser = argparse.ArgumentParser(prog="python -m experiments.measure", description=__doc__)
-    parser.add_argument("--table", required=True, help=f"one of {', '.join(TABLES)}")
+    parser.add_argument("--table", required=True, help=f"one of {', '.join(ROWS)}")
     parser.add_argument("--data", default="minicity", help="minicity, or a folder in Cityscapes' or CamVid's layout")
     parser.add_argument("--preset", default="lite", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
     parser.add_argument("--budget", default="quick", help="quick or full (default %(default)s)")

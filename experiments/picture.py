@@ -58,7 +58,7 @@ def picture(given) -> None:
     plan = measure.Plan(record.network, record.training, preset, image.shape[:2])
     arrays = parameters.load(given.record[:-len(".json")] + ".params")
     x, _, (size,) = next(evaluation_batches([sample], dataset.classes, 1, (plan.multiple, plan.multiple)))
-    network = measure.network_factory(plan, arrays, len(dataset.classes), True, mx.cpu())(*x.shape[2:])
+    network = measure.network_factory(plan, arrays, len(dataset.classes), "fast", mx.cpu())(*x.shape[2:])
     named = {name: value.asnumpy()[0] for name, value in named_outputs(network, mx.nd.array(x)).items()}
     k, regions = int(named["mask"].sum()), named["mask"].size
     panels = [

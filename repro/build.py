@@ -36,7 +36,7 @@ def _decoder(network: Network, column: ColumnSpec, classes: int, width: float) -
 
 def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tuple[int, int]] = None,
           region: Optional[int] = None, fast: bool = False, k: Optional[int] = None, frozen: bool = True,
-          sparsity: Optional[Tuple[float, float, int]] = None):
+          sparsity: Optional[Tuple[float, float, int, int]] = None, stops: Tuple[str, ...] = ()):
     """The network of a row, uninitialised.
 
     width         multiplier of every channel count.
@@ -44,8 +44,9 @@ def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tup
     fast          fast inference on k regions an image; else classic.
     k             regions kept; None: all with s > 0.
     frozen        batch norm keeps its stored statistics.
-    sparsity      (p, lambda, batch) of a training graph with the sparsity term (Eqs. 1, 2, 4).
-    Parameters' names do not depend on grid, fast, k and sparsity. Raises ValueError where values do not fit.
+    sparsity      (p, lambda, batch, equation) of a training graph with the sparsity term (Eqs. 1, 2 and 3 or 4).
+    stops         paths of sctf and isctf without gradient, of symbols.network.STOPS.
+    Parameters' names do not depend on grid, fast, k, sparsity and stops. Raises ValueError where values do not fit.
     """
     columns = [build_column(c.units, network.output_stride, width, frozen,
                             f"{COLUMN_NAMES[c.scale]}_backbone_") for c in network.columns]
@@ -56,7 +57,8 @@ def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tup
         return MultiColumn([c.scale for c in network.columns], columns, decoders, network.fusion, classes, prefix="")
     term = None
     if sparsity is not None:
-        p, lam, batch = sparsity
-        term = SparsityTerm(p, lam, batch, grid[0] * grid[1], prefix="sparsity_")
+        p, lam, batch, equation = sparsity
+        term = SparsityTerm(p, lam, batch, grid[0] * grid[1], equation, prefix="sparsity_")
     return SparseTwoColumn(columns[0], decoders[0], columns[1], decoders[1], classes, grid, region,
-                           improved=network.fusion == "isctf", fast=fast, k=k, sparsity=term, prefix="")
+                           improved=network.fusion == "isctf", fast=fast, k=k, sparsity=term,
+                           stops=stops, prefix="")

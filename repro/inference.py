@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Optional, Tuple
 
@@ -41,6 +42,7 @@ class Evaluation:
     regions: Optional[int]        # ... of so many
     active_mean: Optional[float]  # regions with s > 0, "ideally" those computed (Section 4.4)
     z2_mean: Optional[float]      # the full column's weight before the mask
+    active_counts: Optional[Dict[str, int]]  # images by their number of regions with s > 0
 
 
 def evaluate(network_for: Callable[[int, int], object], batches: Iterable, classes: int, ctx) -> Evaluation:
@@ -67,4 +69,6 @@ def evaluate(network_for: Callable[[int, int], object], batches: Iterable, class
         k=round(float(np.mean([m.sum() for m in found["mask"]]))) if selects else None,
         regions=int(found["mask"][0].size) if selects else None,
         active_mean=float(np.mean([(s > 0).sum() for s in found["s"]])) if selects else None,
-        z2_mean=float(np.mean([z.mean() for z in found["z2"]])) if found["z2"] else None)
+        z2_mean=float(np.mean([z.mean() for z in found["z2"]])) if found["z2"] else None,
+        active_counts={str(n): c for n, c in sorted(Counter(int((s > 0).sum()) for s in found["s"]).items())}
+        if selects else None)

@@ -64,9 +64,9 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
         raise UserError(f"batch {recipe.batch} does not divide among {len(ctx)} devices")
     mx.random.seed(seed)
     np.random.seed(seed)
-    settings = {"frozen": training.pretrained}  # statistics of nothing cannot be frozen
+    settings = {"frozen": training.pretrained, "stops": recipe.stops}  # statistics of nothing cannot be frozen
     if training.selection == "sparse":
-        settings.update(k=None, sparsity=(training.p, training.lam, recipe.batch // len(ctx)))
+        settings.update(k=None, sparsity=(training.p, training.lam, recipe.batch // len(ctx), training.equation))
     network = plan.build(len(dataset.classes), plan.crop, **settings)
     network.initialize(INITIAL, ctx=ctx)
     network.hybridize(static_alloc=True, static_shape=True)
@@ -92,18 +92,29 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
     return arrays_of(network), trained
 
 
-def network_factory(plan: Plan, arrays: Dict, classes: int, fast: bool, ctx) -> Callable[[int, int], object]:
-    """(H, W) of padded images -> the trained network for them, built once per size."""
+def network_factory(plan: Plan, arrays: Dict, classes: int, inference: str, ctx) -> Callable[[int, int], object]:
+    """(H, W) of padded images -> the trained network for them, built once per size.
+
+    inference  whole, classic or fast; active: classic on all regions with s > 0, however many an image has.
+    """
     made = {}
+    settings = {"fast": inference == "fast", **({"k": None} if inference == "active" else {})}
 
     def network_for(height: int, width: int):
         if (height, width) not in made:
-            network = plan.build(classes, (height, width), fast=fast)
+            network = plan.build(classes, (height, width), **settings)
             assign(network, arrays, "the trained network", ctx)
             network.hybridize(static_alloc=True, static_shape=True)
             made[height, width] = network
         return made[height, width]
     return network_for
+
+
+def inferences(network: Network, training: Training) -> Tuple[str, ...]:
+    """The ways in which a trained network is measured; "active" where training made the number of s > 0 mean something."""
+    if not network.sparse:
+        return ("whole",)
+    return ("classic", "fast") + (("active",) if network.fusion == "isctf" and training.selection == "sparse" else ())
 
 
 def measure(network: Network, training: Training, dataset: Dataset, preset: Preset, budget: Budget, seed: int, ctx,
@@ -122,8 +133,8 @@ def measure(network: Network, training: Training, dataset: Dataset, preset: Pres
     seconds = time.time() - began
     samples = dataset.measured[:budget.images]
     evaluations = {}
-    for inference in ("classic", "fast") if network.sparse else ("whole",):
-        networks = network_factory(plan, arrays, classes, inference == "fast", ctx[0])
+    for inference in inferences(network, training):
+        networks = network_factory(plan, arrays, classes, inference, ctx[0])
         batches = evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple))
         batches = progress(batches, -(-len(samples) // EVALUATION_BATCH), f"testing, {inference}")
         evaluations[inference] = _plain(evaluate(networks, batches, classes, ctx[0]), dataset.classes.names)

@@ -9,6 +9,9 @@ from typing import Dict, Optional, Tuple
 from repro import parsing
 from repro.errors import UserError, choice
 
+STOPS = ("cross", "weights", "sparse_head")  # as symbols/network.py names the paths
+PRECISIONS = ("float32", "float16")
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -36,6 +39,9 @@ class Recipe:
     scales: Tuple[float, float]  # images are scaled by a factor from this range
     threshold: float       # online bootstrapping: pixels up to this probability are kept ...
     keep: int              # ... and at least the hardest `keep` of a batch
+    stops: Tuple[str, ...]  # paths of Figure 4 that pass no gradient back to the half column
+    precision: str         # of the forward and backward passes on a GPU; weights and updates are float32
+    loss_scale: float      # the loss is multiplied by this for the backward pass, so that float16 holds its gradients
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of step 0 ... steps - 1."""
@@ -105,6 +111,10 @@ def _natural(value, place):
     return result
 
 
+def _one_of(choices):
+    return lambda value, place: choice(parsing.text(value, place), choices, place)
+
+
 _COUNT, _NUMBER = _positive(parsing.integer), _positive(parsing.number)
 
 
@@ -117,7 +127,8 @@ def _recipe(value, place) -> Recipe:
     return Recipe(**parsing.fields(value, place, {
         "batch": _COUNT, "learning_rate": _NUMBER, "warmup": _natural, "fixed_share": _fraction, "tail": _fraction,
         "momentum": _fraction, "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER,
-        "clip": parsing.optional(_NUMBER), "scales": _pair(_NUMBER), "threshold": _fraction, "keep": _COUNT}))
+        "clip": parsing.optional(_NUMBER), "scales": _pair(_NUMBER), "threshold": _fraction, "keep": _COUNT,
+        "stops": parsing.sequence(_one_of(STOPS)), "precision": _one_of(PRECISIONS), "loss_scale": _NUMBER}))
 
 
 def _budgets(value, place) -> Dict[str, Budget]:

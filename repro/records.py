@@ -34,7 +34,7 @@ SOURCE = Path(__file__).resolve().parent.parent
 class Record:
     """A measured training; accuracies are percentages, the mappings have the keys of the checks below.
 
-    `evaluations` maps an inference (whole, classic, fast) to its figures, `majority` has those of the
+    `evaluations` maps an inference (whole, classic, fast, active) to its figures, `majority` has those of the
     training set's per-pixel majority map, `recipe` whatever else two measurements must share to be the same.
     """
 
@@ -83,6 +83,7 @@ def _count(value, place) -> int:
     return number
 
 
+EVALUATIONS = INFERENCES + ("active",)  # active: all regions with s > 0 computed, however many (Section 4.4)
 _ACCURACIES = {"pixel_acc": _percent, "mean_acc": _percent, "mean_iou": _percent}
 _EVALUATION = dict(
     _ACCURACIES,
@@ -91,6 +92,7 @@ _EVALUATION = dict(
     class_iou=_mapping_of(parsing.optional(_percent)),
     active_mean=parsing.optional(parsing.number),
     z2_mean=parsing.optional(parsing.number),
+    active_counts=parsing.optional(_mapping_of(_count)),
     images=_count,
 )
 _TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds")}
@@ -105,8 +107,9 @@ _PROVENANCE = {
 
 
 def _evaluations(value, place):
-    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION) for name in INFERENCES}
-    return parsing.fields(value, place, checks, optional=INFERENCES)
+    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION, optional=("active_counts",))
+              for name in EVALUATIONS}
+    return parsing.fields(value, place, checks, optional=EVALUATIONS)
 
 
 _RECORD = {

@@ -16,6 +16,7 @@ STRUCTURES = ("plain", "optimised")
 REGIONS = (128, 256, 512)
 SELECTIONS = ("none", "sparse", "wta")
 INFERENCES = ("whole", "classic", "fast")
+EQUATIONS = (3, 4)
 EXTRAS = ("bootstrapping", "coarse")
 
 HEIGHT, WIDTH = 1024, 2048  # the paper's image, in which region sides are given
@@ -94,7 +95,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained; `p`: target active probability, `lam`: the sparsity term's weight (Eq. 1)."""
+    """How a network is trained; `p`: target active probability, `lam`: the sparsity term's weight (Eq. 1).
+
+    `equation`: what the term's r averages sigmoid(s) over, images per region (3) or regions per image (4, the paper's).
+    """
 
     selection: str
     p: Optional[float]
@@ -102,8 +106,10 @@ class Training:
     bootstrapping: bool
     coarse: bool
     pretrained: bool
+    equation: int = 4
 
     def __post_init__(self):
+        choice(self.equation, EQUATIONS, "equation")
         choice(self.selection, SELECTIONS, "selection")
         if self.selection == "none":
             _require(self.p is None, f"p: {self.p} needs selection sparse or wta, not none")
@@ -116,6 +122,7 @@ class Training:
             _require(self.lam is not None and self.lam > 0, f"lambda: {self.lam} is not above 0")
         else:
             _require(self.lam is None, f"lambda: {self.lam} needs selection sparse, not {self.selection}")
+            _require(self.equation == 4, f"equation: {self.equation} needs selection sparse, not {self.selection}")
 
     def k(self, regions: int) -> Optional[int]:
         """Regions kept of `regions`, floor(p * regions) (Table 3's "Computed"); None without selection."""
@@ -172,6 +179,7 @@ def training_name(network: Network, training: Training) -> str:
     parts += [f"r{network.region}"] if network.region else []
     parts += [training.selection, f"p{training.p!r}"] if training.p is not None else []
     parts += [f"l{training.lam!r}"] if training.lam is not None else []
+    parts += [f"eq{training.equation}"] if training.equation != 4 else []
     parts += ["bootstrapping"] if training.bootstrapping else []
     parts += ["coarse"] if training.coarse else []
     parts += [] if training.pretrained else ["scratch"]
@@ -190,7 +198,7 @@ def network_dict(network: Network) -> Dict:
 
 
 def training_dict(training: Training) -> Dict:
-    """`training` as plain values, with the YAML's keys."""
+    """`training` as plain values, with the YAML's keys (`equation` where it is not the paper's)."""
     return {
         "selection": training.selection,
         "p": training.p,
@@ -198,6 +206,7 @@ def training_dict(training: Training) -> Dict:
         "bootstrapping": training.bootstrapping,
         "coarse": training.coarse,
         "pretrained": training.pretrained,
+        **({"equation": training.equation} if training.equation != 4 else {}),
     }
 
 
@@ -236,8 +245,9 @@ def parse_training(value, place: str) -> Training:
         "bootstrapping": parsing.boolean,
         "coarse": parsing.boolean,
         "pretrained": parsing.boolean,
+        "equation": parsing.integer,
     }
-    values = parsing.fields(value, place, checks)
+    values = parsing.fields(value, place, checks, optional=("equation",))
     values["lam"] = values.pop("lambda")
     return _made(Training, place, values)
 

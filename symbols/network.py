@@ -14,6 +14,7 @@ from symbols.fusion import Max, ScaleWeights, Sum, WeightedSum
 from symbols.regions import Crop, Gather, Scatter, SparseHead, Uncrop, largest, mask_of, masked
 
 COLUMN_NAMES = {0.25: "quarter", 0.5: "half", 1: "full", 2: "double"}
+STOPS = ("cross", "weights", "sparse_head")  # paths from the half column: to the full decoder, to z1 and z2, to s
 
 
 def rescale(channels: int, scale: float) -> nn.HybridBlock:
@@ -99,12 +100,14 @@ class SparseTwoColumn(nn.HybridBlock):
     fast          fast inference (Figure 1): the full column's backbone runs on the k selected regions only.
     k             regions kept per image, those of the largest s; None: all with s > 0 (classic only).
     sparsity      the SparsityTerm of a training graph, or None.
+    stops         paths out of the half column that pass no gradient back to it, of STOPS (Figure 4's dashed lines, which
+                  the text does not name; assumed: none).
     """
 
     outputs = ("scores", "half", "full", "z2", "s", "mask")
 
     def __init__(self, half_column, half_decoder, full_column, full_decoder, classes: int, grid, region: int,
-                 improved: bool, fast: bool, k=None, sparsity=None, **kwargs):
+                 improved: bool, fast: bool, k=None, sparsity=None, stops=(), **kwargs):
         super().__init__(**kwargs)
         regions = grid[0] * grid[1]
         if region % 32:
@@ -113,9 +116,12 @@ class SparseTwoColumn(nn.HybridBlock):
             raise ValueError("fast inference needs k, the number of regions")
         if k is not None and not 0 <= k <= regions:
             raise ValueError(f"k {k}: 0 to {regions}, the regions of the grid {grid[0]}x{grid[1]}")
+        if not set(stops) <= set(STOPS):
+            raise ValueError(f"stops {list(stops)}: of {', '.join(STOPS)}")
         self.half_column, self.half_decoder = half_column, half_decoder
         self.full_column, self.full_decoder = full_column, full_decoder
         self.regions, self.improved, self.fast, self.k, self.sparsity = regions, improved, fast, k, sparsity
+        self.stops = frozenset(stops)
         self.spread = region // 4  # positions @1/4 along a region's side
         with self.name_scope():
             self.halve, self.half_up, self.weights_up = rescale(3, 0.5), rescale(classes, 2), rescale(2, 2)
@@ -132,9 +138,10 @@ class SparseTwoColumn(nn.HybridBlock):
         """(N, 3, H, W) -> scores, half and full (N, K, H/4, W/4), z2 (N, 1, H/4, W/4), s and mask (N, 1, Y, X)."""
         half, *half_sums = self.half_decoder(*self.half_column(self.halve(image)))
         half = self.half_up(half)
-        z1, z2 = F.split(self.weights_up(self.weights(half_sums[-1])), num_outputs=2, axis=1)
+        z = self.weights(self.leave(F, "weights", half_sums[-1]))
+        z1, z2 = F.split(self.weights_up(z), num_outputs=2, axis=1)
 
-        s = self.sparse_head(half_sums[-1])
+        s = self.sparse_head(self.leave(F, "sparse_head", half_sums[-1]))
         indices, mask = self.select(F, s)
         activity = F.sigmoid(s)
         if self.sparsity is not None:
@@ -143,10 +150,15 @@ class SparseTwoColumn(nn.HybridBlock):
         if self.k == 0:
             return F.broadcast_mul(half, z1), half, F.zeros_like(half), z2, s, mask
         levels = self.full_levels(F, image, indices, mask)
-        full, *_ = self.full_decoder(*levels, *(half_sums if self.improved else ()))
+        crossing = [self.leave(F, "cross", m) for m in half_sums] if self.improved else ()
+        full, *_ = self.full_decoder(*levels, *crossing)
 
         sparse = F.UpSampling(activity * mask, scale=self.spread, sample_type="nearest")  # (N, 1, H/4, W/4)
         return self.fuse(z1, z2 * sparse, half, full), half, full, z2, s, mask
+
+    def leave(self, F, path: str, x):
+        """A half-column map on its way along `path`; its gradient is stopped there if the setting says so."""
+        return F.BlockGrad(x) if path in self.stops else x
 
     def select(self, F, s):
         """s (N, 1, Y, X) -> indices (N, k), or None where nothing is sorted, and mask (N, 1, Y, X) of 0 and 1."""

@@ -23,24 +23,29 @@ class SparsityTerm(nn.HybridBlock):
     """The sparsity term of Eq. (1), attached to sigmoid(s) by MXNet's own operator; the forward pass is the identity.
 
     The operator averages over its first dimension: on (G, N) that is Eq. (4), one moving average q per image of the
-    batch. Its gradient is lambda * (-p / q + (1 - p) / (1 - q)) on every value, whatever the scale of the loss.
-    q starts at p: from 0 the first gradient would be huge. Only for hybridized training graphs of a fixed batch.
+    batch; on (N, G) it is Eq. (3), one q per region. Its gradient is lambda * (-p / q + (1 - p) / (1 - q)) on every
+    value, whatever the scale of the loss. q starts at p: from 0 the first gradient would be huge. Only for hybridized
+    training graphs of a fixed batch.
     """
 
-    def __init__(self, p: float, lam: float, batch: int, regions: int, alpha: float = 0.9, **kwargs):
+    def __init__(self, p: float, lam: float, batch: int, regions: int, equation: int = 4, alpha: float = 0.9, **kwargs):
         super().__init__(**kwargs)
         if not 0 < p < 1:
             raise ValueError(f"p {p}: a probability strictly between 0 and 1")
         self.settings = {"sparseness_target": p, "penalty": lam, "momentum": alpha}
-        self.regions = regions
+        self.regions, self.per_image = regions, equation == 4
+        size = batch if self.per_image else regions
         with self.name_scope():
-            self.q = self.params.get("q", shape=(batch,), init=init.Constant(p), grad_req="null", differentiable=False)
+            self.q = self.params.get("q", shape=(size,), init=init.Constant(p), grad_req="null", differentiable=False)
 
     def hybrid_forward(self, F, activity, q):
         """sigmoid(s) (N, 1, Y, X) -> the same."""
-        flat = F.transpose(F.reshape(activity, (-1, self.regions)))  # (G, N)
-        flat = F.IdentityAttachKLSparseReg(flat, moving_avg=q, **self.settings)
-        return F.reshape_like(F.transpose(flat), activity)
+        flat = F.reshape(activity, (-1, self.regions))  # (N, G)
+        if self.per_image:
+            flat = F.transpose(F.IdentityAttachKLSparseReg(F.transpose(flat), moving_avg=q, **self.settings))
+        else:
+            flat = F.IdentityAttachKLSparseReg(flat, moving_avg=q, **self.settings)
+        return F.reshape_like(flat, activity)
 
 
 def largest(F, s, regions: int, k: int):

@@ -1,4 +1,4 @@
-"""The losses against naive NumPy, and the sparsity term against Eqs. (1), (2) and (4)."""
+"""The losses against naive NumPy, and the sparsity term against Eqs. (1) to (4)."""
 
 from __future__ import annotations
 
@@ -109,6 +109,25 @@ def test_the_sparsity_term_is_per_image_eq_4():
         np.testing.assert_allclose(head.term.q.data().asnumpy(), q, rtol=1e-5)
         expected = lam * (-p / q + (1 - p) / (1 - q)) * r * (1 - r)  # of every value; the sigmoid's slope follows
         np.testing.assert_allclose(s.grad.asnumpy().reshape(2, -1), np.repeat(expected[:, None], 8, 1), rtol=1e-4)
+
+
+def test_the_sparsity_term_can_be_per_region_eq_3():
+    """q_yx moves towards the mean of a region's activity over the batch; its gradient follows q, per region."""
+    p, lam = 0.25, 0.001
+    head = Head(p=p, lam=lam, batch=2, regions=3, equation=3)
+    head.initialize()
+    head.hybridize()
+    values = np.array([[2.0, 0.0, -1.0], [1.0, -3.0, 0.5]])
+    s = mx.nd.array(values.reshape(2, 1, 1, 3))
+    s.attach_grad()
+    with autograd.record():
+        loss = (head(s) * 0).sum()
+    loss.backward()
+    active = 1 / (1 + np.exp(-values))
+    q = 0.9 * np.full(3, p) + 0.1 * active.mean(axis=0)
+    np.testing.assert_allclose(head.term.q.data().asnumpy(), q, rtol=1e-5)
+    expected = lam * (-p / q + (1 - p) / (1 - q)) * active * (1 - active)
+    np.testing.assert_allclose(s.grad.asnumpy().reshape(2, 3), expected, rtol=1e-4)
 
 
 def test_bad_settings_are_errors():

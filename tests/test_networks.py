@@ -117,6 +117,27 @@ def test_a_threshold_keeps_the_regions_above_zero():
     np.testing.assert_array_equal(out["mask"].asnumpy(), (out["s"].asnumpy() > 0).astype(np.float32))
 
 
+@pytest.mark.parametrize("stops, head", [((), True), (("sparse_head",), False), (("weights", "cross"), True)])
+def test_a_stopped_path_passes_no_gradient_to_the_half_column(stops, head):
+    """s alone has a gradient here: it reaches the half column's stem unless its path is stopped; forward is the same."""
+    x = image(1, 128, 128)
+    outputs = []
+    for way in ((), stops):
+        network = initialised(build(sparse(), CLASSES, WIDTH, grid=(2, 2), region=REGION, stops=way))
+        with mx.autograd.record():
+            out = named(network, x)
+            loss = out["s"].sum()
+        loss.backward()
+        outputs.append(out["scores"].asnumpy())
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-5)
+    assert bool(abs(network.half_column.stem[0].weight.grad()).max().asscalar() > 0) == head
+
+
+def test_an_unknown_stop_is_said():
+    with pytest.raises(ValueError, match="of cross, weights, sparse_head"):
+        build(sparse(), CLASSES, WIDTH, grid=(2, 2), region=REGION, stops=("half",))
+
+
 @pytest.mark.parametrize("scales, fusion, names", [
     ((1.0,), "single", ("scores",)),
     ((0.25, 0.5, 1.0), "max", ("scores", "quarter", "half", "full")),

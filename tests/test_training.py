@@ -53,10 +53,16 @@ def test_a_trained_network_gives_the_same_labels_fast_and_classic(training, data
     assert len(losses) == 6 and losses[-1] < losses[0]
     classic, fast = result["evaluations"]["classic"], result["evaluations"]["fast"]
     assert fast["k"] == 2 and fast["regions"] == 8 and fast["images"] == 3
+    assert ("active" in result["evaluations"]) == (training is SPARSE)
+    if training is SPARSE:
+        active = result["evaluations"]["active"]
+        counts = {int(n): images for n, images in active["active_counts"].items()}
+        assert sum(counts.values()) == 3 and active["active_mean"] == pytest.approx(
+            sum(n * images for n, images in counts.items()) / 3)
     for key in ("pixel_acc", "mean_acc", "mean_iou", "active_mean", "z2_mean"):
         assert fast[key] == pytest.approx(classic[key], abs=0.02), key
     plan = measure.Plan(MODEL_A, training, preset, (128, 256))
-    nets = [measure.network_factory(plan, arrays, 19, fast, mx.cpu())(128, 256) for fast in (False, True)]
+    nets = [measure.network_factory(plan, arrays, 19, how, mx.cpu())(128, 256) for how in ("classic", "fast")]
     for x, _, _ in evaluation_batches(dataset.val, dataset.classes, 2):
         one, other = (net(mx.nd.array(x))[0].asnumpy() for net in nets)
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(one).max())
