@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -108,3 +109,28 @@ def test_draw_at_a_fixed_scale_reaches_both_ends():
     random = np.random.RandomState(1)
     draws = [draw(random, (10, 8), (8, 10), (1.0, 1.0)) for _ in range(200)]
     assert {place.top for place in draws} == {0, 1, 2} and {place.left for place in draws} == {-2, -1, 0}
+
+
+def test_only_the_part_of_a_crop_is_scaled_and_equals_it_to_the_bit():
+    random = np.random.RandomState(2)
+    for _ in range(1000):
+        size, crop = random.randint(1, 70, 2), tuple(random.randint(1, 50, 2))
+        image = random.randint(0, 256, (*size, 3)).astype(np.uint8)
+        place = draw(random, image.shape[:2], crop, (0.4, 2.0))
+        height, width = (max(1, round(side * place.scale)) for side in image.shape[:2])
+        whole = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        padded = np.full((height + 2 * crop[0], width + 2 * crop[1], 3), FILL, np.uint8)
+        padded[crop[0]:-crop[0], crop[1]:-crop[1]] = whole
+        top, left = place.top + crop[0], place.left + crop[1]
+        expected = padded[top:top + crop[0], left:left + crop[1]]
+        assert np.array_equal(place_image(image, place, crop), expected[:, ::-1] if place.flip else expected)
+
+
+def test_normalised_values_are_the_same_as_ever():
+    """The operations that results were published with, to the bit."""
+    image = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    out = np.empty((3, 16, 16), np.float32)
+    normalise(image, out)
+    for channel in range(3):
+        scaled = np.multiply(image[:, :, channel], np.float32(1 / (255 * STD[channel])), dtype=np.float32)
+        assert np.array_equal(out[channel], scaled - np.float32(MEAN[channel] / STD[channel]))

@@ -5,6 +5,7 @@ A `Placement` says where a crop lies; drawing one is all the randomness, placing
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -57,8 +58,10 @@ def place_label(label: np.ndarray, placement: Placement, crop: tuple[int, int]) 
 def normalise(image: np.ndarray, out: np.ndarray) -> None:
     """Write a uint8 (H, W, 3) RGB image into `out`, float32 (3, H, W): (value / 255 - mean) / std."""
     for channel, plane in enumerate(cv2.split(image)):
-        np.multiply(plane, np.float32(1 / (255 * STD[channel])), out=out[channel], dtype=np.float32)
-        out[channel] -= np.float32(MEAN[channel] / STD[channel])
+        values = out[channel]
+        values[:] = plane
+        values *= np.float32(1 / (255 * STD[channel]))
+        values -= np.float32(MEAN[channel] / STD[channel])
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -67,12 +70,24 @@ def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 def _place(array, placement, crop, interpolation, fill):
     height, width = _scaled(array.shape[:2], placement.scale)
-    if (height, width) != array.shape[:2]:
-        array = cv2.resize(array, (width, height), interpolation=interpolation)
     top, left = placement.top, placement.left
+    if (height, width) != array.shape[:2]:
+        array = _resize(array, (height, width), (top + crop[0], left + crop[1]), interpolation)
     window = array[max(0, top):top + crop[0], max(0, left):left + crop[1]]
     above, before = max(0, -top), max(0, -left)
     below, after = crop[0] - above - window.shape[0], crop[1] - before - window.shape[1]
     if above or before or below or after:
         window = cv2.copyMakeBorder(window, above, below, before, after, cv2.BORDER_CONSTANT, value=fill)
     return cv2.flip(window, 1) if placement.flip else window
+
+
+def _resize(array, size, end, interpolation):
+    """`array` scaled to `size` (H, W), of which pixels from row end[0] and column end[1] on may be left out."""
+    if interpolation == cv2.INTER_LINEAR:
+        # Positions count from the top left, so that what lies below and right of a crop need not be computed, and
+        # the rest stays equal to the bit. What lies above and left must be: positions are rounded where they are.
+        scales = [want / have for want, have in zip(size, array.shape)]
+        used = [min(have, math.ceil(last / scale) + 2) for have, last, scale in zip(array.shape, end, scales)]
+        if any(round(side * scale) != side for side, scale in zip(used, scales)):  # else it would only be copied
+            return cv2.resize(array[:used[0], :used[1]], None, fx=scales[1], fy=scales[0], interpolation=interpolation)
+    return cv2.resize(array, (size[1], size[0]), interpolation=interpolation)
