@@ -73,7 +73,7 @@ def test_resumed_iteration_continues(data):
 
 def test_every_epoch_holds_every_sample_once_in_new_order(data):
     reader = batches(data, batch=2)
-    order = [reader._sample_at(position) for position in range(5 * 20)]
+    order = [reader.index_at(position) for position in range(5 * 20)]
     epochs = [tuple(order[start:start + 5]) for start in range(0, 100, 5)]
     assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs)
     assert len(set(epochs)) > 10

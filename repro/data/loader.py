@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from repro.data.augment import Placement, draw, normalise, place_image, place_la
 from repro.data.classes import ClassSet
 from repro.data.dataset import Sample
 from repro.data.images import read_label, read_sample
+from repro.data.workers import read_ahead
 from repro.errors import UserError
 
 STRIDE = 4  # the network's scores and training labels are at 1/4 of the input
@@ -29,15 +31,16 @@ class Batches:
     samples, classes: what to read. batch: samples per step. crop: (H, W) in px, multiples of 4 (the networks
     need multiples of their region). seed: 0 … 2**32 - 1. augment: random placement (see `augment.draw`) with
     scales from `scales`; otherwise the top-left crop, unscaled. cache_bytes: decoded images and labels are
-    kept in memory up to this many bytes (0: none).
+    kept in memory up to this many bytes (0: none). part: (rank, parts) of a batch that several processes train
+    on: this one reads its consecutive share of batch / parts samples, and all shares in order are the batch.
 
-    Raises UserError for no samples, a sample without label, a batch or crop that cannot be; reading a batch
+    Raises UserError for no samples, a sample without label, a batch, part or crop that cannot be; reading a batch
     raises UserError for a file that cannot be used (see `images.read_sample`).
     """
 
     def __init__(self, samples: Sequence[Sample], classes: ClassSet, batch: int, crop: tuple[int, int],
                  seed: int, augment: bool = True, scales: tuple[float, float] = (0.7, 1.3),
-                 cache_bytes: int = 1 << 30):
+                 cache_bytes: int = 1 << 30, part: tuple[int, int] = (0, 1)):
         if not samples:
             raise UserError("training: no samples")
         for sample in samples:
@@ -45,40 +48,60 @@ class Batches:
                 raise UserError(f"{sample.image}: no label to train on")
         if batch < 1:
             raise UserError(f"batch: {batch} is less than 1")
+        rank, parts = part
+        if not 0 <= rank < parts or batch % parts:
+            raise UserError(f"batch: {batch} has no equal part {rank} (of 0 … {parts - 1}) among {parts} processes")
         if min(crop) < STRIDE or any(side % STRIDE for side in crop):
             raise UserError(f"crop: {crop[0]}x{crop[1]} is not a multiple of {STRIDE} px")
         self._samples, self._classes = tuple(samples), classes
         self._batch, self._crop, self._seed = batch, tuple(crop), seed
         self._augment, self._scales = augment, scales
+        self._part, self._share = rank, batch // parts
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._cache_left = cache_bytes
+        self._cache_bytes = self._cache_left = cache_bytes
         self._order: tuple[int, np.ndarray | None] = (-1, None)
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int]]:
+        """Those of x and y; see `batch_at`."""
+        height, width = self._crop
+        return (self._share, 3, height, width), (self._share, height // STRIDE, width // STRIDE)
+
     def batch_at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """The batch of a step, counted from 0, in new arrays.
+        """The batch of a step, counted from 0, or this process's part of it, in new arrays.
 
         x: float32 (N, 3, H, W), normalised RGB. y: float32 (N, H / 4, W / 4), the train ids at rows and
         columns 2, 6, 10, … of the crop, 255 where ignored.
         """
-        height, width = self._crop
-        x = np.empty((self._batch, 3, height, width), np.float32)
-        y = np.empty((self._batch, height // STRIDE, width // STRIDE), np.float32)
-        for slot in range(self._batch):
-            position = step * self._batch + slot
-            image, label = self._read(self._sample_at(position))
-            placement = Placement()
-            if self._augment:
-                random = np.random.RandomState([self._seed, 1, position])
-                placement = draw(random, label.shape, self._crop, self._scales)
-            normalise(place_image(image, placement, self._crop), x[slot])
-            y[slot] = place_label(label, placement, self._crop)[STRIDE // 2::STRIDE, STRIDE // 2::STRIDE]
+        x, y = (np.empty(shape, np.float32) for shape in self.shapes)
+        for slot, position in enumerate(self.positions(step)):
+            self.read_into(x[slot], y[slot], position)
         return x, y
 
-    def iterate(self, start: int = 0, ahead: int = 2) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield the batches of steps start, start + 1, … for ever, read `ahead` of use in one thread.
+    def read_into(self, x: np.ndarray, y: np.ndarray, position: int) -> None:
+        """Write the sample at a position of the sequence into x (3, H, W) and y (H / 4, W / 4) of a batch."""
+        image, label = self._read(self.index_at(position))
+        placement = Placement()
+        if self._augment:
+            random = np.random.RandomState([self._seed, 1, position])
+            placement = draw(random, label.shape, self._crop, self._scales)
+        normalise(place_image(image, placement, self._crop), x)
+        y[:] = place_label(label, placement, self._crop)[STRIDE // 2::STRIDE, STRIDE // 2::STRIDE]
 
-        An error in the thread is raised here, at the step it belongs to. Closing the iterator ends it.
+    def iterate(self, start: int = 0, ahead: int = 2, workers: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the batches of steps start, start + 1, … for ever, read `ahead` of use.
+
+        workers: 0 reads in one thread, N > 0 in N processes, with the same values (the program's main module is
+        imported in each, as `multiprocessing` does; it must have a `__main__` guard). The arrays are valid until
+        the next batch is asked for: processes then overwrite them. An error is raised here, at the step it
+        belongs to; so is a UserError when a process has ended. Closing the iterator ends thread and processes;
+        the processes also end when the one that started them does.
         """
+        if workers < 0 or ahead < 0:
+            raise UserError(f"reading ahead: {ahead} batches in {workers} processes; neither may be below 0")
+        return read_ahead(self, start, ahead, workers) if workers else self._in_thread(start, ahead)
+
+    def _in_thread(self, start: int, ahead: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
         pending = deque(pool.submit(self.batch_at, start + step) for step in range(ahead))
         step = start + ahead
@@ -94,7 +117,24 @@ class Batches:
 
     __iter__ = iterate
 
-    def _sample_at(self, position: int) -> int:
+    def files_at(self, step: int) -> tuple[Sample, ...]:
+        """The samples of a step's batch in order, those of all parts."""
+        positions = range(step * self._batch, (step + 1) * self._batch)
+        return tuple(self._samples[self.index_at(position)] for position in positions)
+
+    def share(self, readers: int) -> Batches:
+        """A copy for one of `readers` processes: its cache is empty and has its share of the bytes."""
+        batches = copy.copy(self)
+        batches._cache, batches._cache_left = {}, self._cache_bytes // readers
+        return batches
+
+    def positions(self, step: int) -> range:
+        """Where in the sequence the samples of a step lie that this process reads."""
+        first = step * self._batch + self._part * self._share
+        return range(first, first + self._share)
+
+    def index_at(self, position: int) -> int:
+        """The sample at a position of the sequence, as its index in `samples`."""
         epoch, index = divmod(position, len(self._samples))
         known, order = self._order  # one tuple, so that threads never see an epoch with another's order
         if known != epoch:
