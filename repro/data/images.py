@@ -23,6 +23,12 @@ def read_image(path) -> np.ndarray:
     return cv2.cvtColor(_decode(path, data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
+def image_size(path) -> tuple[int, int]:
+    """(H, W) of a PNG whose chunks are whole, not decoded. Raises UserError as `read_image` does."""
+    data = _read_png(path)
+    return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
+
+
 def read_label(path, classes: ClassSet) -> np.ndarray:
     """Read a PNG of ids as uint8 (H, W) of train ids, 255 where ignored.
 
@@ -53,10 +59,15 @@ def read_sample(sample: Sample, classes: ClassSet) -> tuple[np.ndarray, np.ndarr
     if sample.label is None:
         return image, None
     label = read_label(sample.label, classes)
-    if label.shape != image.shape[:2]:
-        raise UserError(f"{sample.label}: the label is {label.shape[0]}x{label.shape[1]}, "
-                        f"its image {image.shape[0]}x{image.shape[1]} (height x width): {sample.image}")
+    check_sizes(sample, image.shape[:2], label.shape)
     return image, label
+
+
+def check_sizes(sample: Sample, image: tuple[int, int], label: tuple[int, int]) -> None:
+    """Raise UserError if an image and its label have not the same (H, W)."""
+    if label != image:
+        raise UserError(f"{sample.label}: the label is {label[0]}x{label[1]}, "
+                        f"its image {image[0]}x{image[1]} (height x width): {sample.image}")
 
 
 @lru_cache(maxsize=None)

@@ -1,0 +1,97 @@
+"""Looking at every file of a data set once, before hours are spent on a part of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from tqdm import tqdm
+
+from repro.data.classes import ClassSet
+from repro.data.dataset import Sample
+from repro.data.images import check_sizes, image_size, read_label
+from repro.errors import UserError
+from repro.files import write_text
+
+_FORMAT = 1
+
+
+def _bar(items, total, what):
+    return tqdm(items, desc=what, total=total, unit="image", leave=False, delay=1)
+
+
+def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, workers: int = 0, progress=_bar) -> None:
+    """Check every image and label of `samples`; raise UserError naming the first bad file and how many are.
+
+    Of an image all chunks are read and their checksums compared, its pixels are not decoded; a label is decoded,
+    its ids must be of `classes` and its size its image's; a sample without label has its image checked alone.
+
+    known: a JSON file, made where it is absent, that remembers the samples found good with size and time of
+    their files; those are not read again until they change. A damaged one is ignored. workers: threads (0: one
+    per core; reading, checksums and decoding do not hold Python's lock). progress: wraps the `total` results of
+    the samples to be read, to show how far it is.
+    """
+    samples = list(dict.fromkeys(samples))
+    remembered = _remembered(known)
+    stamps = {sample: _stamp(sample, classes) for sample in samples}  # before reading: a later change is seen
+    due = [sample for sample in samples if stamps[sample] is None or remembered.get(_key(sample)) != stamps[sample]]
+    bad, good = [], {}
+    try:
+        with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool, \
+                closing(pool.map(lambda sample: _problems(sample, classes), due)) as results:  # closing cancels
+            for sample, problems in zip(due, progress(results, len(due), "checking files")):
+                bad += problems
+                if not problems and stamps[sample] is not None:
+                    good[_key(sample)] = stamps[sample]
+    finally:
+        if known is not None and good:
+            write_text(known, json.dumps({"format": _FORMAT, "samples": {**_remembered(known), **good}}) + "\n")
+    if bad:
+        files = sum(1 if sample.label is None else 2 for sample in samples)
+        raise UserError(f"{bad[0]}; {len(bad)} of the {files} files cannot be used")
+
+
+def _problems(sample: Sample, classes: ClassSet) -> list[str]:
+    """A line for each of a sample's files that is wrong."""
+    problems, size = [], None
+    try:
+        size = image_size(sample.image)
+    except UserError as error:
+        problems.append(str(error))
+    if sample.label is not None:
+        try:
+            label = read_label(sample.label, classes)
+            check_sizes(sample, size or label.shape, label.shape)
+        except UserError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _remembered(known) -> dict:
+    try:
+        values = json.loads(Path(known).read_text(encoding="utf-8")) if known is not None else {}
+    except (OSError, ValueError):
+        return {}
+    samples = values.get("samples") if isinstance(values, dict) and values.get("format") == _FORMAT else None
+    return samples if isinstance(samples, dict) else {}
+
+
+def _key(sample: Sample) -> str:
+    return os.path.abspath(sample.image)
+
+
+def _stamp(sample: Sample, classes: ClassSet):
+    """What the result of a check depends on; None if a file cannot be looked at."""
+    stamp = [classes.name]
+    try:
+        for path in (sample.image, sample.label):
+            if path is not None:
+                found = os.stat(path)
+                stamp += [os.path.abspath(path), found.st_size, found.st_mtime_ns]
+    except OSError:
+        return None
+    return stamp

@@ -1,0 +1,163 @@
+"""The check of all files: every way of being wrong is named with its file, what is known is not read again."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+from folders import write_camvid, write_cityscapes, write_png
+
+from repro.data import CAMVID, CITYSCAPES, Sample, check, open_dataset
+from repro.data.check import check_files
+from repro.errors import UserError
+
+
+@pytest.fixture()
+def samples(tmp_path):
+    return open_dataset(write_camvid(tmp_path / "camvid")).train
+
+
+def line(samples, classes=CAMVID, **options) -> str:
+    with pytest.raises(UserError) as caught:
+        check_files(samples, classes, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def read(monkeypatch, samples, **options):
+    """The samples that a check reads."""
+    seen = []
+    problems = check._problems
+    with monkeypatch.context() as patch:
+        patch.setattr(check, "_problems", lambda sample, classes: seen.append(sample) or problems(sample, classes))
+        check_files(samples, CAMVID, **options)
+    return [sample for sample in samples if sample in seen]
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def flip_a_bit(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def test_good_files_pass(samples, tmp_path):
+    check_files(samples, CAMVID)
+    check_files((), CAMVID)
+    cityscapes = open_dataset(write_cityscapes(tmp_path / "city"))
+    check_files(cityscapes.train + cityscapes.val, CITYSCAPES)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("damage, words", [
+    (truncate, "the PNG file is truncated"),
+    (flip_a_bit, "the PNG file is damaged (checksum at byte "),
+    (lambda path: path.write_bytes(b"GIF89a"), "not a PNG file"),
+    (lambda path: path.unlink(), "cannot be read (No such file or directory)"),
+])
+def test_the_first_bad_file_is_named_and_all_are_counted(samples, damage, words, workers):
+    damage(samples[1].label)
+    damage(samples[3].image)
+    damage(samples[3].label)
+    message = line(samples, workers=workers)
+    assert message.startswith(f"{samples[1].label}: {words}")
+    assert message.endswith("; 3 of the 10 files cannot be used")
+    assert line(samples[2:], workers=workers).startswith(f"{samples[3].image}: {words}")
+
+
+def test_a_label_with_an_id_of_no_class(samples):
+    write_png(samples[2].label, np.full((24, 32), 12, np.uint8))
+    assert line(samples) == (f"{samples[2].label}: label id 12 is not one of the camvid ids; "
+                             "1 of the 10 files cannot be used")
+
+
+def test_a_label_of_another_size(samples):
+    write_png(samples[4].label, np.zeros((24, 31), np.uint8))
+    assert line(samples).startswith(f"{samples[4].label}: the label is 24x31, its image 24x32")
+
+
+def test_a_label_that_is_an_image(samples):
+    samples[0].label.write_bytes(samples[0].image.read_bytes())
+    assert "single-channel" in line(samples)
+
+
+def test_an_image_without_label_is_checked_alone(samples):
+    alone = [Sample(sample.image, None) for sample in samples]
+    check_files(alone, CAMVID)
+    truncate(samples[0].image)
+    assert line(alone).endswith("truncated; 1 of the 5 files cannot be used")
+
+
+def test_a_sample_given_twice_is_one(samples):
+    truncate(samples[0].image)
+    assert line(samples + samples).endswith("; 1 of the 10 files cannot be used")
+
+
+def test_what_is_known_to_be_good_is_not_read_again(samples, tmp_path, monkeypatch):
+    known = tmp_path / "cache" / "known.json"
+    assert read(monkeypatch, samples[:3], known=known) == list(samples[:3])
+    assert read(monkeypatch, samples, known=known) == list(samples[3:])
+    assert read(monkeypatch, samples, known=known) == []
+    assert read(monkeypatch, samples) == list(samples)
+    assert [path.name for path in known.parent.iterdir()] == ["known.json"]
+
+
+def test_a_changed_file_is_read_again(samples, tmp_path, monkeypatch):
+    known = tmp_path / "known.json"
+    check_files(samples, CAMVID, known=known)
+    os.utime(samples[1].image, ns=(1, 1))
+    samples[2].label.write_bytes(samples[2].label.read_bytes() + b"\0")
+    assert read(monkeypatch, samples, known=known) == list(samples[1:3])
+    truncate(samples[4].label)
+    assert str(samples[4].label) in line(samples, known=known)
+    assert str(samples[4].label) in line(samples, known=known)
+    samples[0].label.unlink()
+    assert str(samples[0].label) in line(samples, known=known)
+
+
+def test_what_is_known_of_one_class_set_says_nothing_of_another(tmp_path):
+    data = open_dataset(write_cityscapes(tmp_path / "city"))
+    check_files(data.train, CITYSCAPES, known=tmp_path / "known.json")
+    assert "camvid ids" in line(data.train, CAMVID, known=tmp_path / "known.json")
+
+
+def test_good_files_are_remembered_beside_a_bad_one(samples, tmp_path, monkeypatch):
+    known, whole = tmp_path / "known.json", samples[2].image.read_bytes()
+    truncate(samples[2].image)
+    line(samples, known=known)
+    samples[2].image.write_bytes(whole)
+    assert read(monkeypatch, samples, known=known) == [samples[2]]
+
+
+def test_an_interrupted_check_remembers_how_far_it_was(samples, tmp_path, monkeypatch):
+    def interrupted(results, total, what):
+        yield from (next(results) for _ in range(2))
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        check_files(samples, CAMVID, known=tmp_path / "known.json", progress=interrupted)
+    assert read(monkeypatch, samples, known=tmp_path / "known.json") == list(samples[2:])
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[1, 2]", b'{"format": 1, "samples": [', b'{"format": 2}',
+                                     b'{"format": 1, "samples": 3}'])
+def test_a_damaged_memory_is_ignored_and_written_anew(samples, tmp_path, monkeypatch, content):
+    known = tmp_path / "known.json"
+    known.write_bytes(content)
+    assert read(monkeypatch, samples, known=known) == list(samples)
+    assert len(json.loads(known.read_text())["samples"]) == 5
+
+
+def test_progress_wraps_the_files_that_are_read(samples, tmp_path):
+    calls = []
+
+    def progress(results, total, what):
+        calls.append((total, what))
+        return results
+    for _ in range(2):
+        check_files(samples, CAMVID, known=tmp_path / "known.json", progress=progress)
+    assert calls == [(5, "checking files"), (0, "checking files")]
