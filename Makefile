@@ -9,29 +9,38 @@ STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS
-export PYTHON DATA PRESET BUDGET GPU ROW SEEDS JOBS PRETRAINED OUT
+export PYTHON DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED OUT BATCH STEPS READERS CHECKPOINT
+export TABLE SPLIT WEIGHTS
 
-TABLES := table1 table2 table3 table4 table5
+TABLES := table1 table2 table3 table4 table5 ablations
+OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
+  $(call option,$(v),$(call lower,$(v)))) $(call flag,FRESH,fresh) $(call flag,PUBLISH,publish)
 
 # $(call option,VARIABLE): its option where it is given; quoted by the shell, so that paths may hold anything.
 option = $(if $($(1)),--$(2) "$$$(1)")
 flag = $(if $(filter-out 0,$($(1))),--$(2))
+lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) tables test lint pretrain minicity clean
+.PHONY: help $(TABLES) tables submit reading test lint pretrain minicity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z1-5 .]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 	@echo
-	@echo "variables of table1 ... table5:"
+	@echo "variables of table1 ... table5 and ablations:"
 	@echo "  DATA=minicity     the embedded scenes, or a path to Cityscapes (its folder layout) or CamVid"
 	@echo "  PRESET=lite       a quarter of the width and size, for a CPU; paper: the paper's, for GPUs"
-	@echo "  BUDGET=quick      minutes, a check of the whole path; full: hours, comparable figures"
+	@echo "  BUDGET=           quick: minutes, a check of the whole path; full: hours, comparable figures"
+	@echo "                    (default: quick for a table, full for one ROW)"
 	@echo "  GPU=              none: the CPU; 0 or 0,1: these cards (installs mxnet-cu112 into .venv-gpu)"
+	@echo "  HOSTS=            machines that train each row together, such as localhost,other (ssh, same folder)"
 	@echo "  ROW=              one row by its id in experiments/table*.yaml"
 	@echo "  SEEDS=0  JOBS=    seeds, such as 0,1,2; rows trained at once on a CPU"
-	@echo "  PRETRAINED=       another backbone's .params instead of the shipped one"
+	@echo "  PRETRAINED=       another backbone's .params instead of the shipped one; resnet50_v1: download gluoncv's"
+	@echo "  BATCH=  STEPS=    others than the preset's"
+	@echo "  READERS=0         processes that read images ahead of training; 0: a thread"
+	@echo "  CHECKPOINT=200    steps between checkpoints; the same command goes on from the last one"
 	@echo "  FRESH=1           measure again what this machine has measured"
 	@echo "  PUBLISH=1         write the records into tables/results/"
 	@echo "  PYTHON=           the Python 3.8 to 3.11 to set up with"
@@ -41,13 +50,12 @@ table2: ## several input columns and fusion approaches
 table3: ## fast inference with spatial sparsity
 table4: ## residual units removed
 table5: ## ablation study; trains nothing that tables 1-4 do not
+ablations: ## what the paper mentions without a table: Eq. (3), Model A trained long
 
 $(TABLES): $(STAMP)
-	@$(RUN) experiments.measure --table $(@:table%=%) $(call option,DATA,data) $(call option,PRESET,preset) \
-	  $(call option,BUDGET,budget) $(call option,GPU,gpu) $(call option,ROW,row) $(call option,SEEDS,seeds) \
-	  $(call option,JOBS,jobs) $(call option,PRETRAINED,pretrained) $(call flag,FRESH,fresh) $(call flag,PUBLISH,publish)
+	@$(RUN) experiments.measure --table $(@:table%=%) $(OPTIONS)
 
-tables: $(STAMP)  ## write tables/table*.md from the published records alone
+tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
 
 test: $(STAMP)  ## run the tests, warnings as errors

@@ -1,6 +1,8 @@
 """Measure one training and write its record: the process that experiments/measure.py starts per row.
 
     python -m experiments.worker '{"network": {...}, "training": {...}, "data": ..., ...}'
+
+Of several workers on one training (repro/cluster.py), the first one measures and writes.
 """
 
 from __future__ import annotations
@@ -8,12 +10,19 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
+import shutil
 import signal
 import sys
+import threading
+import time
+from pathlib import Path
 
 from tqdm import tqdm
 
 from experiments.command import contexts, run
+from repro.cluster import ROLE
+from repro.files import locked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,55 +35,103 @@ class Job:
     data: str              # folder
     preset: str            # YAML file
     preset_name: str
+    changes: dict          # of the preset's recipe and budget, from the command line
     budget: str
+    label: str             # of the budget with the changes, for the record
     seed: int
     gpu: str
-    pretrained: str        # .params file
+    pretrained: str        # .params file, or a model zoo's name
     specification: str     # what makes two measurements the same; see experiments/measure.py
     command: str           # for the record
     results: str           # folder of records
+    runs: str              # folder of runs not yet finished
+    every: int             # steps between checkpoints
+    readers: int           # processes that read batches ahead
     slot: int = 0          # line of the progress bar
+
+    @property
+    def folder(self) -> Path:
+        """Where this training keeps its checkpoint and log until its record is written."""
+        return Path(self.runs) / self.specification[:16]
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended, however that ended."""
+    parent = os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def work(job: Job) -> None:
-    """Measure and write the record."""
+    """Measure and write the record, unless another process has done so while this one waited for it."""
+    if os.environ.get(ROLE):
+        _measure(job)
+        return
+    began = time.time()
+    with locked(job.folder.with_suffix(".lock"),
+                lambda: print(f"{job.name}: another process is at it; waiting", file=sys.stderr)):
+        done = job.folder.with_suffix(".done")
+        if not (done.exists() and done.stat().st_mtime > began):
+            _measure(job)
+            done.touch()
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _measure(job: Job) -> None:
     ctx = contexts(job.gpu)
     import cv2
 
-    from repro import imagenet, measure, parameters, records
+    from repro import imagenet, logs, measure, parameters, records
     from repro.data import open_dataset
-    from repro.presets import load_preset
+    from repro.presets import changed, load_preset
     from repro.rows import parse_network, parse_training
+    from repro.team import joined
+    from repro.training import Run, start_precision
 
     provenance = records.provenance(job.command)  # of the code that starts, whatever is committed meanwhile
     cv2.setNumThreads(1)  # decoding shares the cores with training
     network = parse_network(job.network, "job: network")
     training = parse_training(job.training, "job: training")
-    preset = load_preset(job.preset, job.preset_name)
+    preset = changed(load_preset(job.preset, job.preset_name), job.changes)
+    start_precision(preset.recipe, ctx)
     budget = preset.budget(job.budget)
     dataset = open_dataset(job.data)
     backbone = imagenet.load_backbone(job.pretrained) if training.pretrained else None
     steps = budget.steps if training.pretrained else budget.scratch_steps
-    shown = {"position": job.slot, "leave": False, "mininterval": 2}
+    team = joined(bool(os.environ.get(ROLE)))
+    shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": team.rank > 0}
+    here = Run(job.folder, job.specification, job.every, job.readers, team)
     with tqdm(total=steps, desc=job.name[-40:], unit="step", **shown) as bar:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update()
+            bar.update(step + 1 - bar.n)
 
         def progress(batches, total, what):
             return tqdm(batches, total=total, desc=what, unit="batch", **shown)
         measured, arrays = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report,
-                                           progress)
-    record = records.Record(network, training, dataset.name, job.preset_name, job.budget, job.seed,
+                                           progress, here)
+    if team.rank:
+        return
+    record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed,
                             recipe={"specification": job.specification, **dataclasses.asdict(preset.recipe)},
                             provenance=provenance, **measured)
-    parameters.save_arrays(records.record_path(job.results, record).with_suffix(".params"), arrays)
-    records.write_record(job.results, record)
+    path = records.record_path(job.results, record)
+    parameters.save_arrays(path.with_suffix(".params"), arrays)
+    lines = logs.read(job.folder / "log.jsonl")
+    logs.plot(lines, path.with_suffix(".png"), f"{dataset.name}, {job.name}, seed {job.seed}", training.p,
+              next((e["regions"] for e in measured["evaluations"].values()), None))
+    shutil.copyfile(job.folder / "log.jsonl", path.with_suffix(".jsonl"))
+    records.write_record(job.results, record)  # last: where it is, all is
 
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches experiments/measure.py too, which ends this process
+    end_with_parent()
     parser = argparse.ArgumentParser(prog="python -m experiments.worker", description=__doc__.split("\n")[0])
     parser.add_argument("job", type=json.loads, help="a Job as JSON")
     return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments))

@@ -1,4 +1,7 @@
-"""The training losses: softmax on the fused scores and on each column's own, online bootstrapping (Section 3.4)."""
+"""The training losses: softmax on the fused scores and on each column's own, online bootstrapping (Section 3.4).
+
+Legend: N images, K classes, h x w positions @1/4, T terms of the loss (the fused scores' and each column's own).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,32 @@ from typing import Optional
 from mxnet.gluon import nn
 
 IGNORE = 255  # label of pixels that count nowhere
+UNCOUNTED = 2.0  # stands for the probability of pixels that do not count: never among the smallest
+
+
+def _true(F, scores, labels, counted):
+    """scores (N, K, h, w), labels and counted (N, h, w) -> log p of the true class and valid, both (N, h, w)."""
+    # the classes last: softmax over a strided axis takes three times as long on a CPU
+    log_p = F.log_softmax(F.transpose(scores, (0, 2, 3, 1)), axis=-1)
+    valid = F.BlockGrad((labels != IGNORE) * counted)
+    return F.pick(log_p, labels * valid, axis=-1), valid
+
+
+def _probability(F, log_true, valid):
+    return F.BlockGrad(F.exp(log_true) * valid + UNCOUNTED * (1 - valid))
+
+
+class Hardest(nn.HybridBlock):
+    """The `keep` smallest probabilities of the true class in a batch: what online bootstrapping ranks by."""
+
+    def __init__(self, keep: int, **kwargs):
+        super().__init__(**kwargs)
+        self.keep = keep
+
+    def hybrid_forward(self, F, scores, labels, counted):
+        """As SoftmaxLoss takes them -> (keep,), ascending."""
+        p_true = _probability(F, *_true(F, scores, labels, counted))
+        return F.topk(F.reshape(p_true, (-1,)), k=self.keep, is_ascend=True, ret_typ="value")
 
 
 class SoftmaxLoss(nn.HybridBlock):
@@ -23,48 +52,83 @@ class SoftmaxLoss(nn.HybridBlock):
             raise ValueError("bootstrapping needs both threshold and keep")
         self.threshold, self.keep = threshold, keep
 
-    def hybrid_forward(self, F, scores, labels, counted):
-        """scores (N, K, h, w), labels (N, h, w), counted (N, h, w) of zeros and ones -> loss (1,).
+    def hybrid_forward(self, F, scores, labels, counted, ranked=None):
+        """scores (N, K, h, w), labels (N, h, w), counted (N, h, w) of zeros and ones -> loss (1,), pixels kept (1,).
 
-        A pixel counts where its label is not 255 and `counted` is 1. Without any such pixel the loss is 0.
+        A pixel counts where its label is not 255 and `counted` is 1. Without any such pixel the loss is 0. `ranked`
+        (1,) is the `keep`-th smallest probability, for a batch of which this is a part; by default this batch's own.
         """
-        # the classes last: softmax over a strided axis takes three times as long on a CPU
-        log_p = F.log_softmax(F.transpose(scores, (0, 2, 3, 1)), axis=-1)
-        valid = F.BlockGrad((labels != IGNORE) * counted)
-        log_true = F.pick(log_p, labels * valid, axis=-1)
+        log_true, valid = _true(F, scores, labels, counted)
         if self.threshold is not None:
-            p_true = F.BlockGrad(F.exp(log_true) * valid + 2 * (1 - valid))  # 2: never among the kept
-            smallest = F.topk(F.reshape(p_true, (-1,)), k=self.keep, is_ascend=True, ret_typ="value")
-            limit = F.broadcast_maximum(F.max(smallest), F.ones_like(F.max(smallest)) * self.threshold)
+            p_true = _probability(F, log_true, valid)
+            if ranked is None:
+                ranked = F.max(F.topk(F.reshape(p_true, (-1,)), k=self.keep, is_ascend=True, ret_typ="value"))
+            limit = F.broadcast_maximum(ranked, F.ones_like(ranked) * self.threshold)
             valid = valid * F.broadcast_lesser_equal(p_true, limit)
-        return -F.sum(log_true * valid) / F.broadcast_maximum(F.sum(valid), F.ones_like(F.sum(valid)))
+        kept = F.sum(valid)
+        return -F.sum(log_true * valid) / F.broadcast_maximum(kept, F.ones_like(kept)), kept
 
 
-class TrainingLoss(nn.HybridBlock):
-    """Softmax loss of the fused scores plus, with equal weight, of each column's own scores (Section 3.4; Figure 4).
+class _Terms(nn.HybridBlock):
+    """What TrainingLoss and HardestPixels share: which scores make a term, and over which pixels.
 
     columns   names of the network's outputs that are a column's own scores.
     spread    positions @1/4 along a region's side: the full column's own loss then counts computed regions only, as
               elsewhere ISCTF's full column has no features of its own (assumed); None: all pixels.
     """
 
-    def __init__(self, columns=(), spread: Optional[int] = None, threshold: Optional[float] = None,
-                 keep: Optional[int] = None, **kwargs):
+    def __init__(self, columns=(), spread: Optional[int] = None, **kwargs):
         super().__init__(**kwargs)
         self.columns, self.spread = tuple(columns), spread
         self.inputs = ("scores", *columns, *(("mask",) if spread else ()))  # the network's outputs that it takes
+
+    def terms(self, F, labels, inputs):
+        """labels (N, h, w) and the network's outputs `self.inputs` -> (scores, counted) of each term, fused first."""
+        named = dict(zip(self.inputs, inputs))
+        everywhere = F.ones_like(labels)
+        for name in ("scores", *self.columns):
+            counted = everywhere
+            if self.spread and name == "full":
+                counted = F.reshape_like(F.UpSampling(named["mask"], scale=self.spread, sample_type="nearest"), labels)
+            yield named[name], counted
+
+
+class HardestPixels(_Terms):
+    """The smallest probabilities of each term, by which the parts of one batch agree on one bootstrapping limit."""
+
+    def __init__(self, columns=(), spread: Optional[int] = None, keep: int = 1, **kwargs):
+        super().__init__(columns, spread, **kwargs)
+        with self.name_scope():
+            self.hardest = Hardest(keep)
+
+    def hybrid_forward(self, F, labels, *inputs):
+        """labels (N, h, w) and the network's outputs `self.inputs` -> (T, keep), ascending."""
+        return F.stack(*[self.hardest(scores, labels, counted) for scores, counted in self.terms(F, labels, inputs)])
+
+
+class TrainingLoss(_Terms):
+    """Softmax loss of the fused scores plus, with equal weight, of each column's own scores (Section 3.4; Figure 4).
+
+    columns, spread  see _Terms. threshold, keep: bootstrapping, of each term; see SoftmaxLoss.
+    part             whether a batch is trained on in parts: the loss then takes, last, the `keep`-th smallest
+                     probability of each term in the whole batch, (T,).
+    """
+
+    def __init__(self, columns=(), spread: Optional[int] = None, threshold: Optional[float] = None,
+                 keep: Optional[int] = None, part: bool = False, **kwargs):
+        super().__init__(columns, spread, **kwargs)
+        self.ranks = keep is not None and part
         with self.name_scope():
             self.softmax = SoftmaxLoss(threshold, keep)
 
     def hybrid_forward(self, F, labels, *inputs):
-        """labels (N, H/4, W/4) and the network's outputs `self.inputs` -> the total (1,), then the fused loss (1,)."""
-        named = dict(zip(self.inputs, inputs))
-        everywhere = F.ones_like(labels)
-        fused = self.softmax(named["scores"], labels, everywhere)
-        total = fused
-        for column in self.columns:
-            counted = everywhere
-            if self.spread and column == "full":
-                counted = F.reshape_like(F.UpSampling(named["mask"], scale=self.spread, sample_type="nearest"), labels)
-            total = total + self.softmax(named[column], labels, counted)
-        return total, fused
+        """labels (N, h, w), the network's outputs `self.inputs` -> terms (T,), the fused one first, and kept (T,).
+
+        The loss is the sum of the terms. Of a batch in parts, a term is the mean of the parts' weighted by `kept`.
+        """
+        ranked = inputs[-1] if self.ranks else None
+        losses = []
+        for index, (scores, counted) in enumerate(self.terms(F, labels, inputs)):
+            own = () if ranked is None else (F.slice_axis(ranked, axis=0, begin=index, end=index + 1),)
+            losses.append(self.softmax(scores, labels, counted, *own))
+        return F.concat(*[loss for loss, _ in losses], dim=0), F.concat(*[kept for _, kept in losses], dim=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from typing import Callable, Dict, Optional, Tuple
 
 import mxnet as mx
@@ -14,12 +13,12 @@ from repro.data import Dataset, read_image
 from repro.data.loader import Batches, evaluation_batches, majority_map
 from repro.errors import UserError
 from repro.inference import evaluate
-from repro.losses import TrainingLoss
+from repro.losses import HardestPixels, TrainingLoss
 from repro.metrics import Confusion
 from repro.parameters import arrays_of, assign, assign_backbones, parameters_of
 from repro.presets import Budget, Preset
 from repro.rows import Network, Training
-from repro.training import INITIAL, set_rates, train
+from repro.training import INITIAL, Run, set_rates, train
 
 EVALUATION_BATCH = 4
 
@@ -54,23 +53,27 @@ class Plan:
 
 
 def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, backbone: Optional[Dict] = None,
-                  report=lambda step, value: None):
+                  report=lambda step, value: None, run: Optional[Run] = None):
     """Build and train; returns (parameters by name, repro.training.Trained).
 
     backbone  a pre-trained column's values, for a row that is to start from them.
+    run       where to keep checkpoints and the log, and with whom to train.
     """
     recipe, training = plan.preset.recipe, plan.training
-    if recipe.batch % len(ctx):
-        raise UserError(f"batch {recipe.batch} does not divide among {len(ctx)} devices")
+    run = run or Run()
+    parts = len(ctx) * run.team.size
+    if recipe.batch % parts:
+        raise UserError(f"batch {recipe.batch} does not divide among {parts} devices")
     mx.random.seed(seed)
     np.random.seed(seed)
     settings = {"frozen": training.pretrained, "stops": recipe.stops}  # statistics of nothing cannot be frozen
     if training.selection == "sparse":
-        settings.update(k=None, sparsity=(training.p, training.lam, recipe.batch // len(ctx), training.equation))
+        settings.update(k=None, sparsity=(
+            training.p, training.lam * recipe.loss_scale, recipe.batch // parts, training.equation))
     network = plan.build(len(dataset.classes), plan.crop, **settings)
     network.initialize(INITIAL, ctx=ctx)
     network.hybridize(static_alloc=True, static_shape=True)
-    network(mx.nd.zeros((recipe.batch // len(ctx), 3, *plan.crop), ctx=ctx[0]))  # settles the deferred shapes
+    network(mx.nd.zeros((recipe.batch // parts, 3, *plan.crop), ctx=ctx[0]))  # settles the deferred shapes
     new = set(parameters_of(network))
     if training.pretrained:
         if backbone is None:
@@ -78,17 +81,21 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
         new -= set(assign_backbones(network, backbone, "the pre-trained backbone"))
     set_rates(network, recipe, new)
     columns = [name for name in network.outputs if name in ("quarter", "half", "full", "double")]
-    loss = TrainingLoss(columns, plan.region // 4 if plan.network.fusion == "isctf" else None,
-                        *((recipe.threshold, recipe.keep) if training.bootstrapping else ()))
-    loss.hybridize(static_alloc=True, static_shape=True)
+    spread = plan.region // 4 if plan.network.fusion == "isctf" else None
+    positions = recipe.batch * plan.crop[0] * plan.crop[1] // 16  # scores are at 1/4
+    keep = min(recipe.keep, positions)
+    hard = {"threshold": recipe.threshold, "keep": keep} if training.bootstrapping else {}
+    loss = TrainingLoss(columns, spread, **hard, part=parts > 1)
+    hardest = HardestPixels(columns, spread, min(keep, positions // parts)) if hard and parts > 1 else None
+    for block in (loss, hardest) if hardest else (loss,):
+        block.hybridize(static_alloc=True, static_shape=True)
     samples = dataset.train + (dataset.coarse if training.coarse else ())
     if training.coarse and not dataset.coarse:
         raise UserError(f"{dataset.name} has no coarsely labelled images, which this row trains on")
-    batches = Batches(samples, dataset.classes, recipe.batch, plan.crop, seed, scales=recipe.scales).iterate()
-    try:
-        trained = train(network, loss, batches, steps, recipe, ctx, report)
-    finally:
-        batches.close()
+    batches = Batches(samples, dataset.classes, recipe.batch, plan.crop, seed, scales=recipe.scales,
+                      part=(run.team.rank, run.team.size))
+    trained = train(network, loss, lambda start: batches.iterate(start, workers=run.readers), steps, recipe, ctx,
+                    report, run, hardest, lambda step: ", ".join(str(s.image) for s in batches.files_at(step)))
     return arrays_of(network), trained
 
 
@@ -111,7 +118,7 @@ def network_factory(plan: Plan, arrays: Dict, classes: int, inference: str, ctx)
 
 
 def inferences(network: Network, training: Training) -> Tuple[str, ...]:
-    """The ways in which a trained network is measured; "active" where training made the number of s > 0 mean something."""
+    """How a trained network is measured; "active" where training made the number of s > 0 mean something."""
     if not network.sparse:
         return ("whole",)
     return ("classic", "fast") + (("active",) if network.fusion == "isctf" and training.selection == "sparse" else ())
@@ -119,18 +126,17 @@ def inferences(network: Network, training: Training) -> Tuple[str, ...]:
 
 def measure(network: Network, training: Training, dataset: Dataset, preset: Preset, budget: Budget, seed: int, ctx,
             backbone: Optional[Dict] = None, report=lambda step, value: None,
-            progress=lambda batches, total, what: batches) -> Tuple[Dict, Dict]:
+            progress=lambda batches, total, what: batches, run: Optional[Run] = None) -> Tuple[Dict, Dict]:
     """Train and evaluate: (the measured part of a result record as plain values, the parameters by name).
 
     report    called after each training step with its number and loss.
     progress  wraps the `total` batches of an evaluation, to show how far it is.
+    run       as train_network's.
     """
-    began = time.time()
     classes = len(dataset.classes)
     plan = Plan(network, training, preset, read_image(dataset.train[0].image).shape[:2])
     steps = budget.steps if training.pretrained else budget.scratch_steps
-    arrays, trained = train_network(plan, dataset, steps, seed, ctx, backbone, report)
-    seconds = time.time() - began
+    arrays, trained = train_network(plan, dataset, steps, seed, ctx, backbone, report, run)
     samples = dataset.measured[:budget.images]
     evaluations = {}
     for inference in inferences(network, training):
@@ -142,7 +148,7 @@ def measure(network: Network, training: Training, dataset: Dataset, preset: Pres
         "steps": steps, "evaluations": evaluations, "majority": majority(dataset, samples),
         "scale": "x".join(map(str, plan.crop)), "width": f"{preset.width:g}",
         "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
-                  "seconds": round(seconds, 1)}}, arrays
+                  "seconds": round(trained.seconds, 1)}}, arrays
 
 
 def majority(dataset: Dataset, samples) -> Dict:

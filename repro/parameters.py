@@ -11,12 +11,12 @@ from repro.build import BACKBONES
 from repro.errors import UserError
 from repro.files import replacing
 
-TRAINING_ONLY = ("sparsity.q",)  # moving averages of the training graph, no part of the network
+AVERAGES = "sparsity.q"  # the moving averages of the training graph, no part of the network
 
 
 def parameters_of(network) -> Dict[str, mx.gluon.Parameter]:
     """The network's parameters by structural name, e.g. ``half_column.level2.0.conv1.weight``."""
-    return {name: p for name, p in network._collect_params_with_prefix().items() if name not in TRAINING_ONLY}
+    return {name: p for name, p in network._collect_params_with_prefix().items() if name != AVERAGES}
 
 
 def arrays_of(network) -> Dict[str, mx.nd.NDArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Optional, Tuple
 
 from repro import parsing
@@ -135,6 +135,23 @@ def _budgets(value, place) -> Dict[str, Budget]:
     if not isinstance(value, dict) or not value:
         raise UserError(f"{place}: {value!r} is not a mapping from a name to steps and images")
     return {parsing.text(name, place): _budget(budget, f"{place}: {name}") for name, budget in value.items()}
+
+
+CHANGES = ("batch", "steps")
+
+
+def changed(preset: Preset, changes: Dict[str, int]) -> Preset:
+    """`preset` with another batch, or other steps in every budget, as the command line gives them."""
+    for name, value in changes.items():
+        choice(name, CHANGES, "change of a preset")
+        _COUNT(value, name.upper())
+    if "steps" in changes:
+        steps = changes["steps"]
+        preset = replace(preset, budgets={name: replace(budget, steps=steps, scratch_steps=steps)
+                                          for name, budget in preset.budgets.items()})
+    if "batch" in changes:
+        preset = replace(preset, recipe=replace(preset.recipe, batch=changes["batch"]))
+    return preset
 
 
 def load_preset(path, name: str) -> Preset:

@@ -180,11 +180,16 @@ def read_record(path) -> Record:
     return from_dict(value, str(path))
 
 
+def record_files(root) -> Sequence[Path]:
+    """The files of records under the folder `root`, sorted; what a killed process left half written is none."""
+    return sorted(path for path in Path(root).glob("*/*.json") if not path.name.startswith("."))
+
+
 def load_records(root) -> Tuple[Record, ...]:
     """All records under the folder `root` (absent: none), by path; UserError for a measurement twice."""
     paths: Dict[Any, Path] = {}
     records = []
-    for path in sorted(Path(root).glob("*/*.json")):
+    for path in record_files(root):
         record = read_record(path)
         key = (record.group, record.network, record.training, record.seed)
         if key in paths:

@@ -100,8 +100,8 @@ class SparseTwoColumn(nn.HybridBlock):
     fast          fast inference (Figure 1): the full column's backbone runs on the k selected regions only.
     k             regions kept per image, those of the largest s; None: all with s > 0 (classic only).
     sparsity      the SparsityTerm of a training graph, or None.
-    stops         paths out of the half column that pass no gradient back to it, of STOPS (Figure 4's dashed lines, which
-                  the text does not name; assumed: none).
+    stops         paths out of the half column, of STOPS, that pass no gradient back to it (Figure 4's dashed lines;
+                  the text does not name them; assumed: none).
     """
 
     outputs = ("scores", "half", "full", "z2", "s", "mask")

@@ -119,7 +119,7 @@ def test_a_threshold_keeps_the_regions_above_zero():
 
 @pytest.mark.parametrize("stops, head", [((), True), (("sparse_head",), False), (("weights", "cross"), True)])
 def test_a_stopped_path_passes_no_gradient_to_the_half_column(stops, head):
-    """s alone has a gradient here: it reaches the half column's stem unless its path is stopped; forward is the same."""
+    """s alone has a gradient here: it reaches the half column's stem unless its path is stopped."""
     x = image(1, 128, 128)
     outputs = []
     for way in ((), stops):

@@ -1,0 +1,175 @@
+"""Runs that survive: stopped anywhere, killed with -9 too, and started again, they end as one that never stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import mxnet as mx
+import numpy as np
+import pytest
+from folders import write_png
+
+from experiments import measure as command
+from repro import checkpoints, logs, measure, parameters
+from repro.data import open_dataset
+from repro.errors import UserError
+from repro.minicity import write_minicity
+from repro.presets import load_preset
+from repro.rows import Column, Network, Training
+from repro.training import Run
+
+ROOT = Path(__file__).resolve().parent.parent
+BACKBONE = ROOT / "experiments" / "pretrained" / "minicity-quarter.params"
+CPU = [mx.cpu()]
+MODEL_A = Network("isctf", (Column(0.5, (1, 2, 4, 1)), Column(1.0, (1, 1, 2, 0))), 32, "optimised", 256)
+SPARSE = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=False, pretrained=True)
+SCRATCH = dataclasses.replace(SPARSE, pretrained=False)
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    """(a plan of Model A at 128x256, its data, the backbone)."""
+    root = tmp_path_factory.mktemp("data") / "city"
+    write_minicity(root, seed=5, size=(128, 256), train=5, val=2, coarse=0, progress=False)
+    preset = load_preset(ROOT / "experiments" / "presets" / "lite.yaml", "lite")
+    return preset, open_dataset(root), parameters.load(BACKBONE)
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name].asnumpy(), other[name].asnumpy(), err_msg=name)
+
+
+@pytest.mark.parametrize("training", (SPARSE, SCRATCH), ids=("frozen", "scratch"))
+def test_a_run_stopped_twice_ends_as_one_never_stopped(training, setting, tmp_path):
+    preset, dataset, backbone = setting
+    plan = measure.Plan(MODEL_A, training, preset, (128, 256))
+    whole, trained = measure.train_network(plan, dataset, 9, 0, CPU, backbone, run=Run(tmp_path / "whole", "a", 100))
+    for stop in (4, 7):  # behind the checkpoints of steps 3 and 6
+        def report(step, value, stop=stop):
+            if step + 1 == stop:
+                raise Stopped
+        with pytest.raises(Stopped):
+            measure.train_network(plan, dataset, 9, 0, CPU, backbone, report, Run(tmp_path / "parts", "a", 3))
+    begun = []
+    arrays, again = measure.train_network(plan, dataset, 9, 0, CPU, backbone, lambda step, value: begun.append(step),
+                                          Run(tmp_path / "parts", "a", 3))
+    assert begun[0] == 6
+    same(whole, arrays)
+    assert (again.loss_first, again.loss_last) == (trained.loss_first, trained.loss_last)
+    lines = [logs.read(tmp_path / name / "log.jsonl") for name in ("whole", "parts")]
+    assert lines[0] == lines[1] and [line["step"] for line in lines[0]] == list(range(1, 10))
+    assert 0 < lines[0][0]["q"] < 1 and 0 <= lines[0][0]["active"] <= 8
+
+
+def test_a_loss_that_is_not_finite_names_step_and_batch_and_keeps_the_last_checkpoint(setting, tmp_path):
+    preset, dataset, backbone = setting
+    run, recipe = Run(tmp_path, "a", 1), preset.recipe
+    wild, tame = (dataclasses.replace(preset, recipe=dataclasses.replace(recipe, learning_rate=rate, warmup=0, clip=None))
+                  for rate in (1e9, 1e-9))
+    measure.train_network(measure.Plan(MODEL_A, SPARSE, tame, (128, 256)), dataset, 1, 0, CPU, backbone, run=run)
+    before = run.checkpoint.read_bytes()
+    with pytest.raises(UserError) as error:
+        measure.train_network(measure.Plan(MODEL_A, SPARSE, wild, (128, 256)), dataset, 20, 0, CPU, backbone,
+                              run=dataclasses.replace(run, every=100))
+    message = str(error.value)
+    assert "the loss is" in message and "of 20" in message and message.count("leftImg8bit.png") == 2
+    assert run.checkpoint.read_bytes() == before
+
+
+def test_parameters_that_are_not_finite_are_never_saved(setting, tmp_path):
+    preset, _, _ = setting
+    network = measure.Plan(MODEL_A, SPARSE, preset, (128, 256)).build(19, (128, 256))
+    network.initialize()
+    network(mx.nd.zeros((1, 3, 128, 256)))
+    trainer = mx.gluon.Trainer(network.collect_params(), "sgd", update_on_kvstore=False)
+    own = parameters.parameters_of(network)
+    path = tmp_path / "checkpoint.params"
+    checkpoints.save(path, 1, "a", own, trainer, np.zeros(0, np.float32), [1.0], 0.0)
+    before = path.read_bytes()
+    own["weights.conv.bias"].set_data(mx.nd.array([0, float("nan")]))
+    with pytest.raises(UserError, match="weights.conv.bias is no longer finite after step 2"):
+        checkpoints.save(path, 2, "a", own, trainer, np.zeros(0, np.float32), [1.0, 1.0], 0.0)
+    assert path.read_bytes() == before
+    for damaged, words in ((before[:1000], "damaged"), (b"", "damaged"), (BACKBONE.read_bytes(), "not a checkpoint")):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=words):
+            checkpoints.restore(path, "a", own, trainer, CPU)
+    path.write_bytes(before)
+    with pytest.raises(UserError, match="of another run"):
+        checkpoints.restore(path, "b", own, trainer, CPU)
+
+
+def test_a_log_drops_what_is_done_again_and_half_a_line(tmp_path):
+    path = tmp_path / "log.jsonl"
+    log = logs.Log(path)
+    for step in (1, 2, 3):
+        log.add({"step": step})
+    log.close()
+    path.write_text(path.read_text() + '{"step": 4, "lo')
+    logs.Log(path, after=2).close()
+    assert [line["step"] for line in logs.read(path)] == [1, 2]
+    path.write_text('{"step": 1}\nsome words\n')
+    with pytest.raises(UserError, match="line 2 is not a step's"):
+        logs.read(path)
+
+
+def test_curves_are_drawn(tmp_path):
+    lines = [{"step": n, "loss": 1 / n, "total": 3 / n, "rate": 0.1, "q": 0.3, "active": 9.0} for n in range(1, 90)]
+    for name, chosen in (("sparse.png", lines), ("plain.png", [{**line, "q": None, "active": None} for line in lines])):
+        logs.plot(chosen, tmp_path / name, "title", 0.25, 32)
+        picture = cv2.imread(str(tmp_path / name))
+        assert picture.shape[1] == 1000 and picture.std() > 10
+
+
+@pytest.fixture()
+def street(tmp_path, monkeypatch):
+    """CamVid's layout with 64x128 images; results and runs go to a temporary folder."""
+    monkeypatch.setattr(command, "CACHE", tmp_path / "cache")
+    random = np.random.RandomState(0)
+    for split, count in (("train", 4), ("val", 1), ("test", 2)):
+        for i in range(count):
+            write_png(tmp_path / "street" / split / f"{i}.png", random.randint(0, 256, (64, 128, 3)).astype(np.uint8))
+            write_png(tmp_path / "street" / f"{split}annot" / f"{i}.png",
+                      random.randint(0, 12, (64, 128)).astype(np.uint8))
+    return tmp_path / "street"
+
+
+def worker(job):
+    return subprocess.Popen([sys.executable, "-W", "ignore", "-m", "experiments.worker",
+                             json.dumps(dataclasses.asdict(job))], cwd=ROOT, stderr=subprocess.DEVNULL,
+                            env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def test_a_row_killed_with_9_at_any_moment_ends_with_the_same_parameters(street, tmp_path):
+    given = command.parse(["--table", "1", "--data", str(street), "--row", "stride32", "--steps", "30",
+                           "--checkpoint", "4"])
+    job, = command.plan(given)
+    whole = dataclasses.replace(job, results=str(tmp_path / "whole"), runs=str(tmp_path / "whole-runs"))
+    assert worker(whole).wait() == 0
+    for moment in (3, 11, 22):
+        process, log = worker(job), job.folder / "log.jsonl"
+        while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= moment):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert not list(Path(job.results).glob("*/*.json"))
+    assert worker(job).wait() == 0
+    one, other = (next(Path(folder).glob("*/*.params")) for folder in (whole.results, job.results))
+    same(parameters.load(one), parameters.load(other))
+    assert list(command.finished([job])) == [job.specification]
+    assert not job.folder.exists() and one.with_suffix(".png").exists()
+    assert [line["step"] for line in logs.read(other.with_suffix(".jsonl"))] == list(range(1, 31))

@@ -1,0 +1,206 @@
+"""A batch divided among devices or processes is trained on as the whole: same parameters, to float error."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+from experiments import measure as command
+from experiments import schedule
+from repro import cluster, measure, parameters
+from repro.data import open_dataset
+from repro.errors import UserError
+from repro.losses import HardestPixels, TrainingLoss
+from repro.minicity import write_minicity
+from repro.presets import load_preset
+from repro.rows import Column, Network, Training
+from repro.training import start_precision
+
+ROOT = Path(__file__).resolve().parent.parent
+BACKBONE = ROOT / "experiments" / "pretrained" / "minicity-quarter.params"
+MODEL_A = Network("isctf", (Column(0.5, (1, 2, 4, 1)), Column(1.0, (1, 1, 2, 0))), 32, "optimised", 256)
+PLAIN = Training("sparse", 0.25, 0.001, bootstrapping=False, coarse=False, pretrained=True)
+HARD = dataclasses.replace(PLAIN, bootstrapping=True)
+STEPS = 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "city"
+    write_minicity(root, seed=5, size=(128, 256), train=6, val=2, coarse=0, progress=False)
+    return root
+
+
+@pytest.fixture(scope="module")
+def preset():
+    """Bootstrapping by rank binds: 5,000 of a batch's 8,192 pixels, whatever their probability."""
+    lite = load_preset(ROOT / "experiments" / "presets" / "lite.yaml", "lite")
+    return dataclasses.replace(lite, recipe=dataclasses.replace(lite.recipe, batch=4, keep=5000, threshold=0.01))
+
+
+def trained(folder, preset, training, ctx):
+    plan = measure.Plan(MODEL_A, training, preset, (128, 256))
+    return measure.train_network(plan, open_dataset(folder), STEPS, 0, ctx, parameters.load(BACKBONE))[0]
+
+
+def close(one, other, moved):
+    """Equal to float error: a thousandth of what training moved each array by, or 1e-5."""
+    assert one.keys() == other.keys()
+    for name in one:
+        a, b, start = (arrays[name].asnumpy() for arrays in (one, other, moved))
+        np.testing.assert_allclose(a, b, rtol=0, atol=max(1e-5, 1e-3 * np.abs(a - start).max()), err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def whole(folder, preset):
+    """{training: (parameters after STEPS on one device, and before)}."""
+    still = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, learning_rate=1e-12))
+    return {training: (trained(folder, preset, training, [mx.cpu()]), trained(folder, still, training, [mx.cpu()]))
+            for training in (PLAIN, HARD)}
+
+
+@pytest.mark.parametrize("training", (PLAIN, HARD), ids=("plain", "bootstrapping"))
+def test_two_devices_train_as_one(training, folder, preset, whole):
+    """Labels are ignored in unequal numbers in the two halves, which a mean of means would get wrong."""
+    one, start = whole[training]
+    close(one, trained(folder, preset, training, [mx.cpu(0), mx.cpu(1)]), start)
+
+
+def test_a_loss_scale_changes_nothing_but_the_backward_pass_the_sparsity_term_included(folder, preset, whole):
+    one, start = whole[PLAIN]
+    scaled = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, loss_scale=128.0))
+    close(one, trained(folder, scaled, PLAIN, [mx.cpu()]), start)
+
+
+def test_float16_is_for_gpus(preset):
+    recipe = dataclasses.replace(preset.recipe, precision="float16")
+    with pytest.raises(UserError, match="precision float16: for GPUs"):
+        start_precision(recipe, [mx.cpu()])
+
+
+def test_parts_of_a_batch_agree_on_the_rank_of_the_whole():
+    random = np.random.RandomState(0)
+    scores = [mx.nd.array(random.standard_normal((1, 3, 4, 4))) for _ in range(2)]
+    labels = [mx.nd.array(random.randint(0, 3, (1, 4, 4))) for _ in range(2)]
+    keep = 9
+    whole = TrainingLoss(threshold=0.01, keep=keep)
+    expected, kept = whole(mx.nd.concat(*labels, dim=0), mx.nd.concat(*scores, dim=0))
+    assert kept.asscalar() == keep
+    hardest = HardestPixels(keep=keep)
+    ranks = np.sort(np.concatenate([hardest(y, x).asnumpy() for x, y in zip(scores, labels)], axis=1), axis=1)
+    part = TrainingLoss(threshold=0.01, keep=keep, part=True)
+    losses, counts = zip(*(part(y, x, mx.nd.array(ranks[:, keep - 1])) for x, y in zip(scores, labels)))
+    assert sum(counts).asscalar() == keep
+    total = sum(loss * count for loss, count in zip(losses, counts)) / keep
+    assert total.asscalar() == pytest.approx(expected.asscalar(), rel=1e-5)
+
+
+@pytest.fixture()
+def job(folder, preset, tmp_path, monkeypatch):
+    """The job of one row of Table 4 with bootstrapping, at batch 4."""
+    monkeypatch.setattr(command, "CACHE", tmp_path / "cache")
+    text = (command.HERE / "presets" / "lite.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "lite.yaml"
+    path.write_text(text.replace("keep: 512", "keep: 5000").replace("threshold: 0.6", "threshold: 0.01"))
+    given = command.parse(["--table", "4", "--data", str(folder), "--row", "1120-1241", "--steps", str(STEPS),
+                           "--batch", "4", "--checkpoint", "2"])
+    job = next(job for job in command.plan(given) if job.training["bootstrapping"] and not job.training["coarse"])
+    return dataclasses.replace(job, preset=str(path))
+
+
+def test_two_workers_train_as_one(job, preset, whole):
+    """Two processes on this machine, dist_sync between them, each with half of every batch; bootstrapping is on."""
+    schedule.measure_all([job], 1, ["localhost", "localhost"])
+    one, start = whole[HARD]
+    path = next(Path(job.results).glob("*/*.params"))
+    close(one, parameters.load(path), start)
+
+
+def test_a_worker_that_dies_ends_the_run_with_a_word_and_a_checkpoint(job, capfd):
+    job = dataclasses.replace(job, changes={**job.changes, "steps": 100000})
+    killer = subprocess.Popen([sys.executable, "-c", f"""
+import glob, os, signal, time
+while not os.path.exists({str(job.folder / 'checkpoint.params')!r}):
+    time.sleep(0.05)
+for path in glob.glob('/proc/[0-9]*/environ'):
+    try:
+        words = open(path, 'rb').read().split(b'\\0')
+        line = open(path.replace('environ', 'cmdline'), 'rb').read()
+    except OSError:
+        continue
+    if b'DMLC_ROLE=worker' in words and {job.specification.encode()!r} in line:
+        os.kill(int(path.split('/')[2]), signal.SIGKILL)
+        break
+"""])
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"worker [12] of 2 on localhost ended \(killed by SIGKILL\); the same command "
+                                        "goes on from the last checkpoint"):
+        schedule.measure_all([job], 1, ["localhost", "localhost"])
+    killer.wait()
+    assert job.folder.joinpath("checkpoint.params").exists() and time.monotonic() - began < 120
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if job.specification in _read(path)]
+
+
+def _read(path):
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+@pytest.mark.parametrize("text, words", [("a,,b", "'' in 'a,,b'"), ("-oProxy=x", "is not a host"), ("a b", "'a b'")])
+def test_hosts_that_are_none(text, words):
+    with pytest.raises(UserError, match=words):
+        cluster.parse_hosts(text)
+
+
+def test_a_host_that_cannot_be_found_is_named():
+    with pytest.raises(UserError, match="HOSTS: no-such-host.invalid"):
+        cluster.Cluster(["true"], ["no-such-host.invalid"], {}, ROOT)
+
+
+def test_a_remote_worker_is_reached_over_ssh_with_its_environment(tmp_path, monkeypatch):
+    """A stand-in for ssh that runs the command here."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    out = tmp_path / "out"
+    code = f"import os; open({str(out)!r}, 'w').write(os.environ['A'] + os.getcwd())"
+    worker = cluster.Worker([sys.executable, "-c", code], "other", {"A": "x y"}, tmp_path)
+    worker.wait()
+    assert worker.poll() == 0 and out.read_text() == f"x y{tmp_path}"
+
+
+def test_float16_computes_convolutions_and_keeps_the_sparsity_term_in_float32():
+    """The training graph as MXNet's mixed precision makes it, in a process of its own, as it changes the operators."""
+    code = """
+import json
+import mxnet as mx
+from repro.build import build
+from repro.rows import Column, Network
+from repro.presets import load_preset
+from repro.training import start_precision
+import dataclasses
+recipe = dataclasses.replace(load_preset('experiments/presets/lite.yaml', 'lite').recipe, precision='float16')
+start_precision(recipe, [mx.gpu(0)])
+network = Network('isctf', (Column(0.5, (1, 1, 1, 1)), Column(1.0, (1, 1, 1, 0))), 32, 'optimised', 256)
+outputs = build(network, 5, 0.25, grid=(2, 2), region=64, sparsity=(0.25, 0.001, 2, 4))(mx.sym.var('data'))
+nodes = json.loads(mx.sym.Group(list(outputs)).tojson(remove_amp_cast=False))['nodes']
+for node in nodes:
+    if node['op'] in ('Convolution', 'IdentityAttachKLSparseReg'):
+        first = nodes[node['inputs'][0][0]]
+        print(node['op'], first['op'], first.get('attrs', {}).get('dtype'))
+"""
+    said = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.split("\n")
+    kinds = {line for line in said if line}
+    assert kinds == {"Convolution amp_cast float16", "IdentityAttachKLSparseReg amp_cast float32"}
