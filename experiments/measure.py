@@ -67,6 +67,7 @@ def plan(given) -> List[Job]:
     """One job per distinct training and seed of the chosen rows; their files are looked at first."""
     from repro import devices
     from repro.data import open_dataset
+    from repro.data.check import check_files
     from repro.presets import changed, load_preset
     from repro.rows import network_dict, training_dict, training_name
 
@@ -93,6 +94,9 @@ def plan(given) -> List[Job]:
         if skipped:
             print(f"{dataset.name} has no coarsely labelled images; left out: {', '.join(skipped)}")
         trainings = {name: pair for name, pair in trainings.items() if name not in skipped}
+    coarse = dataset.coarse if any(training.coarse for _, training in trainings.values()) else ()
+    check_files((*dataset.train, *coarse, *dataset.measured[:budget.images]), dataset.classes,
+                known=CACHE / "checked.json")
     label = "+".join([budget_name, *(f"{name}{value}" for name, value in changes.items())])
     jobs = []
     for name, (network, training) in trainings.items():

@@ -78,8 +78,8 @@ def test_a_run_stopped_twice_ends_as_one_never_stopped(training, setting, tmp_pa
 def test_a_loss_that_is_not_finite_names_step_and_batch_and_keeps_the_last_checkpoint(setting, tmp_path):
     preset, dataset, backbone = setting
     run, recipe = Run(tmp_path, "a", 1), preset.recipe
-    wild, tame = (dataclasses.replace(preset, recipe=dataclasses.replace(recipe, learning_rate=rate, warmup=0, clip=None))
-                  for rate in (1e9, 1e-9))
+    recipes = [dataclasses.replace(recipe, learning_rate=rate, warmup=0, clip=None) for rate in (1e9, 1e-9)]
+    wild, tame = (dataclasses.replace(preset, recipe=one) for one in recipes)
     measure.train_network(measure.Plan(MODEL_A, SPARSE, tame, (128, 256)), dataset, 1, 0, CPU, backbone, run=run)
     before = run.checkpoint.read_bytes()
     with pytest.raises(UserError) as error:

@@ -99,6 +99,15 @@ def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street
     assert str(street) not in json.dumps(record)  # no path of this machine in what may be published
 
 
+def test_a_damaged_file_is_named_before_anything_is_trained(street, capsys):
+    for number, folder in ((1, "trainannot"), (1, "test")):
+        path = street / folder / f"{number}.png"
+        path.write_bytes(path.read_bytes()[:60])
+    error = line(capsys, measure.main(["--table", "1", "--data", str(street), "--steps", "2"]))
+    assert str(street / "trainannot" / "1.png") in error and "2 " in error
+    assert not list(street.parent.rglob("*.params")) and not list(street.parent.rglob("log.jsonl"))
+
+
 def test_without_a_driver_gpu_is_one_sentence_and_asks_for_nothing_to_be_installed(monkeypatch):
     def missing(name, **settings):
         raise OSError(f"{name}: cannot open shared object file")
