@@ -97,6 +97,13 @@ def test_processes_do_not_load_mxnet(data):
         iterator.close()
 
 
+@pytest.mark.parametrize("script", ["worker", "pretrain", "reading"])
+def test_scripts_that_start_processes_do_not_load_mxnet_when_imported(script):
+    """The processes import them as their main module."""
+    code = f"import sys, experiments.{script}; sys.exit('mxnet' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_an_error_is_raised_at_its_step_as_the_same_line(tmp_path, workers):
     data = open_dataset(write_camvid(tmp_path))

@@ -1,0 +1,106 @@
+"""Measure how fast batches are read, beside the trainings that use them, and write tables/reading.md.
+
+    python -m experiments.reading [--data FOLDER] [--seconds 10]     measures: minicity, large scenes, a folder
+    python -m experiments.reading --render                           writes the page from what was measured
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import sys
+import time
+
+from experiments.command import HERE, run
+from experiments.measure import CACHE, RESULTS, data_folder
+from repro.data import open_dataset, read_image
+from repro.data.loader import Batches
+from repro.files import write_text
+from repro.presets import load_preset
+from repro.records import load_records, provenance
+from repro.rows import load_table
+from repro.tables.reading import CACHES, MODES, page, read_measured
+
+MEASURED, PAGE = RESULTS / "reading.json", RESULTS.parent / "reading.md"
+ROW = "isctf-sparse-p0.25-l0.001-r256"
+LARGE = 12  # scenes of 1024x2048: enough for batches, and quick to write
+MOST = 400  # images of a folder that are read
+
+
+def rate(batches: Batches, samples: int, warm: int, workers: int, seconds: float) -> float:
+    """Samples a second over `seconds`, two steps at least, after `warm` steps."""
+    iterator = batches.iterate(workers=workers)
+    try:
+        next(itertools.islice(iterator, warm, None))
+        began = time.monotonic()
+        for steps, _ in enumerate(iterator, 1):
+            spent = time.monotonic() - began
+            if steps > 1 and spent >= seconds:
+                return steps * samples / spent
+    finally:
+        iterator.close()
+
+
+def case(folder, name: str, seconds: float) -> dict:
+    """Measure the training set in `folder`, read as preset `name` reads it."""
+    from repro.measure import Plan
+
+    preset = load_preset(HERE / "presets" / f"{name}.yaml", name)
+    dataset = open_dataset(folder)
+    samples, batch = dataset.train[:MOST], preset.recipe.batch
+    size = read_image(samples[0].image).shape[:2]
+    crop = Plan(row().network, row().training, preset, size).crop
+    rates = {}
+    for cache in CACHES:
+        for workers, mode in enumerate(MODES):
+            batches = Batches(samples, dataset.classes, batch, crop, 0, scales=preset.recipe.scales,
+                              cache_bytes=sys.maxsize if cache == "all" else 0)
+            print(f"{dataset.name}, {name}: {mode}, kept decoded: {cache}", file=sys.stderr)
+            value = rate(batches, batch, -(-len(samples) // batch), workers, seconds)
+            rates.setdefault(cache, {})[mode] = float(f"{value:.4g}")
+    return {"data": dataset.name, "preset": name, "samples": len(samples), "size": "{}x{}".format(*size),
+            "crop": "{}x{}".format(*crop), "batch": batch, "rates": rates}
+
+
+def row():
+    """The row whose trainings stand beside."""
+    return next(one for one in load_table(HERE / "table3.yaml") if one.id == ROW)
+
+
+def measure(data: str, seconds: float) -> dict:
+    """Measure minicity, the folder `data` if one is given, and large scenes."""
+    import cv2
+
+    from repro.minicity import write_minicity
+
+    cv2.setNumThreads(1)  # as in training
+    origin = provenance("", os.cpu_count())  # of the code that starts, whatever is committed meanwhile
+    lite = load_preset(HERE / "presets" / "lite.yaml", "lite")
+    cases = [case(data_folder(name, lite)[0], "lite", seconds) for name in ["minicity"] + ([data] if data else [])]
+    origin["command"] = "python -m experiments.reading" + (f" --data /path/to/{cases[1]['data']}" if data else "")
+    large = CACHE / "data" / f"minicity-1024x2048-{LARGE}"
+    write_minicity(large, size=(1024, 2048), train=LARGE, val=1, coarse=0)
+    return {"seconds": seconds, "cases": [*cases, case(large, "paper", seconds)], "provenance": origin}
+
+
+def write(given) -> None:
+    """Measure unless only the page is asked for; write the page and print its path."""
+    if not given.render:
+        write_text(MEASURED, json.dumps(measure(given.data, given.seconds), indent=1) + "\n")
+    write_text(PAGE, page(read_measured(MEASURED), row(), load_records(RESULTS)))
+    print(os.path.relpath(PAGE))
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.reading", description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="", help="a folder in Cityscapes' or CamVid's layout, read as well")
+    parser.add_argument("--seconds", type=float, default=10, help="of each measurement (default %(default)s)")
+    parser.add_argument("--render", action="store_true", help="write the page from what was measured before")
+    return run(write, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
