@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import Dict
 
 import mxnet as mx
+from mxnet.gluon.model_zoo import vision
 
-from repro.errors import UserError
+from repro.errors import UserError, choice
 from repro.parameters import load
 
+NAMES = ("resnet50_v1",)  # what `model_file` downloads
 UNITS = (3, 4, 6, 3)  # of levels 2 to 5
 # a unit's convolution and norm in the model zoo's `body` (ReLUs stand between) and their name here
 BODY = ((0, 1, "conv1"), (3, 4, "conv2"), (6, 7, "conv3"))
@@ -44,7 +47,35 @@ def from_model_zoo(arrays: Dict[str, mx.nd.NDArray], source: str = "weights") ->
     return result
 
 
+def model_file(name: str) -> str:
+    """The .params file of gluoncv's pre-trained `name`, one of NAMES; downloaded unless this machine has it.
+
+    It is kept in $MXNET_HOME/models, by default ~/.mxnet/models, and gluoncv checks its hash. UserError where it cannot
+    be had.
+    """
+    from gluoncv.model_zoo.model_store import get_model_file  # it takes seconds, which only a download is worth
+
+    choice(name, NAMES, "PRETRAINED")
+    try:
+        return get_model_file(name, tag=True)
+    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:  # no network, no such page, another hash
+        raise UserError(f"PRETRAINED: {name} could not be downloaded ({type(error).__name__}); where there is no "
+                        f"network, give the .params file of gluoncv's or Gluon's {name}") from None
+
+
+def _with_dots(path) -> Dict[str, mx.nd.NDArray]:
+    """Values under the names of MXNet 1.2 and before (``stage1_conv0_weight``), by those since (``features.4...``)."""
+    network = vision.resnet50_v1()
+    try:
+        network.load_parameters(str(path))
+    except (AssertionError, ValueError):
+        raise UserError(f"weights {path}: not a resnet50_v1 of the model zoo") from None
+    return {name: value.data() for name, value in network._collect_params_with_prefix().items()}
+
+
 def load_backbone(path) -> Dict[str, mx.nd.NDArray]:
     """A backbone's values under a column's own names: from `make pretrain`, or of the model zoo's resnet50_v1."""
     arrays = load(path)
+    if "conv0_weight" in arrays:
+        arrays = _with_dots(path)
     return from_model_zoo(arrays, f"weights {path}") if is_model_zoo(arrays) else arrays
