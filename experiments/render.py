@@ -1,4 +1,4 @@
-"""Write tables/table1.md to table5.md and the README's short table from the committed records."""
+"""Write tables/*.md and the README's short table from the committed records."""
 
 from __future__ import annotations
 
@@ -11,35 +11,53 @@ from repro.files import write_text
 from repro.parsing import read_yaml
 from repro.records import load_records
 from repro.rows import load_table
-from repro.tables import page
+from repro.tables import ABLATIONS, claims_page, page, with_counterparts
 from repro.tables.headline import headline, with_headline
 
 ROOT = HERE.parent
+CLAIMS = "claims"
 NUMBERS = (1, 2, 3, 4, 5)
+PAGES = {**{str(number): f"table{number}" for number in NUMBERS}, ABLATIONS: ABLATIONS, CLAIMS: CLAIMS}
 
 
-def sources(number: int):
-    """What table `number` is rendered from: its rows, the paper's figures, costs, published records."""
-    rows = load_table(HERE / f"table{number}.yaml")
-    paper = read_yaml(HERE / "published.yaml")[f"table{number}"]
-    return rows, paper, {row.id: row_cost(row) for row in rows}, load_records(ROOT / "tables" / "results")
+def table_rows(name: str):
+    """The rows of experiments/<name>.yaml; the ablations with the rows of Table 3 that they are compared with."""
+    rows = load_table(HERE / f"{name}.yaml")
+    return with_counterparts(rows, load_table(HERE / "table3.yaml")) if name == ABLATIONS else rows
 
 
-def render(number: int, local: bool = False) -> str:
-    """The text of table `number`; with `local` also what this machine measured and did not publish."""
-    return page(number, *sources(number), load_records(ROOT / ".cache" / "results") if local else ())
+def published_records():
+    """What tables/ is rendered from."""
+    return load_records(ROOT / "tables" / "results")
+
+
+def sources(name: str):
+    """What the page of experiments/<name>.yaml is rendered from: rows, the paper's figures, costs, records."""
+    rows = table_rows(name)
+    paper = read_yaml(HERE / "published.yaml")[name]
+    return rows, paper, {row.id: row_cost(row) for row in rows}, published_records()
+
+
+def render(chosen: str, local: bool = False) -> str:
+    """The text of a page of PAGES; with `local` also what this machine measured and did not publish (not in claims)."""
+    if chosen == CLAIMS:
+        tables = {name: table_rows(name) for name in PAGES.values() if name != CLAIMS}
+        costs = {row.id: row_cost(row) for row in tables["table5"]}
+        return claims_page(tables, read_yaml(HERE / "published.yaml"), costs, published_records())
+    own = load_records(ROOT / ".cache" / "results") if local else ()
+    return page(ABLATIONS if chosen == ABLATIONS else int(chosen), *sources(PAGES[chosen]), own)
 
 
 def readme() -> str:
     """The README's text with its short table rendered anew."""
-    return with_headline((ROOT / "README.md").read_text(encoding="utf-8"), headline(*sources(5)))
+    return with_headline((ROOT / "README.md").read_text(encoding="utf-8"), headline(*sources("table5")))
 
 
 def write_tables(given) -> None:
-    """Write the chosen tables and print their paths."""
-    for number in (given.table,) if given.table else NUMBERS:
-        path = ROOT / "tables" / f"table{number}.md"
-        write_text(path, render(number, given.local))
+    """Write the chosen pages and print their paths."""
+    for chosen in (given.table,) if given.table else PAGES:
+        path = ROOT / "tables" / f"{PAGES[chosen]}.md"
+        write_text(path, render(chosen, given.local))
         print(path.relative_to(ROOT))
     if not given.table:
         write_text(ROOT / "README.md", readme())
@@ -48,7 +66,7 @@ def write_tables(given) -> None:
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m experiments.render", description=__doc__)
-    parser.add_argument("--table", type=int, choices=NUMBERS, help="one table (default: all)")
+    parser.add_argument("--table", choices=tuple(PAGES), help="one page (default: all)")
     parser.add_argument("--local", action="store_true", help="add what this machine measured itself")
     return run(write_tables, parser.parse_args(arguments))
 

@@ -1,48 +1,19 @@
+"""Tables 1-5 as pages, and that the committed pages are their rendering."""
+
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from made_up import PROVENANCE, made_up
+from pages import COSTS, PAPER, ROWS, all_records, cells, shown
 
-from experiments.render import ROOT, readme, render
+from experiments.measure import ROWS as ROWS_MEASURED
+from experiments.render import PAGES, ROOT, main, readme, render
 from repro.errors import UserError
-from repro.parsing import read_yaml
-from repro.rows import load_table
 from repro.tables import MARKER, giga, page, published_part, reduction
 from repro.tables.headline import with_headline
 from repro.tables.markdown import markdown_table
-
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-ROWS = {n: load_table(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}
-PAPER = read_yaml(EXPERIMENTS / "published.yaml")
-# Stand-ins for the counted costs: the printed figures themselves, 77.0 where Table 5 prints none.
-COSTS = {
-    n: {
-        row.id: (round(float(PAPER[f"table{n}"]["rows"][row.id]["calc"] or 77) * 1e9), 10**12)
-        for row in ROWS[n]
-    }
-    for n in ROWS
-}
-
-
-def cells(text):
-    """{header: [cells]} of the last markdown table in `text`."""
-    lines = [line.strip("|\n").split(" | ") for line in text.split("\n\n")[-1].splitlines()]
-    header, _, *body = [[cell.strip() for cell in line] for line in lines]
-    assert {len(line) for line in body} == {len(header)} and len(set(header)) == len(header)
-    return {name: [line[i] for line in body] for i, name in enumerate(header)}
-
-
-def shown(number, published=(), local=()):
-    return page(number, ROWS[number], PAPER[f"table{number}"], COSTS[number], published, local)
-
-
-def all_records(number, **changes):
-    return [
-        made_up(row, training=training, **changes) for row in ROWS[number] for _, training in row.trainings
-    ]
 
 
 @pytest.mark.parametrize("number", sorted(ROWS))
@@ -275,17 +246,27 @@ def test_a_readme_without_markers_is_said():
         with_headline("# no place for it", "| table |")
 
 
-@pytest.mark.parametrize("number", sorted(ROWS))
-def test_committed_table_is_its_rendering(number):
+@pytest.mark.parametrize("chosen", sorted(PAGES))
+def test_committed_page_is_its_rendering(chosen):
     """Below MARKER a working copy may hold this machine's own figures, which are never committed."""
-    committed = (ROOT / "tables" / f"table{number}.md").read_bytes().decode("utf-8")
-    assert committed.split(f"\n{MARKER}\n")[0] == render(number)
+    committed = (ROOT / "tables" / f"{PAGES[chosen]}.md").read_bytes().decode("utf-8")
+    assert committed.split(f"\n{MARKER}\n")[0] == render(chosen)
+
+
+def test_every_table_that_is_measured_has_a_page():
+    assert set(ROWS_MEASURED) < set(PAGES)
+
+
+def test_a_page_that_there_is_not_is_said(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--table", "6"])
+    assert stopped.value.code == 2 and "ablations" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", sorted(ROWS))
 def test_counted_costs_are_the_papers(number):
     """Every Calc. cell, and Table 5's percentages, as printed; the paper has none for two rows."""
-    printed = cells(render(number))
+    printed = cells(render(str(number)))
     names = ["Calc."] + (["Calc. Δ", "Calc. Overall Δ"] if number == 5 else [])
     for name in names:
         told = [pair for pair in zip(printed[f"{name} paper"], printed[f"{name} ours"]) if pair[0] != "-"]

@@ -1,22 +1,25 @@
-"""The columns of the five tables: configuration, the paper's figures, ours."""
+"""The columns of the tables: configuration, the paper's figures, ours."""
 
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, Decimal
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from repro.records import Record, find
 from repro.rows import HEIGHT, WIDTH, Network, Row, Training
+from repro.tables.groups import NO_COARSE, Group
 from repro.tables.markdown import Column
 
 RESNET50 = (3, 4, 6, 3)
 NONE, NOT_MEASURED, TICK = "-", "not measured", "✓"
+ABLATIONS = "ablations"  # the page of experiments/ablations.yaml: Eq. (3) beside Eq. (4), not in the paper's tables
 ABLATION_BASE = "max"  # the row that Table 5's overall differences are to
 METRICS = (("Pixel acc.", "pixel_acc"), ("Mean acc.", "mean_acc"), ("Mean IoU", "mean_iou"))
 EXTRAS = (("Mean IoU + bs.", "bootstrapping"), ("Mean IoU + coarse", "coarse"))  # Table 4
 DELTAS = (("Δ", "delta"), ("Overall Δ", "overall"))  # Table 5
 
-Paper = Mapping[str, Mapping[str, Any]]  # row id -> the paper's figures
+Table = Union[int, str]  # 1 to 5, or ABLATIONS
+Paper = Mapping[str, Mapping[str, Any]]  # row id -> the paper's figures; empty for the ablations
 Costs = Mapping[str, Tuple[int, int]]  # row id -> multiply-adds: (paper's convention, true)
 
 
@@ -35,9 +38,10 @@ def reduction(new: str, old: str) -> str:
     return f"{change.quantize(Decimal('0.1'), rounding=ROUND_DOWN):+}%"
 
 
-def configuration(number: int, rows: Sequence[Row]) -> List[Column]:
-    """What tells the rows of table `number` apart, as the paper's left-hand columns print it."""
-    return {1: _dilations, 2: _inputs, 3: _sparsity, 4: _units, 5: _approach}[number](rows)
+def configuration(table: Table, rows: Sequence[Row]) -> List[Column]:
+    """What tells the rows of a table apart, as the paper's left-hand columns print it."""
+    kinds = {1: _dilations, 2: _inputs, 3: _sparsity, 4: _units, 5: _approach, ABLATIONS: _equations}
+    return kinds[table](rows)
 
 
 def _column(header: str, rows: Sequence[Row], cell) -> Column:
@@ -78,6 +82,13 @@ def _sparsity(rows: Sequence[Row]) -> List[Column]:
     ]
 
 
+def _equations(rows: Sequence[Row]) -> List[Column]:
+    approach, p, lam, _, region, kept = _sparsity(rows)
+    return [approach, _column("Equation", rows, lambda row: f"({row.training.equation})"), p, lam, region, kept,
+            _column("Bootstrapping", rows, lambda row: _tick(row.training.bootstrapping)),
+            _column("Pre-trained", rows, lambda row: _tick(row.training.pretrained))]
+
+
 def _units(rows: Sequence[Row]) -> List[Column]:
     def removed(row, index):
         gone = sum(RESNET50) - sum(row.network.columns[index].units)
@@ -108,6 +119,22 @@ def _values(
     return [record.evaluations[inference][key] for record in found if inference in record.evaluations]
 
 
+def computed(table: Table, rows: Sequence[Row], groups: Sequence[Group]) -> List[Column]:
+    """Table 3's "Computed" for each group that was measured on another grid of regions than the paper's."""
+    columns = []
+    for group in groups if table in (3, ABLATIONS) else ():
+        pairs = []
+        for row in rows:
+            k, regions = (
+                _values(group.records, row.network, row.training, row.inference, key) for key in ("k", "regions")
+            )
+            pairs.append((k[0], regions[0]) if k else None)
+        if any(pair and pair[1] != row.network.regions for row, pair in zip(rows, pairs)):
+            cells = ["{}/{}".format(*pair) if pair else NOT_MEASURED for pair in pairs]
+            columns.append((f"Computed{group.suffix}", cells))
+    return columns
+
+
 def spread(values: Sequence[float]) -> str:
     """Percentages as one cell: the value, or mean ± half the range (n seeds)."""
     if not values:
@@ -121,13 +148,15 @@ def _printed(value, form: str = "{:.2f}") -> str:
     return NONE if value is None else form.format(value)
 
 
-def paper_accuracies(number: int, rows: Sequence[Row], paper: Paper) -> Dict[str, Column]:
-    """The paper's accuracy columns by name, with Table 4's and Table 5's own."""
+def paper_accuracies(table: Table, rows: Sequence[Row], paper: Paper) -> Dict[str, Column]:
+    """The paper's accuracy columns by name, with Table 4's and Table 5's own; none where it has no figures."""
+    if not paper:
+        return {}
     columns = {
         name: _column(f"{name} paper", rows, lambda row, k=key: _printed(paper[row.id][k]))
-        for name, key in METRICS + (EXTRAS if number == 4 else ())
+        for name, key in METRICS + (EXTRAS if table == 4 else ())
     }
-    if number == 5:
+    if table == 5:
         columns.update(
             {
                 name: _column(f"{name} paper", rows, lambda row, k=key: _printed(paper[row.id][k], "{}"))
@@ -137,38 +166,41 @@ def paper_accuracies(number: int, rows: Sequence[Row], paper: Paper) -> Dict[str
     return columns
 
 
-def our_accuracies(
-    number: int, rows: Sequence[Row], records: Sequence[Record], suffix: str
-) -> Dict[str, Column]:
-    """Measured accuracy columns of one group of records by name; headers end in "ours" and `suffix`."""
+def our_accuracies(table: Table, rows: Sequence[Row], group: Group) -> Dict[str, Column]:
+    """Measured accuracy columns of one group of records by name; headers end in "ours" and its suffix.
 
-    def own(row, key):
-        return _values(records, row.network, row.training, row.inference, key)
+    A training on coarse labels is "-" for data that has none.
+    """
 
-    def extra(row, name):
-        training = dict(row.extra).get(name)
-        return (
-            spread(_values(records, row.network, training, row.inference, "mean_iou")) if training else NONE
-        )
+    def impossible(training):
+        return training is None or (training.coarse and group.key[0] in NO_COARSE)
+
+    def values(row, key, training):
+        return [] if impossible(training) else _values(group.records, row.network, training, row.inference, key)
+
+    def cell(row, key, training):
+        return NONE if impossible(training) else spread(values(row, key, training))
 
     def header(name):
-        return f"{name} ours{suffix}"
+        return f"{name} ours{group.suffix}"
 
     columns = {
-        name: _column(header(name), rows, lambda row, k=key: spread(own(row, k))) for name, key in METRICS
+        name: _column(header(name), rows, lambda row, k=key: cell(row, k, row.training)) for name, key in METRICS
     }
-    if number == 4:
+    if table == 4:
         columns.update(
-            {name: _column(header(name), rows, lambda row, k=key: extra(row, k)) for name, key in EXTRAS}
+            {
+                name: _column(header(name), rows, lambda row, k=key: cell(row, "mean_iou", dict(row.extra).get(k)))
+                for name, key in EXTRAS
+            }
         )
-    if number == 5:
-        means = [
-            sum(values) / len(values) if values else None for values in (own(row, "mean_iou") for row in rows)
-        ]
+    if table == 5:
+        measured = [values(row, "mean_iou", row.training) for row in rows]
+        means = [sum(one) / len(one) if one else None for one in measured]
         for name, references in zip((name for name, _ in DELTAS), _references(rows)):
             cells = [
-                NONE if reference is None else _difference(mean, means[reference])
-                for mean, reference in zip(means, references)
+                NONE if reference is None or impossible(row.training) else _difference(mean, means[reference])
+                for row, mean, reference in zip(rows, means, references)
             ]
             columns[name] = header(name), cells
     return columns
@@ -185,14 +217,12 @@ def _difference(new: Optional[float], old: Optional[float]) -> str:
     return NOT_MEASURED if new is None or old is None else f"{new - old:+.2f}"
 
 
-def calculations(number: int, rows: Sequence[Row], paper: Paper, costs: Costs) -> List[Column]:
+def calculations(table: Table, rows: Sequence[Row], paper: Paper, costs: Costs) -> List[Column]:
     """Calc. paper, ours (the paper's convention), Table 5's percentages, true (shortcuts counted)."""
     ours = [giga(costs[row.id][0]) for row in rows]
-    columns = [
-        _column("Calc. paper", rows, lambda row: _printed(paper[row.id]["calc"], "{}g")),
-        ("Calc. ours", [f"{text}g" for text in ours]),
-    ]
-    if number == 5:
+    columns = [_column("Calc. paper", rows, lambda row: _printed(paper[row.id]["calc"], "{}g"))] if paper else []
+    columns += [("Calc. ours", [f"{text}g" for text in ours])]
+    if table == 5:
         for (name, key), references in zip(DELTAS, _references(rows)):
             cells = [
                 NONE if reference is None or ours[reference] == text else reduction(text, ours[reference])

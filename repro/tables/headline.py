@@ -8,8 +8,8 @@ from repro.errors import UserError
 from repro.records import Record
 from repro.rows import Row
 from repro.tables.columns import Costs, calculations, configuration, our_accuracies, paper_accuracies
+from repro.tables.groups import MAIN, Group
 from repro.tables.markdown import markdown_table
-from repro.tables.render import MAIN
 
 BEGIN, END = "<!-- headline: written by `make tables` -->\n", "<!-- end of headline -->"
 HEADERS = {"Mean IoU paper": "Mean IoU, paper (Cityscapes)", "Mean IoU ours": "Mean IoU, ours (minicity, lite)",
@@ -18,8 +18,8 @@ HEADERS = {"Mean IoU paper": "Mean IoU, paper (Cityscapes)", "Mean IoU ours": "M
 
 def headline(rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs, records: Sequence[Record]) -> str:
     """Table 5 in five columns, from the rows, published figures, costs and records of its page."""
-    ours = [record for record in records if record.group == MAIN]
-    columns = [*paper_accuracies(5, rows, paper["rows"]).values(), *our_accuracies(5, rows, ours, "").values(),
+    ours = Group(MAIN, False, tuple(record for record in records if record.group == MAIN))
+    columns = [*paper_accuracies(5, rows, paper["rows"]).values(), *our_accuracies(5, rows, ours).values(),
                *calculations(5, rows, paper["rows"], costs)]
     chosen = [(HEADERS[name], cells) for name, cells in columns if name in HEADERS]
     return markdown_table(configuration(5, rows) + chosen, 1)
