@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS
 export PYTHON DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED OUT BATCH STEPS READERS CHECKPOINT
-export TABLE EXTRA SPLIT WEIGHTS
+export TABLE EXTRA SEED SPLIT WEIGHTS
 
 TABLES := table1 table2 table3 table4 table5 ablations
 OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
@@ -58,9 +58,9 @@ $(TABLES): $(STAMP)
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
 
-submit: $(STAMP)  ## label a split with a trained row for Cityscapes' evaluation server: TABLE= ROW= EXTRA= SPLIT= OUT= ZIP=
-	@$(RUN) experiments.submit $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET SPLIT WEIGHTS OUT GPU,\
-	  $(call option,$(v),$(call lower,$(v)))) $(call option,SEEDS,seed) $(call flag,ZIP,zip)
+submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
+	@$(RUN) experiments.submit $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET SEED SPLIT WEIGHTS OUT GPU,\
+	  $(call option,$(v),$(call lower,$(v)))) $(call flag,ZIP,zip)
 
 reading: $(STAMP)  ## measure how fast images are read, beside how fast they are trained on
 	@$(RUN) experiments.reading $(call option,DATA,data)

@@ -52,9 +52,13 @@ def chosen_rows(table: str, row: str):
 
 
 def backbone(given, preset, rows) -> Tuple[str, str]:
-    """PRETRAINED, and what identifies its values."""
+    """PRETRAINED's file, and what identifies its values."""
+    from repro.imagenet import NAMES, model_file
+
     path = Path(given.pretrained).expanduser().absolute()
     if any(training.pretrained for row in rows for _, training in row.trainings):
+        if given.pretrained in NAMES and not path.is_file():
+            path = Path(model_file(given.pretrained))  # asked for by name: downloaded once, its hash checked
         if not path.is_file():
             raise UserError(f"PRETRAINED: {given.pretrained}: no such file; `make pretrain` makes one of quarter width")
         if path == PRETRAINED and preset.width != 0.25:
