@@ -57,6 +57,7 @@ $(TABLES): $(STAMP)
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
+	@$(RUN) experiments.reading --render
 
 submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
 	@$(RUN) experiments.submit $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET SEED SPLIT WEIGHTS OUT GPU,\
