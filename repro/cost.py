@@ -1,14 +1,16 @@
 """Multiply-adds of a network, counted by walking its traced graph: nothing is run and no activation allocated.
 
-The paper's convention, derived from its tables: one multiply-add is 1; convolutions only, their biases and everything
-else uncounted; the projection shortcuts of ResNet-50 are not counted either. `true` counts those too. Fixed bilinear
-up-sampling is not counted in either.
+The paper's convention, derived from its tables: one multiply-add is 1; layers of learned kernels only (convolutions, in
+the paper's networks), their biases and everything else uncounted; the projection shortcuts of ResNet-50 are not counted
+either. `true` counts those too. Neither counts up-sampling by a fixed kernel, nor what depends on parameters alone (a
+folded batch norm), which has no image in it. The graph is to be the network's own, before an engine rewrites it.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from ast import literal_eval
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -19,46 +21,63 @@ import mxnet as mx
 from repro.build import build
 from repro.rows import HEIGHT, WIDTH, Row
 
-SHORTCUT = "shortcut"  # in the name of every projection shortcut's convolution
+# In the name of a projection shortcut's convolution: this project's networks, gluoncv's ResNets for segmentation.
+SHORTCUT = re.compile(r"shortcut|_down\d+_")
 
 
 @dataclass(frozen=True)
 class Count:
-    """Multiply-adds of one convolution."""
+    """Multiply-adds of one layer."""
 
     name: str
     multiply_adds: int
 
     @property
     def shortcut(self) -> bool:
-        return SHORTCUT in self.name
+        return SHORTCUT.search(self.name) is not None
 
 
-def convolution(attributes: Dict[str, str], inputs: Sequence[Tuple[int, ...]], output: Tuple[int, ...]) -> int:
+Shapes = Sequence[Tuple[int, ...]]
+Counter = Callable[[Dict[str, str], Shapes, Tuple[int, ...]], int]
+
+
+def convolution(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
     """Output elements times what each sums over: input channels of its group x kernel area."""
     kernel = math.prod(literal_eval(attributes["kernel"]))
     return math.prod(output) * inputs[0][1] // int(attributes.get("num_group", "1")) * kernel
 
 
-def nothing(attributes: Dict[str, str], inputs: Sequence[Tuple[int, ...]], output: Tuple[int, ...]) -> int:
+def deconvolution(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
+    """Input elements times what each is added to: output channels of its group x kernel area (cropped or not)."""
+    kernel = math.prod(literal_eval(attributes["kernel"]))
+    return math.prod(inputs[0]) * output[1] // int(attributes.get("num_group", "1")) * kernel
+
+
+def fully_connected(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
+    """Output elements times the values that each sums over."""
+    return math.prod(output) * inputs[1][1]
+
+
+def nothing(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
     """An operator that the convention leaves uncounted."""
     return 0
 
 
-Counter = Callable[[Dict[str, str], Sequence[Tuple[int, ...]], Tuple[int, ...]], int]
-OPERATORS: Dict[str, Counter] = {"Convolution": convolution}
+OPERATORS: Dict[str, Counter] = {
+    "Convolution": convolution, "Deconvolution": deconvolution, "FullyConnected": fully_connected}
 OPERATORS.update(dict.fromkeys((
-    # up-sampling, pooling, batch norm, activations
-    "Deconvolution", "UpSampling", "Pooling", "BatchNorm", "rsqrt", "batch_dot", "Activation", "sigmoid", "softmax",
-    "Pad", "abs", "tile",
+    # resizing and pooling
+    "UpSampling", "_contrib_BilinearResize2D", "Pooling", "_contrib_AdaptiveAvgPooling2D", "mean", "Pad",
+    # batch norm, activations, dropout
+    "BatchNorm", "Activation", "relu", "sigmoid", "softmax", "clip", "Dropout",
     # fusion
     "elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum",
     "Concat", "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar",
     "_greater_scalar",
     # regions
     "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose",
-    "SwapAxis", "expand_dims", "zeros_like", "_arange", "_contrib_arange_like", "BlockGrad",
-    "IdentityAttachKLSparseReg",
+    "SwapAxis", "expand_dims", "zeros_like", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
+    "Flatten",
 ), nothing))
 
 
@@ -69,9 +88,9 @@ def trace(network, shape: Tuple[int, ...]):
 
 
 def count(symbol, shape: Tuple[int, ...], operators: Dict[str, Counter] = OPERATORS) -> Tuple[Count, ...]:
-    """The convolutions behind `symbol` for an input "data" of `shape` (N, 3, H, W), in graph order.
+    """The counted layers behind `symbol` for an input "data" of `shape` (N, 3, H, W), in graph order.
 
-    Raises NotImplementedError on an operator that `operators` does not know: a cost is never guessed.
+    Raises NotImplementedError where the image meets an operator not in `operators`: a cost is never guessed.
     """
     internals = symbol.get_internals()
     _, shapes, _ = internals.infer_shape(data=shape)
@@ -85,12 +104,17 @@ def count(symbol, shape: Tuple[int, ...], operators: Dict[str, Counter] = OPERAT
         return several if several in shape_of else f"{node['name']}_output"
 
     counts = []
+    seen, learned = [], []  # for each node: whether it depends on the image, and on a parameter
     for node in nodes:
-        if node["op"] == "null":
+        sources = [i for i, *_ in node["inputs"]]
+        variable = node["op"] == "null"
+        seen.append(node["name"] == "data" if variable else any(seen[i] for i in sources))
+        learned.append(node["name"] != "data" if variable else any(learned[i] for i in sources))
+        if variable or not seen[-1]:
             continue
         if node["op"] not in operators:
             raise NotImplementedError(f"no count for operator {node['op']} (node {node['name']})")
-        if operators[node["op"]] is nothing:
+        if operators[node["op"]] is nothing or not learned[sources[1]]:  # fixed kernels up-sample bilinearly
             continue
         inputs = [shape_of[output_name(nodes[i], index)] for i, index, *_ in node["inputs"]]
         made = operators[node["op"]](node.get("attrs", {}), inputs, shape_of[output_name(node, 0)])
@@ -104,7 +128,7 @@ def paper(counts: Sequence[Count]) -> int:
 
 
 def true(counts: Sequence[Count]) -> int:
-    """Multiply-adds of all convolutions."""
+    """Multiply-adds of all counted layers."""
     return sum(c.multiply_adds for c in counts)
 
 
@@ -120,7 +144,7 @@ def per_block(counts: Sequence[Count]) -> OrderedDict[str, Tuple[int, int]]:
 
 
 def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
-    """The convolutions of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
+    """The counted layers of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
     regions = {}
     if row.network.sparse:
         side = row.network.region

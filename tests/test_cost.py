@@ -77,5 +77,25 @@ def test_an_operator_with_two_outputs_feeds_the_right_shape():
 
 
 def test_an_unknown_operator_is_an_error():
-    with pytest.raises(NotImplementedError, match="FullyConnected"):
-        counted(mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=3), (1, 4))
+    with pytest.raises(NotImplementedError, match="Embedding"):
+        counted(mx.sym.Embedding(mx.sym.var("data"), input_dim=4, output_dim=3), (1, 4))
+
+
+def test_a_learned_deconvolution_counts_and_one_of_a_fixed_kernel_does_not():
+    x = mx.sym.var("data")
+    settings = {"kernel": (4, 4), "stride": (2, 2), "pad": (1, 1), "num_filter": 6, "num_group": 2}
+    # 6 channels of 5 x 7, each added to 3 channels of its group x 16 taps
+    assert [c.multiply_adds for c in counted(mx.sym.Deconvolution(x, **settings), (1, 6, 5, 7))] == [6 * 35 * 3 * 16]
+    assert counted(mx.sym.Deconvolution(x, mx.sym.ones((6, 3, 4, 4)), **settings), (1, 6, 5, 7)) == ()
+
+
+def test_what_depends_on_parameters_alone_is_not_counted():
+    x, w = mx.sym.var("data"), mx.sym.var("weight", shape=(5, 3, 1, 1))
+    kernel = mx.sym.Convolution(w, kernel=(1, 1), num_filter=3, no_bias=True, name="of_the_kernel")
+    y = mx.sym.Convolution(x, mx.sym.erf(kernel), kernel=(1, 1), num_filter=5, no_bias=True, name="main")
+    assert {c.name: c.multiply_adds for c in counted(y, (1, 3, 4, 4))} == {"main": 5 * 16 * 3}
+
+
+def test_a_fully_connected_layer_by_hand():
+    y = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=7)
+    assert [c.multiply_adds for c in counted(y, (2, 3, 4, 5))] == [2 * 7 * 3 * 4 * 5]
