@@ -6,6 +6,7 @@ from typing import Optional, Tuple
 
 from repro.rows import Column as ColumnSpec
 from repro.rows import Network
+from symbols.classic import ScoreFusion
 from symbols.column import Column
 from symbols.decoder import OPTIMISED, PLAIN, Decoder
 from symbols.network import COLUMN_NAMES, MultiColumn, SingleColumn, SparseTwoColumn
@@ -20,8 +21,10 @@ def build_column(units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0
     return Column(units, output_stride, width, frozen, prefix=prefix)
 
 
-def _decoder(network: Network, column: ColumnSpec, classes: int, width: float) -> Decoder:
-    """The decoder on `column`: plain (Section 3.1, Table 1) or optimised (Figure 4, Section 3.4)."""
+def _decoder(network: Network, column: ColumnSpec, classes: int, width: float):
+    """The decoder on `column`: plain (Table 1, Section 3.1), optimised (Figure 4, Section 3.4), classic (Figure 2)."""
+    if network.structure == "classic":
+        return ScoreFusion(classes, prefix=f"{COLUMN_NAMES[column.scale]}_decoder_")
     finest = column is network.columns[-1]
     settings = dict(OPTIMISED if network.structure == "optimised" else PLAIN)
     steps = {32: 3, 16: 2, 8: 1}[network.output_stride]  # x2 up-samplings to 1/4

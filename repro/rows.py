@@ -12,7 +12,7 @@ from repro.errors import UserError, choice
 FUSIONS = ("single", "max", "sum", "attention", "ctf", "sctf", "isctf")
 SCALES = (0.25, 0.5, 1.0, 2.0)
 OUTPUT_STRIDES = (8, 16, 32)
-STRUCTURES = ("plain", "optimised")
+STRUCTURES = ("plain", "optimised", "classic")
 REGIONS = (128, 256, 512)
 SELECTIONS = ("none", "sparse", "wta")
 INFERENCES = ("whole", "classic", "fast")
@@ -69,6 +69,10 @@ class Network:
         _require(
             self.output_stride == 32 or self.fusion == "single",
             f"output_stride: {self.output_stride} is for fusion single; {self.fusion} has 32",
+        )
+        _require(
+            self.structure != "classic" or (self.fusion == "single" and self.output_stride == 32),
+            "structure: classic, Figure 2's, is for fusion single with output_stride 32",
         )
         for column in self.columns:
             _require(
@@ -175,7 +179,7 @@ def training_name(network: Network, training: Training) -> str:
         separator = "." if max(column.units) > 9 else ""
         parts.append(names[column.scale] + separator.join(map(str, column.units)))
     parts += [f"stride{network.output_stride}"] if network.output_stride != 32 else []
-    parts += ["optimised"] if network.structure == "optimised" else []
+    parts += [network.structure] if network.structure != "plain" else []
     parts += [f"r{network.region}"] if network.region else []
     parts += [training.selection, f"p{training.p!r}"] if training.p is not None else []
     parts += [f"l{training.lam!r}"] if training.lam is not None else []

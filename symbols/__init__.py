@@ -2,6 +2,7 @@
 
     column.py    a ResNet-50 column, with residual units removed at will      (Table 1, Section 3.5)
     decoder.py   the SharpMask-like decoder on top of a column                (Figure 2, Figure 4)
+    classic.py   the classic FCN's instead: score maps summed                 (Figure 2, left)
     fusion.py    max, sum, attention-to-scale, coarse-to-fine                 (Figure 3)
     regions.py   sparse head, its penalty, selection, crop and uncrop         (Section 3.3, Figures 1 and 4)
     network.py   the columns put together                                     (Figures 1 to 4)
