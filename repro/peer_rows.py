@@ -1,0 +1,83 @@
+"""The rows of Table 6: networks of the paper's table, and those measured here. Frozen values, checked when made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from repro import parsing
+from repro.errors import UserError, choice
+from repro.rows import INFERENCES, Network, parse_network
+
+MODELS = ("icnet", "fastscnn", "pspnet", "deeplabv3", "fcn")  # gluoncv's, by its module
+PRECISIONS = ("float32", "float16", "int8")
+
+
+@dataclass(frozen=True)
+class PeerRow:
+    """A row: gluoncv's `model`, or a `network` of this project, or neither where the paper's figures stand alone.
+
+    k           regions computed, of the paper's image (sctf, isctf).
+    inference   how the network is run, as in Tables 1 to 5.
+    precisions  in which it is measured, in this order.
+    """
+
+    id: str
+    label: str
+    model: Optional[str] = None
+    network: Optional[Network] = None
+    k: Optional[int] = None
+    inference: Optional[str] = None
+    precisions: Tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for precision in self.precisions:
+            choice(precision, PRECISIONS, "precisions")
+        if self.measured != bool(self.precisions):
+            raise UserError("precisions: one or more for a gluoncv model or a network, none without")
+        if self.model is not None:
+            choice(self.model, MODELS, "gluoncv")
+        if self.network is None:
+            for name, value in (("k", self.k), ("inference", self.inference)):
+                if value is not None:
+                    raise UserError(f"{name}: {value!r} needs a network")
+            return
+        if self.model is not None:
+            raise UserError(f"gluoncv: {self.model} and a network, of which a row has one")
+        choice(self.inference, INFERENCES, "inference")
+        sparse = self.network.sparse
+        if (self.inference == "whole") == sparse:
+            raise UserError(f"inference: {self.inference!r} does not suit fusion {self.network.fusion}")
+        if (self.k is not None) != sparse or (sparse and not 0 < self.k <= self.network.regions):
+            raise UserError(f"k: {self.k} does not suit fusion {self.network.fusion}"
+                            + (f" with {self.network.regions} regions" if sparse else ""))
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a network to run."""
+        return self.model is not None or self.network is not None
+
+
+def _row(value, place: str) -> PeerRow:
+    if isinstance(value, dict) and isinstance(value.get("id"), str):
+        place = f"{place.rsplit(': ', 1)[0]}: row {value['id']}"
+    checks = {
+        "id": parsing.text, "label": parsing.text, "gluoncv": parsing.text, "network": parse_network,
+        "k": parsing.optional(parsing.integer), "inference": parsing.text,
+        "precisions": parsing.sequence(parsing.text),
+    }
+    values = parsing.fields(value, place, checks, optional=("gluoncv", "network", "k", "inference", "precisions"))
+    values["model"] = values.pop("gluoncv", None)
+    try:
+        return PeerRow(**values)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from None
+
+
+def load_peers(path) -> Tuple[PeerRow, ...]:
+    """The rows of Table 6's YAML file in its order; a UserError names file, row, key and choices."""
+    rows = parsing.fields(parsing.read_yaml(path), str(path), {"rows": parsing.sequence(_row)})["rows"]
+    for index, row in enumerate(rows):
+        if row.id in [other.id for other in rows[:index]]:
+            raise UserError(f"{path}: row {row.id}: this id is given twice")
+    return rows

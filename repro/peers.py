@@ -1,0 +1,145 @@
+"""The networks of Table 6, made ready for the engine: a graph up to the score maps, and values for its parameters.
+
+gluoncv's networks up-sample their score maps to the image inside the graph; here every graph ends before that, so that
+all of them reach labels of the image's size on one path. gluoncv's own way puts the corners of the score maps on those
+of the image, the common path their cells' centres: another half pixel, the same work.
+
+The values are random: they are for time, not for accuracy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+from dataclasses import dataclass
+from typing import Dict, Tuple
+from zlib import crc32
+
+import mxnet as mx
+import numpy as np
+
+from repro import cost
+from repro.build import build
+from repro.errors import UserError
+from repro.peer_rows import PeerRow
+from repro.rows import HEIGHT, WIDTH
+
+STATISTICS = ("running_mean", "running_var")  # batch norm's: set by training, but not learned
+UPSAMPLING = "_contrib_BilinearResize2D"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A network at one input size.
+
+    symbol      the traced graph, from "data" to the score maps (N, K, H / stride, W / stride).
+    arrays      values by the graph's names.
+    shape       of "data": (1, 3, H, W).
+    stride      pixels from one score to the next.
+    parameters  how many values are learned: kernels, biases, batch norm's scales and shifts.
+    counts      the multiply-adds, layer by layer.
+    """
+
+    symbol: mx.sym.Symbol
+    arrays: Dict[str, mx.nd.NDArray]
+    shape: Tuple[int, int, int, int]
+    stride: int
+    parameters: int
+    counts: Tuple[cost.Count, ...]
+
+    @property
+    def paper(self) -> int:
+        """Multiply-adds in the paper's convention, without the ResNet's projection shortcuts."""
+        return cost.paper(self.counts)
+
+    @property
+    def true(self) -> int:
+        """All multiply-adds."""
+        return cost.true(self.counts)
+
+
+def gluoncv_network(model: str, size: Tuple[int, int], classes: int):
+    """gluoncv's network for images of `size` (H, W), with its ResNet-50 where it has a backbone, and no auxiliary head.
+
+    Nothing is downloaded; layers whose shape waits for an image have no values yet.
+    """
+    from gluoncv.model_zoo import deeplabv3, fastscnn, fcn, icnet, pspnet  # seconds, and not for every script
+
+    kind = {"icnet": icnet.ICNet, "fastscnn": fastscnn.FastSCNN, "pspnet": pspnet.PSPNet,
+            "deeplabv3": deeplabv3.DeepLabV3, "fcn": fcn.FCN}[model]
+    settings = {"aux": False, "height": size[0], "width": size[1]}
+    if model != "fastscnn":
+        settings.update(backbone="resnet50", pretrained_base=False)
+    with contextlib.redirect_stdout(io.StringIO()):  # PSPNet prints its crop size
+        return kind(classes, **settings)
+
+
+def before_upsampling(output):
+    """A gluoncv network's score maps as they are before it up-samples them to the image."""
+    graph = json.loads(output.tojson())
+    last = graph["nodes"][graph["heads"][0][0]]
+    if last["op"] != UPSAMPLING:
+        raise ValueError(f"the network ends with {last['op']}, not with the up-sampling to the image")
+    return output.get_children()[0]
+
+
+def network_of(row: PeerRow, size: Tuple[int, int], classes: int, width: float, settings: Dict):
+    """The Gluon network of a row, uninitialised. UserError where it does not fit `size`."""
+    if row.model is not None:
+        if size[0] % 32 or size[1] % 32:
+            raise UserError(f"{row.id} at {size[0]}x{size[1]}: gluoncv's networks want multiples of 32 pixels")
+        if width != 1 or settings:
+            raise UserError(f"{row.id}: width {width:g} and {settings} are not for gluoncv's networks")
+        return gluoncv_network(row.model, size, classes)
+    regions = {}
+    if row.network.sparse:
+        # where nothing else is said, as many regions as on the paper's image
+        side = settings.get("region", row.network.region * size[0] // HEIGHT)
+        if not side or size[0] % side or size[1] % side:
+            raise UserError(f"{row.id} at {size[0]}x{size[1]}: not of whole regions of {side} pixels")
+        regions = {"grid": (size[0] // side, size[1] // side), "region": side, "k": row.k,
+                   "fast": row.inference == "fast"}
+    try:
+        return build(row.network, classes, width, **{**regions, **settings})
+    except ValueError as error:
+        raise UserError(f"{row.id} at {size[0]}x{size[1]}: {error}") from None
+
+
+def random_values(name: str, shape: Tuple[int, ...], seed: int) -> np.ndarray:
+    """Values for the parameter `name`, the same whichever graph it is in.
+
+    Kernels keep the size of what passes (He et al. 2015); batch norm is near the identity and not the identity.
+    """
+    random = np.random.default_rng((seed, crc32(name.encode())))
+    if name.endswith("weight"):
+        return random.standard_normal(shape, np.float32) * np.float32(math.sqrt(2 / math.prod(shape[1:])))
+    if name.endswith(("gamma", "running_var")):
+        return random.uniform(0.75, 1.25, shape).astype(np.float32)
+    if name.endswith(("beta", "bias", "running_mean")):
+        return random.standard_normal(shape, np.float32) * np.float32(0.1)
+    raise ValueError(f"parameter {name}: of no known kind")
+
+
+def peer(row: PeerRow, size: Tuple[int, int] = (HEIGHT, WIDTH), classes: int = 19, width: float = 1.0, seed: int = 0,
+         **settings) -> Peer:
+    """The network of a measured row for one image of `size` (H, W), with random values.
+
+    settings  of repro.build.build, over those that follow from the row: grid, region, k, fast.
+    """
+    if not row.measured:
+        raise UserError(f"{row.id}: the paper's figures alone, no network to measure")
+    shape = (1, 3, *size)
+    with mx.name.NameManager():  # names that do not depend on what was built before
+        network = network_of(row, size, classes, width, settings)
+        symbol = cost.trace(network, shape)
+    if row.model is not None:
+        symbol = before_upsampling(symbol)
+    arguments, outputs, states = symbol.infer_shape(data=shape)
+    shapes = dict(zip(symbol.list_arguments(), arguments))
+    shapes.pop("data")
+    shapes.update(zip(symbol.list_auxiliary_states(), states))
+    arrays = {name: mx.nd.array(random_values(name, one, seed)) for name, one in shapes.items()}
+    learned = sum(math.prod(one) for name, one in shapes.items() if not name.endswith(STATISTICS))
+    return Peer(symbol, arrays, shape, size[0] // outputs[0][2], learned, cost.count(symbol, shape))

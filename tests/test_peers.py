@@ -1,0 +1,292 @@
+"""Table 6's networks: their rows, their graphs up to the score maps, and their costs counted by hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+import pytest
+from gluoncv import model_zoo
+
+from repro import cost
+from repro.build import build
+from repro.errors import UserError
+from repro.parsing import read_yaml
+from repro.peer_rows import load_peers
+from repro.peers import before_upsampling, gluoncv_network, peer, random_values
+from repro.rows import Column, Network, Training, load_table, training_name
+
+EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
+ROWS = load_peers(EXPERIMENTS / "table6.yaml")
+BY_ID = {row.id: row for row in ROWS}
+MEASURED = [row for row in ROWS if row.measured]
+ZOO = [row for row in MEASURED if row.model]
+SMALL = (128, 256)
+
+
+def units(area, inputs, inner, count, stride):
+    """A level of gluoncv's ResNet-50 v1s, its stride in the 3x3: (multiply-adds, the shortcut's, area after it)."""
+    total = shortcut = 0
+    for i in range(count):
+        total += area * inputs * inner
+        if i == 0:
+            area //= stride * stride
+            shortcut = area * inputs * 4 * inner
+        total += area * (9 * inner * inner + inner * 4 * inner)
+        inputs = 4 * inner
+    return total, shortcut, area
+
+
+def backbone(area, levels):
+    """ResNet-50 v1s on an image of `area` pixels: a stem of three 3x3, then (inner channels, units, stride) a level."""
+    total, shortcuts, inputs = area // 4 * 9 * (3 * 64 + 64 * 64 + 64 * 128), 0, 128
+    area //= 16
+    for inner, count, stride in levels:
+        made, shortcut, area = units(area, inputs, inner, count, stride)
+        total, shortcuts, inputs = total + made, shortcuts + shortcut, 4 * inner
+    return total, shortcuts, area
+
+
+def by_hand(model, height=1024, width=2048):
+    """(paper, true) multiply-adds of gluoncv's networks, layer by layer."""
+    def at(n):
+        return height * width // n ** 2
+
+    pyramid = 2048 * 512 * (1 + 4 + 9 + 36)  # on 1x1, 2x2, 3x3 and 6x6 averages
+    if model == "fastscnn":
+        # its first layer has no padding: one row and one column are lost
+        total = (height // 2 - 1) * (width // 2 - 1) * 9 * 3 * 32
+        total += at(4) * (9 * 32 + 32 * 48) + at(8) * (9 * 48 + 48 * 64)
+        n, c = 8, 64
+        for out, stride in ((64, 2), (64, 1), (64, 1), (96, 2), (96, 1), (96, 1), (128, 1), (128, 1), (128, 1)):
+            total += at(n) * c * 6 * c + at(n * stride) * (9 * 6 * c + 6 * c * out)
+            n, c = n * stride, out
+        total += 128 * 32 * (1 + 4 + 9 + 36) + at(32) * 256 * 128
+        total += at(8) * (9 * 128 + 128 * 128 + 64 * 128 + 2 * (9 * 128 + 128 * 128) + 128 * 19)
+        return total, total
+    dilated = ((64, 3, 1), (128, 4, 2), (256, 6, 1), (512, 3, 1))
+    if model == "icnet":
+        half, shortcuts, _ = backbone(at(2), dilated[:2])
+        level4, shortcut4, _ = units(at(32), 512, 256, 6, 1)
+        level5, shortcut5, _ = units(at(32), 1024, 512, 3, 1)
+        shortcuts += shortcut4 + shortcut5
+        head = pyramid + at(32) * (9 * 4096 * 512 + 512 * 256) + at(16) * 512 * 256
+        large = 9 * (at(2) * 3 * 32 + at(4) * 32 * 32 + at(8) * 32 * 64)
+        cascade = at(16) * (9 * 256 * 128 + 256 * 128) + at(8) * (9 * 128 * 128 + 64 * 128) + at(4) * 128 * 19
+        total = half + level4 + level5 + head + large + cascade
+        return total, total + shortcuts
+    total, shortcuts, _ = backbone(at(1), dilated)
+    total += {
+        "fcn": at(8) * (9 * 2048 * 512 + 512 * 19),
+        "pspnet": pyramid + at(8) * (9 * 4096 * 512 + 512 * 19),
+        "deeplabv3": 2048 * 256 + at(8) * (2048 * 256 * (1 + 3 * 9) + 5 * 256 * 256 + 9 * 256 * 256 + 256 * 19),
+    }[model]
+    return total, total + shortcuts
+
+
+# (paper, true) in g, of our networks: those of Tables 1 and 5, and the classic FCN
+OURS = {"single": (786.26, 878.61), "stride16": (255.97, 283.89), "stride32": (164.84, 179.87),
+        "classic": (147.32, 162.36), "max": (206.05, 224.84), "sctf": (206.06, 224.85), "isctf": (212.40, 231.19),
+        "isctf-fast": (102.80, 110.32), "optimised": (76.98, 84.49), "model-a": (31.54, 37.99)}
+
+
+def evaluate(symbol, arrays, x):
+    """The graph's output for images x, plainly run."""
+    names = symbol.list_arguments()
+    arguments = {name: x if name == "data" else arrays[name] for name in names}
+    states = {name: arrays[name] for name in symbol.list_auxiliary_states()}
+    return symbol.bind(mx.cpu(), arguments, aux_states=states, grad_req="null").forward(is_train=False)[0].asnumpy()
+
+
+def filled(network, arrays):
+    """The Gluon network with the graph's values; what the graph does not have is zero."""
+    for name, parameter in network.collect_params().items():
+        value = arrays[name] if name in arrays else mx.nd.zeros(parameter.shape)
+        parameter.shape = value.shape
+        if parameter._data is None:
+            parameter.initialize(mx.init.Zero())
+        parameter.set_data(value)
+    return network
+
+
+def image(height, width):
+    return mx.nd.array(np.random.RandomState(5).standard_normal((1, 3, height, width)))
+
+
+def test_the_papers_rows_come_first_in_its_order_and_have_no_network():
+    published = list(read_yaml(EXPERIMENTS / "published.yaml")["table6"]["rows"])
+    assert [row.id for row in ROWS[: len(published)]] == published
+    assert [row.measured for row in ROWS] == [row.id not in published for row in ROWS]
+    assert sorted(row.model for row in ZOO) == ["deeplabv3", "fastscnn", "fcn", "icnet", "pspnet"]
+
+
+def test_rows_of_tables_1_and_5_are_those_rows():
+    table = {**{row.id: row for row in load_table(EXPERIMENTS / "table1.yaml")},
+             **{row.id: row for row in load_table(EXPERIMENTS / "table5.yaml")}}
+    own = [row for row in MEASURED if row.network and row.id != "classic"]
+    assert [row.id for row in own] == ["single", "stride16", "stride32", "max", "sctf", "isctf", "isctf-fast",
+                                       "optimised", "model-a"]
+    for row in own:
+        other = table[row.id]
+        assert (row.network, row.inference) == (other.network, other.inference)
+        assert row.k == (other.k(32) if row.network.sparse else None)
+
+
+@pytest.mark.parametrize("row", MEASURED, ids=lambda row: row.id)
+def test_every_network_s_scores_and_cost_at_the_paper_s_size(row):
+    made = peer(row)
+    _, shapes, _ = made.symbol.infer_shape(data=(1, 3, 1024, 2048))
+    stride = 8 if row.model in ("fastscnn", "pspnet", "deeplabv3", "fcn") else 4
+    assert made.stride == stride and shapes == [(1, 19, 1024 // stride, 2048 // stride)]
+    assert set(made.arrays) == set(made.symbol.list_inputs()) - {"data"}
+    if row.model:
+        assert (made.paper, made.true) == by_hand(row.model)
+    else:
+        assert (round(made.paper / 1e9, 2), round(made.true / 1e9, 2)) == OURS[row.id]
+
+
+def test_a_classifying_resnet_50_costs_what_its_paper_prints():
+    symbol = cost.trace(model_zoo.get_model("resnet50_v1", pretrained=False), (1, 3, 224, 224))
+    assert 3.8e9 <= cost.true(cost.count(symbol, (1, 3, 224, 224))) < 3.9e9  # He et al. 2016: 3.8 x 10^9
+
+
+@pytest.mark.parametrize("row", ZOO, ids=lambda row: row.id)
+def test_gluoncv_s_network_itself_gives_these_scores_up_sampled(row):
+    made, x = peer(row, SMALL), image(*SMALL)
+    scores = evaluate(made.symbol, made.arrays, x)
+    assert scores.shape == (1, 19, SMALL[0] // made.stride, SMALL[1] // made.stride)
+    with mx.name.NameManager():
+        network = filled(gluoncv_network(row.model, SMALL, 19), made.arrays)
+    outputs = network(x)
+    own = (outputs[0] if isinstance(outputs, (list, tuple)) else outputs).asnumpy()
+    raised = mx.nd.contrib.BilinearResize2D(mx.nd.array(scores), height=SMALL[0], width=SMALL[1]).asnumpy()
+    np.testing.assert_allclose(raised, own, rtol=0, atol=1e-4 * np.abs(own).max())
+    assert scores.std(axis=(2, 3)).min() > 0.01  # the scores depend on the place
+    sides = 2 * 128 * 19 if row.model == "icnet" else 0  # ICNet's two classifiers on the side are not computed
+    learned = [p for p in network.collect_params().values() if p.grad_req != "null"]
+    assert made.parameters == sum(math.prod(p.shape) for p in learned) - sides
+
+
+@pytest.mark.parametrize("name", ["single", "classic", "max", "sctf", "isctf", "isctf-fast", "model-a"])
+def test_our_graphs_are_the_networks(name):
+    row, size, x = BY_ID[name], (256, 512), image(256, 512)
+    made = peer(row, size, classes=5, width=0.25)
+    regions = {"grid": (4, 8), "region": 64, "k": row.k, "fast": row.inference == "fast"}
+    network = filled(build(row.network, 5, 0.25, **(regions if row.network.sparse else {})), made.arrays)
+    outputs = network(x)
+    own = (outputs[0] if isinstance(outputs, (list, tuple)) else outputs).asnumpy()
+    assert own.shape == (1, 5, 64, 128) and made.stride == 4
+    scores = evaluate(made.symbol, made.arrays, x)
+    np.testing.assert_allclose(scores, own, rtol=0, atol=1e-4 * np.abs(own).max())
+    learned = [p for n, p in network.collect_params().items() if p.grad_req != "null"]
+    assert made.parameters == sum(math.prod(p.shape) for p in learned)
+
+
+def test_settings_of_build_go_before_the_row_s():
+    less, more = (peer(BY_ID["model-a"], (256, 512), width=0.25, k=k) for k in (4, 32))
+    assert set(less.arrays) == set(more.arrays) and less.true < more.true
+    wide = peer(BY_ID["model-a"], (256, 256), width=0.25, region=32)
+    assert wide.symbol.infer_shape(data=wide.shape)[1] == [(1, 19, 64, 64)]
+
+
+def test_the_classic_fcn_sums_up_sampled_scores():
+    row, x = BY_ID["classic"], image(64, 96)
+    network = build(row.network, 5, 0.25)
+    network.initialize(mx.init.Xavier())
+    decoder, maps = network.full_decoder, network.full_column(x)
+    own = [getattr(decoder, f"classifier{i}")(m).asnumpy() for i, m in enumerate(maps)]
+    assert [scores.shape[2:] for scores in own] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    alone = []
+    for i in range(4):  # each resolution's scores alone, raised by the decoder's own steps
+        one = mx.nd.array(own[i])
+        for step in reversed(range(i)):
+            one = getattr(decoder, f"upsample{step}")(one)
+        alone.append(one.asnumpy())
+    np.testing.assert_allclose(network(x).asnumpy(), sum(alone), rtol=0, atol=1e-5 * np.abs(sum(alone)).max())
+
+
+def test_the_classic_fcn_costs_its_column_and_four_classifiers():
+    column = sum(c.multiply_adds for c in peer(BY_ID["stride32"]).counts if "backbone" in c.name)
+    classifiers = sum(256 * 2 ** i * 19 * (256 >> i) * (512 >> i) for i in range(4))
+    assert peer(BY_ID["classic"]).true == column + classifiers
+
+
+def test_the_classic_structure_is_of_one_plain_column_and_has_a_name():
+    training = Training("none", None, None, False, False, True)
+    assert training_name(BY_ID["classic"].network, training) == "single-full3463-classic"
+    for fusion, scales, stride in (("single", (1.0,), 8), ("max", (0.5, 1.0), 32)):
+        with pytest.raises(UserError, match="classic"):
+            Network(fusion, tuple(Column(s, (3, 4, 6, 3)) for s in scales), stride, "classic", None)
+
+
+def test_values_are_the_same_whatever_was_built_before():
+    first = peer(BY_ID["fastscnn"], SMALL)
+    gluoncv_network("fastscnn", SMALL, 19)
+    again, other = peer(BY_ID["fastscnn"], SMALL), peer(BY_ID["fastscnn"], SMALL, seed=1)
+    assert list(first.arrays) == list(again.arrays) == list(other.arrays)
+    for name, value in first.arrays.items():
+        assert (value == again.arrays[name]).asnumpy().all()
+        assert not (value == other.arrays[name]).asnumpy().all(), name
+    assert (random_values("a_running_var", (1000,), 0) > 0.7).all()
+    assert 0.05 < random_values("a_running_mean", (1000,), 0).std() < 0.2
+    with pytest.raises(ValueError, match="a_q: of no known kind"):
+        random_values("a_q", (3,), 0)
+
+
+def test_a_graph_without_final_up_sampling_is_refused():
+    with pytest.raises(ValueError, match="ends with Activation"):
+        before_upsampling(mx.sym.Activation(mx.sym.var("data"), act_type="relu"))
+
+
+@pytest.mark.parametrize("name, size, settings, message", [
+    ("FCN-8s", SMALL, {}, "FCN-8s: the paper's figures alone"),
+    ("icnet", (100, 256), {}, "icnet at 100x256: .* multiples of 32"),
+    ("icnet", SMALL, {"width": 0.5}, "icnet: width 0.5"),
+    ("icnet", SMALL, {"k": 3}, "'k': 3"),
+    ("model-a", (256, 500), {}, "model-a at 256x500: not of whole regions of 64"),
+    ("model-a", (64, 128), {}, "model-a at 64x128: region 16"),
+    ("model-a", (2, 4), {}, "not of whole regions of 0"),
+    ("isctf-fast", (256, 512), {"k": 33}, "isctf-fast at 256x512: k 33"),
+])
+def test_what_cannot_be_built_is_one_line(name, size, settings, message):
+    with pytest.raises(UserError, match=message):
+        peer(BY_ID[name], size, **settings)
+
+
+PLAIN = ("network: {fusion: single, columns: [{scale: 1, units: [3, 4, 6, 3]}], output_stride: 8, "
+         "structure: plain, region: null}")
+SPARSE = ("network: {fusion: isctf, columns: [{scale: 0.5, units: [3, 4, 6, 3]}, {scale: 1, units: [3, 4, 6, 3]}], "
+          "output_stride: 32, structure: plain, region: 256}")
+
+
+@pytest.mark.parametrize("row, message", [
+    ("gluoncv: resnet, precisions: [float32]", "row a: gluoncv: 'resnet' is not known; choose from icnet"),
+    ("gluoncv: icnet", "row a: precisions: one or more"),
+    ("precisions: [int8]", "row a: precisions: .* none without"),
+    ("gluoncv: icnet, precisions: [double]", "precisions: 'double' is not known; choose from float32, float16, int8"),
+    ("gluoncv: icnet, precisions: [float32], k: 8", "k: 8 needs a network"),
+    ("inference: fast", "inference: 'fast' needs a network"),
+    (f"gluoncv: icnet, inference: whole, precisions: [float32], {PLAIN}", "icnet and a network"),
+    (f"inference: fast, precisions: [float32], {PLAIN}", "'fast' does not suit fusion single"),
+    (f"inference: whole, precisions: [float32], k: 8, {PLAIN}", "k: 8 does not suit fusion single"),
+    (f"inference: whole, precisions: [float32], {SPARSE}", "'whole' does not suit fusion isctf"),
+    (f"inference: fast, precisions: [float32], {SPARSE}", "k: None does not suit fusion isctf with 32 regions"),
+    (f"inference: fast, precisions: [float32], k: 33, {SPARSE}", "k: 33 does not suit"),
+    (f"precisions: [float32], {PLAIN}", "inference: None is not known"),
+    ("speed: 3", "unknown key 'speed'"),
+])
+def test_mistakes_in_rows_are_one_line(tmp_path, row, message):
+    path = tmp_path / "rows.yaml"
+    path.write_text(f"rows:\n  - {{id: a, label: b, {row}}}\n")
+    with pytest.raises(UserError, match=message) as error:
+        load_peers(path)
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+
+
+def test_an_id_is_given_once(tmp_path):
+    path = tmp_path / "rows.yaml"
+    path.write_text("rows:\n  - {id: a, label: b}\n  - {id: a, label: c}\n")
+    with pytest.raises(UserError, match="row a: this id is given twice"):
+        load_peers(path)
