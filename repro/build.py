@@ -21,7 +21,7 @@ def build_column(units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0
     return Column(units, output_stride, width, frozen, prefix=prefix)
 
 
-def _decoder(network: Network, column: ColumnSpec, classes: int, width: float):
+def _decoder(network: Network, column: ColumnSpec, classes: int, width: float, **fast):
     """The decoder on `column`: plain (Table 1, Section 3.1), optimised (Figure 4, Section 3.4), classic (Figure 2)."""
     if network.structure == "classic":
         return ScoreFusion(classes, prefix=f"{COLUMN_NAMES[column.scale]}_decoder_")
@@ -33,13 +33,14 @@ def _decoder(network: Network, column: ColumnSpec, classes: int, width: float):
     top_kernel = 1 if network.structure == "optimised" and finest else 3
     return Decoder(classes, top_kernel=top_kernel if column.units[3] else 0,
                    classifier_kernel=3 if network.output_stride == 8 else 1,
-                   crossed=network.fusion == "isctf" and finest, width=width,
+                   crossed=network.fusion == "isctf" and finest, width=width, **(fast if finest else {}),
                    prefix=f"{COLUMN_NAMES[column.scale]}_decoder_", **settings)
 
 
 def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tuple[int, int]] = None,
           region: Optional[int] = None, fast: bool = False, k: Optional[int] = None, frozen: bool = True,
-          sparsity: Optional[Tuple[float, float, int, int]] = None, stops: Tuple[str, ...] = ()):
+          sparsity: Optional[Tuple[float, float, int, int]] = None, stops: Tuple[str, ...] = (),
+          rows: bool = False, jumps_on_crops: bool = False, decoder_on_crops: bool = False):
     """The network of a row, uninitialised.
 
     width         multiplier of every channel count.
@@ -49,11 +50,15 @@ def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tup
     frozen        batch norm keeps its stored statistics.
     sparsity      (p, lambda, batch, equation) of a training graph with the sparsity term (Eqs. 1, 2 and 3 or 4).
     stops         paths of sctf and isctf without gradient, of symbols.network.STOPS.
-    Parameters' names do not depend on grid, fast, k, sparsity and stops. Raises ValueError where values do not fit.
+    rows, jumps_on_crops, decoder_on_crops
+                  fast inference's short cuts, each exact: crop and uncrop as gathers of rows, jump connections before
+                  uncrop, the full decoder's last step (and its jump connections) on the crops alone.
+    Parameters' names depend on `network` alone. Raises ValueError where values do not fit.
     """
     columns = [build_column(c.units, network.output_stride, width, frozen,
                             f"{COLUMN_NAMES[c.scale]}_backbone_") for c in network.columns]
-    decoders = [_decoder(network, c, classes, width) for c in network.columns]
+    cuts = {"jumped": jumps_on_crops, "crops": (grid, region) if decoder_on_crops else None}
+    decoders = [_decoder(network, c, classes, width, **(cuts if network.sparse else {})) for c in network.columns]
     if network.fusion == "single":
         return SingleColumn(columns[0], decoders[0], prefix="")
     if not network.sparse:
@@ -64,4 +69,4 @@ def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tup
         term = SparsityTerm(p, lam, batch, grid[0] * grid[1], equation, prefix="sparsity_")
     return SparseTwoColumn(columns[0], decoders[0], columns[1], decoders[1], classes, grid, region,
                            improved=network.fusion == "isctf", fast=fast, k=k, sparsity=term,
-                           stops=stops, prefix="")
+                           stops=stops, rows=rows, prefix="")

@@ -76,7 +76,7 @@ OPERATORS.update(dict.fromkeys((
     "_greater_scalar",
     # regions
     "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose",
-    "SwapAxis", "expand_dims", "zeros_like", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
+    "Cast", "SwapAxis", "expand_dims", "zeros_like", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
     "Flatten",
 ), nothing))
 

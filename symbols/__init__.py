@@ -5,6 +5,7 @@
     classic.py   the classic FCN's instead: score maps summed                 (Figure 2, left)
     fusion.py    max, sum, attention-to-scale, coarse-to-fine                 (Figure 3)
     regions.py   sparse head, its penalty, selection, crop and uncrop         (Section 3.3, Figures 1 and 4)
+    rows.py      crop and uncrop of the selected regions alone, for speed     (Figure 1)
     network.py   the columns put together                                     (Figures 1 to 4)
 
 Shape legend, used in every comment:

@@ -19,10 +19,10 @@ def scaled(channels: int, width: float) -> int:
 
 
 def convolution(channels: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1,
-                bias: bool = False, prefix=None) -> nn.Conv2D:
-    """A `kernel` x `kernel` convolution padded to keep the size (before striding)."""
-    return nn.Conv2D(channels, kernel, strides=stride, padding=dilation * (kernel // 2), dilation=dilation,
-                     groups=groups, use_bias=bias, prefix=prefix)
+                bias: bool = False, padded: bool = True, prefix=None) -> nn.Conv2D:
+    """A `kernel` x `kernel` convolution padded to keep the size (before striding) unless its input brings a margin."""
+    return nn.Conv2D(channels, kernel, strides=stride, padding=dilation * (kernel // 2) if padded else 0,
+                     dilation=dilation, groups=groups, use_bias=bias, prefix=prefix)
 
 
 class ConvNorm(nn.HybridBlock):

@@ -11,7 +11,8 @@ from mxnet.gluon import nn
 
 from symbols.decoder import Upsample
 from symbols.fusion import Max, ScaleWeights, Sum, WeightedSum
-from symbols.regions import Crop, Gather, Scatter, SparseHead, Uncrop, largest, mask_of, masked
+from symbols.regions import Crop, Gather, Scatter, SparseHead, Uncrop, filled, largest, mask_of, masked, slots_of
+from symbols.rows import PlaceRegions, TakeRegions
 
 COLUMN_NAMES = {0.25: "quarter", 0.5: "half", 1: "full", 2: "double"}
 STOPS = ("cross", "weights", "sparse_head")  # paths from the half column: to the full decoder, to z1 and z2, to s
@@ -102,12 +103,16 @@ class SparseTwoColumn(nn.HybridBlock):
     sparsity      the SparsityTerm of a training graph, or None.
     stops         paths out of the half column, of STOPS, that pass no gradient back to it (Figure 4's dashed lines;
                   the text does not name them; assumed: none).
+    rows          fast inference's crop and uncrop as gathers of rows: the same numbers, sooner on a CPU.
+
+    A full decoder that is `jumped` or has `crops` gets its maps so, in fast inference alone. With `crops` the full
+    column's own scores are zero in the skipped regions, elsewhere what crosses over; `scores` are the same.
     """
 
     outputs = ("scores", "half", "full", "z2", "s", "mask")
 
     def __init__(self, half_column, half_decoder, full_column, full_decoder, classes: int, grid, region: int,
-                 improved: bool, fast: bool, k=None, sparsity=None, stops=(), **kwargs):
+                 improved: bool, fast: bool, k=None, sparsity=None, stops=(), rows: bool = False, **kwargs):
         super().__init__(**kwargs)
         regions = grid[0] * grid[1]
         if region % 32:
@@ -116,23 +121,31 @@ class SparseTwoColumn(nn.HybridBlock):
             raise ValueError("fast inference needs k, the number of regions")
         if k is not None and not 0 <= k <= regions:
             raise ValueError(f"k {k}: 0 to {regions}, the regions of the grid {grid[0]}x{grid[1]}")
+        if not fast and (rows or full_decoder.jumped):
+            raise ValueError("rows, and a decoder that is jumped or has crops: for fast inference")
         if not set(stops) <= set(STOPS):
             raise ValueError(f"stops {list(stops)}: of {', '.join(STOPS)}")
         self.half_column, self.half_decoder = half_column, half_decoder
         self.full_column, self.full_decoder = full_column, full_decoder
         self.regions, self.improved, self.fast, self.k, self.sparsity = regions, improved, fast, k, sparsity
-        self.stops = frozenset(stops)
+        self.stops, self.by_rows = frozenset(stops), rows
         self.spread = region // 4  # positions @1/4 along a region's side
         with self.name_scope():
             self.halve, self.half_up, self.weights_up = rescale(3, 0.5), rescale(classes, 2), rescale(2, 2)
             self.weights = ScaleWeights(2, prefix="weights_")
             self.sparse_head = SparseHead(region // 8, prefix="sparse_head_")  # tau positions of half@1/4
-            self.crop = Crop(grid, 3, region)
-            self.gather, self.scatter = Gather(regions), Scatter(regions)
+            self.crop = (TakeRegions if rows else Crop)(grid, 3, region, prefix="crop_")
+            self.gather, self.scatter = Gather(regions), Scatter()
             self.uncrops = nn.HybridSequential(prefix="uncrop_")
-            for i, channels in enumerate(full_column.channels[:len([u for u in full_column.units if u])]):
-                self.uncrops.add(Uncrop(grid, channels, region // (4 * 2 ** i)))
+            place = PlaceRegions if rows else Uncrop
+            levels = sum(count > 0 for count in full_column.units)
+            for i, channels in enumerate(full_decoder.reads(full_column.channels[:levels])):
+                self.uncrops.add(place(grid, channels, region // (4 * 2 ** i)))
             self.fuse = WeightedSum(classes, prefix="fusion_")
+            if full_decoder.cropped:
+                self.take_weight, self.take_activity = (
+                    TakeRegions(grid, 1, size, prefix=f"crop{size}_") for size in (self.spread, 1))
+                self.place_scores = place(grid, classes, self.spread, prefix="uncrop_scores_")
 
     def hybrid_forward(self, F, image):
         """(N, 3, H, W) -> scores, half and full (N, K, H/4, W/4), z2 (N, 1, H/4, W/4), s and mask (N, 1, Y, X)."""
@@ -149,10 +162,19 @@ class SparseTwoColumn(nn.HybridBlock):
 
         if self.k == 0:
             return F.broadcast_mul(half, z1), half, F.zeros_like(half), z2, s, mask
-        levels = self.full_levels(F, image, indices, mask)
         crossing = [self.leave(F, "cross", m) for m in half_sums] if self.improved else ()
+        if self.fast:
+            slots = slots_of(F, indices, self.regions)
+            levels = self.fast_levels(F, image, indices, slots)
+            if self.full_decoder.cropped:
+                full, *_ = self.full_decoder(*levels, *crossing, indices)
+                weight = F.broadcast_mul(self.take_weight(z2, indices), self.take_activity(activity, indices))
+                added, full = (self.place(self.place_scores, filled(F, m), slots)
+                               for m in (F.broadcast_mul(full, weight), full))
+                return F.broadcast_mul(half, z1) + added, half, full, z2, s, mask
+        else:
+            levels = self.classic_levels(F, image, mask)
         full, *_ = self.full_decoder(*levels, *crossing)
-
         sparse = F.UpSampling(activity * mask, scale=self.spread, sample_type="nearest")  # (N, 1, H/4, W/4)
         return self.fuse(z1, z2 * sparse, half, full), half, full, z2, s, mask
 
@@ -169,13 +191,25 @@ class SparseTwoColumn(nn.HybridBlock):
         indices = F.BlockGrad(largest(F, s, self.regions, self.k))
         return indices, mask_of(F, indices, s, self.regions)
 
-    def full_levels(self, F, image, indices, mask):
-        """The full column's maps at the image's size, zero in the skipped regions (SCTF's classic inference: all)."""
-        if not self.improved and not self.fast:
+    def classic_levels(self, F, image, mask):
+        """The full column's maps at the image's size, zero in the skipped regions (SCTF: those of the whole image)."""
+        if not self.improved:
             return self.full_column(image)
-        crops = self.crop(image)  # (N * G, 3, R, R)
-        if self.fast:
-            maps = [self.scatter(m, indices) for m in self.full_column(self.gather(crops, indices))]
-        else:
-            maps = [masked(F, m, mask) for m in self.full_column(crops)]
-        return [uncrop(m) for uncrop, m in zip(self.uncrops, maps)]
+        maps = self.full_column(self.crop(image))  # of N * G crops
+        return [uncrop(masked(F, m, mask)) for uncrop, m in zip(self.uncrops, maps)]
+
+    def fast_levels(self, F, image, indices, slots):
+        """The full decoder's maps, computed on the selected regions alone, at the image's size (finest: `crops`)."""
+        crops = self.crop(image, indices) if self.by_rows else self.gather(self.crop(image), indices)
+        maps, decoder = list(self.full_column(crops)), self.full_decoder
+        early = len(maps) - 1 if decoder.jumped and decoder.pointwise_top else None
+        if early:  # where nothing is computed this layer gives its bias: the zeros that fill are put in front of it
+            maps[early] = filled(F, maps[early])
+        if decoder.jumped:
+            maps = decoder.connect(maps)
+        return [m if i == 0 and decoder.cropped else self.place(uncrop, m if i == early else filled(F, m), slots)
+                for i, (uncrop, m) in enumerate(zip(self.uncrops, maps))]
+
+    def place(self, uncrop, maps, slots):
+        """Filled maps of the selected regions -> maps (N, C, Y * h, X * w), by way of all regions or at once."""
+        return uncrop(maps, slots) if self.by_rows else uncrop(self.scatter(maps, slots))

@@ -97,6 +97,18 @@ class Uncrop(nn.HybridBlock):
         return F.reshape(x, (-1, self.channels, self.rows * self.size, self.columns * self.size))
 
 
+def filled(F, x):
+    """(N * k, ...) -> (1 + N * k, ...): zeros in front, which fill the skipped regions."""
+    return F.concat(F.zeros_like(F.slice_axis(x, axis=0, begin=0, end=1)), x, dim=0)
+
+
+def slots_of(F, indices, regions: int):
+    """indices (N, k) -> slots (N, G): where each region is among the filler and the computed regions behind it."""
+    position = F.contrib.arange_like(indices) + 1  # (N, k)
+    chosen = F.one_hot(indices, depth=regions)  # (N, k, G)
+    return F.sum(F.broadcast_mul(chosen, F.expand_dims(position, axis=2)), axis=1)
+
+
 class Gather(nn.HybridBlock):
     """Keep the selected regions of each image: (N * G, ...), indices (N, k) -> (N * k, ...)."""
 
@@ -111,18 +123,10 @@ class Gather(nn.HybridBlock):
 
 
 class Scatter(nn.HybridBlock):
-    """The inverse of Gather, zeros in the skipped regions: (N * k, ...), indices (N, k) -> (N * G, ...).
+    """The inverse of Gather: (1 + N * k, ...), the filler of skipped regions first, slots (N, G) -> (N * G, ...).
 
-    Written as a gather from the computed rows and one row of zeros in front of them: exportable, and no write races.
+    Written as a gather: exportable, and no write races.
     """
 
-    def __init__(self, regions: int, **kwargs):
-        super().__init__(**kwargs)
-        self.regions = regions
-
-    def hybrid_forward(self, F, x, indices):
-        position = F.contrib.arange_like(indices) + 1  # (N, k) row of each computed region behind the zero row
-        chosen = F.one_hot(indices, depth=self.regions)  # (N, k, G)
-        rows = F.sum(F.broadcast_mul(chosen, F.expand_dims(position, axis=2)), axis=1)  # (N, G), 0 where skipped
-        zero = F.zeros_like(F.slice_axis(x, axis=0, begin=0, end=1))
-        return F.take(F.concat(zero, x, dim=0), F.reshape(rows, (-1,)))
+    def hybrid_forward(self, F, x, slots):
+        return F.take(x, F.reshape(slots, (-1,)))
