@@ -1,0 +1,14 @@
+"""The inference engine: any traced network, rewritten to run fast and proven to give the same scores.
+
+    graph.py      a traced graph as linked nodes, read and written
+    passes.py     what is rewritten: folding, batch norm, padding, cheaper operators
+    fusion.py     oneDNN's fusion (CPU)
+    quantise.py   int8, calibrated on images (CPU)
+    half.py       float16 (GPU)
+    labelmap.py   from score maps to labels at full size, mixed cells alone interpolated
+    engine.py     all of it for one network at one input size
+"""
+
+from repro.engine.engine import Engine, Options, engine_of, prepared
+
+__all__ = ["Engine", "Options", "engine_of", "prepared"]

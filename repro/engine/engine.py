@@ -1,0 +1,162 @@
+"""One network at one input size, ready to run: its graph prepared, its parameters loaded and its buffers made once."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Dict, Iterable, Optional, Sequence, Tuple
+
+import cv2
+import mxnet as mx
+import numpy as np
+
+from repro.data.augment import normalise
+from repro.engine import fusion, graph, half, labelmap, passes, quantise
+from repro.engine.graph import Arrays
+from repro.errors import choice
+from repro.parameters import parameters_of
+
+PRECISIONS = ("float32", "int8", "float16")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The devices that make inference quick, each for itself; the defaults are what is fastest.
+
+    rows, jumps, decoder  of the network (repro.build): crop and uncrop by rows; jump connections, and the full
+                          decoder's last step, on the crops. Exact.
+    folded                what depends on parameters alone, batch norm too, is computed once.
+    cheaper               the same maps by cheaper operators: broadcasting, averaging, sub-sampling once.
+    padded                explicit zeros beside dilated convolutions; None: where the CPU has no AVX-512.
+    fused                 oneDNN's fusion (CPU).
+    labels                of the label map, only mixed cells are interpolated; False: every pixel.
+    precision             int8 (CPU, calibrated, folded and fused) or float16 (GPU).
+    """
+
+    rows: bool = True
+    jumps: bool = True
+    decoder: bool = True
+    folded: bool = True
+    cheaper: bool = True
+    padded: Optional[bool] = None
+    fused: bool = True
+    labels: bool = True
+    precision: str = "float32"
+
+    def __post_init__(self):
+        choice(self.precision, PRECISIONS, "precision")
+        if self.precision == "int8" and not (self.folded and self.fused):
+            raise ValueError("int8: needs folded and fused")
+
+    def network(self) -> Dict[str, bool]:
+        """Those that repro.build.build takes, for a network with fast inference."""
+        return {"rows": self.rows, "jumps_on_crops": self.jumps, "decoder_on_crops": self.decoder}
+
+
+def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, outputs: Sequence[int] = (0,),
+             calibration: Iterable[np.ndarray] = ()):
+    """The graph and parameters that an Engine runs: (symbol, arrays) of the chosen outputs, rewritten by `options`."""
+    symbol, arrays = passes.chosen(symbol, arrays, outputs)
+    symbol, arrays = passes.without_training(symbol, arrays)
+    if options.folded:
+        symbol, arrays = passes.folded(symbol, arrays, shape)
+        symbol, arrays = passes.normed(symbol, arrays)
+    if options.cheaper:
+        symbol, arrays = passes.shared(symbol, arrays)
+        symbol, arrays = passes.broadcast(symbol, arrays, shape)
+        symbol, arrays = passes.averaged(symbol, arrays, shape)
+        symbol, arrays = passes.subsampled(symbol, arrays)
+        symbol, arrays = passes.rectified(symbol, arrays)
+    if fusion.pads_slowly() if options.padded is None else options.padded:
+        symbol, arrays = passes.padded(symbol, arrays)
+    if options.precision == "int8":
+        return quantise.quantised(symbol, arrays, calibration)
+    if options.precision == "float16":
+        return half.halved(symbol, arrays)
+    return (fusion.fused(symbol), arrays) if options.fused else (symbol, arrays)
+
+
+class Engine:
+    """A traced network, run on images one after the other, or in batches of one size.
+
+    symbol       any traced Gluon network: input "data", its first output the score maps (N, K, H / stride, W / stride).
+    arrays       parameters by the graph's names; copied.
+    shape        (N, 3, H, W), fixed.
+    outputs      numbers of the outputs to compute; others are not.
+    calibration  normalised images (N, 3, H, W), for int8.
+
+    Threads may share it: they take turns. The number of threads that compute is the caller's choice, and left alone.
+    """
+
+    def __init__(self, symbol, arrays: Arrays, shape: Tuple[int, int, int, int], options: Options = Options(),  # noqa: B008
+                 ctx=None, calibration: Iterable[np.ndarray] = (), outputs: Sequence[int] = (0,)):
+        self.shape, self.options, self.ctx = tuple(shape), options, ctx or mx.cpu()
+        self.symbol, arrays = prepared(symbol, arrays, self.shape, options, outputs, calibration)
+        self._run = mx.nd.CachedOp(self.symbol, [("static_alloc", True), ("static_shape", True)])
+        self._inputs = [None if name == graph.INPUT else arrays[name].copyto(self.ctx)
+                        for name in self.symbol.list_inputs()]
+        self._at = self.symbol.list_inputs().index(graph.INPUT)
+        self._lock = threading.Lock()
+        pixels = np.zeros(self.shape, np.float32)
+        self._pixels = pixels[:]  # MXNet forbids to write to the array itself, whose memory it shares
+        self._image = mx.nd.from_numpy(pixels, zero_copy=True)
+        self._filled = (0, 0)
+        levels = np.empty((3, 1, 256), np.float32)
+        normalise(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2), levels)
+        self._levels = levels  # of each channel, what each of the 256 values is normalised to
+
+    def outputs(self, images) -> Tuple[mx.nd.NDArray, ...]:
+        """The chosen outputs for normalised images float32 (N, 3, H, W), NumPy's or MXNet's; not waited for."""
+        with self._lock:
+            return self._outputs(images if isinstance(images, mx.nd.NDArray) else mx.nd.array(images, ctx=self.ctx))
+
+    def _outputs(self, images: mx.nd.NDArray) -> Tuple[mx.nd.NDArray, ...]:
+        if images.shape != self.shape:
+            raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
+        with mx.autograd.pause():
+            made = self._run(*(images.as_in_context(self.ctx) if i == self._at else value
+                               for i, value in enumerate(self._inputs)))
+        return tuple(made) if isinstance(made, (list, tuple)) else (made,)
+
+    def labels(self, image: np.ndarray) -> np.ndarray:
+        """uint8 (H, W, 3) RGB, up to the engine's size -> labels uint8 (H, W), from the first output.
+
+        The image is normalised and padded with the mean colour, at the bottom and the right.
+        """
+        height, width = image.shape[:2]
+        if self.shape[0] != 1 or height > self.shape[2] or width > self.shape[3] or image.shape[2:] != (3,) \
+                or image.dtype != np.uint8 or not image.size:
+            raise ValueError(f"image {image.shape} of {image.dtype}: this engine is for {self.shape[0]} of up to "
+                             f"{self.shape[2]}x{self.shape[3]} pixels, uint8 RGB")
+        with self._lock:
+            self._fill(image)
+            scores = self._outputs(self._image)[0].asnumpy()[0]
+        stride = self.shape[2] // scores.shape[1]
+        method = labelmap.labels_of if self.options.labels else labelmap.labels_everywhere
+        return method(scores, (height, width), stride)
+
+    def _fill(self, image: np.ndarray) -> None:
+        """Write a normalised image into the input's memory, which nothing reads between two calls."""
+        height, width = image.shape[:2]
+        if self._filled[0] > height or self._filled[1] > width:
+            self._pixels[:] = 0
+        for channel, plane in enumerate(cv2.split(image)):
+            target = self._pixels[0, channel, :height, :width]
+            made = cv2.LUT(plane, self._levels[channel], dst=target)
+            if made is not target and made.ctypes.data != target.ctypes.data:
+                target[:] = made
+        self._filled = height, width
+
+
+def engine_of(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, int, int, int],
+              options: Options = Options(), ctx=None, calibration: Iterable[np.ndarray] = (),  # noqa: B008
+              outputs: Sequence[int] = (0,)) -> Engine:
+    """An Engine of a Gluon network (repro.build.build with `options.network()`), not necessarily initialised.
+
+    arrays  by structural name, as repro.parameters.load gives them; of layers not computed (k = 0) they may be more.
+    """
+    with mx.name.NameManager():
+        made = network(mx.sym.var(graph.INPUT, shape=tuple(shape)))
+    symbol = mx.sym.Group(list(made)) if isinstance(made, (list, tuple)) else made
+    named = {parameter.name: arrays[name] for name, parameter in parameters_of(network).items()}
+    return Engine(symbol, named, shape, options, ctx, calibration, outputs)

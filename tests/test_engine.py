@@ -1,0 +1,176 @@
+"""The inference engine gives the plain hybridized graph's scores and labels, whatever is switched on or off."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import mxnet as mx
+import numpy as np
+import pytest
+from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, shaken, sparse
+
+from repro.build import build
+from repro.data.augment import normalise
+from repro.engine import Engine, Options, engine_of
+from repro.inference import labels_of
+from repro.parameters import assign
+
+PLAIN = Options(rows=False, jumps=False, decoder=False, folded=False, cheaper=False, padded=False, fused=False,
+                labels=False)
+DEVICES = ("rows", "jumps", "decoder", "folded", "cheaper", "padded", "fused")
+ALONE = tuple(dataclasses.replace(PLAIN, **{name: True}) for name in DEVICES)
+ALL = (Options(), Options(padded=True), Options(padded=False))
+
+
+def hybridized(spec, arrays, settings, x):
+    network = build(spec, **settings)
+    assign(network, arrays, ctx=mx.cpu())
+    network.hybridize(static_alloc=True, static_shape=True)
+    outputs = network(x)
+    return (outputs[0] if isinstance(outputs, (list, tuple)) else outputs).asnumpy()
+
+
+def engine(spec, arrays, settings, shape, options, **more):
+    fast = options.network() if settings.get("fast") else {}
+    return engine_of(build(spec, **settings, **fast), arrays, shape, options, **more)
+
+
+def assert_same(scores, expected):
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-5 * abs(expected).max())
+    assert (scores.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.999
+
+
+@pytest.mark.parametrize("spec, batch, settings", [
+    (MODEL_A, 1, {}), (MODEL_A, 2, {"k": 8}), (MODEL_A, 1, {"k": 1, "frozen": False}),
+    (sparse(), 1, {}), (sparse("sctf"), 2, {"frozen": False}), (sparse("sctf"), 1, {"k": 0}),
+    (sparse(), 1, {"fast": False}), (STRIDE_8, 1, {}), (STRIDE_8, 2, {"frozen": False}),
+], ids=["Model A", "Model A, all regions, batch 2", "Model A, live norm", "ISCTF", "SCTF, live norm, batch 2",
+        "SCTF, no region", "ISCTF classic", "stride 8", "stride 8, live norm, batch 2"])
+def test_each_device_alone_and_all_together(spec, batch, settings):
+    x = image(batch)
+    arrays, settings = built(spec, x, **settings)
+    expected = hybridized(spec, arrays, settings, x)
+    for options in ALONE + ALL:
+        if not settings.get("fast") and (options.rows or options.jumps or options.decoder) and options in ALONE:
+            continue  # of fast inference
+        scores, = engine(spec, arrays, settings, x.shape, options).outputs(x)
+        assert_same(scores.asnumpy(), expected)
+
+
+def test_any_traced_network_runs():
+    """Batch norm is folded into the convolution before it, or stays where there is none; dropout is gone."""
+    x = image(2)
+    network = shaken(Peer(), x)
+    network.hybridize()
+    expected = [output.asnumpy() for output in network(x)]
+    symbol = mx.sym.Group(list(network(mx.sym.var("data"))))
+    for options in (PLAIN, *ALONE[3:], *ALL):
+        made = Engine(symbol, named_arrays(network), x.shape, options, outputs=(0, 1))
+        for scores, wanted in zip(made.outputs(x.asnumpy()), expected):
+            assert_same(scores.asnumpy(), wanted)
+    operators = mx.sym.load_json(made.symbol.tojson()).get_internals().list_outputs()
+    assert sum("batchnorm" in name and name.endswith("output") for name in operators) == 1
+    assert not any("dropout" in name for name in operators)
+
+
+@pytest.fixture(scope="module")
+def model_a():
+    arrays, settings = built(MODEL_A, image())
+    return arrays, settings, engine(MODEL_A, arrays, settings, (1, 3, 128, 256), Options())
+
+
+@pytest.mark.parametrize("height, width", [(128, 256), (101, 256), (128, 30), (1, 1), (127, 255)])
+def test_labels_of_images_of_any_size(model_a, height, width):
+    arrays, settings, made = model_a
+    random = np.random.RandomState(height)
+    photo = random.randint(0, 256, (height, width, 3)).astype(np.uint8)
+    x = np.zeros((1, 3, 128, 256), np.float32)
+    normalise(photo, x[0, :, :height, :width])
+    scores = hybridized(MODEL_A, arrays, settings, mx.nd.array(x))[0]
+    expected = labels_of(scores, (height, width))
+    made.labels(np.full((128, 256, 3), 255, np.uint8))  # what an image before left is not seen
+    labels = made.labels(photo)
+    assert labels.shape == (height, width) and labels.dtype == np.uint8
+    assert (labels == expected).mean() > 0.999
+    everywhere = engine(MODEL_A, arrays, settings, (1, 3, 128, 256), Options(labels=False)).labels(photo)
+    assert (labels == everywhere).mean() > 0.999
+
+
+@pytest.mark.parametrize("photo", [np.zeros((129, 256, 3), np.uint8), np.zeros((8, 8), np.uint8),
+                                   np.zeros((8, 8, 3), np.float32), np.zeros((0, 8, 3), np.uint8)])
+def test_an_image_that_does_not_fit_is_said(model_a, photo):
+    with pytest.raises(ValueError, match="128x256"):
+        model_a[2].labels(photo)
+
+
+def test_images_of_another_shape_are_said(model_a):
+    with pytest.raises(ValueError, match="this engine is for"):
+        model_a[2].outputs(image(2))
+
+
+def test_one_image_does_not_change_another(model_a):
+    made = model_a[2]
+    first, second = image(seed=1), image(seed=2)
+    expected = [made.outputs(x)[0].asnumpy() for x in (first, second)]
+    assert abs(expected[0] - expected[1]).max() > 0.1
+    for x, wanted in ((first, expected[0]), (second, expected[1]), (first, expected[0])):
+        np.testing.assert_array_equal(made.outputs(x)[0].asnumpy(), wanted)
+
+
+def test_threads_may_share_one_engine_and_have_their_own(model_a):
+    arrays, settings, shared = model_a
+    own = engine(MODEL_A, arrays, settings, (1, 3, 128, 256), Options())
+    photos = [np.random.RandomState(i).randint(0, 256, (128, 256, 3)).astype(np.uint8) for i in range(3)]
+    expected = [shared.labels(photo) for photo in photos]
+    found = {}
+
+    def work(name, made, order):
+        found[name] = [(i, made.labels(photos[i])) for i in order]
+    threads = [threading.Thread(target=work, args=(name, made, order)) for name, made, order in (
+        ("a", shared, (0, 1, 2, 0)), ("b", shared, (2, 1, 0, 1)), ("c", own, (1, 2, 0, 2)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for labels in found.values():
+        for i, made in labels:
+            np.testing.assert_array_equal(made, expected[i])
+    assert len(found) == 3
+
+
+def test_recording_and_values_of_the_caller_are_left_alone(model_a):
+    arrays, settings, _ = model_a
+    before = {name: value.asnumpy() for name, value in arrays.items()}
+    made = engine(MODEL_A, arrays, settings, (1, 3, 128, 256), Options())
+    with mx.autograd.record():
+        one = made.outputs(image())[0].asnumpy()
+        assert mx.autograd.is_recording() and mx.autograd.is_training()
+    for name, value in arrays.items():
+        np.testing.assert_array_equal(value.asnumpy(), before[name])
+        value[:] = 0  # the engine has its own
+    np.testing.assert_array_equal(made.outputs(image())[0].asnumpy(), one)
+    for name, value in arrays.items():
+        value[:] = before[name]
+
+
+def test_memory_stays_flat(model_a):
+    made = model_a[2]
+    photo = np.random.RandomState(0).randint(0, 256, (128, 256, 3)).astype(np.uint8)
+
+    def resident():
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * 4096
+    for _ in range(20):
+        made.labels(photo)
+    before = resident()
+    for _ in range(100):
+        made.labels(photo)
+    assert resident() - before < 4 * 2 ** 20  # one frame has 0.4 MB of pixels
+
+
+def test_options_name_what_is_wrong():
+    with pytest.raises(Exception, match="float32, int8, float16"):
+        Options(precision="int4")
+    with pytest.raises(ValueError, match="folded and fused"):
+        Options(precision="int8", folded=False)

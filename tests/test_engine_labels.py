@@ -1,0 +1,69 @@
+"""The label map against interpolating every pixel."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from graphs import MODEL_A, built, image
+
+from repro.build import build
+from repro.engine import Options, engine_of
+from repro.engine.labelmap import arg_max, labels_everywhere, labels_of
+from repro.inference import labels_of as of_inference
+
+
+def scores(classes, h, w, seed=0, smooth=0.0):
+    maps = np.random.RandomState(seed).standard_normal((classes, h, w)).astype(np.float32)
+    return np.stack([cv2.GaussianBlur(m, (0, 0), smooth) for m in maps]) if smooth else maps
+
+
+@pytest.mark.parametrize("classes, h, w, size", [
+    (19, 16, 24, (64, 96)), (5, 16, 24, (61, 93)), (19, 33, 17, (130, 66)), (2, 8, 8, (1, 1)), (3, 1, 1, (4, 4)),
+    (7, 2, 9, (7, 33)), (19, 32, 32, (128, 125)), (255, 5, 3, (20, 12)), (19, 64, 96, (255, 383))])
+@pytest.mark.parametrize("smooth", (0.0, 4.0))
+def test_labels_are_those_of_interpolating_every_pixel(classes, h, w, size, smooth):
+    maps = scores(classes, h, w, smooth=smooth)
+    expected = of_inference(maps, size)
+    labels = labels_of(maps, size)
+    assert labels.dtype == np.uint8 and labels.shape == size
+    np.testing.assert_array_equal(labels, expected)
+    np.testing.assert_array_equal(labels_everywhere(maps, size), expected)
+
+
+@pytest.mark.parametrize("stride", (2, 4, 8, 16, 32))
+def test_any_stride_of_a_power_of_two(stride):
+    maps = scores(6, 5, 7)
+    size = (5 * stride - 1, 7 * stride - stride // 2)
+    np.testing.assert_array_equal(labels_of(maps, size, stride), labels_everywhere(maps, size, stride))
+
+
+def test_a_third_class_may_win_between_two_others():
+    """Corners disagree on two classes, and a third is best between them: all classes are interpolated."""
+    maps = np.zeros((3, 1, 2), np.float32)
+    maps[:, 0, 0], maps[:, 0, 1] = (1.0, 0.0, 0.9), (0.0, 1.0, 0.9)
+    assert labels_of(maps, (4, 8))[0].tolist() == [0, 0, 2, 2, 2, 2, 1, 1]
+
+
+def test_scores_of_a_network_with_many_ties():
+    maps = np.round(scores(4, 24, 24, smooth=2.0) * 8)  # whole numbers: eighths are exact, and ties many
+    np.testing.assert_array_equal(labels_of(maps, (96, 96)), of_inference(maps, (96, 96)))
+
+
+def test_scores_of_a_network():
+    x = image()
+    arrays, settings = built(MODEL_A, x)
+    options = Options()
+    maps = engine_of(build(MODEL_A, **settings, **options.network()), arrays, x.shape, options).outputs(x)[0].asnumpy()
+    np.testing.assert_array_equal(labels_of(maps[0], (126, 255)), of_inference(maps[0], (126, 255)))
+
+
+def test_arg_max_takes_the_first_of_equals():
+    maps = np.round(scores(19, 40, 600) * 2)
+    np.testing.assert_array_equal(arg_max(maps), maps.argmax(axis=0))
+
+
+@pytest.mark.parametrize("size, stride, message", [((65, 64), 4, "larger than 4 times"), ((64, 64), 3, "of 2, 4, 8")])
+def test_what_does_not_fit_is_said(size, stride, message):
+    with pytest.raises(ValueError, match=message):
+        labels_of(scores(2, 16, 16), size, stride)

@@ -1,0 +1,152 @@
+"""Each pass over a traced graph gives the same function, and does what it says."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import mxnet as mx
+import numpy as np
+import pytest
+from graphs import MODEL_A, Peer, built, image, named_arrays, shaken
+
+from repro.build import build
+from repro.engine import fusion, graph, half, passes
+from repro.parameters import parameters_of
+
+
+def run(symbol, arrays, x):
+    made = mx.nd.CachedOp(symbol)(*(x if name == "data" else arrays[name] for name in symbol.list_inputs()))
+    return [output.asnumpy() for output in (made if isinstance(made, (list, tuple)) else [made])]
+
+
+def operators(symbol):
+    return Counter(node["op"] for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null")
+
+
+def traced(kind):
+    """(symbol of all outputs, arrays, input, shape) of a network."""
+    x = image()
+    if kind == "peer":
+        network = shaken(Peer(), x)
+        arrays = named_arrays(network)
+    else:
+        values, settings = built(MODEL_A, x, rows=kind == "options", decoder_on_crops=kind == "options",
+                                 frozen=kind != "live")
+        network = build(MODEL_A, **settings)
+        arrays = {p.name: values[name] for name, p in parameters_of(network).items()}
+    with mx.name.NameManager():
+        return mx.sym.Group(list(network(mx.sym.var("data")))), arrays, x
+
+
+PASSES = {
+    "without_training": lambda symbol, arrays, shape: passes.without_training(symbol, arrays),
+    "folded": passes.folded,
+    "shared": lambda symbol, arrays, shape: passes.shared(symbol, arrays),
+    "normed": lambda symbol, arrays, shape: passes.normed(symbol, arrays),
+    "padded": lambda symbol, arrays, shape: passes.padded(symbol, arrays),
+    "broadcast": passes.broadcast,
+    "averaged": passes.averaged,
+    "subsampled": lambda symbol, arrays, shape: passes.subsampled(symbol, arrays),
+    "rectified": lambda symbol, arrays, shape: passes.rectified(symbol, arrays),
+}
+EXACT = ("without_training", "folded", "shared", "broadcast", "subsampled", "rectified")
+
+
+@pytest.mark.parametrize("kind", ("frozen", "live", "options", "peer"))
+@pytest.mark.parametrize("name", PASSES)
+def test_a_pass_changes_no_output(name, kind):
+    symbol, arrays, x = traced(kind)
+    expected, before = run(symbol, arrays, x), symbol.tojson()
+    made, values = PASSES[name](symbol, arrays, x.shape)
+    assert symbol.tojson() == before and set(values) == set(made.list_inputs()) - {"data"}
+    for one, other in zip(run(made, values, x), expected):
+        tolerance = 1e-6 if name in EXACT else 1e-5
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * abs(other).max())
+
+
+def test_folding_leaves_nothing_that_parameters_alone_give():
+    symbol, arrays, x = traced("frozen")
+    made, _ = passes.folded(symbol, arrays, x.shape)
+    left = operators(made)
+    assert operators(symbol)["batch_dot"] and not left.keys() & {"batch_dot", "rsqrt", "_arange", "tile", "abs",
+                                                                 "_contrib_arange_like", "zeros_like", "floor"}
+    assert left["Convolution"] == operators(symbol)["Convolution"]
+
+
+def test_batch_norms_are_folded_only_where_a_convolution_is_theirs_alone():
+    x, data = image(h=16, w=16), mx.sym.var("data")
+    shared_one = mx.sym.Convolution(data, kernel=(1, 1), num_filter=4, name="one")
+    first = mx.sym.BatchNorm(shared_one, name="a")
+    symbol = mx.sym.Group([first, mx.sym.BatchNorm(first, name="b"), shared_one])
+    shapes, _, states = symbol.infer_shape(data=x.shape)
+    random = np.random.RandomState(0)
+    names = symbol.list_arguments() + symbol.list_auxiliary_states()
+    arrays = {name: mx.nd.array(random.uniform(0.5, 1.5, shape)) for name, shape in zip(names, shapes + states)
+              if name != "data"}
+    made, values = passes.normed(symbol, arrays)
+    assert operators(made)["BatchNorm"] == 2
+    made, values = passes.normed(*passes.chosen(symbol, arrays, [1]))
+    assert not operators(made)["BatchNorm"]  # one after the other; fix_gamma is MXNet's default
+    np.testing.assert_allclose(run(made, values, x)[0], run(symbol, arrays, x)[1], rtol=1e-4, atol=1e-5)
+
+
+def test_wide_padding_of_dilated_convolutions_becomes_explicit():
+    symbol, arrays, x = traced("frozen")
+    made, values = passes.padded(*passes.folded(symbol, arrays, x.shape))
+    nodes = graph.ordered(graph.read(made))
+    dilated = [n for n in nodes if n.op == "Convolution" and n.pair("dilate", "(1, 1)") > (3, 3)]
+    assert len(dilated) == 4  # 6 and 12 of both decoders
+    for node in dilated:
+        pad, = node.pair("dilate", "()")[:1]
+        assert node.pair("pad", "()") == (pad, 0) and node.inputs[0][0].op == "Pad"
+        assert node.inputs[0][0].attrs["pad_width"] == str((0, 0, 0, 0, 0, 0, pad, pad))
+
+
+def test_outputs_that_are_not_chosen_are_not_computed():
+    symbol, arrays, x = traced("options")
+    made, values = passes.chosen(symbol, arrays, [4, 1])
+    for one, wanted in zip(run(made, values, x), (4, 1)):
+        np.testing.assert_array_equal(one, run(symbol, arrays, x)[wanted])
+    assert not any(name.startswith("full_") for name in values)
+
+
+def test_operators_of_one_name_are_kept_apart():
+    data = mx.sym.var("data")
+    symbol = mx.sym.Group([mx.sym.sqrt(mx.sym.abs(data, name="twice"), name="twice"), data * 2])
+    made = graph.write(graph.read(symbol))
+    x = image(h=4, w=4)
+    for one, other in zip(run(made, {}, x), run(symbol, {}, x)):
+        np.testing.assert_array_equal(one, other)
+    assert graph.shapes(graph.read(symbol), {}, x.shape)["twice_", 0] == x.shape
+
+
+def test_fusion_takes_in_sums_and_rectifiers_and_loads_again(tmp_path):
+    symbol, arrays, x = traced("options")
+    symbol, arrays = passes.normed(*passes.folded(*passes.chosen(symbol, arrays, [0]), x.shape))
+    made = fusion.fused(symbol)
+    found = fusion.layers(made)
+    assert len(found) == operators(symbol)["Convolution"]
+    assert found["half_backbone_level2_unit0_conv1_conv"] == ("Convolution", "Activation")
+    assert ("Convolution", "elemwise_add", "Activation") in found.values()
+    assert found["full_decoder_jump2_fwd"] == ("Convolution", "elemwise_add")  # the last step's, on crops
+    made.save(str(tmp_path / "fused.json"))
+    loaded = mx.sym.load(str(tmp_path / "fused.json"))
+    np.testing.assert_array_equal(run(loaded, arrays, x)[0], run(made, arrays, x)[0])
+    np.testing.assert_allclose(run(made, arrays, x)[0], run(symbol, arrays, x)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ("frozen", "options", "peer"))
+def test_float16_has_one_type_wherever_maps_meet(kind):
+    """MXNet multiplies no float16 on a CPU: the types of every operator are what can be seen here."""
+    symbol, arrays, x = traced(kind)
+    symbol, arrays = passes.normed(*passes.folded(*passes.chosen(symbol, arrays, [0]), x.shape))
+    made, values = half.halved(symbol, arrays)
+    given = {name: value.dtype for name, value in values.items()}
+    arguments, outputs, states = made.infer_type(data=np.float32, **given)
+    assert outputs == [np.float32]
+    types = dict(zip(made.list_arguments() + made.list_auxiliary_states(), arguments + states))
+    assert all(types[name] == dtype for name, dtype in given.items())
+    weights = [name for name in given if "weight" in name or "conv" in name]
+    assert weights and sum(given[name] == np.float16 for name in weights) > 0.9 * len(weights)
+    assert np.int32 in given.values() or kind != "options"
