@@ -52,11 +52,14 @@ def trained(folder, preset, training, ctx):
 
 
 def close(one, other, moved):
-    """Equal to float error: a thousandth of what training moved each array by, or 1e-5."""
+    """Equal to float error, which training grows: a hundredth of what it moved each array by, or 1e-5.
+
+    Measured: 0.002. Means of the parts' means instead of the whole batch's: 0.2; a rank too low by a tenth: 0.15.
+    """
     assert one.keys() == other.keys()
     for name in one:
         a, b, start = (arrays[name].asnumpy() for arrays in (one, other, moved))
-        np.testing.assert_allclose(a, b, rtol=0, atol=max(1e-5, 1e-3 * np.abs(a - start).max()), err_msg=name)
+        np.testing.assert_allclose(a, b, rtol=0, atol=max(1e-5, 1e-2 * np.abs(a - start).max()), err_msg=name)
 
 
 @pytest.fixture(scope="module")

@@ -158,6 +158,8 @@ def test_processes_end_with_the_one_that_started_them(data, tmp_path, end):
     folder = data.train[0].image.parent.parent
     with subprocess.Popen([sys.executable, "-W", "error", str(script), str(folder)], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, start_new_session=True,
+                          # tests run in the background inherit that Ctrl-C is ignored
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                           env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
         pids = [int(word) for word in process.stdout.readline().split()]
         assert len(pids) == 2 and all(map(running, pids))
