@@ -10,6 +10,8 @@ from math import gcd
 
 from mxnet.gluon import nn
 
+from symbols.regions import filled
+
 RUN = 16  # positions that rows with a margin have at most: 64 bytes, a line of a CPU's cache
 
 
@@ -45,18 +47,29 @@ class TakeRegions(nn.HybridBlock):
 
     def hybrid_forward(self, F, x, indices):
         """Maps, indices (N, k)."""
-        lines = self.rows * self.size + 2 * self.margin
-        runs = (self.columns * self.size + 2 * self.side) // self.run  # in a line
-        if self.margin:
-            x = F.pad(x, mode="constant", pad_width=(0, 0, 0, 0, self.margin, self.margin, self.side, self.side))
-        image = whole(F, F.contrib.arange_like(indices, axis=0)) * (self.channels * lines * runs)
-        first = F.take(grid_of(F, (self.rows, self.size * runs), (self.columns, self.size // self.run)), indices)
-        first = F.broadcast_add(first, F.expand_dims(image, axis=1))
+        lines, runs = self.rows * self.size, self.columns * self.size // self.run  # of a map, in a line
         height, width = self.size + 2 * self.margin, self.size + 2 * self.side
-        inside = grid_of(F, (self.channels, lines * runs), (height, runs), (width // self.run, 1))
-        places = F.broadcast_add(F.reshape(first, (-1, 1)), F.reshape(inside, (1, -1)))
-        taken = F.take(F.reshape(x, (-1, self.run)), places)
-        return F.reshape(taken, (-1, self.channels, height, width))
+        channels = self.channels + (1 if self.margin else 0)
+        image = whole(F, F.contrib.arange_like(indices, axis=0)) * (channels * lines * runs)
+        first = F.take(grid_of(F, (self.rows, self.size * runs), (self.columns, self.size // self.run)), indices)
+        first = F.reshape(F.broadcast_add(first, F.expand_dims(image, axis=1)), (-1, 1, 1))
+        channel = F.reshape(grid_of(F, (self.channels, lines * runs)), (1, -1, 1))
+        taken = grid_of(F, (height, runs), (width // self.run, 1)) - (self.margin * runs + self.side // self.run)
+        places = F.broadcast_add(F.broadcast_add(first, channel), F.reshape(taken, (1, 1, -1)))
+        if self.margin:  # a channel of zeros in front, for all outside the image
+            x = F.concat(F.zeros_like(F.slice_axis(x, axis=1, begin=0, end=1)), x, dim=1)
+            inside = F.take(self.inside(F, height, width // self.run, lines, runs), indices)
+            inside = F.reshape(inside, (-1, 1, height * width // self.run))
+            places = F.broadcast_mul(places + lines * runs, inside)
+        return F.reshape(F.take(F.reshape(x, (-1, self.run)), places), (-1, self.channels, height, width))
+
+    def inside(self, F, height: int, width: int, lines: int, runs: int):
+        """Which of the rows taken for each region lie in the image: int32 (G, height * width) of 0 and 1."""
+        line = grid_of(F, (self.rows, self.size), (height, 1)) - self.margin
+        run = grid_of(F, (self.columns, self.size // self.run), (width, 1)) - self.side // self.run
+        line, run = (F.broadcast_equal(at, F.clip(at, 0, count - 1)) for at, count in ((line, lines), (run, runs)))
+        both = F.broadcast_mul(F.reshape(line, (self.rows, 1, height, 1)), F.reshape(run, (1, self.columns, 1, width)))
+        return F.reshape(both, (self.rows * self.columns, height * width))
 
 
 class PlaceRegions(nn.HybridBlock):

@@ -212,7 +212,7 @@ def averaged(symbol, arrays: Arrays, shape: Tuple[int, ...], below: int = 8):
             return None
         name = f"{node.name}_average"
         values[name] = mx.nd.full((channels, 1, *kernel), 1 / (kernel[0] * kernel[1]))
-        return Node("Convolution", node.name, {
+        return Node("Convolution", name, {
             "kernel": str(kernel), "stride": str(kernel), "num_filter": str(channels), "num_group": str(channels),
             "no_bias": "True"}, [(source, index), (graph.variable(name, values[name]), 0)]), 0
     return _done(graph.rewrite(outputs, replace), values)

@@ -126,6 +126,8 @@ def _signs_agree(outputs: List[Entry], values: Arrays, images: Sequence[np.ndarr
         first, second = node.inputs
         signed = [low[id(n), j] < 0 for n, j in (first, second)]
         convolutions = [movable(first), movable(second)]
+        if not any(convolutions):
+            continue  # nothing to be fused with
         if id(node) not in rectified:
             if not (low[id(node), 0] < 0 and any(c and s for c, s in zip(convolutions, signed[::-1]))):
                 node.op = "broadcast_add"
