@@ -10,8 +10,6 @@ from math import gcd
 
 from mxnet.gluon import nn
 
-from symbols.regions import filled
-
 RUN = 16  # positions that rows with a margin have at most: 64 bytes, a line of a CPU's cache
 
 
