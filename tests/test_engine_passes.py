@@ -103,6 +103,30 @@ def test_wide_padding_of_dilated_convolutions_becomes_explicit():
         assert node.inputs[0][0].attrs["pad_width"] == str((0, 0, 0, 0, 0, 0, pad, pad))
 
 
+@pytest.mark.parametrize("kind", ("frozen", "live", "options"))
+def test_score_maps_are_up_sampled_with_a_round_number_of_channels(kind):
+    symbol, arrays, x = traced(kind)
+    expected = run(symbol, arrays, x)[0]
+    symbol, arrays = passes.folded(*passes.chosen(symbol, arrays, [0]), x.shape)
+    made, values = passes.widened(symbol, arrays)
+    np.testing.assert_allclose(run(made, values, x)[0], expected, rtol=0, atol=1e-5 * abs(expected).max())
+    wide = [n for n in graph.ordered(graph.read(made)) if n.name == "half_decoder_classifier_fwd"]
+    assert wide[0].integer("num_filter", 0) == 16 and operators(made)["Deconvolution"] == 8
+
+
+def test_what_another_reads_too_is_not_widened():
+    x, data = image(h=8, w=8), mx.sym.var("data")
+    maps = mx.sym.Convolution(data, mx.sym.var("weight"), kernel=(1, 1), num_filter=5, no_bias=True)
+    up = mx.sym.Deconvolution(maps, mx.sym.var("kernel"), kernel=(4, 4), stride=(2, 2), pad=(1, 1), num_filter=5,
+                              num_group=5, no_bias=True)
+    arrays = {"weight": mx.nd.random.normal(shape=(5, 3, 1, 1)), "kernel": mx.nd.random.normal(shape=(5, 1, 4, 4))}
+    for symbol, wide in ((mx.sym.Group([up]), True), (mx.sym.Group([up, maps]), False)):
+        made, values = passes.widened(symbol, arrays)
+        assert (operators(made)["slice_axis"] == 1) == wide
+        for one, other in zip(run(made, values, x), run(symbol, arrays, x)):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_outputs_that_are_not_chosen_are_not_computed():
     symbol, arrays, x = traced("options")
     made, values = passes.chosen(symbol, arrays, [4, 1])

@@ -26,7 +26,8 @@ class Options:
     rows, jumps, decoder  of the network (repro.build): crop and uncrop by rows; jump connections, and the full
                           decoder's last step, on the crops. Exact.
     folded                what depends on parameters alone, batch norm too, is computed once.
-    cheaper               the same maps by cheaper operators: broadcasting, averaging, sub-sampling once.
+    cheaper               the same maps by cheaper operators: broadcasting, averaging, sub-sampling once, score maps of
+                          a round number of channels where they are up-sampled.
     padded                explicit zeros beside dilated convolutions; None: where the CPU has no AVX-512.
     fused                 oneDNN's fusion (CPU).
     labels                of the label map, only mixed cells are interpolated; False: every pixel.
@@ -67,6 +68,8 @@ def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, o
         symbol, arrays = passes.averaged(symbol, arrays, shape)
         symbol, arrays = passes.subsampled(symbol, arrays)
         symbol, arrays = passes.rectified(symbol, arrays)
+        if options.folded:
+            symbol, arrays = passes.widened(symbol, arrays)
     if fusion.pads_slowly() if options.padded is None else options.padded:
         symbol, arrays = passes.padded(symbol, arrays)
     if options.precision == "int8":

@@ -152,6 +152,39 @@ def rectified(symbol, arrays: Arrays):
     return _done(graph.rewrite(graph.read(symbol), replace), arrays)
 
 
+def widened(symbol, arrays: Arrays, multiple: int = 16):
+    """Maps of another number of channels, such as score maps, that a convolution makes and a depthwise deconvolution
+    up-samples: computed with channels of zeros up to a multiple, which oneDNN has quick code for, then cut. Exact."""
+    outputs, values = graph.read(symbol), dict(arrays)
+    uses = graph.uses(outputs)
+
+    def wide(entry: Entry, channels: int, name: str) -> Entry:
+        node = entry[0]
+        old = values[node.name].asnumpy()
+        values[name] = mx.nd.array(np.concatenate([old, np.zeros((channels - len(old),) + old.shape[1:], np.float32)]))
+        return graph.variable(name, values[name]), 0
+
+    def replace(node: Node):
+        count = node.integer("num_filter", 0)
+        channels = -(-count // multiple) * multiple
+        if node.op != "Deconvolution" or node.integer("num_group", 1) != count or channels == count:
+            return None
+        pad = node.inputs[0][0]
+        maker = pad.inputs[0][0] if pad.op == "Pad" else pad
+        parameters = [*maker.inputs[1:], *node.inputs[1:]]
+        if maker.op != "Convolution" or maker.integer("num_group", 1) > 1 or uses[id(maker), 0] > 1 \
+                or uses[id(pad), 0] > 1 or any(n.name not in values for n, _ in parameters):
+            return None
+        made = Node(maker.op, maker.name, {**maker.attrs, "num_filter": str(channels)}, [
+            maker.inputs[0], *(wide(e, channels, f"{e[0].name}_widened") for e in maker.inputs[1:])])
+        if pad is not maker:
+            made = Node(pad.op, pad.name, pad.attrs, [(made, 0)])
+        made = Node(node.op, node.name, {**node.attrs, "num_filter": str(channels), "num_group": str(channels)}, [
+            (made, 0), *(wide(e, channels, f"{node.name}_{i}_widened") for i, e in enumerate(node.inputs[1:]))])
+        return Node("slice_axis", f"{node.name}_cut", {"axis": "1", "begin": "0", "end": str(count)}, [(made, 0)]), 0
+    return _done(graph.rewrite(outputs, replace), values)
+
+
 def subsampled(symbol, arrays: Arrays):
     """What several 1x1 convolutions of one stride skip of a map is skipped once, and the rest is dense. Exact."""
     outputs = graph.read(symbol)
