@@ -9,7 +9,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from experiments.command import HERE, PRETRAINED, Reported, run
 from experiments.schedule import measure_all, workers_for
@@ -39,13 +39,13 @@ def data_folder(data: str, preset) -> Tuple[Path, str]:
     return folder.absolute(), str(folder.absolute())
 
 
-def chosen_rows(table: str, row: str):
+def chosen_rows(table: str, row: Optional[str] = None):
     """The rows of a table, or the one of them with this id."""
     from repro.rows import load_table
 
     choice(table, tuple(ROWS), "table")
     rows = load_table(HERE / f"{ROWS[table]}.yaml")
-    if row:
+    if row is not None:
         choice(row, [one.id for one in rows], f"ROW of {ROWS[table]}")
         rows = [one for one in rows if one.id == row]
     return rows
@@ -53,12 +53,13 @@ def chosen_rows(table: str, row: str):
 
 def backbone(given, preset, rows) -> Tuple[str, str]:
     """PRETRAINED's file, and what identifies its values."""
-    from repro.imagenet import NAMES, model_file
-
     path = Path(given.pretrained).expanduser().absolute()
     if any(training.pretrained for row in rows for _, training in row.trainings):
-        if given.pretrained in NAMES and not path.is_file():
-            path = Path(model_file(given.pretrained))  # asked for by name: downloaded once, its hash checked
+        if not path.is_file():
+            from repro.imagenet import NAMES, model_file
+
+            if given.pretrained in NAMES:  # asked for by name: downloaded once, its hash checked
+                path = Path(model_file(given.pretrained))
         if not path.is_file():
             raise UserError(f"PRETRAINED: {given.pretrained}: no such file; `make pretrain` makes one of quarter width")
         if path == PRETRAINED and preset.width != 0.25:
@@ -75,7 +76,7 @@ def plan(given) -> List[Job]:
     from repro.presets import changed, load_preset
     from repro.rows import network_dict, training_dict, training_name
 
-    rows = chosen_rows(given.table, given.row)
+    rows = chosen_rows(given.table, given.row or None)
     choice(given.preset, PRESETS, "PRESET")
     preset_path = HERE / "presets" / f"{given.preset}.yaml"
     changes = {name: value for name, value in (("batch", given.batch), ("steps", given.steps)) if value is not None}
@@ -86,7 +87,6 @@ def plan(given) -> List[Job]:
         seeds = sorted({int(seed) for seed in given.seeds.split(",")})
     except ValueError:
         raise UserError(f"SEEDS: {given.seeds!r} is not a list of numbers such as 0,1,2") from None
-    parse_hosts(given.hosts)
     devices.check(given.gpu)
     pretrained, weights = backbone(given, preset, rows)
     folder, identity = data_folder(given.data, preset)
@@ -131,16 +131,20 @@ def command_of(given, dataset: str) -> str:
     return " ".join(words)
 
 
-def finished(jobs: List[Job]) -> Dict[str, Path]:
-    """Record files of exactly these measurements on this machine, by specification; damaged ones do not count."""
+def own_records():
+    """(file, record) of what was measured on this machine; a damaged one is said and passed over."""
     from repro import records
 
-    found = {}
     for path in records.record_files(CACHE / "results"):
         try:
-            found[records.read_record(path).recipe.get("specification")] = path
+            yield path, records.read_record(path)
         except UserError as error:
             print(f"passed over: {error}", file=sys.stderr)
+
+
+def finished(jobs: List[Job]) -> Dict[str, Path]:
+    """Record files of exactly these measurements on this machine, by specification; damaged ones do not count."""
+    found = {record.recipe.get("specification"): path for path, record in own_records()}
     return {job.specification: found[job.specification] for job in jobs if job.specification in found}
 
 
@@ -148,6 +152,7 @@ def measure(given) -> None:
     """Measure what is missing, publish if asked, render the table."""
     from experiments import render
 
+    hosts = parse_hosts(given.hosts)
     jobs = plan(given)
     done = {} if given.fresh else finished(jobs)
     due = [job for job in jobs if job.specification not in done]
@@ -156,7 +161,6 @@ def measure(given) -> None:
     for job in due if given.fresh else ():
         shutil.rmtree(job.folder, ignore_errors=True)
     if due:
-        hosts = parse_hosts(given.hosts)
         measure_all(due, workers_for(given.jobs, len(due), given.gpu, hosts), hosts)
     if given.publish:
         for path in finished(jobs).values():

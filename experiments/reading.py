@@ -51,7 +51,8 @@ def case(folder, name: str, seconds: float) -> dict:
     dataset = open_dataset(folder)
     samples, batch = dataset.train[:MOST], preset.recipe.batch
     size = read_image(samples[0].image).shape[:2]
-    crop = Plan(row().network, row().training, preset, size).crop
+    beside = row()
+    crop = Plan(beside.network, beside.training, preset, size).crop
     rates = {}
     for cache in CACHES:
         for workers, mode in enumerate(MODES):

@@ -16,23 +16,15 @@ from repro.errors import UserError, choice
 
 def chosen(given):
     """(row, the training of it that is asked for)."""
-    rows = {row.id: row for row in measure.chosen_rows(given.table, "")}
-    row = rows[choice(given.row, tuple(rows), f"ROW of {measure.ROWS[given.table]}")]
+    row, = measure.chosen_rows(given.table, given.row)
     trainings = dict(row.trainings)
     return row, trainings[choice(given.extra, tuple(trainings), f"EXTRA of {row.id}")]
 
 
 def trained(given, row, training, data: str) -> Path:
     """The parameters of this training on this machine; UserError with the command that makes them."""
-    from repro import records
-
     found = {}
-    for path in records.record_files(measure.CACHE / "results"):
-        try:
-            record = records.read_record(path)
-        except UserError as error:
-            print(f"passed over: {error}", file=sys.stderr)
-            continue
+    for path, record in measure.own_records():
         if (record.network, record.training, record.data) == (row.network, training, data) \
                 and path.with_suffix(".params").is_file():
             found[record.preset, record.budget, str(record.seed)] = path.with_suffix(".params")

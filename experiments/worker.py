@@ -40,7 +40,7 @@ class Job:
     label: str             # of the budget with the changes, for the record
     seed: int
     gpu: str
-    pretrained: str        # .params file, or a model zoo's name
+    pretrained: str        # .params file
     specification: str     # what makes two measurements the same; see experiments/measure.py
     command: str           # for the record
     results: str           # folder of records

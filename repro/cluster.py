@@ -54,10 +54,10 @@ def _free_port() -> int:
 
 
 class Worker:
-    """One worker process; `describe` says where it is."""
+    """One worker process, on `host`."""
 
     def __init__(self, command: Sequence[str], host: str, environment: Dict[str, str], folder: Path):
-        self.host, self._stopped = host, False
+        self.host = host
         if host in LOCAL:
             self._process = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment})
         else:

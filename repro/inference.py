@@ -19,13 +19,16 @@ def named_outputs(network, x) -> Dict[str, mx.nd.NDArray]:
     return dict(zip(network.outputs, outputs if isinstance(outputs, (list, tuple)) else (outputs,)))
 
 
-def labels_of(scores: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
-    """Scores (K, h, w) of a padded image at 1/4 -> labels uint8 (H, W) of its top left `size`: bilinear, arg-max."""
+def labels_of(scores: np.ndarray, size: Tuple[int, int], stride: int = 4) -> np.ndarray:
+    """Scores (K, h, w) of a padded image at 1/stride -> labels uint8 (H, W) of its top left `size`.
+
+    Scores are up-sampled bilinearly, then the largest is taken.
+    """
     height, width = size
-    rows, columns = -(-height // 4), -(-width // 4)
+    rows, columns = -(-height // stride), -(-width // stride)
     # one position more than needed, so that the last pixels are interpolated as in the padded image
     maps = np.ascontiguousarray(scores[:, :rows + 1, :columns + 1].transpose(1, 2, 0))
-    full = cv2.resize(maps, (maps.shape[1] * 4, maps.shape[0] * 4), interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(maps, (maps.shape[1] * stride, maps.shape[0] * stride), interpolation=cv2.INTER_LINEAR)
     return full[:height, :width].argmax(axis=2).astype(np.uint8)
 
 

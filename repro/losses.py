@@ -25,6 +25,10 @@ def _probability(F, log_true, valid):
     return F.BlockGrad(F.exp(log_true) * valid + UNCOUNTED * (1 - valid))
 
 
+def _smallest(F, p_true, keep: int):
+    return F.topk(F.reshape(p_true, (-1,)), k=keep, is_ascend=True, ret_typ="value")
+
+
 class Hardest(nn.HybridBlock):
     """The `keep` smallest probabilities of the true class in a batch: what online bootstrapping ranks by."""
 
@@ -34,8 +38,7 @@ class Hardest(nn.HybridBlock):
 
     def hybrid_forward(self, F, scores, labels, counted):
         """As SoftmaxLoss takes them -> (keep,), ascending."""
-        p_true = _probability(F, *_true(F, scores, labels, counted))
-        return F.topk(F.reshape(p_true, (-1,)), k=self.keep, is_ascend=True, ret_typ="value")
+        return _smallest(F, _probability(F, *_true(F, scores, labels, counted)), self.keep)
 
 
 class SoftmaxLoss(nn.HybridBlock):
@@ -62,7 +65,7 @@ class SoftmaxLoss(nn.HybridBlock):
         if self.threshold is not None:
             p_true = _probability(F, log_true, valid)
             if ranked is None:
-                ranked = F.max(F.topk(F.reshape(p_true, (-1,)), k=self.keep, is_ascend=True, ret_typ="value"))
+                ranked = F.max(_smallest(F, p_true, self.keep))
             limit = F.broadcast_maximum(ranked, F.ones_like(ranked) * self.threshold)
             valid = valid * F.broadcast_lesser_equal(p_true, limit)
         kept = F.sum(valid)

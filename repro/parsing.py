@@ -75,6 +75,28 @@ def number(value, place: str) -> float:
     return float(value)
 
 
+def rows(path, check: Check):
+    """The rows of a YAML file of rows in its order, each checked; a UserError names file, row, key and choices."""
+
+    def named(value, place):
+        known = isinstance(value, dict) and isinstance(value.get("id"), str)
+        return check(value, f"{path}: row {value['id']}" if known else place)
+
+    found = fields(read_yaml(path), str(path), {"rows": sequence(named)})["rows"]
+    for index, row in enumerate(found):
+        if row.id in [other.id for other in found[:index]]:
+            raise UserError(f"{path}: row {row.id}: this id is given twice")
+    return found
+
+
+def made(kind, place: str, values: Dict[str, Any]):
+    """kind(**values), its error with the place in front."""
+    try:
+        return kind(**values)
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from None
+
+
 def optional(check: Check) -> Check:
     """`check`, or None where the value is null."""
     return lambda value, place: None if value is None else check(value, place)

@@ -59,8 +59,6 @@ class PeerRow:
 
 
 def _row(value, place: str) -> PeerRow:
-    if isinstance(value, dict) and isinstance(value.get("id"), str):
-        place = f"{place.rsplit(': ', 1)[0]}: row {value['id']}"
     checks = {
         "id": parsing.text, "label": parsing.text, "gluoncv": parsing.text, "network": parse_network,
         "k": parsing.optional(parsing.integer), "inference": parsing.text,
@@ -68,16 +66,9 @@ def _row(value, place: str) -> PeerRow:
     }
     values = parsing.fields(value, place, checks, optional=("gluoncv", "network", "k", "inference", "precisions"))
     values["model"] = values.pop("gluoncv", None)
-    try:
-        return PeerRow(**values)
-    except UserError as error:
-        raise UserError(f"{place}: {error}") from None
+    return parsing.made(PeerRow, place, values)
 
 
 def load_peers(path) -> Tuple[PeerRow, ...]:
     """The rows of Table 6's YAML file in its order; a UserError names file, row, key and choices."""
-    rows = parsing.fields(parsing.read_yaml(path), str(path), {"rows": parsing.sequence(_row)})["rows"]
-    for index, row in enumerate(rows):
-        if row.id in [other.id for other in rows[:index]]:
-            raise UserError(f"{path}: row {row.id}: this id is given twice")
-    return rows
+    return parsing.rows(path, _row)

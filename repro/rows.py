@@ -214,17 +214,9 @@ def training_dict(training: Training) -> Dict:
     }
 
 
-def _made(kind, place: str, values: Dict):
-    """kind(**values), its error with the place in front."""
-    try:
-        return kind(**values)
-    except UserError as error:
-        raise UserError(f"{place}: {error}") from None
-
-
 def _column(value, place: str) -> Column:
     checks = {"scale": parsing.number, "units": parsing.sequence(parsing.integer)}
-    return _made(Column, place, parsing.fields(value, place, checks))
+    return parsing.made(Column, place, parsing.fields(value, place, checks))
 
 
 def parse_network(value, place: str) -> Network:
@@ -236,7 +228,7 @@ def parse_network(value, place: str) -> Network:
         "structure": parsing.text,
         "region": parsing.optional(parsing.integer),
     }
-    return _made(Network, place, parsing.fields(value, place, checks))
+    return parsing.made(Network, place, parsing.fields(value, place, checks))
 
 
 def parse_training(value, place: str) -> Training:
@@ -253,7 +245,7 @@ def parse_training(value, place: str) -> Training:
     }
     values = parsing.fields(value, place, checks, optional=("equation",))
     values["lam"] = values.pop("lambda")
-    return _made(Training, place, values)
+    return parsing.made(Training, place, values)
 
 
 def _extra(value, place: str) -> Tuple[Tuple[str, Training], ...]:
@@ -262,8 +254,6 @@ def _extra(value, place: str) -> Tuple[Tuple[str, Training], ...]:
 
 
 def _row(value, place: str) -> Row:
-    if isinstance(value, dict) and isinstance(value.get("id"), str):
-        place = f"{place.rsplit(': ', 1)[0]}: row {value['id']}"
     checks = {
         "id": parsing.text,
         "label": parsing.text,
@@ -272,13 +262,9 @@ def _row(value, place: str) -> Row:
         "inference": parsing.text,
         "extra": _extra,
     }
-    return _made(Row, place, parsing.fields(value, place, checks, optional=("label", "extra")))
+    return parsing.made(Row, place, parsing.fields(value, place, checks, optional=("label", "extra")))
 
 
 def load_table(path) -> Tuple[Row, ...]:
     """The rows of a table's YAML file in its order; a UserError names file, row, key and choices."""
-    rows = parsing.fields(parsing.read_yaml(path), str(path), {"rows": parsing.sequence(_row)})["rows"]
-    for index, row in enumerate(rows):
-        if row.id in [other.id for other in rows[:index]]:
-            raise UserError(f"{path}: row {row.id}: this id is given twice")
-    return rows
+    return parsing.rows(path, _row)

@@ -1,4 +1,4 @@
-"""Training a network: SGD on batches from an iterator, on one device or several, in one process or a team of them.
+"""Training a network: SGD on batches read ahead, on one device or several, in one process or a team of them.
 
 PAPER gives none of the recipe (assumed; see experiments/presets/). However a batch is divided among devices and
 processes, a step is that of the whole batch: the losses are means over its pixels and the gradient their sum. (With
@@ -137,14 +137,15 @@ def _weights(results, team: Team) -> Tuple[List[np.ndarray], np.ndarray]:
     return [k / counted for k in kept], summed[1] / counted
 
 
-def train(network, loss, batches: Iterator[Tuple[np.ndarray, np.ndarray]], steps: int, recipe: Recipe, ctx,
+def train(network, loss, batches: Callable[[int], Iterator[Tuple[np.ndarray, np.ndarray]]], steps: int,
+          recipe: Recipe, ctx,
           report: Callable[[int, float], None] = lambda step, value: None, run: Optional[Run] = None,
           hardest=None, files_of: Callable[[int], str] = lambda step: "unnamed") -> Trained:
     """Train an initialised `network` for `steps` batches, those that a checkpoint of `run` has behind it included.
 
     network   images (n, 3, H, W) -> outputs, on every device of the list `ctx`.
     loss      repro.losses.TrainingLoss; `hardest`, its HardestPixels, where a batch in parts is bootstrapped.
-    batches   start(step) -> iterator from that step on, of float32 (N, 3, H, W) and (N, H/4, W/4), this process's
+    batches   (step) -> iterator from that step on, of float32 (N, 3, H, W) and (N, H/4, W/4), this process's
               share of the batch; N is divided evenly among the devices.
     report    called after each step with its number and fused loss.
     files_of  what to say of a step's batch.

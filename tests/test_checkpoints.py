@@ -16,6 +16,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from folders import write_png
+from model_a import BACKBONE, MODEL_A
 
 from experiments import measure as command
 from repro import checkpoints, logs, measure, parameters
@@ -23,13 +24,11 @@ from repro.data import open_dataset
 from repro.errors import UserError
 from repro.minicity import write_minicity
 from repro.presets import load_preset
-from repro.rows import Column, Network, Training
+from repro.rows import Training
 from repro.training import Run
 
 ROOT = Path(__file__).resolve().parent.parent
-BACKBONE = ROOT / "experiments" / "pretrained" / "minicity-quarter.params"
 CPU = [mx.cpu()]
-MODEL_A = Network("isctf", (Column(0.5, (1, 2, 4, 1)), Column(1.0, (1, 1, 2, 0))), 32, "optimised", 256)
 SPARSE = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=False, pretrained=True)
 SCRATCH = dataclasses.replace(SPARSE, pretrained=False)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 import pytest
+from model_a import BACKBONE, MODEL_A
 
 from experiments import measure as command
 from experiments import schedule
@@ -21,12 +22,10 @@ from repro.errors import UserError
 from repro.losses import HardestPixels, TrainingLoss
 from repro.minicity import write_minicity
 from repro.presets import load_preset
-from repro.rows import Column, Network, Training
+from repro.rows import Training
 from repro.training import start_precision
 
 ROOT = Path(__file__).resolve().parent.parent
-BACKBONE = ROOT / "experiments" / "pretrained" / "minicity-quarter.params"
-MODEL_A = Network("isctf", (Column(0.5, (1, 2, 4, 1)), Column(1.0, (1, 1, 2, 0))), 32, "optimised", 256)
 PLAIN = Training("sparse", 0.25, 0.001, bootstrapping=False, coarse=False, pretrained=True)
 HARD = dataclasses.replace(PLAIN, bootstrapping=True)
 STEPS = 4

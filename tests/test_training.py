@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import mxnet as mx
 import numpy as np
 import pytest
+from model_a import BACKBONE, EXPERIMENTS, MODEL_A
 
 from repro import measure, parameters
 from repro.data import open_dataset
@@ -17,10 +17,7 @@ from repro.minicity import write_minicity
 from repro.presets import Budget, load_preset
 from repro.rows import Column, Network, Training
 
-EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
-BACKBONE = EXPERIMENTS / "pretrained" / "minicity-quarter.params"
 CPU = [mx.cpu()]
-MODEL_A = Network("isctf", (Column(0.5, (1, 2, 4, 1)), Column(1.0, (1, 1, 2, 0))), 32, "optimised", 256)
 SPARSE = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=True, pretrained=True)
 WTA = Training("wta", 0.25, None, bootstrapping=False, coarse=False, pretrained=True)
 PLAIN = Training("none", None, None, bootstrapping=False, coarse=False, pretrained=False)

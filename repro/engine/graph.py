@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, List, Sequence, Tuple
 
 import mxnet as mx
+import numpy as np
 from mxnet.ndarray.ndarray import _DTYPE_NP_TO_MX
 
 INPUT = "data"
@@ -43,6 +44,12 @@ Entry = Tuple[Node, int]
 def variable(name: str, array: mx.nd.NDArray) -> Node:
     """A variable for a parameter that a pass has made."""
     return Node("null", name, {"__shape__": str(array.shape), "__dtype__": str(_DTYPE_NP_TO_MX[array.dtype])})
+
+
+def parameter(name: str, value: np.ndarray, values: Arrays) -> Entry:
+    """The entry of a float32 parameter that a pass has made, which is put into `values`."""
+    values[name] = mx.nd.array(value, dtype=np.float32)
+    return variable(name, values[name]), 0
 
 
 def read(symbol) -> List[Entry]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Tuple
 
-import cv2
 import numpy as np
+
+from repro import inference
 
 STRIDES = (2, 4, 8, 16, 32)  # pixels along a cell
 STRIP, CHUNK = 16384, 32768  # positions, and pixels of mixed cells, at a time: what fits into a cache
@@ -96,13 +97,9 @@ def labels_of(scores: np.ndarray, size: Tuple[int, int], stride: int = 4) -> np.
 
 
 def labels_everywhere(scores: np.ndarray, size: Tuple[int, int], stride: int = 4) -> np.ndarray:
-    """The same by interpolating every pixel: repro.inference.labels_of, for any stride."""
+    """The same by interpolating every pixel."""
     _checked(scores, size, stride)
-    height, width = size
-    rows, columns = -(-height // stride), -(-width // stride)
-    maps = np.ascontiguousarray(scores[:, :rows + 1, :columns + 1].transpose(1, 2, 0))
-    full = cv2.resize(maps, (maps.shape[1] * stride, maps.shape[0] * stride), interpolation=cv2.INTER_LINEAR)
-    return full[:height, :width].argmax(axis=2).astype(np.uint8)
+    return inference.labels_of(scores, size, stride)
 
 
 def _checked(scores: np.ndarray, size: Tuple[int, int], stride: int) -> Tuple[int, int, int]:

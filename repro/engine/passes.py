@@ -99,10 +99,6 @@ def normed(symbol, arrays: Arrays):
     outputs, values = graph.read(symbol), dict(arrays)
     uses = graph.uses(outputs)
 
-    def parameter(name: str, value: np.ndarray) -> Entry:
-        values[name] = mx.nd.array(value, dtype=np.float32)
-        return graph.variable(name, values[name]), 0
-
     def replace(node: Node):
         if node.op != "BatchNorm" or node.integer("axis", 1) != 1 or any(uses[id(node), j] for j in (1, 2)):
             return None
@@ -116,8 +112,9 @@ def normed(symbol, arrays: Arrays):
         scale = scale if node.flag("fix_gamma", True) else scale * gamma
         weight, *bias = (values[n.name].asnumpy().astype(np.float64) for n, _ in weights)
         shift = beta - mean * scale + (bias[0] * scale if bias else 0)
-        inputs = [before.inputs[0], parameter(f"{before.name}_weight_normed", weight * scale.reshape(-1, 1, 1, 1)),
-                  parameter(f"{before.name}_bias_normed", shift)]
+        weight = weight * scale.reshape(-1, 1, 1, 1)
+        inputs = [before.inputs[0], graph.parameter(f"{before.name}_weight_normed", weight, values),
+                  graph.parameter(f"{before.name}_bias_normed", shift, values)]
         made = Node("Convolution", before.name, {**before.attrs, "no_bias": "False"}, inputs)
         uses[id(made), 0] = uses[id(node), 0]
         return made, 0
@@ -161,8 +158,8 @@ def widened(symbol, arrays: Arrays, multiple: int = 16):
     def wide(entry: Entry, channels: int, name: str) -> Entry:
         node = entry[0]
         old = values[node.name].asnumpy()
-        values[name] = mx.nd.array(np.concatenate([old, np.zeros((channels - len(old),) + old.shape[1:], np.float32)]))
-        return graph.variable(name, values[name]), 0
+        more = np.zeros((channels - len(old),) + old.shape[1:], np.float32)
+        return graph.parameter(name, np.concatenate([old, more]), values)
 
     def replace(node: Node):
         count = node.integer("num_filter", 0)
@@ -244,10 +241,10 @@ def averaged(symbol, arrays: Arrays, shape: Tuple[int, ...], below: int = 8):
         if channels >= below or height % kernel[0] or width % kernel[1]:
             return None
         name = f"{node.name}_average"
-        values[name] = mx.nd.full((channels, 1, *kernel), 1 / (kernel[0] * kernel[1]))
+        average = np.full((channels, 1, *kernel), 1 / (kernel[0] * kernel[1]))
         return Node("Convolution", name, {
             "kernel": str(kernel), "stride": str(kernel), "num_filter": str(channels), "num_group": str(channels),
-            "no_bias": "True"}, [(source, index), (graph.variable(name, values[name]), 0)]), 0
+            "no_bias": "True"}, [(source, index), graph.parameter(name, average, values)]), 0
     return _done(graph.rewrite(outputs, replace), values)
 
 

@@ -99,7 +99,7 @@ def _dense(outputs: List[Entry], values: Arrays, skipped: Sequence[str]) -> List
         wide = np.zeros((filters, inputs * groups) + narrow.shape[2:], np.float32)
         for g in range(groups):
             wide[g * share:(g + 1) * share, g * inputs:(g + 1) * inputs] = narrow[g * share:(g + 1) * share]
-        weight = _parameter(f"{node.name}_dense", wide, values)
+        weight = graph.parameter(f"{node.name}_dense", wide, values)
         return Node(node.op, node.name, {**node.attrs, "num_group": "1"},
                     [node.inputs[0], weight, *node.inputs[2:]]), 0
     return graph.rewrite(outputs, replace)
@@ -149,13 +149,8 @@ def _shift(node: Node, by: float, values: Arrays) -> None:
         bias = np.zeros(node.integer("num_filter", 0), np.float32)
     else:
         bias = values[node.inputs[2][0].name].asnumpy()
-    node.inputs = [*node.inputs[:2], _parameter(f"{node.name}_shifted", bias + by, values)]
+    node.inputs = [*node.inputs[:2], graph.parameter(f"{node.name}_shifted", bias + by, values)]
     node.attrs = {**node.attrs, "no_bias": "False"}
-
-
-def _parameter(name: str, value: np.ndarray, values: Arrays) -> Entry:
-    values[name] = mx.nd.array(value, dtype=np.float32)
-    return graph.variable(name, values[name]), 0
 
 
 def _names(group, count: int) -> List[str]:

@@ -56,6 +56,13 @@ def _missing(source: Source, values) -> bool:
     return any(value_of(source, value) is None for value in values)
 
 
+def _listed(source: Source, figures, between: str = ", ") -> str:
+    """The figures one after the other, or the word for what is missing."""
+    if _missing(source, figures):
+        return source.missing
+    return between.join(text_of(source, figure) for figure in figures)
+
+
 @dataclass(frozen=True)
 class Change:
     """From one figure to others; each other minus the one is claimed to lie between `bounds`."""
@@ -101,10 +108,8 @@ class Range:
         return None if None in means else max(means) - min(means)
 
     def text(self, source: Source) -> str:
-        if _missing(source, self.figures):
-            return source.missing
-        texts = ", ".join(text_of(source, figure) for figure in self.figures)
-        return f"{texts} (range {self._range(source):.2f})"
+        texts = _listed(source, self.figures)
+        return texts if _missing(source, self.figures) else f"{texts} (range {self._range(source):.2f})"
 
     def verdict(self, source: Source) -> Optional[str]:
         return judged(self._range(source), noise_of(source, *self.figures), NOT_MORE)
@@ -117,9 +122,7 @@ class Rising:
     figures: Tuple[Figure, ...]
 
     def text(self, source: Source) -> str:
-        if _missing(source, self.figures):
-            return source.missing
-        return " → ".join(text_of(source, figure) for figure in self.figures)
+        return _listed(source, self.figures, " → ")
 
     def verdict(self, source: Source) -> Optional[str]:
         means = [value_of(source, figure) for figure in self.figures]
@@ -162,9 +165,7 @@ class Dominated:
     figures: Tuple[Figure, ...]
 
     def text(self, source: Source) -> str:
-        if _missing(source, self.figures):
-            return source.missing
-        return ", ".join(text_of(source, figure) for figure in self.figures)
+        return _listed(source, self.figures)
 
     def verdict(self, source: Source) -> Optional[str]:
         means = [value_of(source, figure) for figure in self.figures]
