@@ -1,0 +1,24 @@
+"""repro/timing/clock.py: what is run, how often, in which order, and what is said of it."""
+
+import pytest
+
+from repro.timing.clock import Timing, interleaved
+
+
+def test_median_and_95th_percentile():
+    timing = Timing(tuple(float(i) for i in range(100, 0, -1)))
+    assert timing.median == 50.5 and timing.p95 == 95
+    assert Timing((3.0,)).p95 == 3 and Timing((1.0, 2.0)).p95 == 2
+
+
+def test_each_has_its_turn_in_every_round_and_slow_ones_in_some():
+    calls = []
+    timings = interleaved({name: lambda name=name: calls.append(name) for name in "abs"}, rounds=4, counts={"s": 2})
+    assert "".join(calls) == "aabbs" + "abs" + "ab" + "abs" + "ab"
+    assert [len(timings[name].seconds) for name in "abs"] == [4, 4, 2]
+    assert all(second >= 0 for timing in timings.values() for second in timing.seconds)
+
+
+@pytest.mark.parametrize("count, rounds", [(1, 7), (3, 7), (7, 7), (9, 7)])
+def test_a_count_is_kept(count, rounds):
+    assert len(interleaved({"a": int}, rounds, counts={"a": count})["a"].seconds) == min(count, rounds)
