@@ -29,8 +29,8 @@ def interleaved(runs: Mapping[str, Callable[[], object]], rounds: int, warmup: i
                 counts: Optional[Mapping[str, int]] = None, progress=lambda rounds: rounds) -> Dict[str, Timing]:
     """Run each of `runs` `warmup` times, then once a round, in turn; the timings of the rounds.
 
-    A run returns when its result is there (synchronised). counts: how many of the rounds, spread evenly, a slow one takes
-    part in; it is warmed up once. progress: wraps the rounds, to show how far it is.
+    A run returns when its result is there (synchronised). counts: how many of the rounds, spread evenly, a slow one
+    takes part in; it is warmed up once. progress: wraps the rounds, to show how far it is.
     """
     counts = {name: min(rounds, (counts or {}).get(name, rounds)) for name in runs}
     for name, run in runs.items():
