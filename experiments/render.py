@@ -31,11 +31,15 @@ def published_records():
     return load_records(ROOT / "tables" / "results")
 
 
+def published(name: str):
+    """What the paper prints in a table, "table6", or says of it."""
+    return read_yaml(HERE / "published.yaml")[name]
+
+
 def sources(name: str):
     """What the page of experiments/<name>.yaml is rendered from: rows, the paper's figures, costs, records."""
     rows = table_rows(name)
-    paper = read_yaml(HERE / "published.yaml")[name]
-    return rows, paper, {row.id: row_cost(row) for row in rows}, published_records()
+    return rows, published(name), {row.id: row_cost(row) for row in rows}, published_records()
 
 
 def render(chosen: str, local: bool = False) -> str:

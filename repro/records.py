@@ -106,6 +106,11 @@ _PROVENANCE = {
 }
 
 
+def parse_provenance(value, place) -> Dict[str, Any]:
+    """Check what `provenance` gives, read from a file."""
+    return parsing.fields(value, place, _PROVENANCE)
+
+
 def _evaluations(value, place):
     checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION, optional=("active_counts",))
               for name in EVALUATIONS}
@@ -128,7 +133,7 @@ _RECORD = {
     "evaluations": _evaluations,
     "majority": lambda value, place: parsing.fields(value, place, _ACCURACIES),
     "train": lambda value, place: parsing.fields(value, place, _TRAIN),
-    "provenance": lambda value, place: parsing.fields(value, place, _PROVENANCE),
+    "provenance": parse_provenance,
 }
 
 

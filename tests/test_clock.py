@@ -1,5 +1,7 @@
 """repro/timing/clock.py: what is run, how often, in which order, and what is said of it."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from repro.timing.clock import Timing, interleaved
@@ -22,3 +24,20 @@ def test_each_has_its_turn_in_every_round_and_slow_ones_in_some():
 @pytest.mark.parametrize("count, rounds", [(1, 7), (3, 7), (7, 7), (9, 7)])
 def test_a_count_is_kept(count, rounds):
     assert len(interleaved({"a": int}, rounds, counts={"a": count})["a"].seconds) == min(count, rounds)
+
+
+def test_what_holds_a_run_is_entered_at_each_of_its_turns():
+    calls = []
+
+    @contextmanager
+    def held():
+        calls.append("(")
+        yield
+        calls.append(")")
+
+    runs = {name: lambda name=name: calls.append(name) for name in "as"}
+    interleaved(runs, rounds=2, warmup=1, counts={"s": 1}, during={"s": held})
+    assert "".join(calls) == "a(s)" + "a(s)" + "a"
+    calls.clear()
+    interleaved(runs, rounds=1, warmup=0, during={"s": held})
+    assert "".join(calls) == "a(s)"

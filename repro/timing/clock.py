@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Callable, Dict, Mapping, Optional, Tuple
+from typing import Callable, ContextManager, Dict, Mapping, Optional, Tuple
 
 
 @dataclass(frozen=True)
@@ -26,21 +27,27 @@ class Timing:
 
 
 def interleaved(runs: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2,
-                counts: Optional[Mapping[str, int]] = None, progress=lambda rounds: rounds) -> Dict[str, Timing]:
+                counts: Optional[Mapping[str, int]] = None, progress=lambda rounds: rounds,
+                during: Optional[Mapping[str, Callable[[], ContextManager]]] = None) -> Dict[str, Timing]:
     """Run each of `runs` `warmup` times, then once a round, in turn; the timings of the rounds.
 
     A run returns when its result is there (synchronised). counts: how many of the rounds, spread evenly, a slow one
-    takes part in; it is warmed up once. progress: wraps the rounds, to show how far it is.
+    takes part in; it is warmed up once at most. progress: wraps the rounds, to show how far it is. during: what is
+    around each turn of a run and not timed, such as having its memory, where there is not enough for all at once.
     """
     counts = {name: min(rounds, (counts or {}).get(name, rounds)) for name in runs}
+    during = during or {}
     for name, run in runs.items():
-        for _ in range(warmup if counts[name] == rounds else 1):
-            run()
+        turns = warmup if counts[name] == rounds else min(warmup, 1)
+        with during.get(name, nullcontext)() if turns else nullcontext():
+            for _ in range(turns):
+                run()
     seconds: Dict[str, list] = {name: [] for name in runs}
     for number in progress(range(rounds)):
         for name, run in runs.items():
             if number * counts[name] % rounds < counts[name]:
-                began = time.perf_counter()
-                run()
-                seconds[name].append(time.perf_counter() - began)
+                with during.get(name, nullcontext)():
+                    began = time.perf_counter()
+                    run()
+                    seconds[name].append(time.perf_counter() - began)
     return {name: Timing(tuple(values)) for name, values in seconds.items()}

@@ -1,0 +1,94 @@
+"""What the pages on speed share: their records' reader, figures as text, where they come from, pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Iterable, Mapping, Sequence
+
+from repro import parsing
+from repro.errors import UserError
+from repro.files import replacing
+from repro.timing.clock import Timing
+
+G = 1e9
+Measured = Mapping[str, Any]  # an entry of a record: its "seconds", "multiply_adds" and what it is of
+
+
+def read_json(path, checks: Mapping[str, parsing.Check], optional: Iterable[str] = ()) -> Dict[str, Any]:
+    """The measurement in the file `path`, checked key by key; a UserError names file and key."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable measurement: {error}") from None
+    return parsing.fields(value, str(path), dict(checks), optional)
+
+
+def positive(value, place: str) -> float:
+    """Check a number above 0."""
+    number = parsing.number(value, place)
+    if number <= 0:
+        raise UserError(f"{place}: {number} is not above 0")
+    return number
+
+
+def seconds(value, place: str) -> Sequence[float]:
+    """Check the seconds of one or more runs."""
+    found = parsing.sequence(positive)(value, place)
+    if not found:
+        raise UserError(f"{place}: no runs")
+    return found
+
+
+def rounded(values: Iterable[float], digits: int = 5) -> list:
+    """Seconds as a record keeps them."""
+    return [float(f"{value:.{digits}g}") for value in values]
+
+
+def timing(measured: Measured) -> Timing:
+    """The runs of an entry."""
+    return Timing(tuple(measured["seconds"]))
+
+
+def median(measured: Measured) -> float:
+    """Seconds of an entry's run."""
+    return timing(measured).median
+
+
+def gflops(measured: Measured) -> float:
+    """Two operations a multiply-add."""
+    return 2 * measured["multiply_adds"] / median(measured) / G
+
+
+def milliseconds(value: float) -> str:
+    """Seconds as milliseconds: 19200, 561, 40.3."""
+    return f"{value * 1e3:.1f}" if value < 0.1 else f"{value * 1e3:.0f}"
+
+
+def mebibytes(value: int) -> str:
+    """Bytes in MiB."""
+    return f"{value / 2 ** 20:.0f}"
+
+
+def origin(provenance: Mapping[str, Any]) -> str:
+    """Where a record comes from, in a sentence."""
+    versions = provenance["versions"]
+    return (f"Commit {provenance['commit'][:7]}{' with uncommitted changes' if provenance['dirty'] else ''}; "
+            f"Python {versions['python']}, MXNet {versions['mxnet']}, NumPy {versions['numpy']}, OpenCV "
+            f"{versions['opencv']}; {provenance['machine']}; {provenance['date']}; `{provenance['command']}`.")
+
+
+def figure(width: float, height: float):
+    """An empty picture, in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def save(made, path) -> None:
+    """Write a picture; the same figures give the same bytes with one matplotlib."""
+    with replacing(path) as temporary:
+        made.savefig(temporary, dpi=100, metadata={"Software": None})

@@ -1,0 +1,62 @@
+"""A row of Table 6 in one precision, as it is timed: its graph, what that costs, and its engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable, Sequence, Tuple
+
+import numpy as np
+
+from repro.data.augment import normalise
+from repro.engine import Engine, Options
+from repro.minicity import scene
+from repro.peer_rows import PeerRow
+from repro.peers import Peer, peer
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network with random weights, and the options it is run with.
+
+    peer   its graph as it is run, with the short cuts of fast inference.
+    paper  multiply-adds in the paper's convention, of the graph without them: the Calc. of Tables 1 to 5.
+    """
+
+    row: PeerRow
+    options: Options
+    peer: Peer
+    paper: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.row.id} {self.options.precision}"
+
+    def engine(self, calibration: Iterable[np.ndarray] = (), batch: int = 1) -> Engine:
+        """Its engine, for `batch` images at once; int8 takes calibration images (N, 3, H, W)."""
+        return Engine(self.peer.symbol, self.peer.arrays, (batch, *self.peer.shape[1:]), self.options,
+                      calibration=calibration if self.options.precision == "int8" else ())
+
+
+def subject(row: PeerRow, precision: str, size: Tuple[int, int], width: float = 1.0, **settings) -> Subject:
+    """`row` in `precision` for images of `size` (H, W); `settings` of repro.build.build over the row's.
+
+    `width` is for this project's networks, gluoncv's have one.
+    """
+    options = Options(precision=precision)
+    own = {} if row.model else {"width": width}
+    fast = row.inference == "fast"
+    made = peer(row, size, **own, **settings, **(options.network() if fast else {}))
+    return Subject(row, options, made, peer(row, size, **own, **settings).paper if fast else made.paper)
+
+
+def images(size: Tuple[int, int], count: int, split: str = "train") -> Sequence[np.ndarray]:
+    """The first `count` scenes of minicity's `split` at `size` (H, W), uint8 (H, W, 3) RGB."""
+    return [scene(0, split, index, size)[0] for index in range(count)]
+
+
+def normalised(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Images as networks take them: float32 (N, 3, H, W)."""
+    made = np.zeros((len(pictures), 3, *pictures[0].shape[:2]), np.float32)
+    for picture, target in zip(pictures, made):
+        normalise(picture, target)
+    return made
