@@ -47,7 +47,8 @@ def picture(given) -> None:
     from repro.data import open_dataset, read_sample
     from repro.data.loader import evaluation_batches
     from repro.files import replacing
-    from repro.inference import labels_of, named_outputs
+    from repro.inference import named_outputs
+    from repro.labelmap import labels_everywhere
     from repro.presets import load_preset
 
     record = records.read_record(given.record)
@@ -64,8 +65,8 @@ def picture(given) -> None:
     panels = [
         titled(image, "the image"),
         titled(with_regions(image, named["mask"][0]), f"computed at full resolution: {k} of {regions} regions"),
-        titled(coloured(labels_of(named["half"], size), dataset.classes), "the half-resolution column alone"),
-        titled(coloured(labels_of(named["scores"], size), dataset.classes), "both columns, fast inference"),
+        titled(coloured(labels_everywhere(named["half"], size), dataset.classes), "the half-resolution column alone"),
+        titled(coloured(labels_everywhere(named["scores"], size), dataset.classes), "both columns, fast inference"),
         titled(np.repeat(heat(named["z2"][0], size)[..., None], 3, axis=2), "z2, the full column's weight"),
         titled(coloured(truth, dataset.classes), "truth"),
     ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Callable, Dict, Iterable, List, Optional
 
-import cv2
 import mxnet as mx
 import numpy as np
 
+from repro.labelmap import labels_everywhere
 from repro.metrics import Confusion
 
 
@@ -17,19 +17,6 @@ def named_outputs(network, x) -> Dict[str, mx.nd.NDArray]:
     """Run `network` on images (N, 3, H, W): its outputs by the names it gives them."""
     outputs = network(x)
     return dict(zip(network.outputs, outputs if isinstance(outputs, (list, tuple)) else (outputs,)))
-
-
-def labels_of(scores: np.ndarray, size: Tuple[int, int], stride: int = 4) -> np.ndarray:
-    """Scores (K, h, w) of a padded image at 1/stride -> labels uint8 (H, W) of its top left `size`.
-
-    Scores are up-sampled bilinearly, then the largest is taken.
-    """
-    height, width = size
-    rows, columns = -(-height // stride), -(-width // stride)
-    # one position more than needed, so that the last pixels are interpolated as in the padded image
-    maps = np.ascontiguousarray(scores[:, :rows + 1, :columns + 1].transpose(1, 2, 0))
-    full = cv2.resize(maps, (maps.shape[1] * stride, maps.shape[0] * stride), interpolation=cv2.INTER_LINEAR)
-    return full[:height, :width].argmax(axis=2).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -62,7 +49,7 @@ def evaluate(network_for: Callable[[int, int], object], batches: Iterable, class
         named = named_outputs(network, mx.nd.array(x, ctx=ctx))
         scores = named["scores"].asnumpy()
         for values, label, size in zip(scores, labels, sizes):
-            confusion.add(label, labels_of(values, size))
+            confusion.add(label, labels_everywhere(values, size))
         images += len(sizes)
         for name in found.keys() & named.keys():
             found[name].extend(named[name].asnumpy())

@@ -15,7 +15,8 @@ from repro.data import CITYSCAPES, Dataset, Sample
 from repro.data.loader import evaluation_batches
 from repro.errors import UserError, choice
 from repro.files import replacing, write_bytes
-from repro.inference import labels_of, named_outputs
+from repro.inference import named_outputs
+from repro.labelmap import labels_everywhere
 
 SPLITS = ("test", "val", "train")
 
@@ -65,7 +66,7 @@ def write_labels(folder, samples: Sequence[Sample], network_for: Callable[[int, 
     batches = evaluation_batches(samples, CITYSCAPES, 1, (multiple, multiple))  # one at a time: they may be large
     for (x, _, (size,)), path in zip(progress(batches), paths):
         scores = named_outputs(network_for(*x.shape[2:]), mx.nd.array(x, ctx=ctx))["scores"].asnumpy()
-        _, png = cv2.imencode(".png", table[labels_of(scores[0], size)])
+        _, png = cv2.imencode(".png", table[labels_everywhere(scores[0], size)])
         while earlier:  # now that the network has been seen to run
             earlier.pop().unlink()
         write_bytes(path, png.tobytes())

@@ -13,7 +13,7 @@ from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, shaken, 
 from repro.build import build
 from repro.data.augment import normalise
 from repro.engine import Engine, Options, engine_of
-from repro.inference import labels_of
+from repro.labelmap import labels_everywhere
 from repro.parameters import assign
 
 PLAIN = Options(rows=False, jumps=False, decoder=False, folded=False, cheaper=False, padded=False, fused=False,
@@ -88,7 +88,7 @@ def test_labels_of_images_of_any_size(model_a, height, width):
     x = np.zeros((1, 3, 128, 256), np.float32)
     normalise(photo, x[0, :, :height, :width])
     scores = hybridized(MODEL_A, arrays, settings, mx.nd.array(x))[0]
-    expected = labels_of(scores, (height, width))
+    expected = labels_everywhere(scores, (height, width))
     made.labels(np.full((128, 256, 3), 255, np.uint8))  # what an image before left is not seen
     labels = made.labels(photo)
     assert labels.shape == (height, width) and labels.dtype == np.uint8

@@ -9,8 +9,7 @@ from graphs import MODEL_A, built, image
 
 from repro.build import build
 from repro.engine import Options, engine_of
-from repro.engine.labelmap import arg_max, labels_everywhere, labels_of
-from repro.inference import labels_of as of_inference
+from repro.labelmap import arg_max, labels_everywhere, labels_of
 
 
 def scores(classes, h, w, seed=0, smooth=0.0):
@@ -24,7 +23,7 @@ def scores(classes, h, w, seed=0, smooth=0.0):
 @pytest.mark.parametrize("smooth", (0.0, 4.0))
 def test_labels_are_those_of_interpolating_every_pixel(classes, h, w, size, smooth):
     maps = scores(classes, h, w, smooth=smooth)
-    expected = of_inference(maps, size)
+    expected = labels_everywhere(maps, size)
     labels = labels_of(maps, size)
     assert labels.dtype == np.uint8 and labels.shape == size
     np.testing.assert_array_equal(labels, expected)
@@ -47,7 +46,7 @@ def test_a_third_class_may_win_between_two_others():
 
 def test_scores_of_a_network_with_many_ties():
     maps = np.round(scores(4, 24, 24, smooth=2.0) * 8)  # whole numbers: eighths are exact, and ties many
-    np.testing.assert_array_equal(labels_of(maps, (96, 96)), of_inference(maps, (96, 96)))
+    np.testing.assert_array_equal(labels_of(maps, (96, 96)), labels_everywhere(maps, (96, 96)))
 
 
 def test_scores_of_a_network():
@@ -55,7 +54,7 @@ def test_scores_of_a_network():
     arrays, settings = built(MODEL_A, x)
     options = Options()
     maps = engine_of(build(MODEL_A, **settings, **options.network()), arrays, x.shape, options).outputs(x)[0].asnumpy()
-    np.testing.assert_array_equal(labels_of(maps[0], (126, 255)), of_inference(maps[0], (126, 255)))
+    np.testing.assert_array_equal(labels_of(maps[0], (126, 255)), labels_everywhere(maps[0], (126, 255)))
 
 
 def test_arg_max_takes_the_first_of_equals():

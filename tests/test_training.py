@@ -152,13 +152,13 @@ def network_of(preset, units):
 
 def test_sizes_that_do_not_divide_are_padded_and_cut_back(preset):
     """100x200 images: padded to 128x256, labels of 100x200."""
-    from repro.inference import labels_of
+    from repro.labelmap import labels_everywhere
 
     plan = measure.Plan(MODEL_A, WTA, preset, (100, 200))
     assert plan.crop == (128, 256) and plan.multiple == 64
     scores = np.random.RandomState(0).standard_normal((19, 32, 64)).astype(np.float32)
-    whole = labels_of(scores, (128, 256))
-    np.testing.assert_array_equal(labels_of(scores, (100, 199)), whole[:100, :199])
+    whole = labels_everywhere(scores, (128, 256))
+    np.testing.assert_array_equal(labels_everywhere(scores, (100, 199)), whole[:100, :199])
     big = mx.nd.contrib.BilinearResize2D(mx.nd.array(scores[None]), height=128, width=256, align_corners=False)
     assert (big.asnumpy()[0].argmax(axis=0) == whole).mean() > 0.9999
 

@@ -5,8 +5,7 @@
     fusion.py     oneDNN's fusion (CPU)
     quantise.py   int8, calibrated on images (CPU)
     half.py       float16 (GPU)
-    labelmap.py   from score maps to labels at full size, mixed cells alone interpolated
-    engine.py     all of it for one network at one input size
+    engine.py     all of it for one network at one input size; repro/labeller.py makes labels of its scores
 """
 
 from repro.engine.engine import Engine, Options, engine_of, prepared

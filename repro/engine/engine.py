@@ -6,14 +6,13 @@ import threading
 from dataclasses import dataclass
 from typing import Dict, Iterable, Optional, Sequence, Tuple
 
-import cv2
 import mxnet as mx
 import numpy as np
 
-from repro.data.augment import normalise
-from repro.engine import fusion, graph, half, labelmap, passes, quantise
+from repro.engine import fusion, graph, half, passes, quantise
 from repro.engine.graph import Arrays
 from repro.errors import choice
+from repro.labeller import Labeller
 from repro.parameters import parameters_of
 
 PRECISIONS = ("float32", "int8", "float16")
@@ -26,8 +25,8 @@ class Options:
     rows, jumps, decoder  of the network (repro.build): crop and uncrop by rows; jump connections, and the full
                           decoder's last step, on the crops. Exact.
     folded                what depends on parameters alone, batch norm too, is computed once.
-    cheaper               the same maps by cheaper operators: broadcasting, averaging, sub-sampling once, score maps of
-                          a round number of channels where they are up-sampled.
+    cheaper               the same maps by cheaper operators: broadcasting, averaging, sub-sampling once; with oneDNN's
+                          fusion, score maps of a round number of channels where they are up-sampled.
     padded                explicit zeros beside dilated convolutions; None: where the CPU has no AVX-512.
     fused                 oneDNN's fusion (CPU).
     labels                of the label map, only mixed cells are interpolated; False: every pixel.
@@ -68,7 +67,7 @@ def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, o
         symbol, arrays = passes.averaged(symbol, arrays, shape)
         symbol, arrays = passes.subsampled(symbol, arrays)
         symbol, arrays = passes.rectified(symbol, arrays)
-        if options.folded:
+        if options.folded and options.fused:
             symbol, arrays = passes.widened(symbol, arrays)
     if fusion.pads_slowly() if options.padded is None else options.padded:
         symbol, arrays = passes.padded(symbol, arrays)
@@ -100,13 +99,8 @@ class Engine:
                         for name in self.symbol.list_inputs()]
         self._at = self.symbol.list_inputs().index(graph.INPUT)
         self._lock = threading.Lock()
-        pixels = np.zeros(self.shape, np.float32)
-        self._pixels = pixels[:]  # MXNet forbids to write to the array itself, whose memory it shares
-        self._image = mx.nd.from_numpy(pixels, zero_copy=True)
-        self._filled = (0, 0)
-        levels = np.empty((3, 1, 256), np.float32)
-        normalise(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2), levels)
-        self._levels = levels  # of each channel, what each of the 256 values is normalised to
+        self._labeller = Labeller(self.shape, self._scores, options.labels)
+        self._image = mx.nd.from_numpy(self._labeller.pixels, zero_copy=True)
 
     def outputs(self, images) -> Tuple[mx.nd.NDArray, ...]:
         """The chosen outputs for normalised images float32 (N, 3, H, W), NumPy's or MXNet's; not waited for."""
@@ -126,29 +120,11 @@ class Engine:
 
         The image is normalised and padded with the mean colour, at the bottom and the right.
         """
-        height, width = image.shape[:2]
-        if self.shape[0] != 1 or height > self.shape[2] or width > self.shape[3] or image.shape[2:] != (3,) \
-                or image.dtype != np.uint8 or not image.size:
-            raise ValueError(f"image {image.shape} of {image.dtype}: this engine is for {self.shape[0]} of up to "
-                             f"{self.shape[2]}x{self.shape[3]} pixels, uint8 RGB")
-        with self._lock:
-            self._fill(image)
-            scores = self._outputs(self._image)[0].asnumpy()[0]
-        stride = self.shape[2] // scores.shape[1]
-        method = labelmap.labels_of if self.options.labels else labelmap.labels_everywhere
-        return method(scores, (height, width), stride)
+        return self._labeller(image)
 
-    def _fill(self, image: np.ndarray) -> None:
-        """Write a normalised image into the input's memory, which nothing reads between two calls."""
-        height, width = image.shape[:2]
-        if self._filled[0] > height or self._filled[1] > width:
-            self._pixels[:] = 0
-        for channel, plane in enumerate(cv2.split(image)):
-            target = self._pixels[0, channel, :height, :width]
-            made = cv2.LUT(plane, self._levels[channel], dst=target)
-            if made is not target and made.ctypes.data != target.ctypes.data:
-                target[:] = made
-        self._filled = height, width
+    def _scores(self) -> np.ndarray:
+        with self._lock:
+            return self._outputs(self._image)[0].asnumpy()[0]
 
 
 def engine_of(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, int, int, int],

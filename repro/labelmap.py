@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Tuple
 
+import cv2
 import numpy as np
-
-from repro import inference
 
 STRIDES = (2, 4, 8, 16, 32)  # pixels along a cell
 STRIP, CHUNK = 16384, 32768  # positions, and pixels of mixed cells, at a time: what fits into a cache
@@ -97,9 +96,14 @@ def labels_of(scores: np.ndarray, size: Tuple[int, int], stride: int = 4) -> np.
 
 
 def labels_everywhere(scores: np.ndarray, size: Tuple[int, int], stride: int = 4) -> np.ndarray:
-    """The same by interpolating every pixel."""
+    """The same by interpolating every pixel: scores are up-sampled bilinearly, then the largest is taken."""
     _checked(scores, size, stride)
-    return inference.labels_of(scores, size, stride)
+    height, width = size
+    rows, columns = -(-height // stride), -(-width // stride)
+    # one position more than needed, so that the last pixels are interpolated as in the padded image
+    maps = np.ascontiguousarray(scores[:, :rows + 1, :columns + 1].transpose(1, 2, 0))
+    full = cv2.resize(maps, (maps.shape[1] * stride, maps.shape[0] * stride), interpolation=cv2.INTER_LINEAR)
+    return full[:height, :width].argmax(axis=2).astype(np.uint8)
 
 
 def _checked(scores: np.ndarray, size: Tuple[int, int], stride: int) -> Tuple[int, int, int]:
