@@ -19,6 +19,13 @@ def contexts(gpu: str):
     return devices.contexts(gpu)
 
 
+def command_of(parser, given, target: str, but=("render", "draw")) -> str:
+    """The command that repeats a measurement: `make target`, or the script where an option is not its default."""
+    options = [f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
+               for name, value in vars(given).items() if name not in but and value != parser.get_default(name)]
+    return " ".join([parser.prog, *options]) if options else f"make {target}"
+
+
 class Reported(Exception):
     """A user's mistake that another process has said already."""
 

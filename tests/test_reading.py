@@ -8,6 +8,7 @@ import os
 import pytest
 from folders import write_camvid
 from made_up import PROVENANCE, made_up
+from speed_records import lines_of
 
 from experiments import reading
 from repro.errors import UserError
@@ -23,18 +24,12 @@ def measured(*cases):
     return {"seconds": 10, "cases": list(cases), "provenance": PROVENANCE}
 
 
-def cells(text, first):
-    """The cells of the table's lines that begin so."""
-    return [[cell.strip() for cell in line.strip("|\n").split("|")]
-            for line in text.splitlines() if line.startswith(f"| {first} ")]
-
-
 def test_reading_stands_beside_the_published_training():
     train = {"loss_first": 3.0, "loss_last": 0.5, "seconds": 50.0}
     records = [made_up(reading.row(), recipe={"batch": 2}, train=train),
                made_up(reading.row(), recipe={"batch": 2}, seed=1), made_up(reading.row(), data="camvid")]
     text = page(measured(CASE, {**CASE, "preset": "paper"}), reading.row(), records)
-    assert cells(text, "minicity") == [  # 200 steps of 2 in 50 s are 8 samples a second
+    assert lines_of(text, "minicity") == [  # 200 steps of 2 in 50 s are 8 samples a second
         ["minicity", "lite", "256x512", "256x512", "all", "2", "900.0", "80.0", "160.0", "8.0", "10.0x"],
         ["minicity", "lite", "256x512", "256x512", "none", "2", "40.0", "5.0", "100.0", "8.0", "0.6x"],
         ["minicity", "paper", "256x512", "256x512", "all", "2", "900.0", "80.0", "160.0", "not measured", "-"],
@@ -54,7 +49,7 @@ def test_a_folder_is_measured_in_every_way(tmp_path):
     assert (found["data"], found["samples"], found["size"], found["crop"]) == ("camvid", 5, "24x32", "64x64")
     path = tmp_path / "reading.json"
     path.write_text(json.dumps(measured(found)))
-    assert len(cells(page(read_measured(path), reading.row(), []), "camvid")) == 2
+    assert len(lines_of(page(read_measured(path), reading.row(), []), "camvid")) == 2
 
 
 def test_the_page_is_written_from_what_was_measured(tmp_path, monkeypatch, capsys):
@@ -63,7 +58,7 @@ def test_the_page_is_written_from_what_was_measured(tmp_path, monkeypatch, capsy
     reading.MEASURED.write_text(json.dumps(measured(CASE)))
     assert reading.main(["--render"]) == 0
     assert capsys.readouterr().out == os.path.relpath(reading.PAGE) + "\n"
-    assert len(cells(reading.PAGE.read_text(), "minicity")) == 2
+    assert len(lines_of(reading.PAGE.read_text(), "minicity")) == 2
 
 
 @pytest.mark.parametrize("content, words", [

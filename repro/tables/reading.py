@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from repro import parsing
-from repro.errors import UserError
-from repro.records import Record, find
+from repro.records import Record, find, parse_provenance
 from repro.rows import Row
 from repro.tables.markdown import markdown_table
+from repro.tables.speed import origin, read_json
 
 MODES = ("thread", "1 process", "2 processes")
 CACHES = ("all", "none")  # which decoded images are kept in memory
@@ -25,21 +23,13 @@ _CASE = {
 _MEASURED = {
     "seconds": parsing.number,
     "cases": parsing.sequence(lambda value, place: parsing.fields(value, place, _CASE)),
-    "provenance": lambda value, place: parsing.fields(value, place, {
-        "commit": parsing.text, "dirty": parsing.boolean, "machine": parsing.text, "date": parsing.text,
-        "command": parsing.text,
-        "versions": lambda one, where: parsing.fields(
-            one, where, {name: parsing.text for name in ("python", "mxnet", "numpy", "opencv")})}),
+    "provenance": parse_provenance,
 }
 
 
 def read_measured(path) -> Dict[str, Any]:
     """What `experiments.reading` wrote to `path`, checked; a UserError names file and key."""
-    try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable measurement: {error}") from None
-    return parsing.fields(value, str(path), _MEASURED)
+    return read_json(path, _MEASURED)
 
 
 def training_of(case: Mapping[str, Any], row: Row, records: Sequence[Record]) -> Optional[Record]:
@@ -70,8 +60,6 @@ def page(measured: Mapping[str, Any], row: Row, records: Sequence[Record]) -> st
         ("Slowest / training", ["-" if speed is None else f"{rate / speed:.1f}x"
                                 for rate, speed in zip(slowest, speeds)]),
     ]
-    origin = measured["provenance"]
-    versions = origin["versions"]
     trainings = sorted({f"{record.data}: {record.steps} steps of {record.recipe['batch']} in "
                         f"{record.train['seconds']:.0f} s ({record.provenance['machine']})"
                         for _, record, _ in lines if record})
@@ -83,9 +71,7 @@ def page(measured: Mapping[str, Any], row: Row, records: Sequence[Record]) -> st
         f"* **read**: {measured['seconds']:g} s each, after an epoch of the case's images "
         f"({', '.join(str(case['samples']) for case in measured['cases'])}), so that the files are in the system's "
         "memory. **Kept decoded**: all images, as a set that fits the loader's 1 GiB has it, or none. "
-        f"Commit {origin['commit'][:7]}{' with uncommitted changes' if origin['dirty'] else ''}; "
-        f"Python {versions['python']}, NumPy {versions['numpy']}, OpenCV {versions['opencv']}; {origin['machine']}; "
-        f"{origin['date']}; `{origin['command']}`.\n"
+        f"{origin(measured['provenance'])}\n"
         f"* **Training**: Table 3's {row.id} as its published record has it, on a CPU. "
         f"{'; '.join(trainings) or 'None is published'}.\n\n"
         f"{markdown_table(columns, 5)}"

@@ -1,0 +1,189 @@
+"""Measure Table 6's networks side by side in the inference engine, and write tables/table6.md and its pictures.
+
+    python -m experiments.table6               measures every row and precision of table6.yaml (about 25 minutes)
+    python -m experiments.table6 --render      writes the page from what was measured
+    python -m experiments.table6 --draw        the page and the pictures
+
+Some of the rows, or another size or width, are written to .cache/speed/ instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.command import HERE, command_of, run
+from experiments.measure import CACHE, RESULTS
+from experiments.render import published
+from repro.errors import UserError
+from repro.files import write_text
+from repro.peer_rows import load_peers
+from repro.records import provenance
+from repro.rows import HEIGHT, WIDTH
+from repro.tables.speed import rounded
+from repro.tables.table6 import PICTURES, page, read_engines, read_table6, stages
+from repro.tables.table6_figures import draw_cost, draw_waterfall
+
+PUBLISHED, OWN = RESULTS, CACHE / "speed"
+ROUNDS = 15
+LEAST, SHARE = 3, 60.0  # turns of the slowest; seconds that a row's turns may take, if there are more of them
+RESIDENT = 10 * 2 ** 30  # bytes of engines that stay in memory; others are made anew for each of their turns
+CALIBRATION = 2  # scenes
+CEILINGS = ("model-a", "single")  # whose convolutions the ceiling is the best of
+
+
+def chosen_rows(text: str):
+    """The measured rows of table6.yaml, or those with these ids, "a,b"."""
+    rows = [row for row in load_peers(HERE / "table6.yaml") if row.measured]
+    known = [row.id for row in rows]
+    for name in filter(None, text.split(",")):
+        if name not in known:
+            raise UserError(f"--rows: {name!r} is not known; choose from {', '.join(known)}")
+    return [row for row in rows if not text or row.id in text.split(",")]
+
+
+def parse_size(text: str):
+    """(H, W) of "1024x2048"."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
+        raise UserError(f"--size: {text!r} is not a height and a width, such as 1024x2048")
+    return int(parts[0]), int(parts[1])
+
+
+def threads() -> int:
+    """That MXNet computes with."""
+    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+
+
+class Competitor:
+    """A row in one precision, with its engine where there is memory for it."""
+
+    def __init__(self, subject, image, calibration):
+        self.subject, self.image, self.calibration, self.engine = subject, image, calibration, None
+
+    def run(self):
+        return self.engine.labels(self.image)
+
+    def stay(self, engine):
+        """Keep this engine, and no second copy of its parameters."""
+        self.engine = engine
+        self.subject = replace(self.subject, peer=replace(self.subject.peer, arrays={}))
+
+    @contextmanager
+    def awake(self):
+        """Its engine is there, and has run once."""
+        self.engine = self.subject.engine(self.calibration)
+        self.run()
+        try:
+            yield
+        finally:
+            self.engine = None
+
+
+def enter(rows, size, width: float):
+    """The competitors of these rows, in the order of the file; and how each is to take part.
+
+    Returns (competitors by name, seconds of one run by name, `during` of those that do not stay in memory).
+    """
+    from tqdm import tqdm
+
+    from repro.timing.clock import interleaved
+    from repro.timing.memory import resident
+    from repro.timing.subject import images, normalised, subject
+
+    image, scenes = images(size, 1, "val")[0], images(size, CALIBRATION)
+    calibration = [normalised([scene]) for scene in scenes]
+    found = {}
+    for row in rows:
+        for precision in row.precisions:
+            one = Competitor(subject(row, precision, size, width), image, calibration)
+            found[one.subject.name] = one
+    estimates, during = {}, {}
+    # int8 stays: calibrating takes minutes; then those with the fewest multiply-adds, which run most often
+    order = sorted(found.values(), key=lambda one: (one.subject.options.precision != "int8", one.subject.peer.true))
+    for one in tqdm(order, "made and tried", unit="network", disable=None):
+        with one.awake():
+            estimates[one.subject.name] = interleaved({"": one.run}, 1, warmup=0)[""].median
+            stays = resident() < RESIDENT or one.subject.options.precision == "int8"
+            engine = one.engine if stays else None
+        if stays:
+            one.stay(engine)
+        else:
+            during[one.subject.name] = one.awake
+    return found, estimates, during
+
+
+def measure(rows, size, width: float, rounds: int, command: str) -> dict:
+    """Time every row and precision in one interleaved run, and the machine's ceiling with them."""
+    from tqdm import tqdm
+
+    from repro.timing.ceiling import ceiling
+    from repro.timing.clock import interleaved
+    from repro.timing.memory import peak
+
+    origin = provenance(command, threads())  # of the code that starts, whatever is committed meanwhile
+    found, estimates, during = enter(rows, size, width)
+    counts = {name: max(LEAST, int(SHARE / (seconds * (2 if name in during else 1))))
+              for name, seconds in estimates.items()}
+    of = [one.subject.peer for one in found.values() if one.subject.options.precision == "float32"
+          and (one.subject.row.id in CEILINGS or not set(CEILINGS) & {row.id for row in rows})]
+    ceilings = [ceiling(peer.symbol, peer.shape) for peer in of]
+    runs = {name: one.run for name, one in found.items()}
+    for index, one in enumerate(ceilings):
+        runs.update({f"ceiling {index} {name}": call for name, call in one.runs().items()})
+    timings = interleaved(runs, rounds, 1, counts, lambda turns: tqdm(turns, "rounds", disable=None), during)
+    best = max((one.best({name: timings[f"ceiling {index} {name}"] for name in one.runs()})
+                for index, one in enumerate(ceilings)), key=lambda one: one.rate)
+    return {
+        "size": list(size), "width": width, "threads": threads(), "peak_memory": peak(),
+        "ceiling": {"rate": best.rate, "layer": best.layer},
+        "rows": [{"row": one.subject.row.id, "precision": one.subject.options.precision,
+                  "multiply_adds": one.subject.peer.true, "paper": one.subject.paper,
+                  "parameters": one.subject.peer.parameters, "seconds": rounded(timings[name].seconds)}
+                 for name, one in found.items()],
+        "provenance": origin,
+    }
+
+
+def write(given) -> None:
+    """Measure unless only the page is asked for; write what was measured, the page and the pictures."""
+    rows, size = chosen_rows(given.rows), parse_size(given.size)
+    if given.rounds < 1:
+        raise UserError(f"--rounds: {given.rounds} is not 1 or more")
+    complete = not given.rows and size == (HEIGHT, WIDTH) and given.width == 1
+    results, pages = (PUBLISHED, PUBLISHED.parent) if complete else (OWN, OWN)
+    path = results / "table6.json"
+    if not (given.render or given.draw):
+        write_text(path, json.dumps(measure(rows, size, given.width, given.rounds, given.command), indent=1) + "\n")
+    record, every = read_table6(path), load_peers(HERE / "table6.yaml")
+    if not given.render:
+        draw_cost(record, every, pages / PICTURES[0])
+        if stages(record):
+            draw_waterfall(record, every, pages / PICTURES[1])
+    target: Path = pages / "table6.md"
+    write_text(target, page(record, every, published("table6"), read_engines(results / "engines.json")))
+    print(os.path.relpath(target))
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.table6", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--rows", default="", help="ids of experiments/table6.yaml, such as model-a,icnet (default: all)")
+    add("--size", default=f"{HEIGHT}x{WIDTH}", help="height x width of the image (default %(default)s)")
+    add("--width", type=float, default=1.0, help="of this project's networks, for a quick look (default %(default)s)")
+    add("--rounds", type=int, default=ROUNDS, help="turns of each network; slow ones get fewer (default %(default)s)")
+    add("--render", action="store_true", help="write the page from what was measured before")
+    add("--draw", action="store_true", help="the pictures too")
+    given = parser.parse_args(arguments)
+    given.command = command_of(parser, given, "table6")
+    return run(write, given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

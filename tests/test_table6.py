@@ -1,0 +1,177 @@
+"""Table 6's page and pictures from measurements, what is no measurement, and a small measurement from end to end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from made_up import PROVENANCE
+from speed_records import FIGURES, lines_of, measured
+
+from experiments import table6
+from experiments.render import published
+from repro.errors import UserError
+from repro.peer_rows import load_peers
+from repro.tables.speed import gflops
+from repro.tables.table6 import page, read_engines, read_table6, stages
+from repro.tables.table6_figures import draw_cost, draw_waterfall
+from repro.tables.targets import TARGETS
+
+ROWS = load_peers(table6.HERE / "table6.yaml")
+SMALL = ("--size", "128x256", "--width", "0.25")
+MEASURED = [row for row in ROWS if row.measured]
+
+
+def text_of(record, engines=None):
+    return page(record, ROWS, published("table6"), engines)
+
+
+def verdicts(text):
+    """What was measured and the verdict, by the first words of the target."""
+    section = text.split("## Targets")[1].split("\n## ")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines()
+             if line.startswith("|")][2:]
+    return {line[0]: line[2:] for line in lines}
+
+
+def changed(**figures):
+    return measured({**FIGURES, **{row.replace("_", "-"): values for row, values in figures.items()}})
+
+
+def test_made_up_figures_are_of_the_rows_that_are_measured():
+    assert set(FIGURES) == {row.id for row in MEASURED}
+    assert {(one["row"], one["precision"]) for one in measured()["rows"]} == {
+        (row.id, precision) for row in MEASURED for precision in row.precisions}
+
+
+def test_the_papers_figures_stand_as_printed():
+    text = text_of(measured())
+    assert lines_of(text, "RefineNet") == [["RefineNet", "73.6", "-", "~0.9"]]
+    assert lines_of(text, "Ours") == [["Ours", "72.9", "68", "14.7"]]
+
+
+def test_a_networks_figures():
+    text = text_of(measured())
+    # 180g in 2.24 s are 160.7 GFLOP/s, 89.3% of twice 90 billion
+    assert lines_of(text, "ICNet (gluoncv)")[0] == [
+        "ICNet (gluoncv)", "float32", "172g", "180g", "26.0M", "2240", "2464", "3", "0.45", "4.48", "8.96", "161",
+        "89%"]
+    assert lines_of(text, "ICNet (gluoncv)")[1] == [
+        "ICNet (gluoncv)", "int8", "172g", "180g", "26.0M", "1400", "1540", "3", "0.71", "5.60", "2.80", "257", "-"]
+    assert "**All weights are random**" in text and "180 GFLOP/s, the best float32 convolution" in text
+    assert "Commit 0123456;" in text and "9216 MiB" in text
+
+
+def test_targets_reached():
+    found = verdicts(text_of(measured()))
+    assert len(found) == len(TARGETS) == 9 and {verdict for _, verdict in found.values()} == {"reached"}
+    assert found["Model A in int8 against the 786g single column in float32 (across precisions)"][0] == \
+        "48.00x (int8 against int8: 28.00x)"
+    assert found["Model A, k = 8, against itself run whole: measured of counted speed-up"][0] == \
+        "98.4% (1.64x of 1.67x)"
+
+
+@pytest.mark.parametrize("target, figures, value", [
+    ("Model A against ICNet", {"icnet": (180, 172, 1.49, 1.4)}, "2.98x"),
+    ("Model A against the 786g single column, float32", {"single": (879, 786, 9.9, 7.0)}, "19.80x"),
+    ("Model A in int8 against the 786g", {"single": (879, 786, 6.2, 7.0)}, "24.80x (int8 against int8: 28.00x)"),
+    ("Model A in int8 against Fast-SCNN", {"fastscnn": (6.5, 6.5, 0.249, None)},
+     "1.00x (float32 against float32: 0.50x)"),
+    ("Model A in int8 against Model A", {"model_a": (36, 31.5, 0.5, 0.32)}, "1.56x"),
+    ("Model A, float32, of the ceiling", {"model_a": (30, 31.5, 0.5, 0.25)}, "66.7%"),
+    ("The 786g single column, float32, of", {"single": (879, 786, 14.0, 7.0)}, "69.8%"),
+    ("Model A, k = 8", {"model_a_whole": (60, 60, 0.7, None)}, "84.0% (1.40x of 1.67x)"),
+    ("ISCTF with all units", {"isctf_fast_whole": (225, 225, 3.5, None)}, "91.5% (2.06x of 2.25x)"),
+])
+def test_targets_not_reached(target, figures, value):
+    found = [line for text, line in verdicts(text_of(changed(**figures))).items() if text.startswith(target)]
+    assert found == [[value, "not reached"]]
+
+
+def test_what_was_not_measured_is_said():
+    text = text_of(measured({"icnet": FIGURES["icnet"]}))
+    assert all(line == ["-", "not measured"] for line in verdicts(text).values())
+    assert lines_of(text, "ICNet (gluoncv)")[0][9:11] == ["-", "-"]
+    assert "Table 5" not in text and "other engines" not in text
+
+
+def test_table_5_as_counted_and_as_measured():
+    found = stages(measured())
+    assert [row for row, _, _ in found] == ["single", "max", "sctf", "isctf", "isctf-fast", "optimised", "model-a"]
+    assert found[0][1:] == (1, 1) and found[-1][1:] == pytest.approx((36 / 879, 0.5 / 12))
+    assert lines_of(text_of(measured()), "Model A: 1-1-2-0-1-2-4-1")[-1][1:] == ["4.1%", "24.4", "4.2%", "24.0"]
+
+
+def test_other_engines_stand_beside_ours(tmp_path):
+    path = tmp_path / "engines.json"
+    assert read_engines(path) is None
+    rows = [{"row": "model-a", "engine": engine, "precision": "float32", "seconds": [seconds]}
+            for engine, seconds in (("ours", 0.5), ("onnxruntime", 0.6))]
+    path.write_text(json.dumps({"rows": rows, "provenance": PROVENANCE, "versions": {"onnxruntime": "1.19.2"}}))
+    text = text_of(measured(), read_engines(path)).split("other engines")[1]
+    assert "onnxruntime 1.19.2" in text
+    assert [line[1:] for line in lines_of(text, "Model A: 1-1-2-0-1-2-4-1")] == [
+        ["ours", "float32", "500", "500", "1", "1.00"], ["onnxruntime", "float32", "600", "600", "1", "1.20"]]
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"extra": 1}, "unknown key 'extra'"),
+    ({"size": [1024]}, "size: [1024] is not a height and a width"),
+    ({"rows": [{**measured()["rows"][0], "note": ""}]}, "rows[0]: unknown key 'note'"),
+    ({"rows": [{**measured()["rows"][0], "seconds": []}]}, "rows[0]: seconds: no runs"),
+    ({"rows": [{**measured()["rows"][0], "seconds": [0]}]}, "rows[0]: seconds[0]: 0.0 is not above 0"),
+    ({"rows": [{**measured()["rows"][0], "precision": "int4"}]}, "rows[0]: precision: 'int4' is not known"),
+    ({"rows": measured()["rows"][:1] * 2}, "rows[1]: icnet float32 is there twice"),
+])
+def test_what_is_no_measurement_is_named(tmp_path, change, words):
+    path = tmp_path / "table6.json"
+    path.write_text(json.dumps({**measured(), **change}))
+    with pytest.raises(UserError) as caught:
+        read_table6(path)
+    assert str(caught.value).startswith(f"{path}: ") and words in str(caught.value)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--rows", "model-a,icnot"], "--rows: 'icnot' is not known; choose from icnet, "),
+    (["--rows", "PSPNet"], "'PSPNet' is not known"),  # the paper's alone
+    (["--size", "1024"], "--size: '1024' is not a height and a width"),
+    (["--size", "0x64"], "--size: '0x64'"),
+    (["--rounds", "0"], "--rounds: 0 is not 1 or more"),
+])
+def test_a_users_mistake_is_one_line(arguments, words, capsys):
+    assert table6.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and words in said
+
+
+@pytest.mark.parametrize("draw", [draw_cost, draw_waterfall])
+def test_a_picture_is_the_same_each_time_and_shows_the_figures(draw, tmp_path):
+    paths = [tmp_path / f"{name}.png" for name in "abc"]
+    for path, record in zip(paths, (measured(), measured(), changed(model_a=(36, 31.5, 1.5, 0.75)))):
+        draw(record, ROWS, path)
+    one, same, other = (path.read_bytes() for path in paths)
+    assert one.startswith(b"\x89PNG") and one == same != other
+
+
+@pytest.mark.parametrize("memory", [table6.RESIDENT, 0], ids=["resident", "made anew"])
+def test_a_small_measurement(memory, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(table6, "OWN", tmp_path)
+    monkeypatch.setattr(table6, "RESIDENT", memory)
+    assert table6.main([*SMALL, "--rows", "model-a,fastscnn", "--rounds", "2"]) == 0
+    assert capsys.readouterr().out.endswith("table6.md\n")
+    record = read_table6(tmp_path / "table6.json")
+    assert [(one["row"], one["precision"]) for one in record["rows"]] == [
+        ("fastscnn", "float32"), ("model-a", "float32"), ("model-a", "int8")]
+    assert all(len(one["seconds"]) == 2 and one["parameters"] > 0 and gflops(one) > 0 for one in record["rows"])
+    ours = record["rows"][1]
+    assert ours["multiply_adds"] > 0 and ours["paper"] > 0 and record["rows"][2]["paper"] == ours["paper"]
+    assert record["ceiling"]["rate"] > 0 and record["provenance"]["command"] == \
+        "python -m experiments.table6 --rows model-a,fastscnn --size 128x256 --width 0.25 --rounds 2"
+    text = (tmp_path / "table6.md").read_text()
+    assert text == text_of(record) and "width 0.25" in text
+    pictures = {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}
+    assert list(pictures) == ["table6-cost.png"]  # without the single column no stages of Table 5
+    (tmp_path / "table6.md").unlink()
+    assert table6.main([*SMALL, "--draw"]) == 0
+    assert (tmp_path / "table6.md").read_text() == text
+    assert pictures == {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}
