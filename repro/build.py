@@ -40,7 +40,7 @@ def _decoder(network: Network, column: ColumnSpec, classes: int, width: float, *
 def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tuple[int, int]] = None,
           region: Optional[int] = None, fast: bool = False, k: Optional[int] = None, frozen: bool = True,
           sparsity: Optional[Tuple[float, float, int, int]] = None, stops: Tuple[str, ...] = (),
-          rows: bool = False, jumps_on_crops: bool = False, decoder_on_crops: bool = False):
+          rows: bool = False, jumps_on_crops: bool = False, decoder_on_crops: bool = False, uncropped: bool = False):
     """The network of a row, uninitialised.
 
     width         multiplier of every channel count.
@@ -53,6 +53,7 @@ def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tup
     rows, jumps_on_crops, decoder_on_crops
                   fast inference's short cuts, each exact: crop and uncrop as gathers of rows, jump connections before
                   uncrop, the full decoder's last step (and its jump connections) on the crops alone.
+    uncropped     the full column sees the whole image at once, whatever is selected: for its time.
     Parameters' names depend on `network` alone. Raises ValueError where values do not fit.
     """
     columns = [build_column(c.units, network.output_stride, width, frozen,
@@ -69,4 +70,4 @@ def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tup
         term = SparsityTerm(p, lam, batch, grid[0] * grid[1], equation, prefix="sparsity_")
     return SparseTwoColumn(columns[0], decoders[0], columns[1], decoders[1], classes, grid, region,
                            improved=network.fusion == "isctf", fast=fast, k=k, sparsity=term,
-                           stops=stops, rows=rows, prefix="")
+                           stops=stops, rows=rows, uncropped=uncropped, prefix="")

@@ -11,6 +11,7 @@ from repro.rows import INFERENCES, Network, parse_network
 
 MODELS = ("icnet", "fastscnn", "pspnet", "deeplabv3", "fcn")  # gluoncv's, by its module
 PRECISIONS = ("float32", "float16", "int8")
+UNCROPPED = "uncropped"  # the full column on the whole image at once: what fast inference is compared with
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class PeerRow:
     """A row: gluoncv's `model`, or a `network` of this project, or neither where the paper's figures stand alone.
 
     k           regions computed, of the paper's image (sctf, isctf).
-    inference   how the network is run, as in Tables 1 to 5.
+    inference   how the network is run, as in Tables 1 to 5; or "uncropped", with sctf and isctf.
     precisions  in which it is measured, in this order.
     """
 
@@ -44,11 +45,12 @@ class PeerRow:
             return
         if self.model is not None:
             raise UserError(f"gluoncv: {self.model} and a network, of which a row has one")
-        choice(self.inference, INFERENCES, "inference")
+        choice(self.inference, (*INFERENCES, UNCROPPED), "inference")
         sparse = self.network.sparse
         if (self.inference == "whole") == sparse:
             raise UserError(f"inference: {self.inference!r} does not suit fusion {self.network.fusion}")
-        if (self.k is not None) != sparse or (sparse and not 0 < self.k <= self.network.regions):
+        chosen = sparse and self.inference != UNCROPPED
+        if (self.k is not None) != chosen or (chosen and not 0 < self.k <= self.network.regions):
             raise UserError(f"k: {self.k} does not suit fusion {self.network.fusion}"
                             + (f" with {self.network.regions} regions" if sparse else ""))
 

@@ -23,7 +23,7 @@ import numpy as np
 from repro import cost
 from repro.build import build
 from repro.errors import UserError
-from repro.peer_rows import PeerRow
+from repro.peer_rows import UNCROPPED, PeerRow
 from repro.rows import HEIGHT, WIDTH
 
 STATISTICS = ("running_mean", "running_var")  # batch norm's: set by training, but not learned
@@ -100,7 +100,7 @@ def network_of(row: PeerRow, size: Tuple[int, int], classes: int, width: float, 
         if not side or size[0] % side or size[1] % side:
             raise UserError(f"{row.id} at {size[0]}x{size[1]}: not of whole regions of {side} pixels")
         regions = {"grid": (size[0] // side, size[1] // side), "region": side, "k": row.k,
-                   "fast": row.inference == "fast"}
+                   "fast": row.inference == "fast", "uncropped": row.inference == UNCROPPED}
     try:
         return build(row.network, classes, width, **{**regions, **settings})
     except ValueError as error:

@@ -99,6 +99,7 @@ class SparseTwoColumn(nn.HybridBlock):
                   classic and fast inference the same function. SCTF's classic inference runs the whole image through
                   the full column and masks its weight alone.
     fast          fast inference (Figure 1): the full column's backbone runs on the k selected regions only.
+    uncropped     the whole image through the full column at once: what fast inference is as quick as many times over.
     k             regions kept per image, those of the largest s; None: all with s > 0 (classic only).
     sparsity      the SparsityTerm of a training graph, or None.
     stops         paths out of the half column, of STOPS, that pass no gradient back to it (Figure 4's dashed lines;
@@ -112,7 +113,8 @@ class SparseTwoColumn(nn.HybridBlock):
     outputs = ("scores", "half", "full", "z2", "s", "mask")
 
     def __init__(self, half_column, half_decoder, full_column, full_decoder, classes: int, grid, region: int,
-                 improved: bool, fast: bool, k=None, sparsity=None, stops=(), rows: bool = False, **kwargs):
+                 improved: bool, fast: bool, k=None, sparsity=None, stops=(), rows: bool = False,
+                 uncropped: bool = False, **kwargs):
         super().__init__(**kwargs)
         regions = grid[0] * grid[1]
         if region % 32:
@@ -123,12 +125,14 @@ class SparseTwoColumn(nn.HybridBlock):
             raise ValueError(f"k {k}: 0 to {regions}, the regions of the grid {grid[0]}x{grid[1]}")
         if not fast and (rows or full_decoder.jumped):
             raise ValueError("rows, and a decoder that is jumped or has crops: for fast inference")
+        if fast and uncropped:
+            raise ValueError("fast inference is on crops")
         if not set(stops) <= set(STOPS):
             raise ValueError(f"stops {list(stops)}: of {', '.join(STOPS)}")
         self.half_column, self.half_decoder = half_column, half_decoder
         self.full_column, self.full_decoder = full_column, full_decoder
         self.regions, self.improved, self.fast, self.k, self.sparsity = regions, improved, fast, k, sparsity
-        self.stops, self.by_rows = frozenset(stops), rows
+        self.stops, self.by_rows, self.on_crops = frozenset(stops), rows, improved and not uncropped
         self.spread = region // 4  # positions @1/4 along a region's side
         with self.name_scope():
             self.halve, self.half_up, self.weights_up = rescale(3, 0.5), rescale(classes, 2), rescale(2, 2)
@@ -193,7 +197,7 @@ class SparseTwoColumn(nn.HybridBlock):
 
     def classic_levels(self, F, image, mask):
         """The full column's maps at the image's size, zero in the skipped regions (SCTF: those of the whole image)."""
-        if not self.improved:
+        if not self.on_crops:
             return self.full_column(image)
         maps = self.full_column(self.crop(image))  # of N * G crops
         return [uncrop(masked(F, m, mask)) for uncrop, m in zip(self.uncrops, maps)]
