@@ -111,22 +111,6 @@ def test_sctf_loses_context_at_crop_borders_in_fast_inference():
     assert abs(one["scores"] - other["scores"]).max().asscalar() > 1e-3
 
 
-@pytest.mark.parametrize("fusion", ["sctf", "isctf"])
-def test_uncropped_the_full_column_is_the_same_whatever_is_selected(fusion):
-    settings = {"width": WIDTH, "grid": (2, 4), "region": REGION}
-    donor, x = initialised(build(sparse(fusion), CLASSES, **settings)), image(1, 128, 256)
-    donor(x)
-    networks = [build(sparse(fusion), CLASSES, k=k, uncropped=True, **settings) for k in (1, 8)]
-    for network in networks:
-        assign(network, arrays_of(donor), ctx=mx.cpu())
-    one, other = (named(network, x) for network in networks)
-    np.testing.assert_allclose(one["full"].asnumpy(), other["full"].asnumpy(), atol=1e-5)
-    assert abs(one["full"] - named(donor, x)["full"]).max().asscalar() > 1e-3 or fusion == "sctf"
-    assert abs(one["scores"] - other["scores"]).max().asscalar() > 1e-3
-    with pytest.raises(ValueError, match="fast inference is on crops"):
-        build(sparse(fusion), CLASSES, k=1, fast=True, uncropped=True, **settings)
-
-
 def test_a_threshold_keeps_the_regions_above_zero():
     network = initialised(build(sparse(), CLASSES, WIDTH, grid=(2, 4), region=REGION))
     out = named(network, image(2, 128, 256))

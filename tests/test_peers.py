@@ -185,18 +185,6 @@ def test_our_graphs_are_the_networks(name):
     assert made.parameters == sum(math.prod(p.shape) for p in learned)
 
 
-@pytest.mark.parametrize("name", ["isctf-fast", "model-a"])
-def test_uncropped_is_the_same_network_with_the_full_column_on_all_of_the_image(name):
-    fast, whole = BY_ID[name], BY_ID[f"{name}-whole"]
-    assert (whole.network, whole.inference, whole.k) == (fast.network, "uncropped", None)
-    one, other = peer(fast), peer(whole)
-    assert set(one.arrays) == set(other.arrays)
-    blocks = [cost.per_block(made.counts) for made in (one, other)]
-    assert set(blocks[0]) == set(blocks[1])
-    for block, (_, true) in blocks[1].items():  # of 32 regions, 8
-        assert true == blocks[0][block][1] * (4 if block.startswith("full_backbone") else 1)
-
-
 def test_settings_of_build_go_before_the_row_s():
     less, more = (peer(BY_ID["model-a"], (256, 512), width=0.25, k=k) for k in (4, 32))
     assert set(less.arrays) == set(more.arrays) and less.true < more.true

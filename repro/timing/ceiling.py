@@ -1,0 +1,127 @@
+"""The best this machine does: chains of a network's own convolutions, to be timed beside the network.
+
+A chain keeps its maps in the layout that the library likes, reads nothing from elsewhere and does nothing between two
+convolutions but the ReLU that is fused with them: what a network made of that layer alone would reach.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from ast import literal_eval
+from collections import Counter
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Mapping, Tuple
+
+import mxnet as mx
+import numpy as np
+
+from repro.engine.fusion import fused
+from repro.timing.clock import Timing
+
+SHAPES = 8  # of a network, those that cost most
+LENGTH = 8  # convolutions in a chain
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution that keeps the size of its maps: (N, inputs, H, W) -> (N, outputs, H, W)."""
+
+    batch: int
+    inputs: int
+    outputs: int
+    size: Tuple[int, int]
+    kernel: int
+    dilation: int
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.batch * self.inputs * self.outputs * math.prod(self.size) * self.kernel ** 2
+
+    def __str__(self) -> str:
+        dilated = f", dilation {self.dilation}" if self.dilation > 1 else ""
+        return (f"{self.kernel}x{self.kernel}{dilated}, {self.inputs} to {self.outputs} channels, "
+                f"{self.batch}x{self.size[0]}x{self.size[1]} positions")
+
+
+@dataclass(frozen=True)
+class Best:
+    """Multiply-adds a second, and the layer that reaches them."""
+
+    rate: float
+    layer: str
+
+
+def layers_of(symbol, shape: Tuple[int, ...], most: int = SHAPES) -> List[Layer]:
+    """The dense convolutions of a traced graph that a chain can be made of, those first that cost it most."""
+    inside = symbol.get_internals()
+    _, shapes, _ = inside.infer_shape(data=shape)
+    shape_of = dict(zip(inside.list_outputs(), shapes))
+    nodes = json.loads(symbol.tojson())["nodes"]
+    found: Counter = Counter()
+    for node in nodes:
+        if node["op"] != "Convolution":
+            continue
+        settings = node["attrs"]
+        source, index, *_ = node["inputs"][0]
+        name = nodes[source]["name"]
+        names = (name,) if nodes[source]["op"] == "null" else (f"{name}_output", f"{name}_output{index}")
+        before = next(shape_of[one] for one in names if one in shape_of)
+        after = shape_of[f"{node['name']}_output"]
+        kernel, dilation = ((literal_eval(settings.get(key, "(1, 1)")) or (1, 1))[0] for key in ("kernel", "dilate"))
+        if before[2:] != after[2:] or int(settings.get("num_group", "1")) > 1 or kernel % 2 == 0:
+            continue
+        layer = Layer(after[0], before[1], after[1], tuple(after[2:]), kernel, dilation)
+        found[layer] += layer.multiply_adds
+    return [layer for layer, _ in found.most_common(most)]
+
+
+def chain(layer: Layer, length: int, ctx) -> Callable[[], None]:
+    """`length` such convolutions after each other (every other one back, where channels change), ready to be run."""
+    random = np.random.default_rng(0)
+    x, arrays = mx.sym.var("data"), {}
+    for i in range(length):
+        inputs, outputs = (layer.inputs, layer.outputs)[::1 if i % 2 == 0 else -1]
+        weight = random.standard_normal((outputs, inputs, layer.kernel, layer.kernel), np.float32)
+        arrays[f"weight{i}"] = mx.nd.array(weight * math.sqrt(2 / weight[0].size), ctx=ctx)
+        arrays[f"bias{i}"] = mx.nd.zeros(outputs, ctx=ctx)
+        x = mx.sym.Convolution(x, mx.sym.var(f"weight{i}"), mx.sym.var(f"bias{i}"), kernel=(layer.kernel,) * 2,
+                               dilate=(layer.dilation,) * 2, pad=(layer.kernel // 2 * layer.dilation,) * 2,
+                               num_filter=outputs)
+        x = mx.sym.Activation(x, act_type="relu")
+    x = mx.sym.Pooling(x, global_pool=True, pool_type="avg", kernel=(1, 1))  # so that nothing large is handed out
+    symbol = fused(x) if ctx.device_type == "cpu" else x
+    arrays["data"] = mx.nd.array(random.standard_normal((layer.batch, layer.inputs, *layer.size), np.float32), ctx=ctx)
+    run, inputs = mx.nd.CachedOp(symbol, [("static_alloc", True), ("static_shape", True)]), symbol.list_inputs()
+
+    def timed() -> None:
+        run(*(arrays[name] for name in inputs)).wait_to_read()
+    return timed
+
+
+class Ceiling:
+    """Chains of `layers`: `runs` are to be timed in turn with a network, `best` is then the ceiling beside it."""
+
+    def __init__(self, layers: List[Layer], ctx, length: int = LENGTH):
+        self._layers = {f"ceiling: {layer}": layer for layer in layers}
+        self._length = length
+        self._runs = {name: chain(layer, length, ctx) for name, layer in self._layers.items()}
+
+    def runs(self) -> Dict[str, Callable[[], None]]:
+        """What is to be timed, by name."""
+        return dict(self._runs)
+
+    def best(self, timings: Mapping[str, Timing]) -> Best:
+        """The best of the chains' medians, from the timings of `runs`."""
+        rates = {name: self._length * layer.multiply_adds / timings[name].median
+                 for name, layer in self._layers.items()}
+        name = max(rates, key=rates.get)
+        return Best(rates[name], str(self._layers[name]))
+
+
+def ceiling(symbol, shape: Tuple[int, ...], ctx=None) -> Ceiling:
+    """The ceiling of a traced float32 graph, "data" of `shape`. ValueError where it has no convolution to measure."""
+    layers = layers_of(symbol, shape)
+    if not layers:
+        raise ValueError("no dense convolution that keeps the size of its maps: no ceiling to measure")
+    return Ceiling(layers, ctx or mx.cpu())
