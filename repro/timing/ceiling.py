@@ -20,7 +20,8 @@ from repro.engine.fusion import fused
 from repro.timing.clock import Timing
 
 SHAPES = 8  # of a network, those that cost most
-LENGTH = 8  # convolutions in a chain
+LENGTH = 8  # convolutions in a chain at most, fewer where they are large
+LARGE = 10 ** 10  # multiply-adds, of a chain of more than one
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ class Ceiling:
 
     def __init__(self, layers: List[Layer], ctx, length: int = LENGTH):
         self._layers = {f"ceiling: {layer}": layer for layer in layers}
-        self._length = length
-        self._runs = {name: chain(layer, length, ctx) for name, layer in self._layers.items()}
+        self._lengths = {name: max(1, min(length, LARGE // layer.multiply_adds)) for name, layer in self._layers.items()}
+        self._runs = {name: chain(layer, self._lengths[name], ctx) for name, layer in self._layers.items()}
 
     def runs(self) -> Dict[str, Callable[[], None]]:
         """What is to be timed, by name."""
@@ -113,7 +114,7 @@ class Ceiling:
 
     def best(self, timings: Mapping[str, Timing]) -> Best:
         """The best of the chains' medians, from the timings of `runs`."""
-        rates = {name: self._length * layer.multiply_adds / timings[name].median
+        rates = {name: self._lengths[name] * layer.multiply_adds / timings[name].median
                  for name, layer in self._layers.items()}
         name = max(rates, key=rates.get)
         return Best(rates[name], str(self._layers[name]))
