@@ -1,0 +1,181 @@
+"""The page on where the time goes, and the script that writes it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+from made_up import PROVENANCE
+
+from experiments import profile
+from repro.errors import UserError
+from repro.tables.profile import blocks, convolutions, network, page, read_measured, total, verdicts
+from repro.tables.speed_figures import draw
+
+
+def operator(name, block, milliseconds, multiply_adds=0, kind="Convolution"):
+    return {"name": name, "kind": kind, "block": block, "shape": "1x3x8x8 -> 1x8x8x8, 3x3",
+            "multiply_adds": round(multiply_adds * 1e9), "moved": 4_000_000, "seconds": milliseconds / 1e3}
+
+
+OPERATORS = [operator("half_conv", "half column", 200, 16), operator("topk0", "selection", 1, kind="topk"),
+             operator("sparse_head", "selection", 1, 0.002), operator("full_conv", "full column", 100, 9),
+             operator("pad", "decoder", 38, kind="Pad"), operator("hidden", "decoder", 60, 4.998)]
+# 30 billion multiply-adds in 361 ms of layers and 39 ms of others; 83.1 billion a second of a ceiling of 90
+FLOAT = {"precision": "float32", "labels": [0.5, 0.5, 0.8], "scores": [0.45, 0.44, 0.46], "ceiling": 90e9, "frames": 10,
+         "filling": 0.01, "map": 0.06, "between": 0.03, "memory": {"built": 900 * 2 ** 20, "running": 512 * 2 ** 20},
+         "operators": OPERATORS}
+INT8 = {**copy.deepcopy(FLOAT), "precision": "int8", "labels": [0.25] * 3, "scores": [0.2] * 3}
+MEASURED = {
+    "row": "model-a", "label": "Model A: 1-1-2-0-1-2-4-1", "size": "1024x2048", "width": 1.0, "device": "CPU",
+    "multiply_adds": 30_000_000_000, "paper": 31_500_000_000, "ceiling": {"rate": 89e9, "layer": "128 -> 128, 3x3"},
+    "bandwidth": 20e9, "blocks": ["half column", "selection", "crops", "full column", "uncrop", "decoder", "fusion"],
+    "profiles": [FLOAT, INT8], "provenance": PROVENANCE}
+
+
+def tables(text):
+    """{first cell: {header: cell}} of each table."""
+    found = []
+    for block in [block for block in text.split("\n\n") if block.startswith("| ")]:
+        head, _, *lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in block.strip().split("\n")]
+        found.append({line[0]: dict(zip(head, line)) for line in lines})
+    return found
+
+
+def test_parts_add_up_to_the_whole():
+    parts, whole = blocks(FLOAT, MEASURED["blocks"]), total(FLOAT)
+    assert list(parts) == ["input", "half column", "selection", "full column", "decoder", "labels", "between operators"]
+    assert sum(part.seconds for part in parts.values()) == pytest.approx(whole.seconds) == pytest.approx(0.5)
+    assert sum(part.multiply_adds for part in parts.values()) == whole.multiply_adds == 30 * 10 ** 9
+    odd = {**FLOAT, "operators": [*OPERATORS, operator("x", "network", 3)]}
+    assert sum(part.seconds for part in blocks(odd, ()).values()) == pytest.approx(total(odd).seconds)
+
+
+def test_the_page_has_times_shares_and_rates():
+    text = page(MEASURED, 0.068)
+    frames, block, kind, slowest, *again = tables(text)
+    assert len(again) == 3
+    assert frames["float32"] == {
+        "Precision": "float32", "Frames/s": "2.00", "p95": "1.25", "ms": "500.0", "ms, p95": "800.0",
+        "ms, scores alone": "450.0", "GFLOP/s, scores": "133.3", "Of the ceiling, scores": "74.9%",
+        "With labels": "67.4%", "Memory, MiB": "512", "Being built": "900"}
+    assert frames["int8"]["Frames/s"] == "4.00"
+    assert block["half column"] == {"Block": "half column", "ms": "200.0", "Share": "40.0%", "Multiply-adds": "16.0g",
+                                    "GFLOP/s": "160.0", "Of the ceiling": "88.9%"}
+    assert block["decoder"]["ms"] == "98.00" and block["selection"]["Multiply-adds"] == "<0.01g"
+    assert block["labels"]["GFLOP/s"] == "-" and block["all"]["ms"] == "500.0" and block["all"]["Share"] == "100.0%"
+    assert kind["Convolution"]["Count"] == "4" and kind["Convolution"]["GFLOP/s"] == "166.2"
+    assert list(kind) == ["Convolution", "Pad", "topk"]
+    assert list(slowest) == ["half_conv", "full_conv", "hidden", "pad", "topk0", "sparse_head"]
+    assert slowest["hidden"]["Of the ceiling"] == "92.6%" and slowest["hidden"]["Block"] == "decoder"
+    # 2 x 31.5e9 / 0.068 = 926 GFLOP/s of 2 x 2048 x 1126 MHz
+    assert "68 ms for 31.5g" in text and "926 GFLOP/s: 20.1% of the GeForce GTX 980's 4.61 TFLOP/s" in text
+    assert "this is 70.8% in float32 and 141.6% in int8 of this machine's" in text
+    assert "178.0 GFLOP/s, the best float32 convolution" in text and "(128 -> 128, 3x3)" in text
+    assert "Commit 0123456;" in text and "medians of 10 and 10 images" in text
+    assert "GTX" not in page(MEASURED)
+
+
+def test_whether_a_target_is_reached_follows_from_the_figures():
+    assert convolutions(FLOAT) == pytest.approx(30 / 0.361 / 90) and network(MEASURED, FLOAT) == pytest.approx(2 / 2.67)
+    assert verdicts(MEASURED) == ["All convolutions, float32: 92.3% of the ceiling; 85% are asked: reached.",
+                                  "The whole network, to its scores, float32: 74.9% of the ceiling; 75% are asked: "
+                                  "not reached."]
+    slow = {**FLOAT, "ceiling": 100e9, "scores": [0.44]}
+    assert [line.split(": ")[-1] for line in verdicts({**MEASURED, "profiles": [slow]})] == ["not reached.", "reached."]
+    assert verdicts({**MEASURED, "profiles": [INT8]}) == []
+
+
+def test_the_page_and_the_picture_are_written_from_the_record(tmp_path, monkeypatch, capsys):
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "profile.json").write_text(json.dumps(MEASURED))
+    monkeypatch.setattr(profile, "PUBLISHED", results)
+    assert profile.main(["--render"]) == 0
+    assert capsys.readouterr().out == os.path.relpath(tmp_path / "profile.md") + "\n"
+    text = (tmp_path / "profile.md").read_text()
+    assert text == page(read_measured(results / "profile.json"), 0.068) and not (tmp_path / "profile.png").exists()
+    assert profile.main(["--draw"]) == 0
+    assert (tmp_path / "profile.png").read_bytes().startswith(b"\x89PNG")
+    draw(MEASURED, tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "profile.png").read_bytes()
+    assert (tmp_path / "profile.md").read_text() == text
+
+
+def line(capsys, code):
+    captured = capsys.readouterr()
+    assert code == 2 and captured.err.startswith("error: ") and captured.err.count("\n") == 1, captured.err
+    return captured.err
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--row", "model-b"], ("'model-b'", "ROW", "model-a", "fastscnn", "single")),
+    (["--row", "PSPNet"], ("'PSPNet'", "pspnet")),
+    (["--size", "1024"], ("'1024'", "1024x2048")),
+    (["--size", "1024x"], ("'1024x'", "1024x2048")),
+    (["--size", "0x2048"], ("'0x2048'", "1024x2048")),
+    (["--size=-1x2048"], ("'-1x2048'", "1024x2048")),
+    (["--size", "100x200"], ("model-a at 100x200", "multiple of 32")),
+    (["--row", "icnet", "--size", "100x200"], ("icnet at 100x200", "multiples of 32")),
+    (["--row", "icnet", "--width", "0.5"], ("--width", "0.5", "icnet")),
+    (["--frames", "0"], ("--frames", "0")),
+    (["--precision", "float16"], ("'float16'", "float32, int8", "a CPU")),
+    (["--gpu", "0", "--precision", "int8"], ("'int8'", "float32, float16", "a GPU")),
+    (["--gpu", "first"], ("'first'", "card numbers")),
+])
+def test_what_cannot_be_profiled_is_one_line(arguments, words, capsys):
+    error = line(capsys, profile.main(arguments))
+    assert all(word in error for word in words), error
+
+
+def test_without_a_driver_the_alternative_is_named(monkeypatch, capsys):
+    def missing(name, **settings):
+        raise OSError(f"{name}: cannot open shared object file")
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    error = line(capsys, profile.main(["--gpu", "0"]))
+    assert "'0' needs NVIDIA's driver" in error and "ONNX" in error
+
+
+def test_a_card_that_is_too_new_is_named_with_the_alternative(monkeypatch, capsys):
+    monkeypatch.setattr("repro.devices.capability", lambda driver, card: (9, 0))
+    monkeypatch.setattr("ctypes.CDLL", lambda name, **settings: SimpleNamespace(cuInit=lambda flags: 0))
+    error = line(capsys, profile.main(["--gpu", "0"]))
+    assert "card 0 has compute capability 9.0; mxnet-cu112 has kernels up to 8.9" in error and "ONNX" in error
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"bandwidth": 0}, "bandwidth: 0.0 is not above 0"),
+    ({"profiles": [{**FLOAT, "labels": []}]}, "profiles[0]: labels: no runs"),
+    ({"profiles": [{**FLOAT, "operators": [{**OPERATORS[0], "seconds": -1}]}]}, "operators[0]: seconds: -1"),
+    ({"provenance": {}}, "provenance: key 'commit' is missing"),
+])
+def test_what_is_no_measurement_is_named(change, words, tmp_path):
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps({**MEASURED, **change}))
+    with pytest.raises(UserError) as caught:
+        read_measured(path)
+    assert str(caught.value).startswith(f"{path}: ") and words in str(caught.value)
+
+
+def test_a_row_is_measured_profiled_and_written(tmp_path, monkeypatch, capsys):
+    """Model A in both precisions, small; not the measurement that is published, and so written elsewhere."""
+    monkeypatch.setattr(profile, "OWN", tmp_path)
+    monkeypatch.setattr(profile, "PUBLISHED", tmp_path / "untouched")
+    assert profile.main(["--size", "128x256", "--width", "0.25", "--rounds", "2", "--frames", "2"]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith(os.path.relpath(tmp_path / "profile.md") + "\n") and "## int8" in said
+    measured = read_measured(tmp_path / "profile.json")
+    for found, precision in zip(measured["profiles"], ("float32", "int8")):
+        assert found["precision"] == precision and len(found["labels"]) == len(found["scores"]) == found["frames"] == 2
+        assert sum(part.seconds for part in blocks(found, measured["blocks"]).values()) == \
+            pytest.approx(total(found).seconds)
+        assert total(found).multiply_adds == measured["multiply_adds"] > 0
+        assert found["memory"]["built"] >= found["memory"]["running"] > 2 ** 20
+    assert all(f"| {block} " in said for block in measured["blocks"] if block != "network")
+    traces = [json.loads((tmp_path / name).read_text()) for name in ("model-a.trace.json", "model-a-int8.trace.json")]
+    assert all(len(trace["traceEvents"]) > 2 * len(found["operators"])
+               for trace, found in zip(traces, measured["profiles"]))
+    assert (tmp_path / "profile.png").stat().st_size > 10_000 and not (tmp_path / "untouched").exists()
