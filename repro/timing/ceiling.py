@@ -105,7 +105,8 @@ class Ceiling:
 
     def __init__(self, layers: List[Layer], ctx, length: int = LENGTH):
         self._layers = {f"ceiling: {layer}": layer for layer in layers}
-        self._lengths = {name: max(1, min(length, LARGE // layer.multiply_adds)) for name, layer in self._layers.items()}
+        self._lengths = {name: max(1, min(length, LARGE // layer.multiply_adds))
+                         for name, layer in self._layers.items()}
         self._runs = {name: chain(layer, self._lengths[name], ctx) for name, layer in self._layers.items()}
 
     def runs(self) -> Dict[str, Callable[[], None]]:
