@@ -171,7 +171,9 @@ def _engines(engines: Mapping[str, Any], labels: Mapping[str, str]) -> str:
         ("Time / ours", [against(one) for one in lines]),
     ], 3)
     versions = ", ".join(f"{name} {version}" for name, version in engines["versions"].items())
-    return f"{versions}. {origin(engines['provenance'])}\n\n{table}"
+    return ("From the normalised image to the score maps, without labels, which are the same work for all; in turns, in a "
+            "run of their own. Each engine's scores were compared with ours before.\n\n"
+            f"{versions}. {origin(engines['provenance'])}\n\n{table}")
 
 
 def page(record: Mapping[str, Any], rows: Sequence[PeerRow], paper: Mapping[str, Any],
