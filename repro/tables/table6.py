@@ -171,8 +171,8 @@ def _engines(engines: Mapping[str, Any], labels: Mapping[str, str]) -> str:
         ("Time / ours", [against(one) for one in lines]),
     ], 3)
     versions = ", ".join(f"{name} {version}" for name, version in engines["versions"].items())
-    return ("From the normalised image to the score maps, without labels, which are the same work for all; in turns, in a "
-            "run of their own. Each engine's scores were compared with ours before.\n\n"
+    return ("From the normalised image to the score maps, without labels, which are the same work for all; in turns, "
+            "in a run of their own. Each engine's scores were compared with ours before.\n\n"
             f"{versions}. {origin(engines['provenance'])}\n\n{table}")
 
 
