@@ -7,6 +7,7 @@ import numpy as np
 from mxnet.gluon import nn
 
 from repro.build import build
+from repro.engine import Options
 from repro.parameters import arrays_of, parameters_of
 from repro.rows import Column, Network
 
@@ -54,6 +55,15 @@ def built(spec, x, **settings):
     return {name: p.data() for name, p in parameters_of(network).items()}, settings
 
 
+def traced(spec, arrays, settings, x):
+    """(symbol, arrays by its names) of a network as `built` gives it, with an engine's short cuts, for images of x."""
+    network = build(spec, **settings, **(Options().network() if settings.get("fast") else {}))
+    with mx.name.NameManager():
+        made = network(mx.sym.var("data", shape=x.shape))
+    symbol = mx.sym.Group(list(made)) if isinstance(made, (list, tuple)) else made
+    return symbol, {parameter.name: arrays[name] for name, parameter in parameters_of(network).items()}
+
+
 class Peer(nn.HybridBlock):
     """What gluoncv's networks have and ours have not: live batch norm, dropout, depthwise and dilated convolutions."""
 
@@ -77,4 +87,4 @@ class Peer(nn.HybridBlock):
 
 
 __all__ = ["CLASSES", "MODEL_A", "STRIDE_8", "WIDTH", "Peer", "arrays_of", "built", "image", "named_arrays", "shaken",
-           "sparse"]
+           "sparse", "traced"]

@@ -1,0 +1,181 @@
+"""The ONNX file gives MXNet's numbers, in a runtime that knows nothing of this project."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import mxnet as mx
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, shaken, sparse, traced
+
+from repro.engine import prepared
+from repro.export import PORTABLE, to_onnx
+from repro.export.operators import CONVERTERS
+
+
+def run_mxnet(symbol, arrays, x):
+    made = mx.nd.CachedOp(symbol)(*(x if name == "data" else arrays[name] for name in symbol.list_inputs()))
+    return [one.asnumpy() for one in (made if isinstance(made, list) else [made])]
+
+
+def run_onnx(path, x):
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"]).run(
+        None, {"data": x.asnumpy()})
+
+
+def exported(symbol, arrays, x, path, outputs=(0,), options=PORTABLE, **more):
+    """What MXNet and onnxruntime compute."""
+    symbol, arrays = prepared(symbol, arrays, x.shape, options, outputs)
+    to_onnx(symbol, arrays, x.shape, path, [f"output{i}" for i in outputs], **more)
+    return run_mxnet(symbol, arrays, x), run_onnx(path, x)
+
+
+def assert_same(found, wanted):
+    assert found.shape == wanted.shape and found.dtype == wanted.dtype
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5 * abs(wanted).max())
+
+
+@pytest.mark.parametrize("spec, batch, settings", [
+    (MODEL_A, 1, {}), (MODEL_A, 1, {"k": 8}), (MODEL_A, 1, {"k": 0}), (MODEL_A, 2, {"k": 1, "frozen": False}),
+    (sparse(), 1, {}), (sparse("sctf"), 2, {}), (sparse(), 1, {"fast": False}), (STRIDE_8, 1, {}),
+], ids=["Model A", "Model A, all regions", "Model A, no region", "Model A, live norm, batch 2", "ISCTF",
+        "SCTF, batch 2", "ISCTF classic", "stride 8"])
+def test_scores_and_regions_are_those_of_mxnet(tmp_path, spec, batch, settings):
+    x = image(batch, seed=3)
+    arrays, settings = built(spec, x, **settings)
+    symbol, arrays = traced(spec, arrays, settings, x)
+    outputs = (0, 5) if spec.sparse else (0,)  # scores and mask
+    wanted, found = exported(symbol, arrays, x, tmp_path / "network.onnx", outputs)
+    assert len(found) == len(outputs)
+    assert_same(found[0], wanted[0])
+    if spec.sparse:
+        np.testing.assert_array_equal(found[1], wanted[1])
+        assert found[1].sum() == batch * settings["k"]
+
+
+def test_regions_count(tmp_path):
+    """The scores above depend on the regions: others give others."""
+    x, scores = image(), []
+    arrays, settings = built(MODEL_A, x)
+    for k in (0, 1, 3):
+        symbol, named = traced(MODEL_A, arrays, {**settings, "k": k}, x)
+        scores.append(exported(symbol, named, x, tmp_path / "network.onnx")[1][0])
+    assert min(abs(one - other).max() / abs(one).max() for one, other in zip(scores, scores[1:])) > 1e-3
+
+
+def test_depthwise_dilated_normed_layers(tmp_path):
+    x = image(2)
+    network = shaken(Peer(), x)
+    symbol = mx.sym.Group(list(network(mx.sym.var("data"))))
+    for options in (PORTABLE, replace(PORTABLE, padded=True)):
+        for found, wanted in zip(*exported(symbol, named_arrays(network), x, tmp_path / "a.onnx", (0, 1), options)):
+            assert_same(found, wanted)
+
+
+S = mx.sym
+
+
+@pytest.mark.parametrize("make", [
+    lambda x: S.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type="max"),
+    lambda x: S.Pooling(x, kernel=(3, 3), stride=(2, 2), pool_type="max", pooling_convention="full"),
+    lambda x: S.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type="avg"),
+    lambda x: S.Pooling(x, kernel=(3, 3), pad=(1, 1), pool_type="avg", count_include_pad=False),
+    lambda x: S.Pooling(x, global_pool=True, kernel=(1, 1), pool_type="avg"),
+    lambda x: S.UpSampling(x, scale=3, sample_type="nearest"),
+    lambda x: S.slice_axis(x, axis=-1, begin=-5, end=-1), lambda x: S.slice_axis(x, axis=2, begin=3, end=None),
+    lambda x: S.split(x, num_outputs=3, axis=1)[2], lambda x: S.swapaxes(x, dim1=1, dim2=3),
+    lambda x: S.sum(x, axis=(2, 3)), lambda x: S.sum(x, axis=1, keepdims=True), lambda x: S.softmax(x, axis=1),
+    lambda x: S.Activation(x, act_type="sigmoid") * 3 + 1.5, lambda x: S.Activation(x, act_type="tanh"),
+    lambda x: S.pad(x, mode="constant", constant_value=2, pad_width=(0, 0, 0, 0, 1, 2, 3, 4)),
+    lambda x: S.broadcast_maximum(x, S.zeros_like(x)), lambda x: S.reshape(x, (0, -1, 8)),
+    lambda x: S.take(S.reshape(x, (-1, 8)), S.topk(S.reshape(x, (1, -1)), k=1, axis=1, dtype="float32") * 0 + 7),
+    lambda x: S.one_hot(S.topk(S.sum(x, axis=(2, 3)), k=2, axis=1, dtype="float32"), depth=3),
+])
+def test_operators_one_by_one(tmp_path, make):
+    x = mx.nd.array(np.random.RandomState(0).standard_normal((2, 3, 6, 8)))
+    symbol = make(mx.sym.var("data"))
+    to_onnx(symbol, {}, x.shape, tmp_path / "one.onnx")
+    assert_same(run_onnx(tmp_path / "one.onnx", x)[0], run_mxnet(symbol, {}, x)[0])
+
+
+@pytest.mark.parametrize("pad, edge, resized", [(3, True, True), (3, False, True), (2, True, True), (1, True, False)])
+def test_bilinear_up_sampling(tmp_path, pad, edge, resized):
+    """Written as such where it is that, wherever its edges are; else as the deconvolution that it is."""
+    x = mx.nd.array(np.random.RandomState(0).standard_normal((1, 3, 5, 6)))
+    line = np.float32([0.25, 0.75, 0.75, 0.25])
+    for weight, expected in ((line[:, None] * line, resized), (line[:, None] + line, False)):
+        arrays = {"weight": mx.nd.array(np.broadcast_to(weight, (3, 1, 4, 4)))}
+        data = mx.sym.var("data")
+        if edge:
+            data = mx.sym.pad(data, mode="edge", pad_width=(0, 0, 0, 0, 1, 1, 1, 1))
+        symbol = mx.sym.Deconvolution(data, mx.sym.var("weight"), kernel=(4, 4), stride=(2, 2), pad=(pad, pad),
+                                      num_filter=3, num_group=3, no_bias=True)
+        to_onnx(symbol, arrays, x.shape, tmp_path / "up.onnx")
+        assert_same(run_onnx(tmp_path / "up.onnx", x)[0], run_mxnet(symbol, arrays, x)[0])
+        operators = [node.op_type for node in onnx.load(str(tmp_path / "up.onnx")).graph.node]
+        assert ("Resize" in operators) == expected and ("ConvTranspose" in operators) != expected
+        assert ("Pad" in operators) == (edge and not (expected and pad == 3))
+
+
+def test_file_stands_alone(tmp_path):
+    """It says what it is, and runs where neither MXNet nor this project can be imported."""
+    x = image()
+    arrays, settings = built(MODEL_A, x)
+    symbol, arrays = traced(MODEL_A, arrays, settings, x)
+    wanted, _ = exported(symbol, arrays, x, tmp_path / "network.onnx", metadata={"k": "3"})
+    model = onnx.load(str(tmp_path / "network.onnx"))
+    assert [(one.domain, one.version) for one in model.opset_import] == [("", 13)] and model.ir_version == 7
+    assert [(one.key, one.value) for one in model.metadata_props] == [("k", "3")]
+    assert [one.name for one in model.graph.output] == ["output0"]
+    read = {name for node in model.graph.node for name in node.input}
+    assert {one.name for one in model.graph.initializer} <= read  # nothing that is not needed
+    np.save(tmp_path / "x.npy", x.asnumpy())
+    subprocess.run([sys.executable, "-I", "-c", (
+        "import sys; sys.modules.update(mxnet=None, repro=None)\n"
+        "import numpy as np, onnxruntime\n"
+        "made = onnxruntime.InferenceSession('network.onnx').run(None, {'data': np.load('x.npy')})\n"
+        "np.save('made.npy', made[0])")], cwd=tmp_path, check=True)
+    assert_same(np.load(tmp_path / "made.npy"), wanted[0])
+
+
+def test_the_same_network_is_the_same_file(tmp_path):
+    x = image()
+    arrays, settings = built(STRIDE_8, x)
+    symbol, arrays = traced(STRIDE_8, arrays, settings, x)
+    files = []
+    for name in ("a", "b"):
+        exported(symbol, arrays, x, tmp_path / name)
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+
+
+def test_what_cannot_be_written_is_named_and_nothing_written(tmp_path):
+    x = mx.sym.var("data")
+    for symbol, message in (
+            (mx.sym.contrib.BilinearResize2D(x, height=4, width=4, name="up"), r"_contrib_BilinearResize2D \(up\)"),
+            (mx.sym.Activation(x, act_type="softsign", name="soft"), "Activation soft: act_type 'softsign'; of relu"),
+            (mx.sym.take(x, mx.sym.sum(x), mode="wrap", name="taken"), "take taken: mode wrap, not clip"),
+            (mx.sym.cast(x, dtype="float16", name="halved"), "Cast halved: dtype 'float16'; of float32")):
+        with pytest.raises(NotImplementedError, match=message):
+            to_onnx(symbol, {}, (1, 3, 8, 8), tmp_path / "none.onnx")
+    assert "relu" in CONVERTERS and not list(tmp_path.iterdir())
+
+
+def test_one_input(tmp_path):
+    symbol = mx.sym.var("data") + mx.sym.var("other")
+    with pytest.raises(ValueError, match="inputs other: there is one, data"):
+        to_onnx(symbol, {}, (1, 3, 8, 8), tmp_path / "none.onnx")
+
+
+@pytest.mark.parametrize("names", [(), ("a", "b"), ("data",)])
+def test_names_must_suit_the_outputs(tmp_path, names):
+    with pytest.raises(ValueError, match="1 different ones are needed"):
+        to_onnx(mx.sym.relu(mx.sym.var("data")), {}, (1, 3, 8, 8), tmp_path / "none.onnx", names)
+    assert not list(tmp_path.iterdir())
