@@ -23,7 +23,7 @@ from pathlib import Path
 from experiments.command import HERE, command_of, contexts, run
 from experiments.measure import CACHE, RESULTS
 from experiments.render import published
-from experiments.table6 import parse_size, threads
+from experiments.table6 import machine, parse_size, threads
 from repro.errors import UserError, choice
 from repro.files import write_text
 from repro.peer_rows import PRECISIONS, load_peers
@@ -65,6 +65,13 @@ def precisions_of(row, given) -> list:
     return chosen
 
 
+def ceiling_of(peer, context):
+    """The Ceiling of a network's own convolutions."""
+    from repro.timing.ceiling import ceiling
+
+    return machine([peer])[0] if context.device_type == "cpu" else ceiling(peer.symbol, peer.shape, context)
+
+
 def prepare(row, size, width: float, precision: str, context):
     """(Peer, multiply-adds in the paper's convention, Engine, image) of a row."""
     from repro.engine import Engine
@@ -82,7 +89,6 @@ def prepare(row, size, width: float, precision: str, context):
 def operators(given) -> None:
     """What the process for the profiler does: one precision, written to a file of JSON, and its trace."""
     from repro.timing import operators as profiler
-    from repro.timing.ceiling import ceiling
     from repro.timing.memory import forget_peak, peak
 
     row, context = chosen_row(given.row), device(given.gpu)
@@ -93,7 +99,7 @@ def operators(given) -> None:
         engine.labels(image)
     memory = {"built": max(built, peak()), "running": peak()}
     found = profiler.operators_of(engine.symbol, peer.shape, peer.counts)
-    best = ceiling(peer.symbol, peer.shape, context)
+    best = ceiling_of(peer, context)
     target = Path(given.operators)
     events, timings = profiler.profiled(engine, image, given.frames, target.with_suffix(".events"), best.runs())
     frames = profiler.frames_of(events, found)
@@ -137,7 +143,6 @@ def measure(given, row, size, precisions) -> dict:
 
     from repro.timing.bandwidth import Copies
     from repro.timing.blocks import BLOCKS
-    from repro.timing.ceiling import ceiling
     from repro.timing.clock import interleaved
     from repro.timing.subject import normalised
 
@@ -151,7 +156,7 @@ def measure(given, row, size, precisions) -> dict:
         runs[f"{precision} scores"] = lambda: engine.outputs(x)[0].wait_to_read()
         return peer, paper
     made = [add(precision) for precision in precisions]
-    (peer, paper), best, copies = made[0], ceiling(made[0][0].symbol, made[0][0].shape, context), Copies(ctx=context)
+    (peer, paper), best, copies = made[0], ceiling_of(made[0][0], context), Copies(ctx=context)
     timings = interleaved({**runs, **best.runs(), **copies.runs()}, given.rounds, 2,
                           progress=lambda turns: tqdm(turns, "rounds", disable=None))
     best, bandwidth = best.best({name: timings[name] for name in best.runs()}), copies.best(timings)

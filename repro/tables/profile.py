@@ -89,8 +89,8 @@ def convolutions(profile: Mapping[str, Any]) -> Optional[float]:
     return sum(one["multiply_adds"] for one in layers) / spent / profile["ceiling"] if spent else None
 
 
-def network(measured: Mapping[str, Any], profile: Mapping[str, Any], what: str = "scores") -> float:
-    """Multiply-adds a second of the whole network ("scores"; "labels": with them), as a share of the ceiling."""
+def network(measured: Mapping[str, Any], profile: Mapping[str, Any], what: str = "labels") -> float:
+    """Multiply-adds a second from the image to the labels, or "scores" alone, as a share of the ceiling."""
     return measured["multiply_adds"] / Timing(tuple(profile[what])).median / measured["ceiling"]["rate"]
 
 
@@ -154,8 +154,8 @@ def _frames(measured: Mapping[str, Any]) -> str:
         ("ms", [_ms(timing.median) for timing in labels]), ("ms, p95", [_ms(timing.p95) for timing in labels]),
         ("ms, scores alone", [_ms(timing.median) for timing in scores]),
         ("GFLOP/s, scores", [f"{2 * measured['multiply_adds'] / timing.median / G:.1f}" for timing in scores]),
-        ("Of the ceiling, scores", [f"{network(measured, one):.1%}" for one in profiles]),
-        ("With labels", [f"{network(measured, one, 'labels'):.1%}" for one in profiles]),
+        ("Of the ceiling, scores", [f"{network(measured, one, 'scores'):.1%}" for one in profiles]),
+        ("Labels", [f"{network(measured, one):.1%}" for one in profiles]),
         ("Memory, MiB", [mebibytes(one["memory"]["running"]) for one in profiles]),
         ("Being built", [mebibytes(one["memory"]["built"]) for one in profiles]),
     ], 1)
@@ -167,7 +167,7 @@ def verdicts(measured: Mapping[str, Any]) -> List[str]:
     for profile in measured["profiles"]:
         if profile["precision"] == "float32":
             for text, value, least in (("All convolutions", convolutions(profile), CONVOLUTIONS),
-                                       ("The whole network, to its scores", network(measured, profile), NETWORK)):
+                                       ("The whole network, labels included", network(measured, profile), NETWORK)):
                 if value is not None:
                     lines.append(f"{text}, float32: {value:.1%} of the ceiling; {least:.0%} are asked: "
                                  f"{'reached' if value >= least else 'not reached'}.")
@@ -193,15 +193,15 @@ def _how(measured: Mapping[str, Any]) -> str:
     return (
         "## How\n\n"
         f"**Frames a second**: medians and 95th percentiles of {len(profiles[0]['labels'])} images, every precision, "
-        "the score maps alone and the ceiling in turn, after a warm-up, each waited for; no profiler runs then. "
-        "**Operators**: MXNet's profiler in a process of its own, on the same hybridized graph (the engine's static "
-        "CachedOp) in an MXNet that runs one operator after the other; medians of "
+        "the score maps alone (of an image that is normalised already) and the ceiling in turn, after a warm-up, each "
+        "waited for; no profiler runs then. **Operators**: MXNet's profiler in a process of its own, on the same "
+        "hybridized graph (the engine's static CachedOp) in an MXNet that runs one operator after the other; medians of "
         f"{' and '.join(str(one['frames']) for one in profiles)} images, operator by operator. The ceiling is timed "
         "between these images too, and is what their shares are of: "
         f"{' and '.join(format(2 * one['ceiling'] / G, '.1f') for one in profiles)} GFLOP/s. A fused operator is a "
-        "convolution with the sum and the ReLU behind it. *input*: the image normalised into the graph; *labels*: from "
-        "the score maps, outside the graph; *between operators*: what passes between one's end and the next one's "
-        f"beginning.\n\n{origin(measured['provenance'])}\n")
+        "convolution with the sum and the ReLU behind it. *input*: the image normalised into the graph's input, and what "
+        "else is made of it before the graph; *labels*: from the score maps, outside the graph; *between operators*: what "
+        f"passes between one's end and the next one's beginning.\n\n{origin(measured['provenance'])}\n")
 
 
 def page(measured: Mapping[str, Any], paper_seconds: Optional[float] = None) -> str:

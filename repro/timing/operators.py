@@ -85,8 +85,9 @@ def operators_of(symbol, shape: Tuple[int, ...], counts) -> Tuple[Operator, ...]
     """
     inside = symbol.get_internals()
     graph = json.loads(inside.tojson())
-    _, shapes, _ = inside.infer_shape(**{INPUT: shape})
-    _, types, _ = inside.infer_type(**{INPUT: "float32"})
+    image = INPUT in symbol.list_inputs()  # else what is read in of it, which like parameters says its shape itself
+    _, shapes, _ = inside.infer_shape(**({INPUT: shape} if image else {}))
+    _, types, _ = inside.infer_type(**({INPUT: "float32"} if image else {}))
     entries = {(i, j): (one, math.prod(one) * np.dtype(kind).itemsize)
                for (i, j, *_), one, kind in zip(graph["heads"], shapes, types)}
     results: Dict[int, int] = {}
@@ -161,26 +162,25 @@ def profiled(engine, image: np.ndarray, frames: int, path,
 def frames_of(events: Sequence[Mapping[str, Any]], operators: Sequence[Operator], skipped: int = WARMUP) -> List[Frame]:
     """The time of each operator in each frame but the first `skipped`, from the profiler's events.
 
-    Events of other kinds (memory given back, layouts changed) lie inside an operator's, or count as between.
-    RuntimeError where the operators' are not those of the graph, in its order, one after the other.
+    Events of other kinds (memory given back, layouts changed) lie inside an operator's, or count as between; what
+    MXNet computes of the image before the graph counts as filling. RuntimeError where a frame does not end with the
+    graph's operators, in its order, one after the other.
     """
     kinds = {operator.event for operator in operators}
     ran = list(_spans(e for e in events if e.get("cat") == "operator" and e["ph"] in "BE" and e["name"] in kinds))
     whole = [(e["ts"], f["ts"]) for e, f in _pairs(e for e in events if e.get("cat") == FRAME and e["ph"] in "be")]
-    expected = [operator.event for operator in operators] * len(whole)
-    for number, (made, name) in enumerate(zip(ran, expected)):
-        if made[0] != name:
-            raise RuntimeError(f"the profiler's event {number} is {made[0]}, the graph's operator {name}")
-    if len(ran) != len(expected) or not whole:
-        raise RuntimeError(f"{len(ran)} events for {len(whole)} frames of {len(operators)} operators")
-    if any(later[1] < one[2] for one, later in zip(ran, ran[1:])):
-        raise RuntimeError("operators ran at the same time")
+    if len(whole) <= skipped:
+        raise RuntimeError(f"{len(whole)} frames, of which {skipped} are to be skipped")
     frames = []
     for number, (began, ended) in enumerate(whole):
-        own = ran[number * len(operators):(number + 1) * len(operators)]
-        first, last = own[0][1], own[-1][2]
-        if not began <= first <= last <= ended:
-            raise RuntimeError(f"operators outside frame {number}")
+        own = [span for span in ran if began <= span[1] and span[2] <= ended][-len(operators):]
+        if len(own) < len(operators):
+            raise RuntimeError(f"frame {number}: {len(own)} events for {len(operators)} operators")
+        for (name, _, _), operator in zip(own, operators):
+            if name != operator.event:
+                raise RuntimeError(f"frame {number}: the event of {operator.event} {operator.name} is one of {name}")
+        if any(later[1] < one[2] for one, later in zip(own, own[1:])):
+            raise RuntimeError(f"frame {number}: operators ran at the same time")
         frames.append(Frame(tuple(((start - began) / 1e6, (stop - began) / 1e6) for _, start, stop in own),
                             (ended - began) / 1e6))
     return frames[skipped:]
