@@ -195,13 +195,13 @@ def _how(measured: Mapping[str, Any]) -> str:
         f"**Frames a second**: medians and 95th percentiles of {len(profiles[0]['labels'])} images, every precision, "
         "the score maps alone (of an image that is normalised already) and the ceiling in turn, after a warm-up, each "
         "waited for; no profiler runs then. **Operators**: MXNet's profiler in a process of its own, on the same "
-        "hybridized graph (the engine's static CachedOp) in an MXNet that runs one operator after the other; medians of "
-        f"{' and '.join(str(one['frames']) for one in profiles)} images, operator by operator. The ceiling is timed "
+        "hybridized graph (the engine's static CachedOp) in an MXNet that runs one operator after the other; medians "
+        f"of {' and '.join(str(one['frames']) for one in profiles)} images, operator by operator. The ceiling is timed "
         "between these images too, and is what their shares are of: "
         f"{' and '.join(format(2 * one['ceiling'] / G, '.1f') for one in profiles)} GFLOP/s. A fused operator is a "
-        "convolution with the sum and the ReLU behind it. *input*: the image normalised into the graph's input, and what "
-        "else is made of it before the graph; *labels*: from the score maps, outside the graph; *between operators*: what "
-        f"passes between one's end and the next one's beginning.\n\n{origin(measured['provenance'])}\n")
+        "convolution with the sum and the ReLU behind it. *input*: the image normalised into the graph's input, and "
+        "what else is made of it before the graph; *labels*: from the score maps, outside the graph; *between operators*: "
+        f"what passes between one's end and the next one's beginning.\n\n{origin(measured['provenance'])}\n")
 
 
 def page(measured: Mapping[str, Any], paper_seconds: Optional[float] = None) -> str:
