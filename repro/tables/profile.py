@@ -201,7 +201,8 @@ def _how(measured: Mapping[str, Any]) -> str:
         f"{' and '.join(format(2 * one['ceiling'] / G, '.1f') for one in profiles)} GFLOP/s. A fused operator is a "
         "convolution with the sum and the ReLU behind it. *input*: the image normalised into the graph's input, and "
         "what else is made of it before the graph; *labels*: from the score maps, outside the graph; *between "
-        f"operators*: what passes between one's end and the next one's beginning.\n\n{origin(measured['provenance'])}\n")
+        "operators*: what passes between one's end and the next one's beginning.\n\n"
+        f"{origin(measured['provenance'])}\n")
 
 
 def page(measured: Mapping[str, Any], paper_seconds: Optional[float] = None) -> str:
