@@ -16,9 +16,9 @@ from repro.engine import Engine, Options, engine_of
 from repro.labelmap import labels_everywhere
 from repro.parameters import assign
 
-PLAIN = Options(rows=False, jumps=False, decoder=False, folded=False, cheaper=False, padded=False, fused=False,
-                labels=False)
-DEVICES = ("rows", "jumps", "decoder", "folded", "cheaper", "padded", "fused")
+PLAIN = Options(rows=False, jumps=False, decoder=False, folded=False, cheaper=False, padded=False,
+                read_in=False, fused=False, labels=False)
+DEVICES = ("rows", "jumps", "decoder", "folded", "cheaper", "padded", "read_in", "fused")
 ALONE = tuple(dataclasses.replace(PLAIN, **{name: True}) for name in DEVICES)
 ALL = (Options(), Options(padded=True), Options(padded=False))
 
@@ -102,6 +102,22 @@ def test_labels_of_images_of_any_size(model_a, height, width):
 def test_an_image_that_does_not_fit_is_said(model_a, photo):
     with pytest.raises(ValueError, match="128x256"):
         model_a[2].labels(photo)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_images_of_numpy_and_of_mxnet_score_alike(batch):
+    x = image(batch)
+    arrays, settings = built(MODEL_A, x)
+    made = engine(MODEL_A, arrays, settings, x.shape, Options())
+    assert "data" not in made.symbol.list_inputs()  # all that is read of it is averages, and rows for the crops
+    one, = made.outputs(x)
+    one, pixels = one.asnumpy(), x.asnumpy()
+    for images in (pixels, np.asfortranarray(pixels), pixels.astype(np.float64)):
+        kept = images.copy()
+        np.testing.assert_allclose(made.outputs(images)[0].asnumpy(), one, rtol=0, atol=1e-5 * abs(one).max())
+        np.testing.assert_array_equal(images, kept)
+        images[:] = 0  # the caller's own still
+    assert (made.outputs(pixels)[0].asnumpy() != one).any()
 
 
 def test_images_of_another_shape_are_said(model_a):

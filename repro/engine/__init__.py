@@ -1,6 +1,7 @@
 """The inference engine: any traced network, rewritten to run fast and proven to give the same scores.
 
     graph.py      a traced graph as linked nodes, read and written
+    inputs.py     what is made of the image before the graph
     passes.py     what is rewritten: folding, batch norm, padding, cheaper operators
     fusion.py     oneDNN's fusion (CPU)
     quantise.py   int8, calibrated on images (CPU)

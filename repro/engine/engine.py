@@ -9,7 +9,7 @@ from typing import Dict, Iterable, Optional, Sequence, Tuple
 import mxnet as mx
 import numpy as np
 
-from repro.engine import fusion, graph, half, passes, quantise
+from repro.engine import fusion, graph, half, inputs, passes, quantise
 from repro.engine.graph import Arrays
 from repro.errors import choice
 from repro.labeller import Labeller
@@ -28,6 +28,7 @@ class Options:
     cheaper               the same maps by cheaper operators: broadcasting, averaging, sub-sampling once; with oneDNN's
                           fusion, score maps of a round number of channels where they are up-sampled.
     padded                explicit zeros beside dilated convolutions; None: where the CPU has no AVX-512.
+    read_in               averages and rows of the image are made while it is read in (not with float16).
     fused                 oneDNN's fusion (CPU).
     labels                of the label map, only mixed cells are interpolated; False: every pixel.
     precision             int8 (CPU, calibrated, folded and fused) or float16 (GPU).
@@ -39,6 +40,7 @@ class Options:
     folded: bool = True
     cheaper: bool = True
     padded: Optional[bool] = None
+    read_in: bool = True
     fused: bool = True
     labels: bool = True
     precision: str = "float32"
@@ -56,6 +58,7 @@ class Options:
 def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, outputs: Sequence[int] = (0,),
              calibration: Iterable[np.ndarray] = ()):
     """The graph and parameters that an Engine runs: (symbol, arrays) of the chosen outputs, rewritten by `options`."""
+    read_in = options.read_in and options.precision != "float16"
     symbol, arrays = passes.chosen(symbol, arrays, outputs)
     symbol, arrays = passes.without_training(symbol, arrays)
     if options.folded:
@@ -64,13 +67,16 @@ def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, o
     if options.cheaper:
         symbol, arrays = passes.shared(symbol, arrays)
         symbol, arrays = passes.broadcast(symbol, arrays, shape)
-        symbol, arrays = passes.averaged(symbol, arrays, shape)
+        if not read_in:
+            symbol, arrays = passes.averaged(symbol, arrays, shape)
         symbol, arrays = passes.subsampled(symbol, arrays)
         symbol, arrays = passes.rectified(symbol, arrays)
         if options.folded and options.fused:
             symbol, arrays = passes.widened(symbol, arrays)
     if fusion.pads_slowly() if options.padded is None else options.padded:
         symbol, arrays = passes.padded(symbol, arrays)
+    if read_in:
+        symbol, arrays = inputs.read_in(symbol, arrays, shape)
     if options.precision == "int8":
         return quantise.quantised(symbol, arrays, calibration)
     if options.precision == "float16":
@@ -95,24 +101,31 @@ class Engine:
         self.shape, self.options, self.ctx = tuple(shape), options, ctx or mx.cpu()
         self.symbol, arrays = prepared(symbol, arrays, self.shape, options, outputs, calibration)
         self._run = mx.nd.CachedOp(self.symbol, [("static_alloc", True), ("static_shape", True)])
-        self._inputs = [None if name == graph.INPUT else arrays[name].copyto(self.ctx)
-                        for name in self.symbol.list_inputs()]
-        self._at = self.symbol.list_inputs().index(graph.INPUT)
+        self._shapes = inputs.shapes_of(self.symbol, self.shape)
+        self._parameters = {name: array.copyto(self.ctx) for name, array in arrays.items()}
+        self._reader = inputs.Reader(self._shapes)
         self._lock = threading.Lock()
         self._labeller = Labeller(self.shape, self._scores, options.labels)
-        self._image = mx.nd.from_numpy(self._labeller.pixels, zero_copy=True)
 
     def outputs(self, images) -> Tuple[mx.nd.NDArray, ...]:
-        """The chosen outputs for normalised images float32 (N, 3, H, W), NumPy's or MXNet's; not waited for."""
-        with self._lock:
-            return self._outputs(images if isinstance(images, mx.nd.NDArray) else mx.nd.array(images, ctx=self.ctx))
-
-    def _outputs(self, images: mx.nd.NDArray) -> Tuple[mx.nd.NDArray, ...]:
-        if images.shape != self.shape:
+        """The chosen outputs for normalised images float32 (N, 3, H, W): for MXNet's not waited for, for NumPy's so."""
+        if tuple(images.shape) != self.shape:
             raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
+        with self._lock:
+            if isinstance(images, mx.nd.NDArray):
+                return self._outputs({name: inputs.made_of(images, shape) for name, shape in self._shapes.items()})
+            return self._of_pixels(np.ascontiguousarray(images, np.float32))
+
+    def _of_pixels(self, pixels: np.ndarray) -> Tuple[mx.nd.NDArray, ...]:
+        made = self._outputs(self._reader(pixels.view()))
+        for output in made:  # the pixels are the caller's again
+            output.wait_to_read()
+        return made
+
+    def _outputs(self, given: Dict[str, mx.nd.NDArray]) -> Tuple[mx.nd.NDArray, ...]:
         with mx.autograd.pause():
-            made = self._run(*(images.as_in_context(self.ctx) if i == self._at else value
-                               for i, value in enumerate(self._inputs)))
+            made = self._run(*(given[name].as_in_context(self.ctx) if name in given else self._parameters[name]
+                               for name in self.symbol.list_inputs()))
         return tuple(made) if isinstance(made, (list, tuple)) else (made,)
 
     def labels(self, image: np.ndarray) -> np.ndarray:
@@ -124,7 +137,7 @@ class Engine:
 
     def _scores(self) -> np.ndarray:
         with self._lock:
-            return self._outputs(self._image)[0].asnumpy()[0]
+            return self._of_pixels(self._labeller.pixels)[0].asnumpy()[0]
 
 
 def engine_of(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, int, int, int],

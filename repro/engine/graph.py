@@ -142,4 +142,9 @@ def shapes(outputs: Sequence[Entry], arrays: Arrays, shape: Tuple[int, ...]) -> 
 
 def needed(symbol, arrays: Arrays) -> Arrays:
     """Those of `arrays` that `symbol` reads; KeyError unless all are there."""
-    return {name: arrays[name] for name in symbol.list_inputs() if name != INPUT}
+    return {name: arrays[name] for name in symbol.list_inputs() if not of_image(name)}
+
+
+def of_image(name: str) -> bool:
+    """Whether an input is the image, or made of it alone (inputs.read_in)."""
+    return name == INPUT or name.startswith(f"{INPUT}_")

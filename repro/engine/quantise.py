@@ -16,8 +16,8 @@ import mxnet as mx
 import numpy as np
 from mxnet.contrib import quantization
 
-from repro.engine import graph
-from repro.engine.graph import INPUT, Arrays, Entry, Node
+from repro.engine import graph, inputs
+from repro.engine.graph import Arrays, Entry, Node
 
 EXCLUDED = ("classifier", "weights", "sparse_head", "average")
 BACKEND = "MKLDNN_QUANTIZE"
@@ -58,7 +58,8 @@ def ranges(symbol, arrays: Arrays, images: Sequence[np.ndarray], names: Sequence
            percentile: float = 100.0) -> Dict[str, Range]:
     """The range of each of these outputs inside `symbol` over the images."""
     inside = symbol.get_internals()
-    _, shapes, _ = inside.infer_shape(**{INPUT: images[0].shape})
+    given = inputs.shapes_of(symbol, images[0].shape)
+    _, shapes, _ = inside.infer_shape(**given)
     sizes = {name: math.prod(shape) for name, shape in zip(inside.list_outputs(), shapes)}
     parts: List[List[str]] = [[]]
     for name in names:
@@ -70,7 +71,8 @@ def ranges(symbol, arrays: Arrays, images: Sequence[np.ndarray], names: Sequence
         group = mx.sym.Group([inside[name] for name in part])
         run = mx.nd.CachedOp(group)
         for image in images:
-            made = run(*(mx.nd.array(image) if n == INPUT else arrays[n] for n in group.list_inputs()))
+            image = mx.nd.array(image)
+            made = run(*(inputs.made_of(image, given[n]) if n in given else arrays[n] for n in group.list_inputs()))
             for name, value in zip(part, made if len(part) > 1 else [made]):
                 low, high = _range(value, percentile)
                 before = found.get(name, (low, high))
