@@ -11,8 +11,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("symbols", "repro", "experiments", "tests")
 SOURCES = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in FOLDERS}
 NO_MXNET = ("data", "minicity", "tables", "rows", "peer_rows", "records", "parsing", "files", "errors", "metrics",
-            "clock",
-            "labelmap", "labeller", "others")
+            "clock", "labelmap", "labeller", "others")
 
 
 def name(path: Path) -> str:
