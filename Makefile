@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS
 export PYTHON DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED OUT BATCH STEPS READERS CHECKPOINT
-export TABLE EXTRA SEED SPLIT WEIGHTS
+export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS
 
 TABLES := table1 table2 table3 table4 table5 ablations
 OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
@@ -23,10 +23,10 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) tables submit reading test lint pretrain minicity clean
+.PHONY: help $(TABLES) table6 profile growth engines precision tables submit reading test lint pretrain minicity clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z1-5 .]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9 .]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 	@echo
 	@echo "variables of table1 ... table5 and ablations:"
 	@echo "  DATA=minicity     the embedded scenes, or a path to Cityscapes (its folder layout) or CamVid"
@@ -55,9 +55,26 @@ ablations: ## what the paper mentions without a table: Eq. (3), Model A trained 
 $(TABLES): $(STAMP)
 	@$(RUN) experiments.measure --table $(@:table%=%) $(OPTIONS)
 
+table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (half an hour on an idle machine)
+	@$(RUN) experiments.table6 $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
+
+profile: $(STAMP)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; a page and a trace
+	@$(RUN) experiments.profile $(foreach v,ROW SIZE GPU,$(call option,$(v),$(call lower,$(v))))
+
+growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads
+	@$(RUN) experiments.growth $(call option,ROUNDS,rounds)
+
+engines: $(STAMP) .venv-torch/.installed  ## the same graphs in onnxruntime and PyTorch, beside ours; for table6
+	@$(VENV)/bin/python -m pytest -q tests/with_torch.py
+	@$(RUN) experiments.engines
+	@$(RUN) experiments.table6 --render
+
+precision: $(STAMP)  ## what int8 loses of the accuracy of rows trained on DATA (several: with commas between)
+	@$(RUN) experiments.precision $(call option,DATA,data)
+
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@$(RUN) experiments.reading --render
+	@for page in reading table6 profile growth precision; do $(RUN) experiments.$$page --render || exit; done
 
 submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
 	@$(RUN) experiments.submit $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET SEED SPLIT WEIGHTS OUT GPU,\
@@ -79,7 +96,7 @@ minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity
 	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"
 
 clean:  ## remove the environments and the tools' caches; results in .cache/ stay
-	rm -rf .venv .venv-gpu .pytest_cache .ruff_cache
+	rm -rf .venv .venv-gpu .venv-torch .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, once per change of the requirements; one that cannot run is made anew.
@@ -97,6 +114,14 @@ $(STAMP): $(REQUIREMENTS) requirements/constraints.txt
 	fi
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
 	  $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
+	@touch $@
+
+# gluoncv cannot be imported beside PyTorch 2: an environment of its own.
+.venv-torch/.installed: $(STAMP) requirements/others.txt
+	@echo "setting up .venv-torch (once)"
+	@$(VENV)/bin/python -m venv .venv-torch
+	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
+	  -r requirements/others.txt -c requirements/base.txt -c requirements/dev.txt -c requirements/constraints.txt
 	@touch $@
 
 define CHECK

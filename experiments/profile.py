@@ -47,10 +47,7 @@ def chosen_row(name: str):
 
 def device(gpu: str):
     """The one MXNet device of GPU=, "" the CPU; a UserError says why it cannot be used, and what can instead."""
-    try:
-        found = contexts(gpu)
-    except UserError as error:
-        raise UserError(f"{error}, or run the network's ONNX export (repro.export) in another engine") from None
+    found = contexts(gpu)
     if len(found) > 1:
         raise UserError(f"GPU: {gpu!r}: a profile is of one card")
     return found[0]

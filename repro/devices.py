@@ -11,6 +11,7 @@ from typing import List, Tuple
 from repro.errors import UserError
 
 NEWEST = (8, 9)  # mxnet-cu112 holds machine code for compute capability 5.0 to 8.6, which runs up to 8.9, and no PTX
+INSTEAD = "leave GPU out to run on the CPU, or run the network's ONNX export (repro.export) in another engine"
 # in the order in which one needs another
 LIBRARIES = ("cudart", "cublasLt", "cublas", "cufft", "curand", "cusolver", "nvrtc", "cudnn", "nccl", "nvToolsExt")
 
@@ -55,14 +56,14 @@ def check(gpu: str) -> None:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         raise UserError(f"GPU: {gpu!r} needs NVIDIA's driver (libcuda.so.1), which this machine does not have; "
-                        "leave GPU out to run on the CPU") from None
+                        f"{INSTEAD}") from None
     if driver.cuInit(0):
-        raise UserError(f"GPU: {gpu!r}: the NVIDIA driver finds no usable card; leave GPU out to run on the CPU")
+        raise UserError(f"GPU: {gpu!r}: the NVIDIA driver finds no usable card; {INSTEAD}")
     for card in cards:
         found = capability(driver, card)
         if found > NEWEST:
             raise UserError(f"GPU: card {card} has compute capability {found[0]}.{found[1]}; mxnet-cu112 has kernels "
-                            f"up to {NEWEST[0]}.{NEWEST[1]}; leave GPU out to run on the CPU")
+                            f"up to {NEWEST[0]}.{NEWEST[1]}; {INSTEAD}")
     root = Path(sysconfig.get_paths()["purelib"]) / "nvidia"
     for name in LIBRARIES:
         for path in sorted(root.glob(f"*/lib/lib{name}.so.*"))[:1]:

@@ -1,0 +1,69 @@
+"""Measure what int8 loses of trained networks' accuracy, and write tables/precision.md.
+
+    python -m experiments.precision --data minicity,FOLDER     measures rows trained by `make table3` and `make table4`
+    python -m experiments.precision --render                   writes the page from what was measured
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from tqdm import tqdm
+
+from experiments import submit
+from experiments.command import HERE, run
+from experiments.measure import RESULTS, data_folder
+from repro.files import write_text
+from repro.records import provenance
+from repro.tables.precision import page, read_measured
+
+MEASURED, PAGE = RESULTS / "precision.json", RESULTS.parent / "precision.md"
+ROWS = (("3", "isctf-sparse-p0.25-l0.001-r256", "ISCTF (p = 0.25)"), ("4", "1120-1241", "Model A"))  # of which table
+
+
+def case(data: str, table: str, row_id: str, label: str) -> dict:
+    """One row's network, trained on `data` with the lite preset."""
+    from repro import parameters
+    from repro.data import open_dataset, read_image
+    from repro.measure import Plan
+    from repro.precision import compare
+    from repro.presets import load_preset
+
+    given = submit.parse(["--table", table, "--row", row_id, "--data", data])
+    row, training = submit.chosen(given)
+    preset = load_preset(HERE / "presets" / f"{given.preset}.yaml", given.preset)
+    dataset = open_dataset(data_folder(data, preset)[0])
+    arrays = parameters.load(submit.trained(given, row, training, dataset.name))
+    plan = Plan(row.network, training, preset, read_image(dataset.measured[0].image).shape[:2])
+    found = compare(plan, arrays, dataset,
+                    progress=lambda samples: tqdm(samples, f"{row.id} on {dataset.name}", unit="image", disable=None))
+    return {"row": row.id, "label": label, "data": dataset.name, "width": f"{preset.width:g}", **found}
+
+
+def write(given) -> None:
+    """Measure unless only the page is asked for; write the page and print its path."""
+    if not given.render:
+        folders = given.data.split(",")
+        origin = provenance("", os.cpu_count())  # of the code that starts, whatever is committed meanwhile
+        cases = [case(data, *row) for data in folders for row in ROWS]
+        names = ["minicity" if data == "minicity" else f"/path/to/{one['data']}"
+                 for data, one in zip(folders, cases[::len(ROWS)])]
+        origin["command"] = f"make precision DATA={','.join(names)}"
+        write_text(MEASURED, json.dumps({"cases": cases, "provenance": origin}, indent=1) + "\n")
+    write_text(PAGE, page(read_measured(MEASURED)))
+    print(os.path.relpath(PAGE))
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.precision", description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="minicity", help="minicity, or folders, separated by commas")
+    parser.add_argument("--render", action="store_true", help="write the page from what was measured before")
+    return run(write, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
