@@ -62,7 +62,8 @@ def test_sctf_loses_more_in_fast_inference_than_its_spread_over_three_seeds():
 
 
 CAMVID = ("camvid", "lite", "full")
-SEEDED = ("sctf-sparse-p0.5-l0.001-r256", "isctf-sparse-p0.25-l0.001-r256", "isctf-sparse-p0.5-l0.001-r256")
+SEEDED = ("sctf-sparse-p0.5-l0.001-r256", "isctf-sparse-p0.25-l0.001-r256", "isctf-sparse-p0.5-l0.001-r256",
+          "isctf-wta-p0.25-r256", "isctf-wta-p0.5-r256", "isctf-sparse-p0.5-l0.001-r128")
 
 
 @pytest.mark.parametrize("name", sorted(name for name, (_, training) in TRAININGS.items() if not training.coarse))
@@ -83,7 +84,7 @@ def test_every_training_is_measured_on_camvid(name):
     assert find(RECORDS, network, training, CAMVID)
 
 
-@pytest.mark.parametrize("group", (MAIN,), ids="-".join)
+@pytest.mark.parametrize("group", (MAIN, CAMVID), ids="-".join)
 @pytest.mark.parametrize("row", SEEDED)
 def test_what_decides_a_claim_is_measured_with_three_seeds(row, group):
     chosen = next(one for one in load_table(ROOT / "experiments" / "table3.yaml") if one.id == row)
@@ -98,3 +99,10 @@ def test_what_decides_a_claim_is_measured_with_three_seeds(row, group):
 def test_eq_3_is_measured_beside_eq_4(group):
     rows = [row for row in load_table(ROOT / "experiments" / "ablations.yaml") if row.training.equation == 3]
     assert len(rows) == 2 and all(find(RECORDS, row.network, row.training, group) for row in rows)
+
+
+def test_model_a_was_trained_for_long_at_half_width_on_camvid():
+    row, = (row for row in load_table(ROOT / "experiments" / "ablations.yaml") if row.id == "model-a-scratch")
+    record, = find(RECORDS, row.network, row.training, ("camvid", "long", "full"))
+    assert record.width == "0.5" and record.evaluations["fast"]["images"] == 233
+    assert record.evaluations["fast"]["mean_iou"] > record.majority["mean_iou"] + 20
