@@ -102,6 +102,21 @@ def test_table_5_as_counted_and_as_measured():
     assert lines_of(text_of(measured()), "Model A: 1-1-2-0-1-2-4-1")[-1][1:] == ["4.1%", "24.4", "4.2%", "24.0"]
 
 
+def test_the_floor_is_that_of_the_multiply_adds_alone():
+    text = text_of(measured())  # 36g at 90g a second
+    assert "multiply-adds alone take 400 ms in float32 and 100 ms in int8" in text
+    assert "alone" not in text_of(measured({"icnet": FIGURES["icnet"]}))
+
+
+@pytest.mark.parametrize("seconds, said", [(0.4, True), (0.6, False)])
+def test_why_another_engine_is_quicker_is_said_where_it_is(tmp_path, seconds, said):
+    rows = [{"row": "model-a", "engine": engine, "precision": "float32", "seconds": [spent]}
+            for engine, spent in (("ours", 0.5), ("onnxruntime", seconds))]
+    path = tmp_path / "engines.json"
+    path.write_text(json.dumps({"rows": rows, "provenance": PROVENANCE, "versions": {}}))
+    assert ("layout optimisation" in text_of(measured(), read_engines(path))) is said
+
+
 def test_other_engines_stand_beside_ours(tmp_path):
     path = tmp_path / "engines.json"
     assert read_engines(path) is None

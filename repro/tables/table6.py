@@ -26,6 +26,7 @@ from repro.tables.targets import A_INT8, FP32, INT8, TARGETS, A, Target, missed,
 
 STAGES = ("single", "max", "sctf", "isctf", "isctf-fast", "optimised", "model-a")  # Table 5's
 PICTURES = ("table6-cost.png", "table6-waterfall.png")
+INT8_TIMES = 4  # 8-bit multiply-adds in the time of a float32 one
 OWN_ENGINE = "ours"  # in engines.json, the engine of repro/engine
 
 
@@ -133,6 +134,20 @@ def _targets(record: Mapping[str, Any]) -> str:
     ], 1)
 
 
+def _floors(record: Mapping[str, Any]) -> str:
+    """What Model A's times could come to, and what stands in between."""
+    rate = record["ceiling"]["rate"]
+    floors = [f"{milliseconds(of(record, key)['multiply_adds'] / rate / times)} ms in {key[1]}"
+              for key, times in ((A, 1), (A_INT8, INT8_TIMES)) if of(record, key)]
+    if not floors:
+        return ""
+    return (f"The floor: Model A's multiply-adds alone take {' and '.join(floors)}, at the ceiling and, for int8, at "
+            f"{INT8_TIMES} times that, which 8-bit dot products can give. What stands in between is in "
+            "[profile.md](profile.md), operator by operator: convolutions of few channels; maps that change their "
+            "layout in memory between 3x3 and some 1x1 convolutions, within these operators' time (oneDNN 2.4, MXNet "
+            "1.9.1's, keeps them in two); and what is no convolution, which int8 makes no shorter.\n")
+
+
 def stages(record: Mapping[str, Any]) -> List[Tuple[str, float, float]]:
     """(row, multiply-adds, seconds) of Table 5's stages relative to the single column's; those that were measured."""
     found = [(row, of(record, (row, FP32))) for row in STAGES]
@@ -170,10 +185,14 @@ def _engines(engines: Mapping[str, Any], labels: Mapping[str, str]) -> str:
         ("Runs", [str(len(one["seconds"])) for one in lines]),
         ("Time / ours", [against(one) for one in lines]),
     ], 3)
+    ratios = [against(one) for one in lines if one["engine"] == "onnxruntime"]
+    why = ("onnxruntime is the quicker where its ratio is below 1: its layout optimisation keeps the maps of all "
+           "convolutions in blocks of channels, where MXNet's oneDNN changes between two layouts.\n\n"
+           if any(ratio != "-" and float(ratio) < 1 for ratio in ratios) else "")
     versions = ", ".join(f"{name} {version}" for name, version in engines["versions"].items())
     return ("From the normalised image to the score maps, without labels, which are the same work for all; in turns, "
             "in a run of their own. Each engine's scores were compared with ours before.\n\n"
-            f"{versions}. {origin(engines['provenance'])}\n\n{table}")
+            f"{why}{versions}. {origin(engines['provenance'])}\n\n{table}")
 
 
 def page(record: Mapping[str, Any], rows: Sequence[PeerRow], paper: Mapping[str, Any],
@@ -198,7 +217,7 @@ def page(record: Mapping[str, Any], rows: Sequence[PeerRow], paper: Mapping[str,
         + f"* Peak memory of the whole measurement: {mebibytes(record['peak_memory'])} MiB. "
         f"{origin(record['provenance'])}\n\n{_measured(record, labels)}\n"
         f"![Time against multiply-adds]({PICTURES[0]})",
-        f"## Targets\n\nBy the figures above, before rounding.\n\n{_targets(record)}",
+        f"## Targets\n\nBy the figures above, before rounding.\n\n{_targets(record)}\n{_floors(record)}",
     ]
     if stages(record):
         parts.append("## Table 5 as counted and as measured\n\n"
