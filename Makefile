@@ -55,7 +55,7 @@ ablations: ## what the paper mentions without a table: Eq. (3), Model A trained 
 $(TABLES): $(STAMP)
 	@$(RUN) experiments.measure --table $(@:table%=%) $(OPTIONS)
 
-table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (half an hour on an idle machine)
+table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (20 minutes on an idle machine)
 	@$(RUN) experiments.table6 $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
 
 profile: $(STAMP)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; a page and a trace

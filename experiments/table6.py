@@ -1,6 +1,6 @@
 """Measure Table 6's networks side by side in the inference engine, and write tables/table6.md and its pictures.
 
-    python -m experiments.table6               measures every row and precision of table6.yaml (half an hour)
+    python -m experiments.table6               measures every row and precision of table6.yaml (20 minutes)
     python -m experiments.table6 --render      writes the page from what was measured
     python -m experiments.table6 --draw        the page and the pictures
 
