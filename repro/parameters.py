@@ -60,12 +60,38 @@ def assign(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights", c
     A network not yet initialised is created on `ctx`, a device or a list of them.
     """
     own = parameters_of(network)
+    _same_names(own, arrays, source)
+    for name, parameter in own.items():
+        _set(parameter, arrays[name], name, source, ctx)
+
+
+def _same_names(own, arrays, source: str) -> None:
     for what, names in (("lacks", own.keys() - arrays.keys()),
                         ("has, unlike this network,", arrays.keys() - own.keys())):
         if names:
             raise UserError(f"{source}: of another network: it {what} {sorted(names)[0]} ({len(names)} such names)")
+
+
+def traced(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...]):
+    """A network, not necessarily initialised, as the symbol of all its outputs for images "data" of `shape`, and its
+    values in `arrays` by the symbol's names."""
+    with mx.name.NameManager():  # names that do not depend on what was built before
+        made = network(mx.sym.var("data", shape=tuple(shape)))
+    symbol = mx.sym.Group(list(made)) if isinstance(made, (list, tuple)) else made
+    return symbol, {parameter.name: arrays[name] for name, parameter in parameters_of(network).items()}
+
+
+def check(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...], source: str = "weights") -> None:
+    """UserError unless `arrays` are exactly the values of `network`, not initialised, on images of `shape`."""
+    own = parameters_of(network)
+    _same_names(own, arrays, source)
+    symbol, _ = traced(network, arrays, shape)
+    found, _, states = symbol.infer_shape()
+    shapes = dict(zip(symbol.list_arguments() + symbol.list_auxiliary_states(), found + states))
     for name, parameter in own.items():
-        _set(parameter, arrays[name], name, source, ctx)
+        wanted = shapes.get(parameter.name, parameter.shape)
+        if arrays[name].shape != tuple(wanted):
+            raise UserError(f"{source}: {name} has shape {arrays[name].shape}; this network has {tuple(wanted)}")
 
 
 def assign_backbones(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights") -> Tuple[str, ...]:

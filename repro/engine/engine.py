@@ -9,11 +9,11 @@ from typing import Dict, Iterable, Optional, Sequence, Tuple
 import mxnet as mx
 import numpy as np
 
-from repro.engine import fusion, graph, half, inputs, passes, quantise
+from repro.engine import fusion, half, inputs, passes, quantise
 from repro.engine.graph import Arrays
 from repro.errors import choice
 from repro.labeller import Labeller
-from repro.parameters import parameters_of
+from repro.parameters import traced
 
 PRECISIONS = ("float32", "int8", "float16")
 
@@ -147,8 +147,4 @@ def engine_of(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, int, 
 
     arrays  by structural name, as repro.parameters.load gives them; of layers not computed (k = 0) they may be more.
     """
-    with mx.name.NameManager():
-        made = network(mx.sym.var(graph.INPUT, shape=tuple(shape)))
-    symbol = mx.sym.Group(list(made)) if isinstance(made, (list, tuple)) else made
-    named = {parameter.name: arrays[name] for name, parameter in parameters_of(network).items()}
-    return Engine(symbol, named, shape, options, ctx, calibration, outputs)
+    return Engine(*traced(network, arrays, shape), shape, options, ctx, calibration, outputs)
