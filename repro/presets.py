@@ -74,9 +74,14 @@ class Preset:
         return side // self.shrink
 
     def multiple(self, region: Optional[int], coarsest: float) -> int:
-        """Image sides must be multiples of this: of the region, and of 32 in the coarsest column."""
-        unit = int(32 / min(coarsest, 1))
-        return unit if region is None else unit * self.region(region) // math.gcd(unit, self.region(region))
+        """Image sides must be multiples of this, with the region of a row."""
+        return multiple_of(None if region is None else self.region(region), coarsest)
+
+
+def multiple_of(region: Optional[int], coarsest: float) -> int:
+    """Image sides must be multiples of this: of a region's side, and of 32 in the coarsest column."""
+    unit = int(32 / min(coarsest, 1))
+    return unit if region is None else unit * region // math.gcd(unit, region)
 
 
 def _pair(check):

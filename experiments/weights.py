@@ -1,0 +1,63 @@
+"""Make weights that describe themselves of a trained row: its .params, and a JSON beside them made from its record.
+
+    python -m experiments.weights .cache/results/minicity-lite-full/NAME.params experiments/pretrained/minicity.params
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from experiments.command import HERE, PRETRAINED, run
+from experiments.measure import PRESETS
+from repro import records, weights
+from repro.errors import UserError, choice
+from repro.files import write_bytes
+from repro.presets import load_preset
+
+SHIPPED_AT_MOST = 8_000_000  # bytes: every clone has them
+
+
+def described(path) -> weights.Weights:
+    """What is known of a .params file: by its own description, or by its record where a training has left it."""
+    place = weights.description_of(path)
+    try:
+        values = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        values = None  # for `read` to say
+    if not isinstance(values, dict) or "evaluations" not in values:
+        return weights.read(path)
+    record = records.from_dict(values, str(place))
+    preset = choice(record.preset, PRESETS, f"{place}: preset")
+    return weights.of_record(path, record, load_preset(HERE / "presets" / f"{preset}.yaml", preset))
+
+
+def make(given) -> None:
+    """Check that the parameters are of the described network, and write both files."""
+    from repro.predict import load
+
+    out = Path(given.out)
+    if out.suffix != ".params":
+        raise UserError(f"{out}: must end in .params")
+    about = load(described(given.trained)).weights
+    size = about.path.stat().st_size
+    if out.absolute().parent == PRETRAINED.parent and size > SHIPPED_AT_MOST:
+        raise UserError(f"{about.path}: {size} bytes; weights in {out.parent} have {SHIPPED_AT_MOST} at most")
+    write_bytes(out, about.path.read_bytes())
+    print(weights.write(dataclasses.replace(about, path=out)))
+    print(f"{out}: {about}")
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.weights", description=__doc__.split("\n")[0])
+    parser.add_argument("trained", help="a trained row's .params, its record beside it")
+    parser.add_argument("out", help="the .params file to write, a .json beside it")
+    return run(make, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

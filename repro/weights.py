@@ -1,0 +1,217 @@
+"""Weights that describe themselves: a JSON beside a .params file says which network they are of and what they know.
+
+Made from the record of a training, so that nothing in it is typed by hand; read and checked before they are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+from repro import parsing
+from repro.data.classes import CAMVID, CITYSCAPES, ClassSet
+from repro.errors import UserError, choice
+from repro.files import write_text
+from repro.presets import Preset, multiple_of
+from repro.records import Record, parse_provenance
+from repro.rows import Network, Training, network_dict, parse_network, parse_training, training_dict
+
+FORMAT = 1
+FOUND = 10  # percent of IoU from which a class is said to be found
+CLASSES = {classes.name: classes for classes in (CITYSCAPES, CAMVID)}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A .params file and what is known of it.
+
+    classes   that it labels, and with which ids.
+    width     multiplier of every channel count.
+    region    side of a region in pixels of an image; None without selection.
+    data      name of the data set that it was trained on.
+    size      HxW of the images in training, before crops of them were taken.
+    preset, budget, seed, steps  of the training.
+    mean_iou, class_iou, images  percent, measured on so many images of that data set that it was not trained on.
+    sha256    of the file.
+    """
+
+    path: Path
+    network: Network
+    training: Training
+    classes: ClassSet
+    width: float
+    region: Optional[int]
+    data: str
+    size: str
+    preset: str
+    budget: str
+    seed: int
+    steps: int
+    images: int
+    mean_iou: float
+    class_iou: Dict[str, Optional[float]]
+    provenance: Dict[str, Any]
+    sha256: str
+
+    @property
+    def multiple(self) -> int:
+        """Images are padded to multiples of this: whole regions, and whole positions of the coarsest column."""
+        return multiple_of(self.region, min(column.scale for column in self.network.columns))
+
+    @property
+    def images_of(self) -> Tuple[int, int]:
+        """`size` as (H, W)."""
+        height, width = map(int, self.size.split("x"))
+        return height, width
+
+    def __str__(self) -> str:
+        known = [name for name, iou in self.class_iou.items() if iou and iou >= FOUND]
+        return (f"trained on {self.data} at {self.size}, width {self.width:g}, commit {self.provenance['commit'][:7]}: "
+                f"mean IoU {self.mean_iou:.1f}% on {self.images} other images of it; "
+                f"of the {len(self.classes)} classes of {self.classes.name} it finds {', '.join(known)} "
+                f"(IoU of {FOUND}% or more)")
+
+
+def description_of(path) -> Path:
+    """Where the description of a .params file lies."""
+    return Path(path).with_suffix(".json")
+
+
+def digest(path) -> str:
+    """The SHA-256 of a .params file; UserError when it cannot be read."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"weights {path}: {_reason(error)}") from None
+
+
+def of_record(path, record: Record, preset: Preset) -> Weights:
+    """Describe the .params file of a measured training.
+
+    preset  that `record` names; UserError if it has another width by now.
+    """
+    if record.width != f"{preset.width:g}":
+        raise UserError(f"weights {path}: trained at width {record.width}, but preset {preset.name} has "
+                        f"{preset.width:g} now")
+    found = record.evaluations.get("fast") or record.evaluations["whole"]
+    names = tuple(found["class_iou"])
+    classes = next((one for one in CLASSES.values() if one.names == names), None)
+    if classes is None:
+        raise UserError(f"weights {path}: their classes ({', '.join(names)}) are of no known set; "
+                        f"known are {', '.join(CLASSES)}")
+    return Weights(
+        path=Path(path), network=record.network, training=record.training, classes=classes, width=preset.width,
+        region=preset.region(record.network.region) if record.network.region else None, data=record.data,
+        size="{}x{}".format(*preset.size) if preset.crop else record.scale, preset=record.preset,
+        budget=record.budget, seed=record.seed, steps=record.steps, images=found["images"],
+        mean_iou=found["mean_iou"], class_iou=found["class_iou"], provenance=record.provenance, sha256=digest(path))
+
+
+def write(weights: Weights) -> Path:
+    """Write the description beside the .params file; the path."""
+    values = {item.name: getattr(weights, item.name) for item in fields(weights) if item.name != "path"}
+    values.update(network=network_dict(weights.network), training=training_dict(weights.training),
+                  classes=weights.classes.name)
+    values, path = {"format": FORMAT, **values}, description_of(weights.path)
+    _checked(values, weights.path, str(path))
+    write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
+    return path
+
+
+def read(path) -> Weights:
+    """The description of the .params file `path`, which must be the one described.
+
+    UserError, in one line, for a missing file, a description that is damaged or does not fit itself, another file.
+    """
+    path = Path(path).expanduser()
+    place = description_of(path)
+    if not path.is_file():
+        raise UserError(f"weights {path}: {'not a file' if path.exists() else 'no such file'}")
+    try:
+        values = json.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{place}: no such file; it is to say which network {path.name} is of") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{place}: not a description of weights: {_reason(error)}") from None
+    made = _checked(values, path, str(place))
+    if digest(path) != made.sha256:
+        raise UserError(f"weights {path}: not the file that {place} describes (its SHA-256 is another); "
+                        "damaged, or from elsewhere")
+    return made
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
+
+
+def _positive(check):
+    def checked(value, place):
+        if check(value, place) <= 0:
+            raise UserError(f"{place}: {value!r} is not above 0")
+        return check(value, place)
+    return checked
+
+
+def _natural(value, place) -> int:
+    if parsing.integer(value, place) < 0:
+        raise UserError(f"{place}: {value!r} is below 0")
+    return value
+
+
+def _percent(value, place) -> float:
+    if not 0 <= parsing.number(value, place) <= 100:
+        raise UserError(f"{place}: {value!r} is not a percentage")
+    return float(value)
+
+
+def _hex(value, place) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", parsing.text(value, place)):
+        raise UserError(f"{place}: {value!r} is not a SHA-256, 64 hexadecimal digits")
+    return value
+
+
+def _size(value, place) -> str:
+    if not re.fullmatch("[1-9][0-9]*x[1-9][0-9]*", parsing.text(value, place)):
+        raise UserError(f"{place}: {value!r} is not HxW, such as 256x512")
+    return value
+
+
+def _classes(value, place) -> ClassSet:
+    return CLASSES[choice(parsing.text(value, place), tuple(CLASSES), place)]
+
+
+def _format(value, place) -> int:
+    return choice(value, (FORMAT,), place)
+
+
+def _mapping(value, place) -> Dict[str, Any]:
+    return parsing.fields(value, place, dict.fromkeys(value if isinstance(value, dict) else (),
+                                                      parsing.optional(_percent)))
+
+
+_CHECKS = {
+    "format": _format, "network": parse_network, "training": parse_training, "classes": _classes,
+    "width": _positive(parsing.number), "region": parsing.optional(_positive(parsing.integer)), "data": parsing.text,
+    "size": _size, "preset": parsing.text, "budget": parsing.text, "seed": _natural,
+    "steps": _positive(parsing.integer), "images": _positive(parsing.integer), "mean_iou": _percent,
+    "class_iou": _mapping, "provenance": parse_provenance, "sha256": _hex,
+}
+
+
+def _checked(values, path: Path, place: str) -> Weights:
+    if isinstance(values, dict) and values.get("format") != FORMAT:
+        raise UserError(f"{place}: format {values.get('format')!r} is not known; this program reads {FORMAT}")
+    found = parsing.fields(values, place, _CHECKS)
+    del found["format"]
+    made = Weights(path=path, **found)
+    if (made.region is None) == made.network.sparse or made.region and made.region % 32:
+        needed = "a multiple of 32" if made.network.sparse else "null"
+        raise UserError(f"{place}: region: {made.region!r} does not suit fusion {made.network.fusion}, "
+                        f"which needs {needed}")
+    if tuple(made.class_iou) != made.classes.names:
+        raise UserError(f"{place}: class_iou: its keys are not the classes of {made.classes.name} in their order")
+    return made
