@@ -1,0 +1,100 @@
+"""Trained weights as a call from a photo to labels, in this project's engine or in onnxruntime.
+
+    segmenter = load("experiments/pretrained/minicity-1110-1131.params")
+    found = segmenter.segment(image)                  # uint8 RGB (H, W, 3), of any size
+    found.labels, found.active, found.weights         # classes, regions computed, the full column's weight
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Dict, Optional, Sequence, Tuple, Union
+
+import cv2
+import mxnet as mx
+import numpy as np
+
+from repro import parameters, weights
+from repro.build import build
+from repro.data.augment import normalise
+from repro.engine import Options, engine_of, prepared
+from repro.engine.engine import PRECISIONS
+from repro.errors import UserError, choice
+from repro.segmenter import OUTPUTS, Runner, Segmentation, Segmenter
+from repro.weights import Weights
+
+__all__ = ["ENGINES", "Segmentation", "Segmenter", "Weights", "load"]
+
+ENGINES = ("mxnet", "onnx")
+Arrays = Dict[str, mx.nd.NDArray]
+Size = Tuple[int, int]
+
+
+def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str = "mxnet", precision: str = "float32",
+         shrink: Optional[int] = None, ctx=None, providers: Sequence[str] = ("CPUExecutionProvider",),
+         calibration: Sequence[np.ndarray] = ()) -> Segmenter:
+    """A trained network, ready for images of any size.
+
+    path         of a .params file with its description beside it, or such a description (repro.weights).
+    k            regions to compute of each image; None: as trained.
+    engine       mxnet, this project's (repro.engine), or onnx: the same network as an ONNX file in onnxruntime.
+    precision    of mxnet: float32, int8 (CPU; needs calibration) or float16 (GPU).
+    shrink       images are shrunk so many times (1, 2, 4, 8); None: to about the size of those in training.
+    ctx          MXNet's device (default: the CPU).
+    providers    of onnxruntime, the first that can run an operator doing so.
+    calibration  photos, uint8 RGB, such as will be segmented.
+
+    UserError, in one line, for what cannot be read, is not what it says it is, or cannot be run so.
+    """
+    about = path if isinstance(path, Weights) else weights.read(path)
+    choice(precision, PRECISIONS if choice(engine, ENGINES, "ENGINE") == "mxnet" else ("float32",),
+           f"precision of ENGINE {engine}")
+    if precision == "int8" and not len(calibration):
+        raise UserError("precision int8: needs photos to find its ranges with, as calibration")
+    arrays = parameters.load(about.path)
+    least = (about.multiple, about.multiple)
+    parameters.check(_network(about, least, Options(), 1), arrays, (1, 3, *least), f"weights {about.path}")
+
+    def in_mxnet(size: Size, kept: Optional[int]) -> Runner:
+        options = Options(precision=precision)
+        network, names = _network(about, size, options, kept), _names(about)
+        images = [_normalised(photo, size) for photo in calibration] if precision == "int8" else ()
+        return Runner(engine_of(network, arrays, (1, 3, *size), options, ctx, images, list(names.values())), names)
+
+    def in_onnxruntime(size: Size, kept: Optional[int]) -> Runner:
+        try:
+            from repro.export import PORTABLE, to_onnx
+            from repro.others.onnx import OnnxEngine
+        except ImportError as error:
+            raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
+        network, names, shape = _network(about, size, PORTABLE, kept), _names(about), (1, 3, *size)
+        symbol, named = parameters.traced(network, arrays, shape)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.onnx"
+            to_onnx(*prepared(symbol, named, shape, PORTABLE, list(names.values())), shape, file, list(names))
+            return Runner(OnnxEngine(file, providers), names)
+
+    return Segmenter(about, k, {"mxnet": in_mxnet, "onnx": in_onnxruntime}[engine], shrink)
+
+
+def _network(about: Weights, size: Size, options: Options, k: Optional[int]):
+    """The network with fast inference for padded images of `size`, with the engine's short cuts."""
+    if not about.network.sparse:
+        return build(about.network, len(about.classes), about.width)
+    grid = (size[0] // about.region, size[1] // about.region)
+    return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k,
+                 **options.network())
+
+
+def _names(about: Weights) -> Dict[str, int]:
+    """The outputs that are used, and their numbers."""
+    made = _network(about, (about.multiple, about.multiple), Options(), 1).outputs
+    return {name: made.index(name) for name in OUTPUTS if name in made}
+
+
+def _normalised(photo: np.ndarray, size: Size) -> np.ndarray:
+    """A photo as the network's input (1, 3, H, W)."""
+    made = np.empty((1, 3, *size), np.float32)
+    normalise(cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA), made[0])
+    return made
