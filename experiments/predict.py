@@ -1,0 +1,169 @@
+"""Segment photos and videos with trained weights, and show where the network looked: what `make predict` runs.
+
+    python -m experiments.predict                              a scene drawn for it, with the shipped weights
+    python -m experiments.predict --input PHOTO                or a folder, a pattern such as "street/*.jpg", a video
+
+Writes, under OUTPUT, NAME_labelIds.png (the ids of the weights' classes: Cityscapes' for the shipped ones) and
+NAME_overlay.jpg; of a video NAME/FRAME_labelIds.png and NAME_overlay.mp4; NAME_scores.npy if asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from experiments.command import HERE, contexts, run
+from repro.errors import UserError
+from repro.files import replacing, write_bytes
+from repro.overlay import overlay
+from repro.photos import Source, sources
+
+SHIPPED = HERE / "pretrained" / "minicity-1110-1131.params"
+JPEG_SIDE = 65000  # the format ends at 65535
+
+
+def image_file(path: Path, image: np.ndarray, *settings: int) -> None:
+    """Write an image, grey or RGB, in the format of its suffix."""
+    _, data = cv2.imencode(path.suffix, image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings)
+    write_bytes(path, data.tobytes())
+
+
+@contextmanager
+def film(path: Path, rate: float):
+    """Yield a function that adds an RGB picture to a video; what was added before an unreadable frame is kept."""
+    writers, failed = [], None
+    with replacing(path) as temporary:
+        def add(picture: np.ndarray) -> None:
+            if not writers:
+                size = picture.shape[1], picture.shape[0]
+                writers.append(cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), rate, size))
+                if not writers[0].isOpened():
+                    raise OSError(0, "OpenCV cannot write such a video")
+            writers[0].write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        try:
+            yield add
+        except UserError as error:
+            if not writers:
+                raise
+            failed = error
+        finally:
+            for writer in writers:
+                writer.release()
+    if failed:
+        raise failed
+
+
+def segment(source: Source, segmenter, out: Path, scores: bool):
+    """Segment every frame of a source and write what was found; yields ((H, W), seconds) after each."""
+    classes = segmenter.weights.classes
+    ids = np.array(classes.ids, np.uint8)
+    with film(out / f"{source.name}_overlay.mp4", source.rate()) if source.video else nullcontext() as add:
+        for number, image in enumerate(source.frames()):
+            began = time.perf_counter()
+            found = segmenter.segment(image, scores)
+            spent = time.perf_counter() - began
+            base = f"{source.name}/{number:06d}" if source.video else source.name
+            image_file(out / f"{base}_labelIds.png", ids[found.labels])
+            if scores:
+                with replacing(out / f"{base}_scores.npy") as temporary:
+                    np.save(temporary, found.scores)
+            picture = overlay(image, found, classes)
+            if add:
+                add(picture)
+            else:
+                image_file(out / f"{base}_overlay{'.jpg' if max(picture.shape) < JPEG_SIDE else '.png'}", picture)
+            yield image.shape[:2], spent
+
+
+def sample(out: Path, size) -> Source:
+    """A scene that no training has seen, drawn into OUTPUT."""
+    from repro.minicity import scene
+
+    image, _ = scene(0, "test", 0, size)
+    image_file(out / "scene.png", image)
+    return Source(out / "scene.png", "scene")
+
+
+def predict(given) -> None:
+    """Segment all that is given; UserError at the end if something could not be."""
+    out = Path(given.output).expanduser()
+    if out.exists() and not out.is_dir():
+        raise UserError(f"OUTPUT: {given.output} is a file, not a folder")
+    if given.input and out.absolute() == Path(given.input).expanduser().absolute():
+        raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
+    found = sources(given.input, but=out) if given.input else ()
+    ctx = contexts(given.gpu)
+    from experiments.weights import described
+    from repro.predict import load
+
+    segmenter = load(described(given.weights), given.k, given.engine, shrink=given.shrink, ctx=ctx[0])
+    about = segmenter.weights
+    print(f"{about.path.name}: {about}", file=sys.stderr)
+    try:
+        found = found or (sample(out, tuple(map(int, about.size.split("x")))),)
+        report(out, *work(found, segmenter, out, given.scores))
+    except OSError as error:
+        raise UserError(f"OUTPUT: {error.filename or given.output} cannot be written ({error.strerror})") from None
+
+
+def work(found, segmenter, out: Path, scores: bool):
+    """Segment source after source: (seconds by size, all seconds, lines on the rest, sources)."""
+    began, times, lines = time.perf_counter(), {}, []
+    with tqdm(total=sum(source.count() for source in found) or None, desc="segmenting", unit="image") as bar:
+        for source in found:
+            try:
+                for size, seconds in segment(source, segmenter, out, scores):
+                    if size not in times and segmenter.shrunk(size) > 1:
+                        bar.write("images of {}x{} are computed shrunk {} times".format(*size, segmenter.shrunk(size)),
+                                  file=sys.stderr)
+                    times.setdefault(size, []).append(seconds)
+                    bar.update()
+            except UserError as error:
+                lines.append(str(error))
+                bar.write(f"skipped: {error}", file=sys.stderr)
+    return times, time.perf_counter() - began, lines, len(found)
+
+
+def report(out: Path, times, wall: float, lines, count: int) -> None:
+    """Say what was done and how fast; UserError if something was not."""
+    done = sum(map(len, times.values()))
+    if done:
+        warm = [one for spent in times.values() for one in spent[1:]]  # an engine's first image is slower
+        alone = statistics.median(warm or [one for spent in times.values() for one in spent])
+        note = "" if warm else ", its preparation included"
+        print(f"{out}: labels and overlays of {done} image{'s' * (done > 1)}")
+        print(f"{done / wall:.2f} frames a second with reading and writing; {1 / alone:.2f} from image to labels{note}")
+    if lines:
+        raise UserError(f"{len(lines)} of {count} inputs could not be used, as said above; the rest is done")
+
+
+def parse(arguments=None) -> argparse.Namespace:
+    """The command line's values."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.predict", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--input", default="", help="a photo, folder, pattern in quotes or video (default: a scene drawn for it)")
+    add("--weights", default=str(SHIPPED), help="a .params file with its .json beside it (default: the shipped one)")
+    add("--k", type=int, help="regions to compute of each image (default: as trained, a share of those it has)")
+    add("--shrink", type=int, help="1, 2, 4, 8: shrink images so many times (default: to about the size trained on)")
+    add("--output", default="predictions", help="folder to write into (default %(default)s)")
+    add("--engine", default="mxnet", help="mxnet, or onnx for onnxruntime (default %(default)s)")
+    add("--scores", action="store_true", help="write the score maps too: float32 (classes, H / 4, W / 4)")
+    add("--gpu", default="", help="a card for mxnet, such as 0 (default: the CPU)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake, and where an input could not be used."""
+    return run(predict, parse(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""What is drawn over a photo is what was found in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from repro.data import CAMVID, CITYSCAPES
+from repro.overlay import COLOURS, OUTLINE, coloured, legend, outlined, overlay
+from repro.segmenter import Segmentation
+
+
+def test_classes_have_their_colours_and_ignored_pixels_none():
+    labels = np.array([[0, 10], [18, 255]], np.uint8)
+    assert coloured(labels, CITYSCAPES).tolist() == [[[128, 64, 128], [70, 130, 180]], [[119, 11, 32], [0, 0, 0]]]
+
+
+def test_active_regions_and_no_others_are_outlined():
+    picture = np.zeros((100, 150, 3), np.uint8)
+    active = np.zeros((2, 4), bool)  # of an image padded to 128x256
+    active[0, 1] = active[1, 2] = active[1, 3] = True
+    made = outlined(picture, active, 64)
+    drawn = (made == OUTLINE).all(axis=2)
+    expected = np.zeros((100, 150), bool)
+    for top, left, bottom, right in ((0, 64, 64, 128), (64, 128, 100, 150)):
+        expected[top:bottom, left:right] = True
+        expected[top + 1:bottom - 1, left + 1:right - 1] = False
+    np.testing.assert_array_equal(drawn, expected)
+    assert not picture.any() and not made[~drawn].any()
+
+
+def test_a_legend_names_every_class_once():
+    for classes, width in ((CITYSCAPES, 512), (CITYSCAPES, 2048), (CAMVID, 300), (CAMVID, 1)):
+        made = legend(classes, width, regions=True)
+        assert made.shape[1] >= width
+        colours = {tuple(colour) for colour in made.reshape(-1, 3).tolist()}
+        assert set(classes.colours) | {OUTLINE} <= colours
+        assert OUTLINE not in {tuple(c) for c in legend(classes, width).reshape(-1, 3).tolist()}
+    assert legend(CITYSCAPES, 300).shape[0] > legend(CITYSCAPES, 1200).shape[0]
+
+
+@pytest.mark.parametrize("size, shown", [((300, 400), (300, 400)), ((1, 1), (256, 256)), ((40, 100), (80, 200)),
+                                         ((301, 5), (301, 5))])
+def test_the_photo_is_seen_through_its_classes(size, shown):
+    image = np.full((*size, 3), 200, np.uint8)
+    found = Segmentation(np.zeros(size, np.uint8), region=64, active=np.zeros((5, 7), bool))
+    made = overlay(image, found, CITYSCAPES)
+    assert not (made.shape[0] % 2 or made.shape[1] % 2) and made.shape[0] > shown[0]
+    expected = np.array(CITYSCAPES.colours[0]) * COLOURS + 200 * (1 - COLOURS)
+    assert abs(made[:shown[0], :shown[1]] - expected).max() <= 1
+    active = overlay(image, Segmentation(found.labels, region=64, active=np.ones((5, 7), bool)), CITYSCAPES)
+    assert (active[0, 0] == OUTLINE).all() and active.shape == made.shape
+    alone = overlay(image, Segmentation(found.labels), CITYSCAPES)
+    assert (alone[:shown[0], :shown[1]] == made[:shown[0], :shown[1]]).all()

@@ -1,0 +1,156 @@
+"""Photos and videos as they are found: every kind read right, or one line that names the file."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from folders import write_png
+
+from repro.errors import UserError
+from repro.photos import Source, read_photo, sources
+
+COLOUR = (200, 120, 40)  # red, green, blue
+
+
+def picture(height=40, width=60, colour=COLOUR):
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def bgr(path, array, *settings):
+    """Write what OpenCV is given: B, G, R (, alpha), or grey."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), array, settings)
+    return path
+
+
+def video(path, count=6, size=(48, 64)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, size[::-1])
+    for number in range(count):
+        writer.write(np.full((*size, 3), (20 * number, 60, 250), np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize("suffix", (".png", ".jpg", ".bmp", ".tif", ".webp", ".ppm"))
+def test_colours_are_in_the_order_of_the_file(tmp_path, suffix):
+    image = read_photo(bgr(tmp_path / f"a{suffix}", picture()[..., ::-1]))
+    assert image.dtype == np.uint8 and image.shape == (40, 60, 3)
+    assert abs(image.astype(int) - COLOUR).max() <= 6  # JPEG and WebP are not exact
+
+
+def test_grey_alpha_and_16_bits_become_what_they_show(tmp_path):
+    shown = picture()[..., ::-1]
+    alpha = np.dstack([shown, np.zeros((40, 60), np.uint8)])
+    assert (read_photo(bgr(tmp_path / "alpha.png", alpha)) == COLOUR).all()
+    deep = shown.astype(np.uint16) * 257
+    for suffix in (".png", ".tif"):
+        assert (read_photo(bgr(tmp_path / f"deep{suffix}", deep)) == COLOUR).all()
+    assert (read_photo(bgr(tmp_path / "grey.png", shown[..., 0])) == COLOUR[2]).all()
+    assert (read_photo(bgr(tmp_path / "grey16.png", deep[..., 0])) == COLOUR[2]).all()
+    assert read_photo(bgr(tmp_path / "one.png", shown[:1, :1])).shape == (1, 1, 3)
+
+
+def noise(height=64, width=96):
+    return np.random.RandomState(0).randint(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name, settings", [
+    ("a.png", ()), ("a.jpg", ()), ("progressive.jpg", (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)),
+    ("restarts.jpg", (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)), ("a.bmp", ()), ("a.tif", ()), ("a.webp", ()), ("a.ppm", ())])
+def test_a_file_cut_anywhere_is_refused(tmp_path, name, settings):
+    path = bgr(tmp_path / name, noise(), *settings)
+    assert read_photo(path).shape == (64, 96, 3)
+    data = path.read_bytes()
+    for length in (0, 1, 3, 20, len(data) // 3, len(data) // 2, len(data) - 40, len(data) - 3):
+        path.write_bytes(data[:length])
+        with pytest.raises(UserError) as caught:
+            read_photo(path)
+        assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_what_is_no_image_is_said(tmp_path):
+    for content, words in ((b"", "the file is empty"), (b"hello", "not an image that OpenCV reads, or damaged"),
+                           (b"\xff\xd8\xff" + b"x" * 99, "the JPEG file is truncated")):
+        (tmp_path / "a.png").write_bytes(content)
+        with pytest.raises(UserError, match=words):
+            read_photo(tmp_path / "a.png")
+    for missing in (tmp_path / "b.png", tmp_path):
+        with pytest.raises(UserError, match="cannot be read"):
+            read_photo(missing)
+
+
+def test_a_thumbnail_is_not_the_end_of_a_jpeg(tmp_path):
+    """An APP1 segment that holds a whole JPEG, as cameras write it; and bytes after the end, as they do too."""
+    small = bgr(tmp_path / "small.jpg", noise(8, 8)).read_bytes()
+    large = bgr(tmp_path / "large.jpg", noise()).read_bytes()
+    segment = b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small
+    whole = large[:2] + segment + large[2:]
+    (tmp_path / "large.jpg").write_bytes(whole + b"\0" * 100)
+    assert read_photo(tmp_path / "large.jpg").shape == (64, 96, 3)
+    (tmp_path / "large.jpg").write_bytes(whole[:len(segment) + len(large) // 2])
+    with pytest.raises(UserError, match="JPEG file is truncated"):
+        read_photo(tmp_path / "large.jpg")
+
+
+def test_files_folders_and_patterns(tmp_path):
+    root = tmp_path / "street"
+    for name in ("b/2.png", "b/1.JPG", "a.png", "a.jpg", ".hidden.png", "out/x.png"):
+        bgr(root / name, picture(4, 4))
+    (root / "notes.txt").write_text("no photo")
+    video(root / "c.avi")
+
+    def names(given, **settings):
+        return [source.name for source in sources(str(given), **settings)]
+    assert names(root) == ["a.jpg", "a.png", "b/1", "b/2", "c", "out/x"]
+    assert names(root, but=root / "out") == ["a.jpg", "a.png", "b/1", "b/2", "c"]
+    assert names(root / "a.png") == ["a"]
+    assert names(root / "notes.txt") == ["notes"]  # asked for by name: what is wrong with it is said when it is read
+    assert names(root / "*.png") == ["a"]
+    assert names(root / "**" / "*.png") == ["a", "b/2", "out/x"]
+    assert names(root / "?" / "[12].*") == ["1", "2"]
+    assert [source.video for source in sources(str(root))] == [False] * 4 + [True, False]
+    odd = bgr(root / "[1].png", picture(4, 4))
+    assert [source.path for source in sources(str(odd))] == [odd]  # a file's own name, though it looks like a pattern
+
+
+@pytest.mark.parametrize("given, words", [
+    ("none.png", "none.png: no such file or folder"), ("*.png", "no photo or video is called so"),
+    ("", "no photo or video in it; known are files that end in .bmp"),
+])
+def test_nothing_there_is_a_line(tmp_path, given, words):
+    (tmp_path / "notes.txt").write_text("no photo")
+    with pytest.raises(UserError, match=words.replace("*", ".")):
+        sources(f"{tmp_path}/{given}")
+
+
+def test_a_video_is_its_frames(tmp_path):
+    source = Source(video(tmp_path / "a.avi"), "a")
+    frames = list(source.frames())
+    assert source.video and source.count() == len(frames) == 6 and source.rate() == 10
+    for number, frame in enumerate(frames):
+        assert frame.shape == (48, 64, 3) and abs(frame.astype(int) - (250, 60, 20 * number)).max() <= 8
+
+
+def test_a_damaged_video_is_said_after_what_could_be_read(tmp_path):
+    path = video(tmp_path / "a.avi", 40)
+    data = path.read_bytes()
+    frames, seen = Source(path, "a").frames(), []
+    path.write_bytes(data[:len(data) // 2])
+    with pytest.raises(UserError, match="a.avi: (only [0-9]+ of its 40 frames can be decoded|not a video)"):
+        seen.extend(frames)
+    for content, words in ((b"", "the file is empty"), (b"x" * 999, "not a video that OpenCV reads, or damaged")):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=words):
+            list(Source(path, "a").frames())
+        assert Source(path, "a").count() == 0
+    path.unlink()
+    with pytest.raises(UserError, match="no such file"):
+        Source(path, "a").rate()
+
+
+def test_a_photo_is_one_frame(tmp_path):
+    write_png(tmp_path / "a.png", picture())
+    source = Source(tmp_path / "a.png", "a")
+    assert source.count() == 1 and [frame.shape for frame in source.frames()] == [(40, 60, 3)]

@@ -1,0 +1,176 @@
+"""`make predict`: what it writes, and that one bad file neither ends it nor is passed over in silence."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from described import random_weights
+from folders import write_png
+from test_photos import noise, video
+
+from experiments import predict
+from repro import weights
+from repro.data import CAMVID, CITYSCAPES
+from repro.photos import read_photo
+from repro.predict import load
+
+
+@pytest.fixture(scope="module")
+def about(tmp_path_factory):
+    return random_weights(tmp_path_factory.mktemp("weights") / "a.params")
+
+
+@pytest.fixture()
+def command(about, tmp_path, capsys):
+    """Runs the command: (exit code, stdout, stderr, OUTPUT)."""
+    def runs(*arguments, given=about.path):
+        code = predict.main(["--weights", str(given), "--output", str(tmp_path / "out"), *map(str, arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err, tmp_path / "out"
+    return runs
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_photo_gives_labels_and_an_overlay(about, command, tmp_path):
+    write_png(tmp_path / "a.png", noise())
+    code, said, told, out = command("--input", tmp_path / "a.png")
+    assert code == 0, told
+    assert files(out) == ["a_labelIds.png", "a_overlay.jpg"]
+    assert said.startswith(f"{out}: labels and overlays of 1 image\n") and "frames a second" in said
+    assert "a.params: trained on minicity" in told
+    written = cv2.imread(str(out / "a_labelIds.png"), cv2.IMREAD_UNCHANGED)
+    found = load(about.path).segment(read_photo(tmp_path / "a.png"))
+    np.testing.assert_array_equal(written, np.array(CITYSCAPES.ids, np.uint8)[found.labels])
+    assert set(np.unique(written)) <= set(CITYSCAPES.ids)
+    assert read_photo(out / "a_overlay.jpg").shape[0] > 2 * 64  # enlarged, over a legend
+
+
+def test_without_input_a_scene_is_drawn(command):
+    code, _, told, out = command()
+    assert code == 0, told
+    assert files(out) == ["scene.png", "scene_labelIds.png", "scene_overlay.jpg"]
+    assert read_photo(out / "scene.png").shape == (128, 256, 3)  # as large as those trained on
+
+
+def test_a_folder_with_damaged_files_is_done_but_for_those(command, tmp_path):
+    folder = tmp_path / "photos"
+    write_png(folder / "good.png", noise())
+    write_png(folder / "deep" / "grey.png", noise()[..., 0])
+    write_png(folder / "one.png", noise(1, 1))
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "none.jpg").write_text("no image")
+    (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:-30])
+    code, said, told, out = command("--input", folder, "--scores")
+    assert code == 2
+    assert files(out) == sorted(f"{name}_{kind}" for name in ("good", "deep/grey", "one")
+                                for kind in ("labelIds.png", "overlay.jpg", "scores.npy"))
+    skipped = sorted(line for line in told.splitlines() if line.startswith("skipped: "))
+    assert skipped == [f"skipped: {folder / 'cut.png'}: the PNG file is truncated",
+                       f"skipped: {folder / 'empty.png'}: the file is empty",
+                       f"skipped: {folder / 'none.jpg'}: not an image that OpenCV reads, or damaged"]
+    assert told.splitlines()[-1] == "error: 3 of 6 inputs could not be used, as said above; the rest is done"
+    assert "labels and overlays of 3 images" in said
+    scores = np.load(out / "good_scores.npy")
+    assert scores.shape == (19, 16, 24) and scores.dtype == np.float32
+    assert cv2.imread(str(out / "one_labelIds.png"), cv2.IMREAD_UNCHANGED).shape == (1, 1)
+
+
+def test_nothing_but_damaged_files(command, tmp_path):
+    (tmp_path / "empty.png").write_bytes(b"")
+    code, said, told, out = command("--input", tmp_path / "empty.png")
+    assert (code, said) == (2, "") and not out.exists()
+    assert "error: 1 of 1 inputs could not be used" in told
+
+
+def test_a_video_gives_labels_of_frames_and_a_video(about, command, tmp_path):
+    path = video(tmp_path / "drive.avi", 5, (70, 90))
+    code, said, told, out = command("--input", path, "--k", 1)
+    assert code == 0 and "of 5 images" in said, told
+    assert files(out) == [f"drive/{i:06d}_labelIds.png" for i in range(5)] + ["drive_overlay.mp4"]
+    frames = list(predict.Source(out / "drive_overlay.mp4", "x").frames())
+    assert len(frames) == 5 and frames[0].shape[0] > 70
+    assert predict.Source(out / "drive_overlay.mp4", "x").rate() == 10
+
+
+def test_what_could_be_read_of_a_damaged_video_is_kept(command, tmp_path):
+    path = video(tmp_path / "drive.avi", 40)
+    whole = path.read_bytes()
+    for share in (0.6, 0.5, 0.7):  # where frames end is the codec's affair
+        path.write_bytes(whole[:int(len(whole) * share)])
+        code, said, told, out = command("--input", path)
+        assert code == 2 and "drive.avi: " in told
+        if said:
+            done = len(files(out)) - 1
+            assert 0 < done < 40 and f"of {done} images" in said
+            assert len(list(predict.Source(out / "drive_overlay.mp4", "x").frames())) == done
+            return
+        assert not out.exists()
+
+
+def test_onnxruntime_writes_the_same(command, tmp_path):
+    write_png(tmp_path / "a.png", noise())
+    _, _, _, out = command("--input", tmp_path / "a.png")
+    first = read_photo(out / "a_labelIds.png")
+    code, said, _, out = command("--input", tmp_path / "a.png", "--engine", "onnx")
+    assert code == 0 and (read_photo(out / "a_labelIds.png") != first).mean() < 1e-3
+
+
+def test_other_classes_have_their_own_ids(command, tmp_path):
+    made = random_weights(tmp_path / "camvid.params", classes=CAMVID)
+    write_png(tmp_path / "a.png", noise())
+    code, _, _, out = command("--input", tmp_path / "a.png", given=made.path)
+    labels = cv2.imread(str(out / "a_labelIds.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(labels, load(made).segment(noise()).labels)  # CamVid's ids are its places
+
+
+def test_a_trained_row_needs_no_other_description_than_its_record(about, command, tmp_path, monkeypatch):
+    path = tmp_path / "trained.params"
+    path.write_bytes(about.path.read_bytes())
+    values = json.loads(weights.description_of(about.path).read_text())
+    weights.description_of(path).write_text(json.dumps({**values, "evaluations": {}}))
+    code, _, told, out = command(given=path)
+    assert code == 2 and "trained.json: unknown key" in told and not out.exists()  # it is read as a record
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("--input", "/no/such.png"), "INPUT: /no/such.png: no such file or folder"),
+    (("--engine", "tvm"), "ENGINE: 'tvm' is not known; choose from mxnet, onnx"),
+    (("--k", "-2"), "K: -2 is negative"),
+    (("--gpu", "first"), "GPU: 'first' is not a list"),
+])
+def test_a_wrong_choice_is_one_line(command, arguments, words):
+    code, said, told, out = command(*arguments)
+    assert (code, said) == (2, "") and not out.exists()
+    assert told.startswith(f"error: {words}") and told.count("\n") == 1, told
+
+
+def test_weights_that_are_not_there_or_not_known(command, tmp_path):
+    code, _, told, _ = command(given=tmp_path / "b.params")
+    assert code == 2 and told == f"error: weights {tmp_path}/b.params: no such file\n"
+    (tmp_path / "b.params").write_bytes(b"values")
+    code, _, told, _ = command(given=tmp_path / "b.params")
+    assert code == 2 and "b.json: no such file; it is to say which network b.params is of" in told
+
+
+def test_where_results_cannot_be_written(command, tmp_path):
+    write_png(tmp_path / "photos" / "a.png", noise())
+    code, _, told, _ = command("--input", tmp_path / "photos", "--output", tmp_path / "photos")
+    assert code == 2 and "is INPUT; name another folder" in told
+    (tmp_path / "file").write_text("")
+    code, _, told, _ = command("--input", tmp_path / "photos", "--output", tmp_path / "file")
+    assert code == 2 and "is a file, not a folder" in told
+    code, _, told, _ = command("--input", tmp_path / "photos", "--output", tmp_path / "file" / "inside")
+    assert code == 2 and told.splitlines()[-1].startswith("error: OUTPUT: ") and "cannot be written" in told
+
+
+def test_results_in_the_folder_of_the_photos_are_not_taken_for_photos(command, tmp_path):
+    write_png(tmp_path / "a.png", noise())
+    for _ in range(2):
+        code, said, _, out = command("--input", tmp_path)
+        assert code == 0 and "of 1 image\n" in said and files(out) == ["a_labelIds.png", "a_overlay.jpg"]
