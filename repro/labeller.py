@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable, Tuple
+from typing import Callable, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from repro import labelmap
-from repro.data.augment import normalise
+from repro.data.augment import MEAN, STD, normalise
 
 
 class Labeller:
@@ -18,11 +18,13 @@ class Labeller:
     shape     of the network's input, (1, 3, H, W).
     scores    runs the network on `pixels`: score maps float32 (K, H / stride, W / stride).
     mixed     only mixed cells of the label map are interpolated; False: every pixel.
+    mean, std of each channel, by which photos are normalised.
 
     `pixels` is the one memory, of `shape`, that photos are written into.
     """
 
-    def __init__(self, shape: Tuple[int, int, int, int], scores: Callable[[], np.ndarray], mixed: bool = True):
+    def __init__(self, shape: Tuple[int, int, int, int], scores: Callable[[], np.ndarray], mixed: bool = True,
+                 mean: Sequence[float] = MEAN, std: Sequence[float] = STD):
         self.shape, self._scores = tuple(shape), scores
         self._method = labelmap.labels_of if mixed else labelmap.labels_everywhere
         self._lock = threading.Lock()
@@ -30,7 +32,7 @@ class Labeller:
         self._written = self.pixels[:]  # MXNet forbids to write to the array itself, once it shares its memory
         self._filled = (0, 0)
         levels = np.empty((3, 1, 256), np.float32)
-        normalise(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2), levels)
+        normalise(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2), levels, mean, std)
         self._levels = levels  # of each channel, what each of the 256 values is normalised to
 
     def __call__(self, image: np.ndarray) -> np.ndarray:

@@ -55,13 +55,13 @@ def place_label(label: np.ndarray, placement: Placement, crop: tuple[int, int]) 
     return _place(label, placement, crop, cv2.INTER_NEAREST_EXACT, IGNORE)
 
 
-def normalise(image: np.ndarray, out: np.ndarray) -> None:
+def normalise(image: np.ndarray, out: np.ndarray, mean=MEAN, std=STD) -> None:
     """Write a uint8 (H, W, 3) RGB image into `out`, float32 (3, H, W): (value / 255 - mean) / std."""
     for channel, plane in enumerate(cv2.split(image)):
         values = out[channel]
         values[:] = plane
-        values *= np.float32(1 / (255 * STD[channel]))
-        values -= np.float32(MEAN[channel] / STD[channel])
+        values *= np.float32(1 / (255 * std[channel]))
+        values -= np.float32(mean[channel] / std[channel])
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
