@@ -3,6 +3,8 @@
     model.py      the file's nodes and constants, as they are added
     operators.py  each operator of MXNet in those of ONNX
     write.py      the whole graph
+    carry.py      a row's network with its record, as ONNX or as Gluon's own files, checked before they are there
+    agreement.py  whether an exported network is the one it was made from
 
 Written from the linked graph (repro/engine/graph.py) rather than by MXNet's exporter, which has no converter for some
 of its operators and gets others silently wrong. The input's size is fixed, and so every shape is a constant.

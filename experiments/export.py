@@ -1,0 +1,197 @@
+"""Carry a row's network out of this project, checked: what `make export` runs.
+
+    python -m experiments.export                                    the shipped weights' fast inference, as ONNX
+    python -m experiments.export --row model-a --k 16 --size 512x1024 --batch 4         a row as trained here
+    python -m experiments.export --row model-a --weights random --preset paper          before it is trained
+    python -m experiments.export --format gluon                     symbol and parameters, for SymbolBlock.imports
+
+Size, batch and k are constants of a file: another one is another export of the same parameters, never another training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any, Dict, NamedTuple, Optional
+
+import numpy as np
+
+from experiments import measure, submit
+from experiments.command import HERE, run
+from experiments.predict import SHIPPED
+from experiments.table6 import parse_size
+from experiments.weights import described
+from repro.data import CITYSCAPES, ClassSet, open_dataset, read_image
+from repro.data.augment import normalise
+from repro.data.images import image_size
+from repro.data.loader import STRIDE
+from repro.errors import UserError, choice
+from repro.minicity import scene
+from repro.others.metadata import Metadata
+from repro.presets import Preset, load_preset
+from repro.records import provenance
+from repro.rows import Network, Training, training_name
+
+FORMATS = ("onnx", "gluon")
+RANDOM, MODEL_A = "random", "model-a"
+
+
+def table_of(row: str) -> str:
+    """The table that has this row."""
+    known = {one.id: table for table in measure.ROWS for one in measure.chosen_rows(table)}
+    return known[choice(row, tuple(known), "ROW")]
+
+
+def pictures(dataset, size, count: int):
+    """Images of the data, uint8 (H, W, 3) no larger than `size`: minicity's scenes, or the measured split's, cut."""
+    if dataset is None:
+        return [scene(0, "val", index, size)[0] for index in range(count)]
+    return [read_image(sample.image)[:size[0], :size[1]] for sample in dataset.measured[:count]]
+
+
+def batches(images, shape):
+    """Images as a network of `shape` takes them, several at once, padded; the last batch is filled with first ones."""
+    for at in range(0, len(images), shape[0]):
+        made = np.zeros(shape, np.float32)
+        for slot in range(shape[0]):
+            image = images[(at + slot) % len(images)]
+            normalise(image, made[slot, :, :image.shape[0], :image.shape[1]])
+        yield made
+
+
+class Source(NamedTuple):
+    """What is exported, at any size: `row` and `weights` say it in words."""
+
+    row: str
+    network: Network
+    training: Training
+    preset: Preset
+    classes: ClassSet
+    arrays: Dict[str, Any]
+    weights: str
+
+
+def of_weights(path, row: str = "") -> Source:
+    """Weights that say themselves what they are: a description, or the record of a training, is beside them."""
+    from repro import parameters
+
+    found = described(path)
+    return Source(row or Path(path).stem, found.network, found.training, preset_of(found.preset), found.classes,
+                  parameters.load(found.path), str(found))
+
+
+def of_row(given, dataset) -> Source:
+    """A row as trained on this machine, with the values in WEIGHTS, or with random ones."""
+    from repro import parameters
+    from repro.export.carry import random_arrays
+    from repro.measure import Plan
+
+    given.table = given.table or table_of(given.row)
+    row, training = submit.chosen(given)
+    classes, name = (dataset.classes, dataset.name) if dataset else (CITYSCAPES, "minicity")
+    if not given.weights:
+        return of_weights(submit.trained(given, row, training, name), row.id)
+    preset = preset_of(given.preset)
+    if given.weights == RANDOM:
+        plan = Plan(row.network, training, preset, preset.size)
+        arrays, words = random_arrays(plan, len(classes), int(given.seed)), f"random, seed {given.seed}"
+    else:
+        arrays, words = parameters.load(given.weights), f"file {Path(given.weights).name}"
+    return Source(row.id, row.network, training, preset, classes, arrays, words)
+
+
+def preset_of(name: str) -> Preset:
+    """The preset of this name."""
+    return load_preset(HERE / "presets" / f"{choice(name, measure.PRESETS, 'PRESET')}.yaml", name)
+
+
+def chosen_k(given, source: Source, grid) -> Optional[int]:
+    """Regions to compute: K, or as many as in testing; None for a network without."""
+    if grid is None:
+        if given.k is not None:
+            raise UserError(f"K: {source.row} has no regions to choose among")
+        return None
+    regions = grid[0] * grid[1]
+    k = max(1, source.training.k(regions)) if given.k is None else given.k
+    if not 1 <= k <= regions:
+        raise UserError(f"K: {k} is not between 1 and {regions}, the regions of the image ({grid[0]}x{grid[1]})")
+    return k
+
+
+def file_of(given, row: str, k: Optional[int], shape) -> Path:
+    """Where it is written: OUT, or a name that says what it is."""
+    name = f"{row}{'' if k is None else f'-k{k}'}-{shape[2]}x{shape[3]}" + f"-batch{shape[0]}" * (shape[0] > 1)
+    out = Path(given.out or measure.ROOT / "exported" / (name + ".onnx" * (given.format == "onnx")))
+    if given.format == "onnx" and out.suffix != ".onnx":
+        raise UserError(f"OUT: {str(out)!r} does not end with .onnx")
+    return out
+
+
+def export(given) -> None:
+    """Find the parameters, write the file and its record, print what was found."""
+    choice(given.format, FORMATS, "FORMAT")
+    for name in ("batch", "images"):
+        if getattr(given, name) < 1:
+            raise UserError(f"{name.upper()}: {getattr(given, name)} is not 1 or more")
+    from repro.export import carry
+    from repro.measure import Plan, round_up
+
+    origin = provenance("")
+    dataset = None if given.data == "minicity" else open_dataset(measure.data_folder(given.data, None)[0])
+    if given.weights == RANDOM:
+        given.row = given.row or MODEL_A
+    source = of_row(given, dataset) if given.row else of_weights(given.weights or SHIPPED)
+    size = source.preset.size if dataset is None else image_size(dataset.measured[0].image)
+    size = parse_size(given.size) if given.size else size
+    plan = Plan(source.network, source.training, source.preset, size)
+    shape = (given.batch, 3, *round_up(size, plan.multiple))
+    grid = tuple(side // plan.region for side in shape[2:]) if plan.region else None
+    k = chosen_k(given, source, grid)
+    out = file_of(given, source.row, k, shape)
+    subject = carry.Subject(plan, source.arrays, len(source.classes), shape, k)
+    named = subject.build().outputs
+    metadata = Metadata(
+        row=source.row, training=training_name(source.network, source.training), weights=source.weights, shape=shape,
+        multiple=plan.multiple, outputs=tuple(named) if given.format == "gluon" else tuple(
+            name for name in carry.OUTPUTS if name in named),
+        stride=STRIDE, region=plan.region, grid=grid, k=k, classes=source.classes,
+        commit=origin["commit"] + "+" * origin["dirty"])
+    images = list(batches(pictures(dataset, size, given.images), shape))
+    carried = (carry.carry_onnx if given.format == "onnx" else carry.carry_gluon)(subject, metadata, images, out)
+    check = carried.check
+    print(f"{source.row}: {source.weights}")
+    print(f"as MXNet's on {check.images} images: {check.labels} of {check.pixels} pixels labelled differently, outputs "
+          f"{check.apart:.1e} of the largest apart, {check.ties} ties in the selection")
+    print(os.path.relpath(out) + ("" if given.format == "onnx" else "-symbol.json"))
+
+
+def parse(arguments=None) -> argparse.Namespace:
+    """The command line's values."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.export", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--row", default="", help="a row's id (default: the shipped weights', or those of WEIGHTS, which say it)")
+    add("--table", default="", help="the row's table (default: found)")
+    add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: the row's own)")
+    add("--k", type=int, help="regions computed (default: as the row is tested)")
+    add("--size", default="", help="height x width of the largest image (default: that of the data)")
+    add("--batch", type=int, default=1, help="images at once (default %(default)s)")
+    add("--weights", default="", help="a .params file, or random (default: with ROW those trained on this machine)")
+    add("--out", default="", help="file to write, for gluon a prefix (default: in exported/, a name that says it all)")
+    add("--format", default="onnx", help=f"{' or '.join(FORMATS)} (default %(default)s)")
+    add("--data", default="minicity", help="whose images it is checked on, and a row's classes (default %(default)s)")
+    add("--preset", default="lite", help=f"with ROW: one of {', '.join(measure.PRESETS)} (default %(default)s)")
+    add("--budget", default="full", help="that the row was trained with (default %(default)s)")
+    add("--seed", default="0", help="that the row was trained with, or of random values (default %(default)s)")
+    add("--images", type=int, default=8, help="that the file is checked on (default %(default)s)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    return run(export, parse(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""A row's network, trained or not, carried out of this project: as ONNX, or as Gluon's own symbol and parameters.
+
+Its fast inference, at one image size, batch and k; others are another file from the same parameters. Every file is
+run on images beside the network it was made from, and put in its place only if it gives the same.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Optional, Sequence, Tuple
+
+import mxnet as mx
+import numpy as np
+import onnx
+from onnx import helper
+
+from repro.engine import prepared
+from repro.errors import UserError
+from repro.export.agreement import Agreement, Run, agreement
+from repro.export.write import PORTABLE, to_onnx
+from repro.files import replacing, write_text
+from repro.inference import named_outputs
+from repro.measure import Plan
+from repro.others.metadata import KEY, Check, Metadata
+from repro.others.onnx import OnnxEngine
+from repro.parameters import assign, parameters_of, traced
+from repro.peers import random_values
+
+OUTPUTS = ("scores", "mask", "s", "z2")  # those of them that a network has are exported
+GATED, GATES = ("weights.", "sparse_head."), 0.02  # parameters of z and s, by structural name, and random ones' share
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is exported: the network of `plan`, its values by structural name, the input's shape (N, 3, H, W), and k."""
+
+    plan: Plan
+    arrays: Dict[str, mx.nd.NDArray]
+    classes: int
+    shape: Tuple[int, int, int, int]
+    k: Optional[int]
+
+    def build(self, **settings):
+        """The network, uninitialised; with regions, fast inference on k of them."""
+        if self.plan.region:
+            settings.update(fast=True, k=self.k)
+        return self.plan.build(self.classes, self.shape[2:], **settings)
+
+    def network(self, **settings):
+        """The network with its values, as Gluon runs it."""
+        network = self.build(**settings)
+        assign(network, self.arrays, "the trained network", mx.cpu())
+        network.hybridize(static_alloc=True, static_shape=True)
+        return network
+
+    def cuts(self) -> Dict[str, bool]:
+        """Fast inference's exact short cuts."""
+        return PORTABLE.network() if self.plan.region else {}
+
+
+def random_arrays(plan: Plan, classes: int, seed: int = 0) -> Dict[str, mx.nd.NDArray]:
+    """Values for a network that is not trained, by structural name.
+
+    Those of z and s are smaller, so that both columns count: where neither does, all scores are 0 and labels chance.
+    """
+    side = plan.multiple
+    network = plan.build(classes, (side, side), **({"k": 1} if plan.region else {}))
+    network.initialize()
+    network(mx.nd.zeros((1, 3, side, side)))  # settles the shapes
+    return {name: mx.nd.array(random_values(name, parameter.shape, seed) * (GATES if name.startswith(GATED) else 1))
+            for name, parameter in parameters_of(network).items()}
+
+
+def gluon_run(network) -> Run:
+    """A network of Gluon's, as `agreement` runs it."""
+    return lambda images: {name: made.asnumpy() for name, made in named_outputs(network, mx.nd.array(images)).items()
+                           if name in OUTPUTS}
+
+
+def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray], path) -> Metadata:
+    """Write `path`, an ONNX file, and its record beside it as .json; returns the record, with the check.
+
+    images  batches (N, 3, H, W), normalised, that it is checked on. UserError where it does not give MXNet's outputs.
+    """
+    import onnxruntime
+
+    network = subject.build(**subject.cuts())
+    symbol, arrays = traced(network, subject.arrays, subject.shape)
+    numbers = [network.outputs.index(name) for name in metadata.outputs]
+    symbol, arrays = prepared(symbol, arrays, subject.shape, PORTABLE, numbers)
+    with replacing(path) as temporary:
+        to_onnx(symbol, arrays, subject.shape, temporary, metadata.outputs)
+        engine = OnnxEngine(temporary)
+        found = agreement(gluon_run(subject.network()),
+                          lambda batch: dict(zip(engine.names, engine.outputs(batch))), images)
+        metadata = _checked(metadata, found, path, {"mxnet": mx.__version__, "onnxruntime": onnxruntime.__version__})
+        model = onnx.load(str(temporary))
+        helper.set_model_props(model, {KEY: metadata.to_text()})
+        onnx.save(model, str(temporary))
+    write_text(beside(path), metadata.to_text())
+    return metadata
+
+
+def carry_gluon(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray], prefix) -> Metadata:
+    """Write `prefix`-symbol.json and -0000.params, which gluon.SymbolBlock.imports reads, and the record `prefix`.json.
+
+    Else as carry_onnx. Its outputs are all that the network has.
+    """
+    prefix = Path(prefix)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    network = subject.network(**subject.cuts())
+    network(mx.nd.zeros(subject.shape))
+    with tempfile.TemporaryDirectory(dir=prefix.parent, prefix=".writing-") as folder:
+        inside = Path(folder) / prefix.name
+        network.export(str(inside))
+        files = [f"{inside}-symbol.json", f"{inside}-0000.params"]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Cannot decide type", UserWarning)  # an input's, in an exported graph
+            loaded = mx.gluon.SymbolBlock.imports(files[0], ["data"], files[1])
+        loaded.outputs = network.outputs
+        found = agreement(gluon_run(subject.network()), gluon_run(loaded), images)
+        metadata = _checked(metadata, found, prefix, {"mxnet": mx.__version__})
+        for file in files:
+            os.replace(file, prefix.parent / Path(file).name)
+    write_text(f"{prefix}.json", metadata.to_text())
+    return metadata
+
+
+def beside(path) -> str:
+    """Where the record of an ONNX file lies as JSON."""
+    return f"{os.path.splitext(path)[0]}.json"
+
+
+def _checked(metadata: Metadata, found: Agreement, path, versions: Dict[str, str]) -> Metadata:
+    problem = found.problem()
+    if problem:
+        raise UserError(f"{path}: not written: unlike in MXNet, {problem}")
+    return metadata.checked(Check(found.images, found.ties, found.pixels, found.labels,
+                                  float(f"{max(found.apart.values()):.2g}"), versions))
