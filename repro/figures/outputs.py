@@ -1,0 +1,65 @@
+"""What a network with regions gave for one image, as pictures show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping
+
+import numpy as np
+
+from repro.data.classes import IGNORE
+from repro.labelmap import labels_of
+
+STRIDE = 4  # of score maps and weights
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """An image uint8 (H, W, 3), its true labels uint8 (H, W), and a network's outputs for it, by name, unbatched:
+    score maps "scores", "half" and "full" (K, h, w), "z2" (1, h, w), "s" and "mask" (1, Y, X); `region`: a side in px.
+    """
+
+    image: np.ndarray
+    truth: np.ndarray
+    named: Mapping[str, np.ndarray]
+    region: int
+
+    @property
+    def mask(self) -> np.ndarray:
+        """bool (Y, X): the regions that the full column computed."""
+        return self.named["mask"][0] > 0
+
+    @property
+    def computed(self) -> np.ndarray:
+        """bool (H, W): the pixels of those regions."""
+        return self.over_pixels(self.mask)
+
+    @property
+    def activity(self) -> np.ndarray:
+        """sigmoid(s), float (Y, X)."""
+        return (1 + np.tanh(self.named["s"][0] / 2)) / 2  # no overflow, however small s is
+
+    @property
+    def z2(self) -> np.ndarray:
+        """The full column's weight before regions are chosen, float (H, W)."""
+        return self._cut(np.kron(self.named["z2"][0], np.ones((STRIDE, STRIDE), np.float32)))
+
+    @property
+    def weight(self) -> np.ndarray:
+        """What the full column's scores are multiplied by, z2 * sigmoid(s) or 0, float (H, W)."""
+        return self.z2 * self.over_pixels(self.activity * self.mask)
+
+    def labels(self, name: str = "scores") -> np.ndarray:
+        """The labels uint8 (H, W) that some score maps give."""
+        return labels_of(np.ascontiguousarray(self.named[name]), self.truth.shape, STRIDE)
+
+    def wrong(self, name: str = "scores") -> np.ndarray:
+        """bool (H, W): labelled otherwise than in truth, where there is one."""
+        return (self.labels(name) != self.truth) & (self.truth != IGNORE)
+
+    def over_pixels(self, values: np.ndarray) -> np.ndarray:
+        """Values (Y, X) of regions -> (H, W) of their pixels."""
+        return self._cut(np.repeat(np.repeat(values, self.region, axis=0), self.region, axis=1))
+
+    def _cut(self, values: np.ndarray) -> np.ndarray:
+        return values[:self.truth.shape[0], :self.truth.shape[1]]
