@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS
 export PYTHON DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED OUT BATCH STEPS READERS CHECKPOINT
-export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE
+export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE FORMAT
 
 TABLES := table1 table2 table3 table4 table5 ablations
 OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
@@ -23,7 +23,7 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision predict tables submit reading test lint pretrain minicity clean
+.PHONY: help $(TABLES) table6 profile growth engines precision predict export figures tables submit reading test lint pretrain minicity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9 .]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -79,6 +79,13 @@ tables: $(STAMP)  ## write tables/*.md from the published records alone
 predict: $(STAMP)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
 	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE GPU,\
 	  $(call option,$(v),$(call lower,$(v)))) $(call flag,SCORES,scores)
+
+export: $(STAMP)  ## a trained network as ONNX, checked: ROW=, K=, SIZE=, BATCH=, WEIGHTS=, OUT=; FORMAT=gluon
+	@$(RUN) experiments.export $(foreach v,ROW TABLE EXTRA K SIZE BATCH WEIGHTS OUT FORMAT DATA PRESET BUDGET SEED,\
+	  $(call option,$(v),$(call lower,$(v))))
+
+figures: $(STAMP)  ## draw tables/{pipeline,comparison,borders,weights,class-iou}.png, after make table3 BUDGET=full
+	@$(RUN) experiments.figures
 
 submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
 	@$(RUN) experiments.submit $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET SEED SPLIT WEIGHTS OUT GPU,\
