@@ -28,7 +28,7 @@ from repro.training import start_precision
 ROOT = Path(__file__).resolve().parent.parent
 PLAIN = Training("sparse", 0.25, 0.001, bootstrapping=False, coarse=False, pretrained=True)
 HARD = dataclasses.replace(PLAIN, bootstrapping=True)
-STEPS = 4
+STEPS = 2
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +51,15 @@ def trained(folder, preset, training, ctx):
 
 
 def close(one, other, moved):
-    """Equal to float error, which training grows: a hundredth of what it moved each array by, or 1e-5.
+    """Equal to float error, which training grows: 3% of what it moved each array by, or 3e-5.
 
-    Measured: 0.002. Means of the parts' means instead of the whole batch's: 0.2; a rank too low by a tenth: 0.15.
+    Measured: 0.03%, and in one of four runs 1% in the sparse head, where MXNet's threads decide (never with its
+    NaiveEngine). Means of the parts' means instead of the whole batch's: 20%; a rank too low by a tenth: 10%.
     """
     assert one.keys() == other.keys()
     for name in one:
         a, b, start = (arrays[name].asnumpy() for arrays in (one, other, moved))
-        np.testing.assert_allclose(a, b, rtol=0, atol=max(1e-5, 1e-2 * np.abs(a - start).max()), err_msg=name)
+        np.testing.assert_allclose(a, b, rtol=0, atol=max(3e-5, 3e-2 * np.abs(a - start).max()), err_msg=name)
 
 
 @pytest.fixture(scope="module")
