@@ -53,7 +53,7 @@ def trained(folder, preset, training, ctx):
 def close(one, other, moved):
     """Equal to float error, which training grows: 3% of what it moved each array by, or 3e-5.
 
-    Measured: 0.03%, and in one of four runs 1% in the sparse head, where MXNet's threads decide (never with its
+    Measured: 0.03%, and in one of four runs 1% in the sparse head, where MXNet's threads decide (not in ten with its
     NaiveEngine). Means of the parts' means instead of the whole batch's: 20%; a rank too low by a tenth: 10%.
     """
     assert one.keys() == other.keys()
