@@ -51,15 +51,16 @@ def trained(folder, preset, training, ctx):
 
 
 def close(one, other, moved):
-    """Equal to float error, which training grows: 3% of what it moved each array by, or 3e-5.
+    """Equal to float error, which training grows: 7% of what it moved each array by, or 3e-5.
 
-    Measured: 0.03%, and in one of four runs 1% in the sparse head, where MXNet's threads decide (not in ten with its
-    NaiveEngine). Means of the parts' means instead of the whole batch's: 20%; a rank too low by a tenth: 10%.
+    Measured: 0.03%, and in one of four runs, where MXNet's threads decide (not in ten with its NaiveEngine), 1% on two
+    devices and 4.5% on two workers. Means of the parts' means instead of the whole batch's: 20%; a rank too low by a
+    tenth: 10%.
     """
     assert one.keys() == other.keys()
     for name in one:
         a, b, start = (arrays[name].asnumpy() for arrays in (one, other, moved))
-        np.testing.assert_allclose(a, b, rtol=0, atol=max(3e-5, 3e-2 * np.abs(a - start).max()), err_msg=name)
+        np.testing.assert_allclose(a, b, rtol=0, atol=max(3e-5, 7e-2 * np.abs(a - start).max()), err_msg=name)
 
 
 @pytest.fixture(scope="module")
