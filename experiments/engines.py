@@ -24,6 +24,7 @@ from repro.errors import UserError
 from repro.files import write_text
 from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
+from repro.tables.speed import rounded
 from repro.tables.table6 import OWN_ENGINE
 
 ROWS = "model-a,single"
@@ -66,7 +67,7 @@ def case(row, size, width: float, rounds: int, others, folder) -> tuple:
         timings = interleaved(runs, min(rounds, max(LEAST, turns)), 1,
                               progress=lambda every: tqdm(every, f"{row.id}, rounds", disable=None))
     return [{"row": row.id, "engine": name, "precision": "float32",
-             "seconds": [float(f"{value:.4g}") for value in timing.seconds]}
+             "seconds": rounded(timing.seconds, 4)}
             for name, timing in timings.items()], versions
 
 

@@ -19,7 +19,7 @@ from typing import Any, Dict, NamedTuple, Optional
 import numpy as np
 
 from experiments import measure, submit
-from experiments.command import HERE, run
+from experiments.command import run
 from experiments.predict import SHIPPED
 from experiments.table6 import parse_size
 from experiments.weights import described
@@ -30,7 +30,7 @@ from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
 from repro.minicity import scene
 from repro.others.metadata import Metadata
-from repro.presets import Preset, load_preset
+from repro.presets import Preset, round_up
 from repro.records import provenance
 from repro.rows import Network, Training, training_name
 
@@ -78,7 +78,7 @@ def of_weights(path, row: str = "") -> Source:
     from repro import parameters
 
     found = described(path)
-    return Source(row or Path(path).stem, found.network, found.training, preset_of(found.preset), found.classes,
+    return Source(row or Path(path).stem, found.network, found.training, measure.preset_of(found.preset), found.classes,
                   parameters.load(found.path), str(found))
 
 
@@ -93,18 +93,13 @@ def of_row(given, dataset) -> Source:
     classes, name = (dataset.classes, dataset.name) if dataset else (CITYSCAPES, "minicity")
     if not given.weights:
         return of_weights(submit.trained(given, row, training, name), row.id)
-    preset = preset_of(given.preset)
+    preset = measure.preset_of(given.preset)
     if given.weights == RANDOM:
         plan = Plan(row.network, training, preset, preset.size)
         arrays, words = random_arrays(plan, len(classes), int(given.seed)), f"random, seed {given.seed}"
     else:
         arrays, words = parameters.load(given.weights), f"file {Path(given.weights).name}"
     return Source(row.id, row.network, training, preset, classes, arrays, words)
-
-
-def preset_of(name: str) -> Preset:
-    """The preset of this name."""
-    return load_preset(HERE / "presets" / f"{choice(name, measure.PRESETS, 'PRESET')}.yaml", name)
 
 
 def chosen_k(given, source: Source, grid) -> Optional[int]:
@@ -136,7 +131,7 @@ def export(given) -> None:
         if getattr(given, name) < 1:
             raise UserError(f"{name.upper()}: {getattr(given, name)} is not 1 or more")
     from repro.export import carry
-    from repro.measure import Plan, round_up
+    from repro.measure import Plan
 
     origin = provenance("")
     dataset = None if given.data == "minicity" else open_dataset(measure.data_folder(given.data, None)[0])

@@ -18,14 +18,13 @@ from typing import Iterator, List
 from tqdm import tqdm
 
 from experiments import measure, submit
-from experiments.command import HERE, run
+from experiments.command import run
 from repro.data import open_dataset, read_image
 from repro.data.images import image_size
 from repro.data.loader import evaluation_batches
 from repro.errors import UserError
 from repro.figures import borders, classes, panels
 from repro.figures.outputs import Outputs
-from repro.presets import load_preset
 from repro.records import find, load_records
 
 SCTF, ISCTF, SMALL = (f"{name}-sparse-p0.5-l0.001-r{side}"
@@ -42,17 +41,12 @@ class Runner:
     def __init__(self, row_id: str, dataset, given, inference: str = "fast"):
         import mxnet as mx
 
-        from repro import parameters
-        from repro.measure import Plan, network_factory
+        from repro.measure import network_factory
 
         found = submit.parse(["--table", "3", "--row", row_id, "--budget", given.budget])
-        row, training = submit.chosen(found)
-        preset = load_preset(HERE / "presets" / f"{found.preset}.yaml", found.preset)
-        self._plan = Plan(row.network, training, preset, preset.size)
+        self._plan, arrays = submit.trained_plan(found, dataset, measure.preset_of(found.preset).size)
         self._classes = dataset.classes
-        self._networks = network_factory(
-            self._plan, parameters.load(submit.trained(found, row, training, dataset.name)), len(dataset.classes),
-            inference, mx.cpu())
+        self._networks = network_factory(self._plan, arrays, len(dataset.classes), inference, mx.cpu())
 
     def __call__(self, samples) -> Iterator[Outputs]:
         """What it gives for each of `samples`."""
@@ -71,8 +65,7 @@ class Runner:
 def draw_runs(given) -> List[Path]:
     """Run Table 3's networks on the test images and draw what they do; the files."""
     folder = Path(given.out)
-    preset = load_preset(HERE / "presets" / "lite.yaml", "lite")
-    dataset = open_dataset(given.data or measure.data_folder("minicity", preset)[0])
+    dataset = open_dataset(given.data or measure.data_folder("minicity", measure.preset_of("lite"))[0])
     samples = dataset.measured
     if not 0 <= given.image < len(samples):
         raise UserError(f"--image: {given.image} is not between 0 and {len(samples) - 1}, the last of the test images")

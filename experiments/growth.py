@@ -21,7 +21,7 @@ from typing import Dict, Tuple
 
 from experiments.command import HERE, Reported, command_of, run
 from experiments.measure import RESULTS
-from experiments.table6 import OWN, parse_size, threads
+from experiments.table6 import OWN, parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
 from repro.peer_rows import load_peers
@@ -29,6 +29,7 @@ from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
 from repro.tables.growth import PICTURE, TITLES, draw, page, read_growth
 from repro.tables.speed import rounded
+from repro.threads import threads
 
 ROW = "model-a"
 KEPT = (0, 1, 2, 4, 8, 16, 24, 32)
@@ -148,7 +149,7 @@ def measure(groups: Dict[str, Tuple[Case, ...]], rounds: int, command: str) -> d
 
     from repro.timing.clock import interleaved
 
-    origin = provenance(command, threads())  # of the code that starts, whatever is committed meanwhile
+    origin = provenance(command)  # of the code that starts, whatever is committed meanwhile
     found, base = {}, 0
     for group, members in groups.items():
         with ExitStack() as stack:

@@ -39,6 +39,13 @@ def data_folder(data: str, preset) -> Tuple[Path, str]:
     return folder.absolute(), str(folder.absolute())
 
 
+def preset_of(name: str):
+    """The preset of this name."""
+    from repro.presets import load_preset
+
+    return load_preset(HERE / "presets" / f"{choice(name, PRESETS, 'PRESET')}.yaml", name)
+
+
 def chosen_rows(table: str, row: Optional[str] = None):
     """The rows of a table, or the one of them with this id."""
     from repro.rows import load_table

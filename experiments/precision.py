@@ -14,8 +14,8 @@ import sys
 from tqdm import tqdm
 
 from experiments import submit
-from experiments.command import HERE, run
-from experiments.measure import RESULTS, data_folder
+from experiments.command import run
+from experiments.measure import RESULTS, data_folder, preset_of
 from repro.files import write_text
 from repro.records import provenance
 from repro.tables.precision import page, read_measured
@@ -26,28 +26,23 @@ ROWS = (("3", "isctf-sparse-p0.25-l0.001-r256", "ISCTF (p = 0.25)"), ("4", "1120
 
 def case(data: str, table: str, row_id: str, label: str) -> dict:
     """One row's network, trained on `data` with the lite preset."""
-    from repro import parameters
-    from repro.data import open_dataset, read_image
-    from repro.measure import Plan
+    from repro.data import open_dataset
+    from repro.data.images import image_size
     from repro.precision import compare
-    from repro.presets import load_preset
 
     given = submit.parse(["--table", table, "--row", row_id, "--data", data])
-    row, training = submit.chosen(given)
-    preset = load_preset(HERE / "presets" / f"{given.preset}.yaml", given.preset)
-    dataset = open_dataset(data_folder(data, preset)[0])
-    arrays = parameters.load(submit.trained(given, row, training, dataset.name))
-    plan = Plan(row.network, training, preset, read_image(dataset.measured[0].image).shape[:2])
+    dataset = open_dataset(data_folder(data, preset_of(given.preset))[0])
+    plan, arrays = submit.trained_plan(given, dataset, image_size(dataset.measured[0].image))
     found = compare(plan, arrays, dataset,
-                    progress=lambda samples: tqdm(samples, f"{row.id} on {dataset.name}", unit="image", disable=None))
-    return {"row": row.id, "label": label, "data": dataset.name, "width": f"{preset.width:g}", **found}
+                    progress=lambda samples: tqdm(samples, f"{row_id} on {dataset.name}", unit="image", disable=None))
+    return {"row": row_id, "label": label, "data": dataset.name, "width": f"{plan.preset.width:g}", **found}
 
 
 def write(given) -> None:
     """Measure unless only the page is asked for; write the page and print its path."""
     if not given.render:
         folders = given.data.split(",")
-        origin = provenance("", os.cpu_count())  # of the code that starts, whatever is committed meanwhile
+        origin = provenance("")  # of the code that starts, whatever is committed meanwhile
         cases = [case(data, *row) for data in folders for row in ROWS]
         names = ["minicity" if data == "minicity" else f"/path/to/{one['data']}"
                  for data, one in zip(folders, cases[::len(ROWS)])]

@@ -108,7 +108,7 @@ def predict(given) -> None:
     about = segmenter.weights
     print(f"{about.path.name}: {about}", file=sys.stderr)
     try:
-        found = found or (sample(out, tuple(map(int, about.size.split("x")))),)
+        found = found or (sample(out, about.images_of),)
         report(out, *work(found, segmenter, out, given.scores))
     except OSError as error:
         raise UserError(f"OUTPUT: {error.filename or given.output} cannot be written ({error.strerror})") from None

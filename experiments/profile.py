@@ -23,7 +23,7 @@ from pathlib import Path
 from experiments.command import HERE, command_of, contexts, run
 from experiments.measure import CACHE, RESULTS
 from experiments.render import published
-from experiments.table6 import machine, parse_size, threads
+from experiments.table6 import machine, parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
 from repro.peer_rows import PRECISIONS, load_peers
@@ -143,7 +143,7 @@ def measure(given, row, size, precisions) -> dict:
     from repro.timing.clock import interleaved
     from repro.timing.subject import normalised
 
-    origin = provenance(given.command, threads())  # of the code that starts, whatever is committed meanwhile
+    origin = provenance(given.command)  # of the code that starts, whatever is committed meanwhile
     context, runs = device(given.gpu), {}
 
     def add(precision):

@@ -14,11 +14,10 @@ import sys
 import time
 
 from experiments.command import HERE, run
-from experiments.measure import CACHE, RESULTS, data_folder
+from experiments.measure import CACHE, RESULTS, data_folder, preset_of
 from repro.data import open_dataset, read_image
 from repro.data.loader import Batches
 from repro.files import write_text
-from repro.presets import load_preset
 from repro.records import load_records, provenance
 from repro.rows import load_table
 from repro.tables.reading import CACHES, MODES, page, read_measured
@@ -47,7 +46,7 @@ def case(folder, name: str, seconds: float) -> dict:
     """Measure the training set in `folder`, read as preset `name` reads it."""
     from repro.measure import Plan
 
-    preset = load_preset(HERE / "presets" / f"{name}.yaml", name)
+    preset = preset_of(name)
     dataset = open_dataset(folder)
     samples, batch = dataset.train[:MOST], preset.recipe.batch
     size = read_image(samples[0].image).shape[:2]
@@ -78,7 +77,7 @@ def measure(data: str, seconds: float) -> dict:
 
     cv2.setNumThreads(1)  # as in training
     origin = provenance("", os.cpu_count())  # of the code that starts, whatever is committed meanwhile
-    lite = load_preset(HERE / "presets" / "lite.yaml", "lite")
+    lite = preset_of("lite")
     cases = [case(data_folder(name, lite)[0], "lite", seconds) for name in ["minicity"] + ([data] if data else [])]
     origin["command"] = "python -m experiments.reading" + (f" --data /path/to/{cases[1]['data']}" if data else "")
     large = CACHE / "data" / f"minicity-1024x2048-{LARGE}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments import measure
-from experiments.command import HERE, contexts, run
+from experiments.command import contexts, run
 from repro.errors import UserError, choice
 
 
@@ -39,24 +39,30 @@ def trained(given, row, training, data: str) -> Path:
                     + (f" (it has those of {others})" if others else ""))
 
 
+def trained_plan(given, dataset, size):
+    """(Plan of the chosen training on images of `size`, its parameters: those of WEIGHTS or trained here)."""
+    from repro import parameters
+    from repro.measure import Plan
+
+    row, training = chosen(given)
+    weights = given.weights or trained(given, row, training, dataset.name)
+    return Plan(row.network, training, measure.preset_of(given.preset), size), parameters.load(weights)
+
+
 def submit(given) -> None:
     """Find the parameters, run the network on the split, write the files."""
-    row, training = chosen(given)
-    choice(given.preset, measure.PRESETS, "PRESET")
+    chosen(given)  # before anything takes time
+    preset = measure.preset_of(given.preset)
     ctx = contexts(given.gpu)
-    from repro import parameters, submission
+    from repro import submission
     from repro.data import open_dataset
     from repro.data.images import image_size
-    from repro.measure import Plan, network_factory
-    from repro.presets import load_preset
+    from repro.measure import network_factory
 
-    preset = load_preset(HERE / "presets" / f"{given.preset}.yaml", given.preset)
     dataset = open_dataset(measure.data_folder(given.data, preset)[0])
     samples = submission.samples_of(dataset, given.split)
-    weights = given.weights or trained(given, row, training, dataset.name)
-    plan = Plan(row.network, training, preset, image_size(samples[0].image))
-    networks = network_factory(plan, parameters.load(weights), len(dataset.classes),
-                               "fast" if row.network.sparse else "whole", ctx[0])
+    plan, arrays = trained_plan(given, dataset, image_size(samples[0].image))
+    networks = network_factory(plan, arrays, len(dataset.classes), "fast" if plan.network.sparse else "whole", ctx[0])
     files = submission.write_labels(
         given.out, samples, networks, plan.multiple, ctx[0], given.zip,
         lambda images: tqdm(images, total=len(samples), desc=given.split, unit="image"))

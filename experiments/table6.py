@@ -28,6 +28,7 @@ from repro.rows import HEIGHT, WIDTH
 from repro.tables.speed import rounded
 from repro.tables.table6 import PICTURES, page, read_engines, read_table6, stages
 from repro.tables.table6_figures import draw_cost, draw_waterfall
+from repro.threads import threads
 
 PUBLISHED, OWN = RESULTS, CACHE / "speed"
 ROUNDS = 15
@@ -54,11 +55,6 @@ def parse_size(text: str):
     if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
         raise UserError(f"--size: {text!r} is not a height and a width, such as 1024x2048")
     return int(parts[0]), int(parts[1])
-
-
-def threads() -> int:
-    """That MXNet computes with."""
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
 class Competitor:
@@ -142,7 +138,7 @@ def measure(rows, size, width: float, rounds: int, command: str) -> dict:
     from repro.timing.clock import interleaved
     from repro.timing.memory import peak
 
-    origin = provenance(command, threads())  # of the code that starts, whatever is committed meanwhile
+    origin = provenance(command)  # of the code that starts, whatever is committed meanwhile
     found, estimates, during = enter(rows, size, width)
     ceiling, trials = machine([one.subject.peer for one in found.values() if one.subject.row.id in CEILINGS
                                or not set(CEILINGS) & {row.id for row in rows}])

@@ -11,12 +11,11 @@ import json
 import sys
 from pathlib import Path
 
-from experiments.command import HERE, PRETRAINED, run
-from experiments.measure import PRESETS
+from experiments.command import PRETRAINED, run
+from experiments.measure import PRESETS, preset_of
 from repro import records, weights
 from repro.errors import UserError, choice
 from repro.files import write_bytes
-from repro.presets import load_preset
 
 SHIPPED_AT_MOST = 8_000_000  # bytes: every clone has them
 
@@ -31,8 +30,7 @@ def described(path) -> weights.Weights:
     if not isinstance(values, dict) or "evaluations" not in values:
         return weights.read(path)
     record = records.from_dict(values, str(place))
-    preset = choice(record.preset, PRESETS, f"{place}: preset")
-    return weights.of_record(path, record, load_preset(HERE / "presets" / f"{preset}.yaml", preset))
+    return weights.of_record(path, record, preset_of(choice(record.preset, PRESETS, f"{place}: preset")))
 
 
 def make(given) -> None:

@@ -16,16 +16,11 @@ from repro.inference import evaluate
 from repro.losses import HardestPixels, TrainingLoss
 from repro.metrics import Confusion
 from repro.parameters import arrays_of, assign, assign_backbones, parameters_of
-from repro.presets import Budget, Preset
+from repro.presets import Budget, Preset, round_up
 from repro.rows import Network, Training
 from repro.training import INITIAL, Run, set_rates, train
 
 EVALUATION_BATCH = 4
-
-
-def round_up(size: Tuple[int, int], multiple: int) -> Tuple[int, int]:
-    """(H, W) padded to a multiple."""
-    return tuple(-(-side // multiple) * multiple for side in size)
 
 
 class Plan:

@@ -1,7 +1,8 @@
-"""Reading YAML files and checking what they hold: each mistake is one line that names its place."""
+"""Reading YAML and JSON files and checking what they hold: each mistake is one line that names its place."""
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable
@@ -36,6 +37,14 @@ def read_yaml(path) -> Any:
         raise UserError(f"{path}: cannot be read: {error}") from None
     except (yaml.YAMLError, TypeError) as error:  # TypeError: a mapping used as a key
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def read_json(path, kind: str) -> Any:
+    """The value of the JSON file `path`, which is to be a `kind`; UserError if it is absent, unreadable or not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable {kind}: {error}") from None
 
 
 def fields(value, place: str, checks: Dict[str, Check], optional: Iterable[str] = ()) -> Dict[str, Any]:
@@ -73,6 +82,25 @@ def number(value, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise UserError(f"{place}: {value!r} is not a number (YAML wants 0.001 for 1e-3)")
     return float(value)
+
+
+def natural(value, place: str) -> int:
+    """Check a whole number from 0 on."""
+    if integer(value, place) < 0:
+        raise UserError(f"{place}: {value} is below 0")
+    return value
+
+
+def positive(check: Check) -> Check:
+    """`check`, and above 0."""
+
+    def checked(value, place):
+        result = check(value, place)
+        if result <= 0:
+            raise UserError(f"{place}: {value!r} is not above 0")
+        return result
+
+    return checked
 
 
 def rows(path, check: Check):

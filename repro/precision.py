@@ -6,12 +6,13 @@ from typing import Any, Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
-from repro.data import Dataset, read_image
-from repro.data.images import read_sample
+from repro.data import Dataset
+from repro.data.images import image_size, read_sample
 from repro.data.loader import evaluation_batches
 from repro.engine import Engine, Options, engine_of
-from repro.measure import Plan, round_up
+from repro.measure import Plan
 from repro.metrics import Confusion
+from repro.presets import round_up
 
 
 def engines(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], precisions: Sequence[str],
@@ -39,7 +40,7 @@ def compare(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str
     Returns {"images", "calibration", "size", "mean_iou": {precision: percent}, "alike": percent}.
     """
     samples = dataset.measured
-    size = read_image(samples[0].image).shape[:2]
+    size = image_size(samples[0].image)
     made = engines(plan, arrays, dataset, size, precisions, calibration)
     confusions = {precision: Confusion(len(dataset.classes)) for precision in made}
     alike, pixels = 0, 0

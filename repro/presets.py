@@ -84,21 +84,17 @@ def multiple_of(region: Optional[int], coarsest: float) -> int:
     return unit if region is None else unit * region // math.gcd(unit, region)
 
 
+def round_up(size: Tuple[int, int], multiple: int) -> Tuple[int, int]:
+    """(H, W) padded to a multiple."""
+    return tuple(-(-side // multiple) * multiple for side in size)
+
+
 def _pair(check):
     def checked(value, place):
         pair = parsing.sequence(check)(value, place)
         if len(pair) != 2:
             raise UserError(f"{place}: {value!r} is not a pair")
         return pair
-    return checked
-
-
-def _positive(check):
-    def checked(value, place):
-        result = check(value, place)
-        if result <= 0:
-            raise UserError(f"{place}: {value!r} is not above 0")
-        return result
     return checked
 
 
@@ -120,7 +116,7 @@ def _one_of(choices):
     return lambda value, place: choice(parsing.text(value, place), choices, place)
 
 
-_COUNT, _NUMBER = _positive(parsing.integer), _positive(parsing.number)
+_COUNT, _NUMBER = parsing.positive(parsing.integer), parsing.positive(parsing.number)
 
 
 def _budget(value, place) -> Budget:

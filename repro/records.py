@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 from dataclasses import dataclass, field, fields, replace
@@ -25,6 +24,7 @@ from repro.rows import (
     training_dict,
     training_name,
 )
+from repro.threads import threads as own_threads
 
 FORMAT = 1
 SOURCE = Path(__file__).resolve().parent.parent
@@ -76,24 +76,17 @@ def _percent(value, place) -> float:
     return round(number, 4)
 
 
-def _count(value, place) -> int:
-    number = parsing.integer(value, place)
-    if number < 0:
-        raise UserError(f"{place}: {number} is below 0")
-    return number
-
-
 EVALUATIONS = INFERENCES + ("active",)  # active: all regions with s > 0 computed, however many (Section 4.4)
 _ACCURACIES = {"pixel_acc": _percent, "mean_acc": _percent, "mean_iou": _percent}
 _EVALUATION = dict(
     _ACCURACIES,
-    k=parsing.optional(_count),
-    regions=parsing.optional(_count),
+    k=parsing.optional(parsing.natural),
+    regions=parsing.optional(parsing.natural),
     class_iou=_mapping_of(parsing.optional(_percent)),
     active_mean=parsing.optional(parsing.number),
     z2_mean=parsing.optional(parsing.number),
-    active_counts=parsing.optional(_mapping_of(_count)),
-    images=_count,
+    active_counts=parsing.optional(_mapping_of(parsing.natural)),
+    images=parsing.natural,
 )
 _TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds")}
 _PROVENANCE = {
@@ -118,15 +111,15 @@ def _evaluations(value, place):
 
 
 _RECORD = {
-    "format": _count,
+    "format": parsing.natural,
     "training_name": parsing.text,
     "network": parse_network,
     "training": parse_training,
     "data": parsing.text,
     "preset": parsing.text,
     "budget": parsing.text,
-    "seed": _count,
-    "steps": _count,
+    "seed": parsing.natural,
+    "steps": parsing.natural,
     "scale": parsing.text,
     "width": parsing.text,
     "recipe": _mapping_of(_anything),
@@ -178,11 +171,7 @@ def write_record(root, record: Record) -> Path:
 
 def read_record(path) -> Record:
     """The record in the file `path`; UserError naming the file, and the key, if it is not one."""
-    try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable record: {error}") from None
-    return from_dict(value, str(path))
+    return from_dict(parsing.read_json(path, "record"), str(path))
 
 
 def record_files(root) -> Sequence[Path]:
@@ -261,7 +250,7 @@ def provenance(command: str, threads: Optional[int] = None) -> Dict[str, Any]:
 
     `threads` are by default those that MXNet computes with: OMP_NUM_THREADS, or one per core.
     """
-    threads = threads or int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    threads = threads or own_threads()
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!tables")
     return {
         "commit": _git("rev-parse", "HEAD") or "unknown",

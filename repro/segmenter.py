@@ -11,13 +11,14 @@ from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
 from repro.labeller import Labeller
 from repro.labelmap import labels_of
+from repro.presets import round_up
 from repro.weights import Weights
 
 OUTPUTS = ("scores", "z2", "s", "mask")  # of a network's, those that are used, where it has them
-STRIDE = 4  # pixels per position of score maps and weights
 SHRINK = (1, 2, 4, 8)
 LARGEST, ENGINES = 1 << 24, 8  # pixels computed at once, and in all engines that are kept; so many of these at most
 Size = Tuple[int, int]
@@ -51,8 +52,13 @@ class Segmentation:
         if self.active is None:
             return self.z2
         side = self.region // self.stride
-        chosen = np.kron(self.active / (1 + np.exp(-self.s)), np.ones((side, side), np.float32))
+        chosen = np.kron(self.active * sigmoid(self.s), np.ones((side, side), np.float32))
         return (self.z2 * chosen[:self.z2.shape[0], :self.z2.shape[1]]).astype(np.float32)
+
+
+def sigmoid(s: np.ndarray) -> np.ndarray:
+    """Without overflow, however small s is."""
+    return (1 + np.tanh(s / 2)) / 2
 
 
 class Runner:
@@ -106,8 +112,7 @@ class Segmenter:
 
     def padded(self, size: Size) -> Size:
         """(H, W) padded to whole regions."""
-        multiple = self.weights.multiple
-        return -(-size[0] // multiple) * multiple, -(-size[1] // multiple) * multiple
+        return round_up(size, self.weights.multiple)
 
     def grid(self, size: Size) -> Size:
         """Rows and columns of regions of an image (H, W)."""

@@ -148,20 +148,6 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or " ".join(str(error).split())
 
 
-def _positive(check):
-    def checked(value, place):
-        if check(value, place) <= 0:
-            raise UserError(f"{place}: {value!r} is not above 0")
-        return check(value, place)
-    return checked
-
-
-def _natural(value, place) -> int:
-    if parsing.integer(value, place) < 0:
-        raise UserError(f"{place}: {value!r} is below 0")
-    return value
-
-
 def _percent(value, place) -> float:
     if not 0 <= parsing.number(value, place) <= 100:
         raise UserError(f"{place}: {value!r} is not a percentage")
@@ -195,9 +181,10 @@ def _mapping(value, place) -> Dict[str, Any]:
 
 _CHECKS = {
     "format": _format, "network": parse_network, "training": parse_training, "classes": _classes,
-    "width": _positive(parsing.number), "region": parsing.optional(_positive(parsing.integer)), "data": parsing.text,
-    "size": _size, "preset": parsing.text, "budget": parsing.text, "seed": _natural,
-    "steps": _positive(parsing.integer), "images": _positive(parsing.integer), "mean_iou": _percent,
+    "width": parsing.positive(parsing.number), "region": parsing.optional(parsing.positive(parsing.integer)),
+    "data": parsing.text,
+    "size": _size, "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural,
+    "steps": parsing.positive(parsing.integer), "images": parsing.positive(parsing.integer), "mean_iou": _percent,
     "class_iou": _mapping, "provenance": parse_provenance, "sha256": _hex,
 }
 

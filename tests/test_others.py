@@ -16,9 +16,9 @@ from repro.engine import Engine, prepared
 from repro.errors import UserError
 from repro.export import PORTABLE, to_onnx
 from repro.others.onnx import OnnxEngine
-from repro.others.threads import threads
 from repro.others.worker import Worker
 from repro.tables.table6 import read_engines
+from repro.threads import threads
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from repro.labelmap import labels_everywhere
 from repro.minicity import scene
 from repro.parameters import assign
 from repro.predict import load
-from repro.segmenter import ENGINES, Runner, Segmenter
+from repro.segmenter import ENGINES, Runner, Segmentation, Segmenter
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,13 @@ def test_all_that_is_found_is_the_networks(about, segmenter, size, padded, k):
     expected = named["z2"] * np.repeat(np.repeat(named["mask"] / (1 + np.exp(-named["s"])), 16, 1), 16, 2)
     np.testing.assert_allclose(found.weights, expected[0, :height, :width], rtol=0, atol=1e-5)
     assert len(np.unique(labels)) > 2 or size == (1, 1)  # it is not the same everywhere
+
+
+def test_weights_of_regions_however_sure_the_head_is():
+    """sigmoid(-200) by exp overflows in float32, which is a warning."""
+    found = Segmentation(np.zeros((64, 128), np.uint8), region=64, active=np.ones((1, 2), bool),
+                         s=np.array([[-200.0, 200.0]], np.float32), z2=np.full((16, 32), 0.5, np.float32))
+    np.testing.assert_array_equal(found.weights, np.repeat([[0, 0.5]], 16, 1).repeat(16, 0)[:, :32])
 
 
 def test_labels_do_not_depend_on_scores_being_asked_for(segmenter):

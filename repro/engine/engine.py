@@ -102,7 +102,8 @@ class Engine:
         self.symbol, arrays = prepared(symbol, arrays, self.shape, options, outputs, calibration)
         self._run = mx.nd.CachedOp(self.symbol, [("static_alloc", True), ("static_shape", True)])
         self._shapes = inputs.shapes_of(self.symbol, self.shape)
-        self._parameters = {name: array.copyto(self.ctx) for name, array in arrays.items()}
+        self._inputs = {name: None if name in self._shapes else arrays[name].copyto(self.ctx)
+                        for name in self.symbol.list_inputs()}
         self._reader = inputs.Reader(self._shapes)
         self._lock = threading.Lock()
         self._labeller = Labeller(self.shape, self._scores, options.labels)
@@ -124,8 +125,8 @@ class Engine:
 
     def _outputs(self, given: Dict[str, mx.nd.NDArray]) -> Tuple[mx.nd.NDArray, ...]:
         with mx.autograd.pause():
-            made = self._run(*(given[name].as_in_context(self.ctx) if name in given else self._parameters[name]
-                               for name in self.symbol.list_inputs()))
+            made = self._run(*(given[name].as_in_context(self.ctx) if value is None else value
+                               for name, value in self._inputs.items()))
         return tuple(made) if isinstance(made, (list, tuple)) else (made,)
 
     def labels(self, image: np.ndarray) -> np.ndarray:

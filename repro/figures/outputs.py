@@ -8,9 +8,9 @@ from typing import Mapping
 import numpy as np
 
 from repro.data.classes import IGNORE
+from repro.data.loader import STRIDE
 from repro.labelmap import labels_of
-
-STRIDE = 4  # of score maps and weights
+from repro.segmenter import sigmoid
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Outputs:
     @property
     def activity(self) -> np.ndarray:
         """sigmoid(s), float (Y, X)."""
-        return (1 + np.tanh(self.named["s"][0] / 2)) / 2  # no overflow, however small s is
+        return sigmoid(self.named["s"][0])
 
     @property
     def z2(self) -> np.ndarray:

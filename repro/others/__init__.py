@@ -3,6 +3,5 @@
     onnx.py     onnxruntime
     metadata.py what an exported network is given and gives: the record inside its file
     torch.py    PyTorch
-    threads.py  how many threads they compute with
     worker.py   one of them in a process of its own, to be timed in turn with others
 """

@@ -145,12 +145,6 @@ def _is(*wanted: str) -> parsing.Check:
     return lambda value, place: choice(value, wanted, place)
 
 
-def _above_zero(value, place) -> float:
-    if parsing.number(value, place) <= 0:
-        raise UserError(f"{place}: {value} is not above 0")
-    return float(value)
-
-
 _COUNT, _AMOUNT = _whole(1), _whole(0)
 
 
@@ -158,7 +152,7 @@ def _input(value, place) -> Dict[str, Any]:
     return parsing.fields(value, place, {
         "name": _is(INPUT), "shape": _several(_COUNT, 4), "layout": _is("NCHW"), "order": _is("RGB"),
         "type": _is("float32"), "normalisation": _is(FORMULA), "mean": _several(parsing.number, 3),
-        "std": _several(_above_zero, 3), "padding": _is(PADDING), "multiple": _COUNT})
+        "std": _several(parsing.positive(parsing.number), 3), "padding": _is(PADDING), "multiple": _COUNT})
 
 
 def _outputs(value, place) -> Dict[str, Any]:

@@ -13,8 +13,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as errors
 from repro.errors import UserError
 from repro.labeller import Labeller
 from repro.others.metadata import KEY, Metadata, parse
-from repro.others.threads import threads
 from repro.segmenter import Segmentation
+from repro.threads import threads
 
 ERRORS_ALONE = 3
 UNREADABLE = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf, errors.NoSuchFile,

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 from torch.nn import functional
 
 from repro.labeller import Labeller
-from repro.others.threads import threads
+from repro.threads import threads
 
 BY_NUMBERS = ("OneHot", "Pad", "ReduceSum", "Reshape", "Resize", "Slice", "TopK")  # constants there are settings
 KINDS = {onnx.TensorProto.FLOAT: torch.float32, onnx.TensorProto.INT32: torch.int32,

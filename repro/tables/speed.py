@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any, Dict, Iterable, Mapping, Sequence
 
 from repro import parsing
@@ -17,11 +15,7 @@ Measured = Mapping[str, Any]  # an entry of a record: its "seconds", "multiply_a
 
 def read_json(path, checks: Mapping[str, parsing.Check], optional: Iterable[str] = ()) -> Dict[str, Any]:
     """The measurement in the file `path`, checked key by key; a UserError names file and key."""
-    try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable measurement: {error}") from None
-    return parsing.fields(value, str(path), dict(checks), optional)
+    return parsing.fields(parsing.read_json(path, "measurement"), str(path), dict(checks), optional)
 
 
 def positive(value, place: str) -> float:

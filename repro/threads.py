@@ -1,4 +1,4 @@
-"""How many threads an engine computes with."""
+"""How many threads compute."""
 
 from __future__ import annotations
 
