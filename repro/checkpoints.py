@@ -18,7 +18,7 @@ from repro.errors import UserError
 from repro.files import replacing
 from repro.parameters import load as load_arrays
 
-FORMAT = 1
+FORMAT = 2  # 1 numbered the momenta among all parameters, not the trained ones
 META, PARAMETER, MOMENTUM, AVERAGES, LOSSES = "meta", "parameter:", "momentum:", "q", "losses"
 
 

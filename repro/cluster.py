@@ -80,6 +80,10 @@ class Worker:
             self._process.wait()
 
 
+def _how(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
 class Cluster:
     """All processes of one training. `poll` is None while it runs, then its exit code; `stop` ends it.
 
@@ -105,17 +109,22 @@ class Cluster:
                         for host in hosts]
 
     def poll(self) -> Optional[int]:
-        """The exit code once all workers have ended, or one has failed: the others, which would wait for ever, are
-        then stopped, and `failed` says which it was."""
+        """The exit code once all workers have ended, or one process has failed: the others, which would wait for ever,
+        are then stopped, and `failed` says which it was."""
         codes = [worker.poll() for worker in self.workers]
         for number, code in enumerate(codes):
             if code:
                 if len(self.workers) > 1:
-                    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-                    self.failed = f"worker {number + 1} of {len(codes)} on {self.workers[number].host} ended ({how})"
+                    self.failed = (f"worker {number + 1} of {len(codes)} on {self.workers[number].host} ended "
+                                   f"({_how(code)})")
                 self.stop()
                 return code
         if None in codes:
+            for role, code in zip(("scheduler", *["server"] * len(codes)), [helper.poll() for helper in self.helpers]):
+                if code:
+                    self.failed = f"a {role} of the kvstore ended ({_how(code)})"
+                    self.stop()
+                    return code
             return None
         self.stop()  # the helpers end by themselves, soon
         return 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, Tuple
+from typing import Dict, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
 
-FIRST_KEY = 1_000_000  # gluon.Trainer numbers its parameters from 0
+FIRST_KEY = 1_000_000  # Summed numbers the parameters from 0
 
 
 class Team:
@@ -41,6 +41,39 @@ class Team:
         every = np.zeros((self.size, *values.shape), np.float32)
         every[self.rank] = values
         return self.total(every).reshape(-1, *values.shape[1:])
+
+
+class Summed:
+    """The gradients of parameters, to be summed over all devices and processes.
+
+    gluon.Trainer's own way is not taken. In its first step it hands out the first device's values of all parameters,
+    the sparsity term's q among them, while gradients are already summed: in about one run of four dist_sync's server
+    then answered with a sum of gradients where a parameter was asked for.
+    """
+
+    def __init__(self, parameters: Sequence[mx.gluon.Parameter], team: Team):
+        """Begin with the first process's values everywhere. All processes must do so at the same time."""
+        self._parameters = parameters
+        several = any(len(p.list_ctx()) > 1 for p in parameters)
+        self._store = team.kvstore or (mx.kv.create("device") if several else None)
+        if self._store is None:
+            return
+        # through copies: a forward pass may have left a kernel in oneDNN's own layout, which is not sent, silently
+        values = [mx.nd.array(p.list_data()[0].asnumpy()) for p in parameters]
+        for key, value in enumerate(values):
+            self._store.init(key, value)
+        for key, (parameter, value) in enumerate(zip(parameters, values)):
+            self._store.pull(key, value)
+            parameter.set_data(value)
+        mx.nd.waitall()
+
+    def sum(self) -> None:
+        """Give every device the sum of all its parameters' gradients. Does not wait for it."""
+        if self._store is None:
+            return
+        for key, parameter in enumerate(self._parameters):
+            self._store.push(key, parameter.list_grad(), priority=-key)
+            self._store.pull(key, parameter.list_grad(), priority=-key)
 
 
 def joined(role_is_set: bool) -> Team:

@@ -23,7 +23,7 @@ from repro.inference import named_outputs
 from repro.logs import Log
 from repro.parameters import AVERAGES, parameters_of
 from repro.presets import Recipe
-from repro.team import Team
+from repro.team import Summed, Team
 
 INITIAL = mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2)
 
@@ -102,6 +102,7 @@ class Averages:
     def get(self) -> np.ndarray:
         if self._q is None:
             return np.zeros(0, np.float32)
+        mx.nd.waitall()  # the operator writes q in its backward pass, of which MXNet's engine is not told
         return self._team.gathered(np.concatenate([self._q.data(device).asnumpy() for device in self._ctx]))
 
     def set(self, values: np.ndarray) -> None:
@@ -117,7 +118,10 @@ class Averages:
 
     def mean(self) -> Optional[float]:
         """Of this process's first device: enough for the log, and without a word to the others."""
-        return None if self._q is None else float(self._q.data(self._ctx[0]).mean().asscalar())
+        if self._q is None:
+            return None
+        mx.nd.waitall()
+        return float(self._q.data(self._ctx[0]).mean().asscalar())
 
 
 def _ranked(hardest, keep: int, parts, team: Team) -> np.ndarray:
@@ -156,9 +160,9 @@ def train(network, loss, batches: Callable[[int], Iterator[Tuple[np.ndarray, np.
     together = len(ctx) * team.size > 1
     optimizer = mx.optimizer.SGD(learning_rate=recipe.learning_rate, momentum=recipe.momentum,
                                  wd=recipe.weight_decay)
-    trainer = gluon.Trainer(network.collect_params(), optimizer, update_on_kvstore=False,
-                            kvstore=team.kvstore or ("device" if len(ctx) > 1 else None))
     trained = [p for p in network.collect_params().values() if p.grad_req != "null"]
+    trainer = gluon.Trainer(trained, optimizer, kvstore=None)
+    summed = Summed(trained, team)
     parameters, averages = parameters_of(network), Averages(network, ctx, team)
     found = checkpoints.restore(run.checkpoint, run.identity, parameters, trainer, ctx) if run.folder else None
     start, values, spent = (found["step"], found["losses"], found["seconds"]) if found else (0, [], 0.0)
@@ -182,7 +186,7 @@ def train(network, loss, batches: Callable[[int], Iterator[Tuple[np.ndarray, np.
                               [mx.nd.array(w * scale, ctx=t.context) for w, (t, _) in zip(weights, results)])
             rate = recipe.rate(step, steps)
             trainer.set_learning_rate(rate)
-            trainer.allreduce_grads()
+            summed.sum()
             if recipe.clip is not None:
                 for device in ctx:  # the sum over devices is each one's
                     gluon.utils.clip_global_norm([p.grad(device) for p in trained], recipe.clip * scale, False)
