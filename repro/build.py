@@ -10,7 +10,9 @@ from symbols.classic import ScoreFusion
 from symbols.column import Column
 from symbols.decoder import OPTIMISED, PLAIN, Decoder
 from symbols.network import COLUMN_NAMES, MultiColumn, SingleColumn, SparseTwoColumn
+from symbols.refine import BLOCKS, PLANES, Refiner
 from symbols.regions import SparsityTerm
+from symbols.submanifold import SparseConv, SparseDeconv
 
 BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attributes that hold a pre-trained part
 
@@ -71,3 +73,17 @@ def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tup
     return SparseTwoColumn(columns[0], decoders[0], columns[1], decoders[1], classes, grid, region,
                            improved=network.fusion == "isctf", fast=fast, k=k, sparsity=term,
                            stops=stops, rows=rows, uncropped=uncropped, prefix="")
+
+
+def build_sparse(kind: str, inputs: int, channels: int):
+    """A sparse layer alone: "conv" (of stride 1 or 2) or "deconv"."""
+    return {"conv": SparseConv, "deconv": SparseDeconv}[kind](inputs, channels, prefix="")
+
+
+def build_refiner(classes: int, width: float = 1.0, planes: Tuple[int, ...] = PLANES, blocks: int = BLOCKS,
+                  frozen: bool = False) -> Refiner:
+    """SparseRefine's extractor and gate, uninitialised; frozen: for inference, with stored statistics.
+
+    Raises ValueError for a width that does not divide the planes.
+    """
+    return Refiner(classes, width, planes, blocks, frozen, prefix="")

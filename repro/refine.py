@@ -1,0 +1,118 @@
+"""SparseRefine (Liu et al., ECCV 2024) around its network: the entropy selector, where selected pixels lie, and cost.
+
+N images, H x W pixels, K classes. Level i of the extractor is a map at 1/2^i of the image, rounded up, of which M_i
+positions are active: at level 0 the selected pixels, then every position whose 3x3 kernel of stride 2, padded by 1,
+reaches an active position of the level before. Positions are counted image by image and row by row, from 1; 0 is a
+position that is not active, or outside the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+
+LEAST = 1e-5  # as in the authors' selectors/entropy.py: probabilities below count as this in the logarithm
+THRESHOLD = 0.3  # their setting for a CNN (HRNet-W48)
+LEVELS = 6
+STRIP = 64  # rows of a map whose entropy is computed at a time
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each layer of the extractor finds its inputs, int32 (symbols/submanifold.py).
+
+    same  of each level, (M_i, 9): the positions under a 3x3 kernel.
+    down  of each level but the last, (M_i+1, 9): the positions of level i under each kernel of stride 2.
+    up    of each level but the last, (M_i, 4): 1 + 9 * coarse position (from 0) + tap, of those kernels that reach it.
+    """
+
+    same: Tuple[np.ndarray, ...]
+    down: Tuple[np.ndarray, ...]
+    up: Tuple[np.ndarray, ...]
+
+    @property
+    def arrays(self) -> Tuple[np.ndarray, ...]:
+        """In the order that the network takes them."""
+        return (*self.same, *self.down, *self.up)
+
+    @property
+    def counts(self) -> Tuple[int, ...]:
+        """M_i of each level."""
+        return tuple(len(one) for one in self.same)
+
+
+def entropy(scores: np.ndarray) -> np.ndarray:
+    """Scores (K, h, w) -> entropy of their softmax in natural units, float32 (h, w)."""
+    result = np.empty(scores.shape[1:], np.float32)
+    for at in range(0, scores.shape[1], STRIP):
+        strip = scores[:, at:at + STRIP].astype(np.float32)
+        strip -= strip.max(axis=0)
+        p = np.exp(strip)
+        total = p.sum(axis=0)
+        strip -= np.log(total)
+        np.maximum(strip, np.log(np.float32(LEAST)), out=strip)  # the logarithm of p, no smaller than that of LEAST
+        strip *= p
+        result[at:at + STRIP] = -strip.sum(axis=0) / total
+    return result
+
+
+def _numbered(mask: np.ndarray) -> np.ndarray:
+    """Positions of (N, h, w), from 1, int32 (N, h + 2, w + 2) with a margin of zeros."""
+    table = np.zeros((len(mask), mask.shape[1] + 2, mask.shape[2] + 2), np.int32)
+    table[:, 1:-1, 1:-1][mask] = np.arange(1, np.count_nonzero(mask) + 1, dtype=np.int32)
+    return table
+
+
+def _under(table: np.ndarray, image, row, column) -> np.ndarray:
+    """What lies in `table` under the 3x3 kernels whose first tap is at (image, row, column) of it: (M, 9)."""
+    height, width = table.shape[1:]
+    first = (image * height + row) * width + column
+    taps = (np.arange(3)[:, None] * width + np.arange(3)).reshape(-1)
+    return table.reshape(-1)[first[:, None] + taps]
+
+
+def coarser(mask: np.ndarray) -> np.ndarray:
+    """Active positions (N, h, w) -> those of a 3x3 kernel of stride 2, padded by 1, that reaches one: bool."""
+    height, width = ((side + 1) // 2 for side in mask.shape[1:])
+    padded = np.pad(mask, ((0, 0), (1, 1), (1, 1)))
+    result = np.zeros((len(mask), height, width), bool)
+    for row in range(3):
+        for column in range(3):
+            result |= padded[:, row:row + 2 * height:2, column:column + 2 * width:2][:, :height, :width]
+    return result
+
+
+def _reached(coarse: np.ndarray, image, row, column) -> np.ndarray:
+    """`up` of the positions (image, row, column), with the coarser level's numbers.
+
+    Along an axis a position is a kernel's tap 1 where it is even, else tap 2 of one kernel and tap 0 of the next.
+    """
+    found = []
+    for down in (0, 1):
+        for right in (0, 1):
+            at = coarse[image, row // 2 + down + 1, column // 2 + right + 1].astype(np.int32)
+            taps = [np.zeros_like(axis) if later else 1 + axis % 2 for axis, later in ((row, down), (column, right))]
+            real = (at > 0) & ((row % 2 >= down) & (column % 2 >= right))
+            found.append(np.where(real, 1 + 9 * (at - 1) + 3 * taps[0] + taps[1], 0))
+    return np.stack(found, axis=1).astype(np.int32)
+
+
+def places_of(mask: np.ndarray, levels: int = LEVELS) -> Places:
+    """The places of selected pixels, bool (N, H, W); ValueError where none is: there is then nothing to run."""
+    if not mask.any():
+        raise ValueError("no pixel is selected")
+    same, down, up = [], [], []
+    table = _numbered(mask)
+    for level in range(levels):
+        image, row, column = np.nonzero(mask)
+        same.append(_under(table, image, row, column))
+        if level + 1 < levels:
+            below = coarser(mask)
+            finer, table = table, _numbered(below)
+            up.append(_reached(table, image, row, column))
+            image, row, column = np.nonzero(below)
+            down.append(_under(finer, image, 2 * row, 2 * column))
+            mask = below
+    return Places(tuple(same), tuple(down), tuple(up))

@@ -1,0 +1,131 @@
+"""SparseRefine's network: a U-Net over the selected pixels, and the gate (Liu et al., ECCV 2024).
+
+The structure is that of the authors' public code (github.com/mit-han-lab/sparserefine: backbones/ts_unet.py and
+ensemblers/gated.py). M_i: active positions of level i, at 1/2^i of the image; M_0 are the selected pixels.
+"""
+
+from __future__ import annotations
+
+from mxnet.gluon import nn
+
+from symbols.column import scaled
+from symbols.submanifold import NormRelu, SparseConv, SparseDeconv
+
+PLANES = (32, 64, 128, 256, 512, 1024)  # channels of the levels
+BLOCKS = 2  # residual blocks of a level, on each side
+GATE = 64  # hidden channels of the gate's two layers
+LEAST = 1e-5  # probabilities below count as this in an entropy's logarithm
+
+
+class Block(nn.HybridBlock):
+    """A pre-activated residual block; the shortcut is linear where the channels change."""
+
+    def __init__(self, inputs: int, channels: int, frozen: bool, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.norm1 = NormRelu(inputs, frozen, prefix="norm1_")
+            self.conv1 = SparseConv(inputs, channels, prefix="conv1_")
+            self.norm2 = NormRelu(channels, frozen, prefix="norm2_")
+            self.conv2 = SparseConv(channels, channels, prefix="conv2_")
+            self.shortcut = None
+            if inputs != channels:
+                self.shortcut = nn.Dense(channels, use_bias=False, in_units=inputs, prefix="shortcut_")
+
+    def hybrid_forward(self, F, x, same):
+        """x (M, inputs), same (M, 9) -> (M, channels)."""
+        y = self.conv1(self.norm1(x), same)
+        y = self.conv2(self.norm2(y), same)
+        return y + (x if self.shortcut is None else self.shortcut(x))
+
+
+class SparseUNet(nn.HybridBlock):
+    """The sparse feature extractor: colours of the selected pixels -> features of them.
+
+    planes  channels of each level. blocks: of a level on the way down, and again on the way up but for the last.
+    frozen  batch norm uses its stored statistics.
+    """
+
+    def __init__(self, planes, blocks: int = BLOCKS, frozen: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.planes, self.blocks = tuple(planes), blocks
+        with self.name_scope():
+            self.stem = SparseConv(3, planes[0], prefix="stem_")
+            for i, (own, below) in enumerate(zip(planes, (*planes[1:], None))):
+                for b in range(blocks):
+                    setattr(self, f"in{i}_{b}", Block(own, own, frozen, prefix=f"in{i}_{b}_"))
+                if below is not None:
+                    setattr(self, f"down_norm{i}", NormRelu(own, frozen, prefix=f"down{i}_norm_"))
+                    setattr(self, f"down{i}", SparseConv(own, below, prefix=f"down{i}_"))
+                    setattr(self, f"up_norm{i}", NormRelu(below, frozen, prefix=f"up{i}_norm_"))
+                    setattr(self, f"up{i}", SparseDeconv(below, own, prefix=f"up{i}_"))
+                    for b in range(blocks):
+                        setattr(self, f"out{i}_{b}", Block(own * (2 if b == 0 else 1), own, frozen,
+                                                           prefix=f"out{i}_{b}_"))
+            self.last = NormRelu(planes[0], frozen, prefix="last_")
+
+    def hybrid_forward(self, F, x, *places):
+        """x (M_0, 3); places: same (M_i, 9) of all levels, down (M_i+1, 9), then up (M_i, 4) -> (M_0, planes[0])."""
+        levels = len(self.planes)
+        same, down, up = places[:levels], places[levels:2 * levels - 1], places[2 * levels - 1:]
+        x, kept = self.stem(x, same[0]), []
+        for i in range(levels):
+            if i:
+                kept.append(x)
+                x = getattr(self, f"down{i - 1}")(getattr(self, f"down_norm{i - 1}")(x), down[i - 1])
+            for b in range(self.blocks):
+                x = getattr(self, f"in{i}_{b}")(x, same[i])
+        for i in reversed(range(levels - 1)):
+            x = getattr(self, f"up{i}")(getattr(self, f"up_norm{i}")(x), up[i])
+            x = F.concat(kept[i], x, dim=1)
+            for b in range(self.blocks):
+                x = getattr(self, f"out{i}_{b}")(x, same[i])
+        return self.last(x)
+
+
+def certainty(F, scores):
+    """scores (M, K) -> softmax probabilities and their entropy in natural units, (M, K + 1)."""
+    p = F.softmax(scores, axis=-1)
+    entropy = -F.sum(p * F.log(F.clip(p, LEAST, 1)), axis=-1, keepdims=True)
+    return F.concat(p, entropy, dim=1)
+
+
+class GatedEnsembler(nn.HybridBlock):
+    """y = f(w * y1 + (1 - w) * y2) with w = sigmoid(g([p1; e1; p2; e2])); f and g have one hidden layer each.
+
+    (The public code's softmax over two outputs of g is the sigmoid of their difference.)
+    """
+
+    def __init__(self, classes: int, hidden: int = GATE, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.gate1 = nn.Dense(hidden, activation="relu", in_units=2 * (classes + 1), prefix="gate1_")
+            self.gate2 = nn.Dense(1, in_units=hidden, prefix="gate2_")
+            self.fuse1 = nn.Dense(hidden, activation="relu", in_units=classes, prefix="fuse1_")
+            self.fuse2 = nn.Dense(classes, in_units=hidden, prefix="fuse2_")
+
+    def hybrid_forward(self, F, dense, sparse):
+        """Scores (M, K) of both -> fused scores (M, K)."""
+        weight = F.sigmoid(self.gate2(self.gate1(F.concat(certainty(F, dense), certainty(F, sparse), dim=1))))
+        fused = F.broadcast_mul(dense, weight) + F.broadcast_mul(sparse, 1 - weight)
+        return self.fuse2(self.fuse1(fused))
+
+
+class Refiner(nn.HybridBlock):
+    """Extractor, linear classifier and gate: new scores for the selected pixels.
+
+    width  multiplier of the planes; the gate's hidden layers stay.
+    """
+
+    def __init__(self, classes: int, width: float = 1.0, planes=PLANES, blocks: int = BLOCKS, frozen: bool = False,
+                 **kwargs):
+        super().__init__(**kwargs)
+        planes = tuple(scaled(channels, width) for channels in planes)
+        with self.name_scope():
+            self.unet = SparseUNet(planes, blocks, frozen, prefix="unet_")
+            self.classifier = nn.Dense(classes, in_units=planes[0], prefix="classifier_")
+            self.ensembler = GatedEnsembler(classes, prefix="ensembler_")
+
+    def hybrid_forward(self, F, pixels, dense, *places):
+        """pixels (M_0, 3), the dense prediction's scores there (M_0, K), places -> fused and own scores (M_0, K)."""
+        sparse = self.classifier(self.unet(pixels, *places))
+        return self.ensembler(dense, sparse), sparse
