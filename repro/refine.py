@@ -9,13 +9,15 @@ position that is not active, or outside the image.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 
 LEAST = 1e-5  # as in the authors' selectors/entropy.py: probabilities below count as this in the logarithm
 THRESHOLD = 0.3  # their setting for a CNN (HRNet-W48)
 LEVELS = 6
+STRIDE = 4  # the dense network's scores are at 1/4 of its own input
 STRIP = 64  # rows of a map whose entropy is computed at a time
 
 
@@ -116,3 +118,86 @@ def places_of(mask: np.ndarray, levels: int = LEVELS) -> Places:
             down.append(_under(finer, image, 2 * row, 2 * column))
             mask = below
     return Places(tuple(same), tuple(down), tuple(up))
+
+
+def select(scores: np.ndarray, sizes: Sequence[Tuple[int, int]], threshold: float = THRESHOLD, factor: int = 2,
+           stride: int = STRIDE) -> np.ndarray:
+    """Scores (N, K, h, w) of the dense network -> selected pixels of the images, bool (N, H, W).
+
+    As published: the scores, up-sampled bilinearly to the dense network's input, give one entropy for each `factor` x
+    `factor` pixels of the image; those above `threshold` are selected. sizes: (H, W) of each image without its
+    padding, of which nothing is selected.
+    """
+    count, _, h, w = scores.shape
+    mask = np.zeros((count, h * stride * factor, w * stride * factor), bool)
+    for own, values, (height, width) in zip(mask, scores, sizes):
+        maps = cv2.resize(np.ascontiguousarray(values.transpose(1, 2, 0)), (w * stride, h * stride))
+        above = entropy(maps.reshape(h * stride, w * stride, -1).transpose(2, 0, 1)) > threshold
+        own[:] = above.repeat(factor, axis=0).repeat(factor, axis=1)
+        own[height:] = False
+        own[:, width:] = False
+    return mask
+
+
+def interpolated(scores: np.ndarray, mask: np.ndarray, stride: int) -> np.ndarray:
+    """Scores (N, K, h, w), up-sampled bilinearly, at the pixels of mask (N, h * stride, w * stride): (M, K)."""
+    def line(at, count):
+        position = np.clip((at + np.float32(0.5)) / np.float32(stride) - np.float32(0.5), 0, count - 1)
+        first = np.floor(position).astype(np.int64)
+        return first, np.minimum(first + 1, count - 1), (position - first).astype(np.float32)[:, None]
+
+    image, row, column = np.nonzero(mask)
+    top, bottom, down = line(row, scores.shape[2])
+    left, right, over = line(column, scores.shape[3])
+    maps = np.ascontiguousarray(scores.transpose(0, 2, 3, 1))
+    upper = maps[image, top, left] * (1 - over) + maps[image, top, right] * over
+    lower = maps[image, bottom, left] * (1 - over) + maps[image, bottom, right] * over
+    return upper * (1 - down) + lower * down
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What the network is given of a batch: selected pixels' colours (M, 3), their dense scores (M, K) and places."""
+
+    pixels: np.ndarray
+    dense: np.ndarray
+    places: Places
+
+
+def selected(x: np.ndarray, scores: np.ndarray, mask: np.ndarray, levels: int = LEVELS) -> Optional[Selected]:
+    """Of images (N, 3, H, W), the dense network's scores (N, K, h, w) and selected pixels (N, H, W); None: no pixel."""
+    if not mask.any():
+        return None
+    pixels = x.transpose(0, 2, 3, 1)[mask]
+    return Selected(pixels, interpolated(scores, mask, x.shape[2] // scores.shape[2]), places_of(mask, levels))
+
+
+def multiply_adds(places: Places, planes: Sequence[int], classes: int, blocks: int = 2, hidden: int = 64,
+                  existing: bool = True) -> Dict[str, int]:
+    """Multiply-adds of every layer on these pixels, by its name in the network.
+
+    existing  pairs of an active input and an active output, as sparse convolutions are counted; False: what this
+              project's layers multiply, neighbours that are not active included.
+    """
+    def pairs(where, rows):
+        return int(np.count_nonzero(where)) if existing else 9 * rows
+
+    active, counts = places.counts, {}
+    on = [pairs(where, count) for where, count in zip(places.same, active)]
+    counts["unet.stem"] = on[0] * 3 * planes[0]
+    for i, own in enumerate(planes):
+        for side in ("in", "out")[:1 if i + 1 == len(planes) else 2]:
+            for b in range(blocks):
+                inputs = 2 * own if side == "out" and b == 0 else own
+                name = f"unet.{side}{i}_{b}"
+                counts[f"{name}.conv1"], counts[f"{name}.conv2"] = on[i] * inputs * own, on[i] * own * own
+                if inputs != own:
+                    counts[f"{name}.shortcut"] = active[i] * inputs * own
+    for i, (own, below) in enumerate(zip(planes, planes[1:])):
+        counts[f"unet.down{i}"] = pairs(places.down[i], active[i + 1]) * own * below
+        counts[f"unet.up{i}"] = pairs(places.up[i], active[i + 1]) * own * below
+    counts["classifier"] = active[0] * planes[0] * classes
+    for name, size in (("gate1", 2 * (classes + 1) * hidden), ("gate2", hidden), ("fuse1", classes * hidden),
+                       ("fuse2", hidden * classes)):
+        counts[f"ensembler.{name}"] = active[0] * size
+    return counts

@@ -1,0 +1,211 @@
+"""SparseRefine: the selector, the network against a dense one on masked maps, and its cost, counted by hand."""
+
+from __future__ import annotations
+
+import cv2
+import mxnet as mx
+import numpy as np
+import pytest
+
+from repro.build import build_refiner
+from repro.parameters import arrays_of, parameters_of
+from repro.refine import entropy, interpolated, multiply_adds, places_of, select, selected
+
+PLANES, CLASSES = (4, 6, 8), 5
+
+
+def scores_of(shape, seed=0, scale=2.0):
+    return (np.random.RandomState(seed).normal(size=shape) * scale).astype(np.float32)
+
+
+def naive_entropy(scores):
+    """Of one position's scores, in natural units, as it is defined."""
+    p = np.exp(scores.astype(np.float64) - scores.max())
+    p /= p.sum()
+    return -sum(value * np.log(max(value, 1e-5)) for value in p)
+
+
+def test_entropy_is_that_of_the_softmax_in_natural_units():
+    scores = scores_of((CLASSES, 70, 3))
+    expected = [[naive_entropy(scores[:, y, x]) for x in range(3)] for y in range(70)]
+    np.testing.assert_allclose(entropy(scores), expected, atol=1e-5)
+    assert entropy(np.zeros((7, 1, 1), np.float32))[0, 0] == pytest.approx(np.log(7))
+    assert entropy(np.array([500, 0, -500], np.float32).reshape(3, 1, 1))[0, 0] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 1.0])
+def test_the_selector_takes_pixels_of_high_entropy_inside_the_image(threshold):
+    scores, sizes = scores_of((2, CLASSES, 3, 4)), [(24, 32), (20, 27)]
+    mask = select(scores, sizes, threshold)
+    assert mask.shape == (2, 24, 32) and mask.dtype == bool and 0 < mask.mean() < 1
+    for own, values, (height, width) in zip(mask, scores, sizes):
+        maps = cv2.resize(values.transpose(1, 2, 0), (16, 12), interpolation=cv2.INTER_LINEAR)
+        for y in range(24):
+            for x in range(32):
+                uncertain = naive_entropy(maps[y // 2, x // 2])
+                if abs(uncertain - threshold) > 1e-5:
+                    assert own[y, x] == (uncertain > threshold and y < height and x < width)
+    assert not select(scores, sizes, 10).any()
+
+
+def test_scores_of_pixels_are_those_of_the_up_sampled_map():
+    scores = scores_of((2, CLASSES, 3, 4))
+    mask = np.random.RandomState(1).uniform(size=(2, 24, 32)) < 0.5
+    full = np.stack([cv2.resize(values.transpose(1, 2, 0), (32, 24), interpolation=cv2.INTER_LINEAR)
+                     for values in scores])
+    np.testing.assert_allclose(interpolated(scores, mask, 8), full[mask], atol=1e-5)
+
+
+def test_what_is_selected_is_taken_in_the_order_of_its_places():
+    x, mask = scores_of((2, 3, 24, 32)), np.zeros((2, 24, 32), bool)
+    mask[1, 3, 4] = mask[0, 5, 6] = mask[1, 3, 5] = True
+    found = selected(x, scores_of((2, CLASSES, 3, 4)), mask)
+    np.testing.assert_array_equal(found.pixels, [x[0, :, 5, 6], x[1, :, 3, 4], x[1, :, 3, 5]])
+    assert found.places.same[0].tolist() == [[0, 0, 0, 0, 1, 0, 0, 0, 0], [0, 0, 0, 0, 2, 3, 0, 0, 0],
+                                             [0, 0, 0, 2, 3, 0, 0, 0, 0]]
+    assert selected(x, scores_of((2, CLASSES, 3, 4)), np.zeros_like(mask)) is None
+
+
+def refiner(seed=2):
+    """A frozen refiner with random values, statistics among them."""
+    network = build_refiner(CLASSES, 1, PLANES, frozen=True)
+    network.initialize(mx.init.Xavier())
+    random = np.random.RandomState(seed)
+    for name, parameter in parameters_of(network).items():
+        if name.endswith(("gamma", "running_var", "beta", "running_mean", "bias")):
+            low = 0.5 if name.endswith(("gamma", "running_var")) else -0.5
+            parameter.set_data(mx.nd.array(random.uniform(low, low + 1, parameter.shape)))
+    network.hybridize()
+    return network
+
+
+class DenseReference:
+    """The same network by ordinary operators on whole maps, each masked to its active positions."""
+
+    def __init__(self, network, mask):
+        self.values = {name: value.asnumpy() for name, value in arrays_of(network).items()}
+        self.masks = [mask.astype(np.float32)[:, None]]
+        for _ in PLANES[1:]:
+            pooled = mx.nd.Pooling(mx.nd.array(self.masks[-1]), kernel=(3, 3), stride=(2, 2), pad=(1, 1))
+            self.masks.append(pooled.asnumpy())
+
+    def conv(self, x, name, level, stride=1):
+        weight = self.values[f"{name}.weight"]
+        weight = mx.nd.array(weight.reshape(len(weight), 3, 3, -1).transpose(0, 3, 1, 2))
+        y = mx.nd.Convolution(mx.nd.array(x), weight, kernel=(3, 3), stride=(stride, stride), pad=(1, 1),
+                              num_filter=len(weight), no_bias=True)
+        return y.asnumpy() * self.masks[level]
+
+    def deconv(self, x, name, level):
+        weight = self.values[f"{name}.weight"]
+        weight = mx.nd.array(weight.reshape(3, 3, -1, weight.shape[1]).transpose(3, 2, 0, 1))
+        y = mx.nd.Deconvolution(mx.nd.array(x), weight, kernel=(3, 3), stride=(2, 2), pad=(1, 1), adj=(1, 1),
+                                num_filter=weight.shape[1], no_bias=True)
+        return y.asnumpy() * self.masks[level]
+
+    def norm(self, x, name, level):
+        gamma, beta, mean, var = (self.values[f"{name}.{key}"].reshape(1, -1, 1, 1)
+                                  for key in ("gamma", "beta", "running_mean", "running_var"))
+        return np.maximum((x - mean) / np.sqrt(var + 1e-5) * gamma + beta, 0) * self.masks[level]
+
+    def linear(self, x, name):
+        """Along the last axis."""
+        y = x @ self.values[f"{name}.weight"].T
+        return y + self.values[f"{name}.bias"] if f"{name}.bias" in self.values else y
+
+    def block(self, x, name, level):
+        y = self.conv(self.norm(x, f"{name}.norm1", level), f"{name}.conv1", level)
+        y = self.conv(self.norm(y, f"{name}.norm2", level), f"{name}.conv2", level)
+        if f"{name}.shortcut.weight" in self.values:
+            x = self.linear(x.transpose(0, 2, 3, 1), f"{name}.shortcut").transpose(0, 3, 1, 2)
+        return x + y
+
+    def level(self, x, i):
+        """The levels from i down, and up again."""
+        for b in (0, 1):
+            x = self.block(x, f"unet.in{i}_{b}", i)
+        if i + 1 == len(PLANES):
+            return x
+        y = self.conv(self.norm(x, f"unet.down_norm{i}", i), f"unet.down{i}", i + 1, 2)
+        y = self.level(y, i + 1)
+        y = self.deconv(self.norm(y, f"unet.up_norm{i}", i + 1), f"unet.up{i}", i)
+        x = np.concatenate([x, y], axis=1)
+        for b in (0, 1):
+            x = self.block(x, f"unet.out{i}_{b}", i)
+        return x
+
+    def __call__(self, images, dense):
+        """images (N, 3, H, W), dense scores (N, H, W, K) -> fused and own scores of every pixel (N, H, W, K)."""
+        x = self.level(self.conv(images * self.masks[0], "unet.stem", 0), 0)
+        own = self.linear(self.norm(x, "unet.last", 0).transpose(0, 2, 3, 1), "classifier")
+        features = []
+        for scores in (dense, own):
+            p = np.exp(scores - scores.max(-1, keepdims=True))
+            p /= p.sum(-1, keepdims=True)
+            features += [p, -(p * np.log(np.maximum(p, 1e-5))).sum(-1, keepdims=True)]
+        hidden = np.maximum(self.linear(np.concatenate(features, -1), "ensembler.gate1"), 0)
+        w = 1 / (1 + np.exp(-self.linear(hidden, "ensembler.gate2")))
+        hidden = np.maximum(self.linear(w * dense + (1 - w) * own, "ensembler.fuse1"), 0)
+        return self.linear(hidden, "ensembler.fuse2"), own
+
+
+@pytest.mark.parametrize("density", [0.001, 0.15, 0.6, 1])
+def test_the_refined_scores_are_those_of_a_dense_network_on_masked_maps(density):
+    mask = np.random.RandomState(4).uniform(size=(2, 16, 24)) < density
+    mask[1, 7, 8] = True
+    images, scores = scores_of((2, 3, 16, 24), 5, 1), scores_of((2, CLASSES, 2, 3), 6)
+    network = refiner()
+    given = selected(images, scores, mask, len(PLANES))
+    fused, own = network(mx.nd.array(given.pixels), mx.nd.array(given.dense),
+                         *(mx.nd.array(one, dtype="int32") for one in given.places.arrays))
+    dense = interpolated(scores, np.ones_like(mask), 8).reshape(2, 16, 24, CLASSES)
+    expected_fused, expected_own = DenseReference(network, mask)(images, dense)
+    assert np.abs(expected_own[mask]).max() > 0.1
+    np.testing.assert_allclose(own.asnumpy(), expected_own[mask], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(fused.asnumpy(), expected_fused[mask], rtol=1e-4, atol=1e-4)
+
+
+def brute_pairs(mask):
+    """By level, from sets of positions: active ones, pairs of 3x3 neighbours, pairs of the stride to the next level."""
+    active, (height, width) = {tuple(p) for p in np.argwhere(mask)}, mask.shape[1:]
+    found = []
+    for _ in PLANES:
+        same = sum((n, y + i, x + j) in active for n, y, x in active for i in (-1, 0, 1) for j in (-1, 0, 1))
+        height, width = -(-height // 2), -(-width // 2)
+        strided = [(n, y, x) for n in range(len(mask)) for y in range(height) for x in range(width)
+                   for i in (-1, 0, 1) for j in (-1, 0, 1) if (n, 2 * y + i, 2 * x + j) in active]
+        found.append((len(active), same, len(strided)))
+        active = set(strided)
+    return found
+
+
+@pytest.mark.parametrize("density", [0.05, 0.5, 1])
+def test_multiply_adds_are_those_of_the_pairs_that_exist(density):
+    mask = np.random.RandomState(7).uniform(size=(2, 9, 14)) < density
+    network = refiner()
+    counts = multiply_adds(places_of(mask, len(PLANES)), PLANES, CLASSES)
+    weights = {name[:-len(".weight")]: parameter.shape for name, parameter in parameters_of(network).items()
+               if name.endswith(".weight")}
+    assert counts.keys() == weights.keys()
+    levels = brute_pairs(mask)
+    for name, count in counts.items():
+        rows, columns = weights[name]
+        layer = name.split(".")[1] if name.startswith("unet") else ""
+        level = int("".join(c for c in layer.split("_")[0] if c.isdigit()) or 0)
+        active, same, strided = levels[level]
+        if layer.startswith(("down", "up")):
+            assert count == strided * rows * columns // 9, name
+        elif layer == "stem" or "conv" in name:
+            assert count == same * rows * columns // 9, name
+        else:
+            assert count == active * rows * columns, name
+
+
+def test_what_is_multiplied_includes_neighbours_that_are_not_active():
+    full = places_of(np.ones((1, 32, 32), bool), 3)
+    one = places_of(np.eye(32, dtype=bool)[None], 3)
+    for places in (full, one):
+        existing = multiply_adds(places, PLANES, CLASSES)
+        multiplied = multiply_adds(places, PLANES, CLASSES, existing=False)
+        assert all(existing[name] <= multiplied[name] for name in existing)
+    assert multiplied["unet.stem"] == 32 * 9 * 3 * 4 and existing["unet.stem"] == (32 * 3 - 2) * 3 * 4
