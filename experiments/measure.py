@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -98,6 +99,8 @@ def plan(given) -> List[Job]:
     pretrained, weights = backbone(given, preset, rows)
     folder, identity = data_folder(given.data, preset)
     dataset = open_dataset(folder)
+    if dataset.classes.own:  # they may change, and the folder stay
+        identity = [identity, dataclasses.asdict(dataset.classes)]
     trainings = {training_name(row.network, training): (row.network, training)
                  for row in rows for _, training in row.trainings}
     if not dataset.coarse:
@@ -174,6 +177,18 @@ def measure(given) -> None:
             write_bytes(RESULTS / path.parent.name / path.name, path.read_bytes())
     if render.main(["--table", given.table, "--local"]):
         raise Reported
+    if given.row:
+        say_where(finished(jobs).values())
+
+
+def say_where(paths) -> None:
+    """Print where the parameters of these records lie, and the accuracy they have reached."""
+    from repro.records import read_record
+
+    for path in paths:
+        found = read_record(path).evaluations
+        accuracy = (found.get("fast") or found["whole"])["mean_iou"]
+        print(f"{os.path.relpath(path.with_suffix('.params'))}: mean IoU {accuracy:.2f}%")
 
 
 def parse(arguments=None) -> argparse.Namespace:
@@ -181,7 +196,7 @@ def parse(arguments=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments.measure", description=__doc__)
     add = parser.add_argument
     add("--table", required=True, help=f"one of {', '.join(ROWS)}")
-    add("--data", default="minicity", help="minicity, or a folder in Cityscapes' or CamVid's layout")
+    add("--data", default="minicity", help="minicity, or a folder: Cityscapes' layout, CamVid's, or with classes.yaml")
     add("--preset", default="lite", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
     add("--budget", default="", help="quick or full (default: quick for a table, full for one row)")
     add("--row", default="", help="one row's id (default: all rows)")

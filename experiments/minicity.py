@@ -1,4 +1,7 @@
-"""Write the embedded data set: python -m experiments.minicity OUT [--size HxW] [--seed N] [--train N] ..."""
+"""Write the embedded data set: python -m experiments.minicity OUT [--size HxW] [--seed N] [--train N] ...
+
+With --own fewer scenes, of five classes that the folder names itself, as anyone's own photos may be laid out.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 import sys
 
 from repro.errors import UserError
-from repro.minicity import write_minicity
+from repro.minicity import write_minicity, write_own
 
 
 def parse_size(text: str):
@@ -26,13 +29,21 @@ def main(arguments=None) -> int:
     parser.add_argument(
         "--seed", type=int, default=0, help="another seed gives other scenes (default %(default)s)"
     )
-    for name, count in (("train", 400), ("val", 100), ("coarse", 400)):
-        parser.add_argument(
-            f"--{name}", type=int, default=count, metavar="N", help="scenes (default %(default)s)"
-        )
+    parser.add_argument("--own", action="store_true", help="photos and labels of five classes, with classes.yaml")
+    defaults = {}
+    for name, count, own in (("train", 400, 40), ("val", 100, 10), ("coarse", 400, 0)):
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=f"scenes (default {count}, with --own {own})")
+        defaults[name] = own, count
     given = parser.parse_args(arguments)
+    train, val, coarse = (pair[not given.own] if getattr(given, name) is None else getattr(given, name)
+                          for name, pair in defaults.items())
     try:
-        write_minicity(given.out, given.seed, parse_size(given.size), given.train, given.val, given.coarse)
+        if given.own and coarse:
+            raise UserError(f"--coarse: {coarse}: there is no coarse set with --own")
+        if given.own:
+            write_own(given.out, given.seed, parse_size(given.size), train, val)
+        else:
+            write_minicity(given.out, given.seed, parse_size(given.size), train, val, coarse)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

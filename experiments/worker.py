@@ -118,7 +118,8 @@ def _measure(job: Job) -> None:
         return
     record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed,
                             recipe={"specification": job.specification, **dataclasses.asdict(preset.recipe)},
-                            provenance=provenance, **measured)
+                            provenance=provenance, **measured,
+                            classes=dataset.classes if dataset.classes.own else None)
     path = records.record_path(job.results, record)
     parameters.save_arrays(path.with_suffix(".params"), arrays)
     lines = logs.read(job.folder / "log.jsonl")

@@ -16,13 +16,12 @@ from typing import Iterator, Tuple
 import cv2
 import numpy as np
 
-from repro.data.images import image_size
+from repro.data.images import JPEG, PNG, ends, image_size
 from repro.errors import UserError
 
 PHOTOS = (".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 CUT = 0.95  # a video that gives less than this share of the frames that it says it has is truncated
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,9 @@ def read_photo(path) -> np.ndarray:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if not data:
         raise UserError(f"{path}: the file is empty")
-    if data.startswith(_PNG):
+    if data.startswith(PNG):
         image_size(path)
-    elif data.startswith(_JPEG) and not _ends(data):
+    elif data.startswith(JPEG) and not ends(data):
         raise UserError(f"{path}: the JPEG file is truncated")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -110,26 +109,6 @@ def read_photo(path) -> np.ndarray:
     if image is None:
         raise UserError(f"{path}: not an image that OpenCV reads, or damaged")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def _ends(data: bytes) -> bool:
-    """Whether a JPEG file has its end marker where its segments lead to: a thumbnail has one of its own."""
-    at = 2
-    while 0 <= at < len(data) - 1:
-        if data[at] != 0xFF:
-            return False
-        marker = data[at + 1]
-        if marker == 0xD9:
-            return True
-        if marker == 0xFF or marker == 1 or 0xD0 <= marker <= 0xD7:  # filling; a marker without a segment
-            at += 1 if marker == 0xFF else 2
-            continue
-        at += 2 + int.from_bytes(data[at + 2:at + 4], "big")
-        if marker == 0xDA:  # the scan that follows ends at the next marker that is no restart and no stuffing
-            at = data.find(b"\xff", at)
-            while 0 <= at < len(data) - 1 and (data[at + 1] == 0 or 0xD0 <= data[at + 1] <= 0xD7):
-                at = data.find(b"\xff", at + 2)
-    return False
 
 
 class _Video:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 from repro import parsing
+from repro.data import classes as class_sets
+from repro.data.classes import ClassSet
 from repro.errors import UserError
 from repro.files import write_text
 from repro.rows import (
@@ -35,7 +37,8 @@ class Record:
     """A measured training; accuracies are percentages, the mappings have the keys of the checks below.
 
     `evaluations` maps an inference (whole, classic, fast, active) to its figures, `majority` has those of the
-    training set's per-pixel majority map, `recipe` whatever else two measurements must share to be the same.
+    training set's per-pixel majority map, `recipe` whatever else two measurements must share to be the same, `classes`
+    those of a data set that names its own (None: those known by the name of the data).
     """
 
     network: Network
@@ -52,6 +55,7 @@ class Record:
     train: Dict[str, float]
     provenance: Dict[str, Any]
     recipe: Dict[str, Any] = field(default_factory=dict)
+    classes: Optional[ClassSet] = None
 
     @property
     def group(self) -> Tuple[str, str, str]:
@@ -122,6 +126,7 @@ _RECORD = {
     "steps": parsing.natural,
     "scale": parsing.text,
     "width": parsing.text,
+    "classes": class_sets.parse_values,
     "recipe": _mapping_of(_anything),
     "evaluations": _evaluations,
     "majority": lambda value, place: parsing.fields(value, place, _ACCURACIES),
@@ -134,7 +139,7 @@ def from_dict(value, place: str) -> Record:
     """The inverse of to_dict; a UserError begins with `place` and names the key."""
     if isinstance(value, dict) and value.get("format") != FORMAT:
         raise UserError(f"{place}: format {value.get('format')!r} is not known; this program reads {FORMAT}")
-    checked = parsing.fields(value, place, _RECORD, optional=("recipe",))
+    checked = parsing.fields(value, place, _RECORD, optional=("recipe", "classes"))
     return Record(**{key: checked[key] for key in checked if key not in ("format", "training_name")})
 
 
@@ -147,8 +152,12 @@ def to_dict(record: Record) -> Dict[str, Any]:
         network=network_dict(record.network),
         training=training_dict(record.training),
     )
+    if record.classes is None:
+        del values["classes"]
+    else:
+        values["classes"] = asdict(record.classes)
     from_dict(values, "record")
-    return {key: values[key] for key in _RECORD}
+    return {key: values[key] for key in _RECORD if key in values}
 
 
 def record_path(root, record: Record) -> Path:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 from repro import parsing
-from repro.data.classes import CAMVID, CITYSCAPES, ClassSet
+from repro.data import classes as class_sets
+from repro.data.classes import KNOWN, ClassSet
 from repro.errors import UserError, choice
 from repro.files import write_text
 from repro.presets import Preset, multiple_of
@@ -22,7 +23,6 @@ from repro.rows import Network, Training, network_dict, parse_network, parse_tra
 
 FORMAT = 1
 FOUND = 10  # percent of IoU from which a class is said to be found
-CLASSES = {classes.name: classes for classes in (CITYSCAPES, CAMVID)}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Weights:
         known = [name for name, iou in self.class_iou.items() if iou and iou >= FOUND]
         return (f"trained on {self.data} at {self.size}, width {self.width:g}, commit {self.provenance['commit'][:7]}: "
                 f"mean IoU {self.mean_iou:.1f}% on {self.images} other images of it; "
-                f"of the {len(self.classes)} classes of {self.classes.name} it finds {', '.join(known)} "
+                f"of the {len(self.classes)} classes of {self.classes.name} it finds {', '.join(known) or 'none'} "
                 f"(IoU of {FOUND}% or more)")
 
 
@@ -99,10 +99,10 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
                         f"{preset.width:g} now")
     found = record.evaluations.get("fast") or record.evaluations["whole"]
     names = tuple(found["class_iou"])
-    classes = next((one for one in CLASSES.values() if one.names == names), None)
+    classes = record.classes or next((one for one in KNOWN.values() if one.names == names), None)
     if classes is None:
         raise UserError(f"weights {path}: their classes ({', '.join(names)}) are of no known set; "
-                        f"known are {', '.join(CLASSES)}")
+                        f"known are {', '.join(KNOWN)}")
     return Weights(
         path=Path(path), network=record.network, training=record.training, classes=classes, width=preset.width,
         region=preset.region(record.network.region) if record.network.region else None, data=record.data,
@@ -115,7 +115,7 @@ def write(weights: Weights) -> Path:
     """Write the description beside the .params file; the path."""
     values = {item.name: getattr(weights, item.name) for item in fields(weights) if item.name != "path"}
     values.update(network=network_dict(weights.network), training=training_dict(weights.training),
-                  classes=weights.classes.name)
+                  classes=class_sets.plain(weights.classes))
     values, path = {"format": FORMAT, **values}, description_of(weights.path)
     _checked(values, weights.path, str(path))
     write_text(path, json.dumps(values, indent=1, allow_nan=False) + "\n")
@@ -166,10 +166,6 @@ def _size(value, place) -> str:
     return value
 
 
-def _classes(value, place) -> ClassSet:
-    return CLASSES[choice(parsing.text(value, place), tuple(CLASSES), place)]
-
-
 def _format(value, place) -> int:
     return choice(value, (FORMAT,), place)
 
@@ -180,7 +176,7 @@ def _mapping(value, place) -> Dict[str, Any]:
 
 
 _CHECKS = {
-    "format": _format, "network": parse_network, "training": parse_training, "classes": _classes,
+    "format": _format, "network": parse_network, "training": parse_training, "classes": class_sets.parse,
     "width": parsing.positive(parsing.number), "region": parsing.optional(parsing.positive(parsing.integer)),
     "data": parsing.text,
     "size": _size, "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural,

@@ -9,7 +9,7 @@ from repro.data import CAMVID, CITYSCAPES
 
 
 def write_png(path, array) -> None:
-    """Write a uint8 (H, W) or RGB (H, W, 3) array, creating its folder."""
+    """Write a uint8 (H, W) or RGB (H, W, 3) array, creating its folder; as a JPEG where it is called so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), array if array.ndim == 2 else array[:, :, ::-1])
 
@@ -38,4 +38,30 @@ def write_cityscapes(root, splits=(("train", 3), ("val", 2)), size=(16, 32), ann
             ids = random.randint(0, 34 if kind == "labelIds" else len(CITYSCAPES), size).astype(np.uint8)
             write_png(root / "leftImg8bit" / split / city / f"{frame}_leftImg8bit.png", image)
             write_png(root / annotation / split / city / f"{frame}_{annotation}_{kind}.png", ids)
+    return root
+
+
+CLASSES = """\
+name: yard
+void: [0, 255]
+classes:
+- {name: path, id: 7, colour: [128, 64, 128]}
+- {name: lawn, id: 3, colour: [0, 160, 0]}
+- {name: garden gnome, id: 200, colour: [255, 0, 0]}
+"""
+
+
+def write_own(root, train=4, val=2, test=1, size=(24, 32), classes=CLASSES, seed=0):
+    """A folder that names its classes, of random photos, every second one a JPEG, and random ids, none for test;
+    returns `root`."""
+    random = np.random.RandomState(seed)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "classes.yaml").write_text(classes)
+    for split, count in (("train", train), ("val", val), ("test", test)):
+        for number in range(count):
+            image = random.randint(0, 256, size + (3,)).astype(np.uint8)
+            write_png(root / "images" / split / f"{number}.{('jpg', 'png')[number % 2]}", image)
+            if split != "test":
+                ids = random.choice([0, 3, 7, 200, 255], size).astype(np.uint8)
+                write_png(root / "labels" / split / f"{number}.png", ids)
     return root

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repro.data import camvid, cityscapes
+from repro.data import camvid, cityscapes, own
 from repro.data.classes import CAMVID, CITYSCAPES, IGNORE, ClassSet
 from repro.data.dataset import Dataset, Sample
 from repro.data.images import read_image, read_label, read_sample
@@ -15,16 +15,17 @@ __all__ = ["CAMVID", "CITYSCAPES", "IGNORE", "ClassSet", "Dataset", "Sample", "o
 
 
 def open_dataset(path) -> Dataset:
-    """List the data set in the folder `path`, recognised by its layout: Cityscapes (also minicity) or CamVid.
+    """List the data set in the folder `path`, recognised by its layout: Cityscapes (also minicity), CamVid
+    or one that names its classes itself.
 
     Raises UserError for a path that is no folder, an unknown layout, a needed split without images and
-    images without label. Files are listed, not read.
+    images without label, and a wrong classes.yaml. Images and labels are listed, not read.
     """
     root = Path(path).expanduser()
     if not root.is_dir():
         raise UserError(f"{path}: {'not a folder' if root.exists() else 'no such folder'}")
-    for layout in (cityscapes, camvid):
+    for layout in (own, cityscapes, camvid):  # what is said in a file comes before what folders look like
         if layout.recognises(root):
             return layout.load(root)
-    raise UserError(f"{path}: the folder's layout is not recognised; known are {cityscapes.LAYOUT} "
-                    f"and {camvid.LAYOUT}")
+    raise UserError(f"{path}: the folder's layout is not recognised; known are {cityscapes.LAYOUT}, "
+                    f"{camvid.LAYOUT} and {own.LAYOUT}")

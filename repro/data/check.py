@@ -27,8 +27,9 @@ def _bar(items, total, what):
 def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, workers: int = 0, progress=_bar) -> None:
     """Check every image and label of `samples`; raise UserError naming the first bad file and how many are.
 
-    Of an image all chunks are read and their checksums compared, its pixels are not decoded; a label is decoded,
-    its ids must be of `classes` and its size its image's; a sample without label has its image checked alone.
+    Of a PNG image all chunks are read and their checksums compared, its pixels are not decoded; a JPEG, which has
+    none, is decoded, and so is a label: its ids must be of `classes` and its size its image's; a sample without
+    label has its image checked alone.
 
     known: a JSON file, made where it is absent, that remembers the samples found good with size and time of
     their files; those are not read again until they change. A damaged one is ignored. workers: threads (0: one
@@ -87,6 +88,8 @@ def _key(sample: Sample) -> str:
 def _stamp(sample: Sample, classes: ClassSet):
     """What the result of a check depends on; None if a file cannot be looked at."""
     stamp = [classes.name]
+    if classes.own:  # its ids may change under the same name
+        stamp += [*classes.ids, "void", *classes.void]
     try:
         for path in (sample.image, sample.label):
             if path is not None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+
+from repro import parsing
+from repro.errors import UserError, choice
 
 IGNORE = 255  # the train id of pixels that are neither trained on nor measured
+MOST = 254    # classes: the train ids below 254, which marks an id of none where labels are read
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class ClassSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def own(self) -> bool:
+        """Whether they are none of those known here, but named by the folder of a data set."""
+        return KNOWN.get(self.name) != self
 
 
 # trainId order of cityscapesScripts (helpers/labels.py): name, colour, id in *_labelIds.png.
@@ -79,3 +88,62 @@ CAMVID = ClassSet(
     ids=tuple(range(len(_CAMVID))),
     void=(11,),
 )
+
+KNOWN = {one.name: one for one in (CITYSCAPES, CAMVID)}
+
+
+def plain(classes: ClassSet):
+    """What stands for `classes` in a file: the name of a set known here, or all values of another."""
+    return asdict(classes) if classes.own else classes.name
+
+
+def parse(value, place: str) -> ClassSet:
+    """The inverse of `plain`; a UserError begins with `place` and names the key."""
+    if isinstance(value, str):
+        return KNOWN[choice(value, tuple(KNOWN), place)]
+    return parse_values(value, place)
+
+
+def parse_values(value, place: str) -> ClassSet:
+    """Classes from a mapping of all their values, checked."""
+    ids = parsing.sequence(byte)
+    return checked(ClassSet(**parsing.fields(value, place, {
+        "name": parsing.text, "names": parsing.sequence(parsing.text), "colours": parsing.sequence(colour),
+        "ids": ids, "void": ids})), place)
+
+
+def byte(value, place: str) -> int:
+    """Check a whole number that 8 bits hold: an id, or a share of a colour."""
+    if not 0 <= parsing.integer(value, place) <= 255:
+        raise UserError(f"{place}: {value} is not between 0 and 255")
+    return value
+
+
+def colour(value, place: str) -> tuple[int, int, int]:
+    """Check a colour, RGB."""
+    found = parsing.sequence(byte)(value, place)
+    if len(found) != 3:
+        raise UserError(f"{place}: {value!r} is not red, green and blue, such as [128, 64, 128]")
+    return found
+
+
+def checked(classes: ClassSet, place: str) -> ClassSet:
+    """`classes`, if a network can be trained on them and files and pictures tell them apart; UserError otherwise."""
+    names, colours, ids = classes.names, classes.colours, classes.ids
+    if not len(names) == len(colours) == len(ids):
+        raise UserError(f"{place}: {len(names)} names, {len(colours)} colours and {len(ids)} ids")
+    if not 2 <= len(names) <= MOST:
+        raise UserError(f"{place}: {len(names)} classes; there must be 2 to {MOST}")
+    for what, values in (("name", names), ("id", ids), ("colour", colours)):
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise UserError(f"{place}: {what} {_shown(value)} is both that of {names[values.index(value)]} and of "
+                                f"{names[index]}")
+    both = sorted(set(ids) & set(classes.void))
+    if both:
+        raise UserError(f"{place}: void: id {both[0]} is that of {names[ids.index(both[0])]}")
+    return classes
+
+
+def _shown(value) -> str:
+    return str(list(value)) if isinstance(value, tuple) else repr(value)

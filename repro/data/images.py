@@ -1,4 +1,4 @@
-"""Reading images and labels from PNG files, with one clear line for each way a file can be wrong."""
+"""Reading images (PNG, JPEG) and labels (PNG), with one clear line for each way a file can be wrong."""
 
 from __future__ import annotations
 
@@ -13,19 +13,28 @@ from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
 from repro.errors import UserError
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # how such files begin
 _BAD = 254  # in an id table: not an id of the set
 
 
 def read_image(path) -> np.ndarray:
-    """Read a PNG as uint8 (H, W, 3), RGB. Raises UserError for a missing, damaged or non-PNG file."""
-    data = _read_png(path)
+    """Read a PNG or JPEG as uint8 (H, W, 3), RGB. Raises UserError for a missing, damaged or other file."""
+    data = _read(path)
+    if data.startswith(JPEG):
+        if not ends(data):
+            raise UserError(f"{path}: the JPEG file is truncated")
+    else:
+        _check_png(path, data)
     return cv2.cvtColor(_decode(path, data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def image_size(path) -> tuple[int, int]:
-    """(H, W) of a PNG whose chunks are whole, not decoded. Raises UserError as `read_image` does."""
-    data = _read_png(path)
+    """(H, W) of a PNG whose chunks are whole, not decoded, or of a JPEG, decoded: it may be turned, and has no
+    checksums. Raises UserError as `read_image` does."""
+    data = _read(path)
+    if data.startswith(JPEG):
+        return read_image(path).shape[:2]
+    _check_png(path, data)
     return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
 
 
@@ -36,7 +45,8 @@ def read_label(path, classes: ClassSet) -> np.ndarray:
     Raises UserError for a missing or damaged file, one that is not 8-bit single-channel, and ids outside the
     set.
     """
-    data = _read_png(path)
+    data = _read(path)
+    _check_png(path, data)
     depth, colour_type = data[24], data[25]  # IHDR; decoders would expand palettes and scale small depths
     if (depth, colour_type) != (8, 0):
         kinds = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
@@ -78,18 +88,21 @@ def _table(classes: ClassSet, train_ids: bool) -> np.ndarray:
     return table
 
 
-def _read_png(path) -> bytes:
-    """The bytes of a PNG whose chunks are all whole.
+def _read(path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _check_png(path, data: bytes) -> None:
+    """Raise UserError unless `data` are a PNG whose chunks are all whole.
 
     Checked here because decoders return the readable part of a truncated file as if it were an image.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    if not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":
+    if not data.startswith(PNG) or data[12:16] != b"IHDR":
         raise UserError(f"{path}: not a PNG file")
-    at, view = len(_SIGNATURE), memoryview(data)
+    at, view = len(PNG), memoryview(data)
     while True:
         end = at + 12 + int.from_bytes(view[at:at + 4], "big")  # length, type, content, checksum
         if at + 12 > len(data) or end > len(data):
@@ -97,12 +110,33 @@ def _read_png(path) -> bytes:
         if zlib.crc32(view[at + 4:end - 4]) != int.from_bytes(view[end - 4:end], "big"):
             raise UserError(f"{path}: the PNG file is damaged (checksum at byte {at})")
         if view[at + 4:at + 8] == b"IEND":
-            return data
+            return
         at = end
+
+
+def ends(data: bytes) -> bool:
+    """Whether a JPEG file has its end marker where its segments lead to: a thumbnail has one of its own."""
+    at = 2
+    while 0 <= at < len(data) - 1:
+        if data[at] != 0xFF:
+            return False
+        marker = data[at + 1]
+        if marker == 0xD9:
+            return True
+        if marker == 0xFF or marker == 1 or 0xD0 <= marker <= 0xD7:  # filling; a marker without a segment
+            at += 1 if marker == 0xFF else 2
+            continue
+        at += 2 + int.from_bytes(data[at + 2:at + 4], "big")
+        if marker == 0xDA:  # the scan that follows ends at the next marker that is no restart and no stuffing
+            at = data.find(b"\xff", at)
+            while 0 <= at < len(data) - 1 and (data[at + 1] == 0 or 0xD0 <= data[at + 1] <= 0xD7):
+                at = data.find(b"\xff", at + 2)
+    return False
 
 
 def _decode(path, data: bytes, flags: int) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
-        raise UserError(f"{path}: the PNG file cannot be decoded")
+        kind = "JPEG" if data.startswith(JPEG) else "PNG"
+        raise UserError(f"{path}: the {kind} file cannot be decoded")
     return image

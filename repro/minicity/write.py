@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -37,8 +38,18 @@ def write_minicity(
     on a root that holds anything else, or on a size or count that cannot be drawn. Everything is written
     beside `root` and renamed at the end, so that `root` is either complete or absent.
     """
-    root = Path(root).absolute()
-    counts = {"train": int(train), "val": int(val), "train_extra": int(coarse)}
+    root, size, counts = checked(root, seed, size, {"train": train, "val": val, "train_extra": coarse})
+    marker = {"generator": VERSION, "seed": int(seed), "size": size, "counts": counts}
+    if _holds(root, marker):
+        return
+    with whole(root) as temporary:
+        draw(lambda job: _write_scene(temporary, seed, *job, size), counts, size, progress)
+        (temporary / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+
+
+def checked(root, seed: int, size, counts: dict):
+    """(root, size, counts) as they are used; UserError on a size or count that cannot be drawn."""
+    root, counts = Path(root).absolute(), {split: int(count) for split, count in counts.items()}
     if min(counts.values()) < 0:
         raise UserError(f"minicity counts: {counts} must not be negative")
     size = [int(side) for side in size]
@@ -48,26 +59,31 @@ def write_minicity(
         )
     if seed < 0:
         raise UserError(f"minicity seed: {seed} must not be negative")
-    marker = {"generator": VERSION, "seed": int(seed), "size": size, "counts": counts}
-    if _holds(root, marker):
-        return
+    return root, size, counts
+
+
+@contextmanager
+def whole(root: Path):
+    """Yield a folder beside `root` that takes its place at the end; on an error nothing is left of it."""
     root.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f".writing-{root.name}-"))
     try:
-        jobs = [(split, index) for split, count in counts.items() for index in range(count)]
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # NumPy and OpenCV release the lock
-            done = pool.map(lambda job: _write_scene(temporary, seed, *job, size), jobs)
-            for _ in tqdm(
-                done, f"minicity {size[0]}x{size[1]}", len(jobs), unit="scene", disable=not progress
-            ):
-                pass
-        (temporary / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+        yield temporary
         os.chmod(temporary, 0o755)
         if root.exists():
             root.rmdir()
         os.replace(temporary, root)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def draw(write, counts: dict, size, progress: bool) -> None:
+    """Call write((split, index)) for so many scenes of each split."""
+    jobs = [(split, index) for split, count in counts.items() for index in range(count)]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # NumPy and OpenCV release the lock
+        done = pool.map(write, jobs)
+        for _ in tqdm(done, f"minicity {size[0]}x{size[1]}", len(jobs), unit="scene", disable=not progress):
+            pass
 
 
 def _holds(root: Path, marker: dict) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from repro import parsing
 from repro.data.augment import MEAN, STD
-from repro.data.classes import ClassSet
+from repro.data.classes import ClassSet, parse_values
 from repro.errors import UserError, choice
 
 KEY = "spatial-sparsity"  # of the ONNX file's own metadata
@@ -102,7 +102,7 @@ def parse(text: str, place: str) -> Metadata:
     found = parsing.fields(value, place, {
         "format": parsing.integer, "row": parsing.text, "training": parsing.text, "weights": parsing.text,
         "commit": parsing.text, "input": _input, "outputs": _outputs, "regions": parsing.optional(_regions),
-        "classes": _classes, "check": parsing.optional(_check)})
+        "classes": parse_values, "check": parsing.optional(_check)})
     given, made, regions = found["input"], found["outputs"], found["regions"] or {}
     shape, multiple, grid, side = given["shape"], given["multiple"], regions.get("grid"), regions.get("side")
     if shape[1] != 3 or shape[2] % multiple or shape[3] % multiple:
@@ -167,16 +167,6 @@ def _regions(value, place) -> Dict[str, Any]:
     found = parsing.fields(value, place, {"side": _COUNT, "grid": _several(_COUNT, 2), "k": _AMOUNT})
     if found["k"] > found["grid"][0] * found["grid"][1]:
         raise UserError(f"{place}: k: {found['k']} is more than the grid of {found['grid'][0]}x{found['grid'][1]} has")
-    return found
-
-
-def _classes(value, place) -> ClassSet:
-    ids = parsing.sequence(_AMOUNT)
-    found = ClassSet(**parsing.fields(value, place, {
-        "name": parsing.text, "names": parsing.sequence(parsing.text),
-        "colours": parsing.sequence(_several(_AMOUNT, 3)), "ids": ids, "void": ids}))
-    if not len(found.names) == len(found.colours) == len(found.ids) > 0:
-        raise UserError(f"{place}: {len(found.names)} names, {len(found.colours)} colours and {len(found.ids)} ids")
     return found
 
 

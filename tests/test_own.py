@@ -1,0 +1,255 @@
+"""Folders that name their classes themselves: read as written, every mistake one line, and used all the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from folders import CLASSES, write_camvid, write_cityscapes, write_own, write_png
+from made_up import made_up
+
+from experiments import export, measure, minicity, predict, submit
+from experiments import weights as command
+from repro import records, weights
+from repro.data import CAMVID, CITYSCAPES, check, open_dataset, read_image, read_label, read_sample
+from repro.data.classes import ClassSet, parse, plain
+from repro.errors import UserError
+from repro.others.onnx import OnnxEngine
+from repro.photos import read_photo
+
+YARD = ClassSet("yard", ("path", "lawn", "garden gnome"), ((128, 64, 128), (0, 160, 0), (255, 0, 0)), (7, 3, 200),
+                (0, 255))
+
+
+def refused(call, *parts) -> None:
+    """`call` raises a UserError, one line that holds all of `parts`."""
+    with pytest.raises(UserError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    assert all(str(part) in str(caught.value) for part in parts), caught.value
+
+
+def test_what_is_listed(tmp_path):
+    write_own(tmp_path)
+    (tmp_path / "images" / "train" / "notes.txt").write_text("no image")
+    (tmp_path / "images" / "train" / "._0.jpg").write_bytes(b"left by another system")
+    data = open_dataset(tmp_path)
+    assert (data.name, data.classes, data.measured, data.coarse) == ("yard", YARD, data.val, ())
+    assert [len(split) for split in (data.train, data.val, data.test)] == [4, 2, 1]
+    assert [sample.image.name for sample in data.train] == ["0.jpg", "1.png", "2.jpg", "3.png"]
+    assert data.train[2].label == tmp_path / "labels" / "train" / "2.png" and data.test[0].label is None
+    check.check_files(data.train + data.val + data.test, YARD)
+    shutil.rmtree(tmp_path / "images" / "test")
+    assert open_dataset(tmp_path).test == ()
+
+
+def test_ids_become_train_ids_in_the_files_order(tmp_path):
+    write_png(tmp_path / "a.png", np.array([[7, 3, 200, 0, 255]], np.uint8))
+    assert read_label(tmp_path / "a.png", YARD).tolist() == [[0, 1, 2, 255, 255]]
+    write_png(tmp_path / "a.png", np.array([[7, 8]], np.uint8))
+    refused(lambda: read_label(tmp_path / "a.png", YARD), "a.png", "label id 8 is not one of the yard ids")
+
+
+def test_what_is_said_in_a_file_comes_before_what_a_folder_looks_like(tmp_path):
+    write_own(tmp_path)
+    write_camvid(tmp_path)
+    write_cityscapes(tmp_path)
+    assert open_dataset(tmp_path).classes == YARD
+    (tmp_path / "classes.yaml").unlink()
+    assert open_dataset(tmp_path).classes == CITYSCAPES
+    refused(lambda: open_dataset(tmp_path / "images"), "classes.yaml, images/train/, labels/train/")
+
+
+LAWN = "{name: lawn, id: 3, colour: [0, 160, 0]}"
+
+
+@pytest.mark.parametrize("old, new, words", [
+    ("name: yard", "name: my/yard", ("name: 'my/yard'", "letters")),
+    ("name: yard", "name: camvid", ("name: 'camvid'", "known here")),
+    ("name: yard", "name: minicity", ("name: 'minicity'", "known here")),
+    ("name: yard", "name: 3", ("name: 3 is not text",)),
+    ("name: yard\n", "", ("key 'name' is missing",)),
+    ("void:", "ignore:", ("unknown key 'ignore'", "name, void, classes")),
+    ("void: [0, 255]", "void: 0", ("void: 0 is not a list",)),
+    ("void: [0, 255]", "void: [0, 256]", ("void[1]: 256 is not between 0 and 255",)),
+    ("void: [0, 255]", "void: [0, 200]", ("void: id 200 is that of garden gnome",)),
+    (LAWN, "{name: lawn, id: 3}", ("classes[1]: key 'colour' is missing",)),
+    (LAWN, "{name: lawn, id: 3, color: [0, 160, 0]}", ("classes[1]: unknown key 'color'", "name, id, colour")),
+    (LAWN, "lawn", ("classes[1]: 'lawn' is not a mapping",)),
+    ("id: 3", "id: -1", ("classes[1]: id: -1 is not between 0 and 255",)),
+    ("id: 3", "id: 300", ("classes[1]: id: 300 is not between 0 and 255",)),
+    ("id: 3", "id: three", ("classes[1]: id: 'three' is not an integer",)),
+    ("id: 3", "id: 7", ("classes: id 7 is both that of path and of lawn",)),
+    ("name: lawn", "name: path", ("classes: name 'path' is both",)),
+    ("name: lawn", "name: no", ("classes[1]: name: False is not text",)),
+    ("[0, 160, 0]", "[128, 64, 128]", ("classes: colour [128, 64, 128] is both that of path and of lawn",)),
+    ("[0, 160, 0]", "[0, 160]", ("classes[1]: colour: [0, 160] is not red, green and blue",)),
+    ("[0, 160, 0]", "green", ("classes[1]: colour: 'green' is not a list",)),
+    ("[0, 160, 0]", "[0, 160, 0.5]", ("classes[1]: colour[2]: 0.5 is not an integer",)),
+    (CLASSES, "- a", ("is not a mapping",)), (CLASSES, "", ("is not a mapping",)),
+    (CLASSES, "name: [", ("not valid YAML",)), ("name: yard", "name: yard\nname: yard", ("'name' is given twice",)),
+    (CLASSES, "name: yard\nclasses: []", ("classes: 0 classes; there must be 2 to 254",)),
+    (CLASSES, "name: yard\nclasses: [" + LAWN + "]", ("classes: 1 classes",)),
+    (CLASSES, "name: y\nclasses:\n" + "".join(
+        f"- {{name: c{id}, id: {id}, colour: [0, 0, {id}]}}\n" for id in range(255)), ("255 classes",)),
+])
+def test_a_mistake_in_the_file_of_classes_is_named(old, new, words, tmp_path):
+    assert old in CLASSES
+    write_own(tmp_path, classes=CLASSES.replace(old, new, 1))
+    refused(lambda: open_dataset(tmp_path), tmp_path / "classes.yaml", *words)
+
+
+def test_void_may_be_left_out_and_254_classes_are_possible(tmp_path):
+    write_own(tmp_path, classes="name: y\nclasses:\n" + "".join(
+        f"- {{name: c{id}, id: {255 - id}, colour: [0, 0, {id}]}}\n" for id in range(254)))
+    classes = open_dataset(tmp_path).classes
+    assert classes.void == () and len(classes) == 254
+    write_png(tmp_path / "a.png", np.array([[255, 2]], np.uint8))
+    assert read_label(tmp_path / "a.png", classes).tolist() == [[0, 253]]
+
+
+@pytest.mark.parametrize("spoil, words", [
+    (lambda root: shutil.rmtree(root / "images" / "train"), ("images/train: no images (*.jpeg, *.jpg, *.png)",)),
+    (lambda root: shutil.rmtree(root / "images" / "val"), ("images/val: no images",)),
+    (lambda root: (root / "labels" / "val" / "1.png").unlink(),
+     ("images/val/1.png: no label (expected labels/val/NAME.png); 1 of the 2 images of val",)),
+    (lambda root: shutil.rmtree(root / "labels"), ("images/train/0.jpg: no label", "4 of the 4")),
+    (lambda root: shutil.copy(root / "images" / "train" / "0.jpg", root / "images" / "train" / "0.JPEG"),
+     ("0.jpg: 0.JPEG would have the same label, labels/train/0.png",)),
+])
+def test_a_mistake_in_the_folders_is_named(spoil, words, tmp_path):
+    spoil(write_own(tmp_path))
+    refused(lambda: open_dataset(tmp_path), *words)
+
+
+def test_photos_that_are_jpegs(tmp_path):
+    """As the network will be given them, and whole; a label is never one."""
+    sample = open_dataset(write_own(tmp_path)).train[0]
+    assert np.array_equal(read_image(sample.image), read_photo(sample.image))
+    label = sample.label.read_bytes()
+    sample.label.write_bytes(sample.image.read_bytes())
+    refused(lambda: read_sample(sample, YARD), sample.label, "not a PNG file")
+    sample.label.write_bytes(label)
+    write_png(sample.image, np.zeros((24, 40, 3), np.uint8))
+    refused(lambda: check.check_files([sample], YARD), sample.label, "24x32", "24x40", "1 of the 2 files")
+    sample.image.write_bytes(sample.image.read_bytes()[:-9])
+    for call in (lambda: read_image(sample.image), lambda: check.check_files([sample], YARD)):
+        refused(call, sample.image, "the JPEG file is truncated")
+    sample.image.write_bytes(b"\xff\xd8\xff\xd9")
+    refused(lambda: read_image(sample.image), sample.image, "the JPEG file cannot be decoded")
+
+
+def test_a_check_is_made_again_once_the_ids_are_others(tmp_path):
+    samples = open_dataset(write_own(tmp_path)).train
+    check.check_files(samples, YARD, known=tmp_path / "known.json")
+    other = dataclasses.replace(YARD, void=(0,))
+    refused(lambda: check.check_files(samples, other, known=tmp_path / "known.json"), "label id 255")
+
+
+def test_classes_in_files():
+    assert plain(CITYSCAPES) == "cityscapes" and parse("camvid", "x") is CAMVID
+    values = json.loads(json.dumps(plain(YARD)))
+    assert parse(values, "x") == YARD and YARD.own and not CAMVID.own
+    assert parse(plain(dataclasses.replace(CAMVID, void=(12,))), "x").void == (12,)
+    refused(lambda: parse({**values, "ids": [1, 1, 2]}, "x"), "x: id 1 is both that of path and of lawn")
+    refused(lambda: parse("streets", "x"), "x: 'streets'", "cityscapes, camvid")
+
+
+def test_records_name_classes_only_where_the_folder_does(tmp_path):
+    row = measure.chosen_rows("4", "1110-1131")[0]
+    plain_one, own = made_up(row, data="camvid"), made_up(row, data="yard", classes=YARD)
+    assert "classes" not in records.to_dict(plain_one)
+    assert records.read_record(records.write_record(tmp_path, own)) == own
+    assert not records.same_measurement(own, dataclasses.replace(own, classes=None))
+    value = json.loads(json.dumps(records.to_dict(own)))
+    value["classes"]["ids"] = [7, 3]
+    refused(lambda: records.from_dict(value, "x.json"), "x.json: classes: 3 names, 3 colours and 2 ids")
+
+
+def test_committed_records_are_written_as_they_are():
+    for path in records.record_files(measure.RESULTS):
+        text = json.dumps(records.to_dict(records.read_record(path)), indent=1, ensure_ascii=False, allow_nan=False)
+        assert text + "\n" == path.read_text(encoding="utf-8"), path
+
+
+@pytest.fixture()
+def here(tmp_path, monkeypatch):
+    """Caches of its own; nothing is rendered into tables/."""
+    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr("experiments.render.main", lambda arguments: 0)
+    return tmp_path
+
+
+def test_other_classes_in_the_same_folder_are_another_measurement(here):
+    write_own(here / "yard", size=(128, 256))
+
+    def specification():
+        given = measure.parse(["--table", "4", "--row", "1110-1131", "--data", str(here / "yard"), "--steps", "2"])
+        return measure.plan(given)[0].specification
+    first = specification()
+    assert specification() == first
+    (here / "yard" / "classes.yaml").write_text(CLASSES.replace("lawn", "grass"))
+    assert specification() != first
+
+
+def test_from_a_folder_to_a_running_network(here, capfd):
+    """Trained, described, predicted with, exported and run: in the folder's classes and ids all the way."""
+    assert minicity.main([str(here / "street"), "--own", "--size", "128x256", "--train", "4", "--val", "2"]) == 0
+    data = open_dataset(here / "street")
+    assert data.classes.own and [len(split) for split in (data.train, data.val, data.test)] == [4, 2, 4]
+    assert measure.main(["--table", "4", "--row", "1110-1131", "--data", str(here / "street"), "--steps", "12"]) == 0
+    lines = [line for line in capfd.readouterr().out.splitlines() if ".params: mean IoU " in line]
+    assert len(lines) == 2
+    trained, = (here / "cache" / "results" / "street-lite-full+steps12").glob("*-l0.001.params")
+    record = records.read_record(trained.with_suffix(".json"))
+    assert (record.data, record.classes) == ("street", data.classes)
+    assert command.main([str(trained), str(here / "street.params")]) == 0
+    about = weights.read(here / "street.params")
+    assert about.classes == data.classes and about.data == "street"
+
+    out = here / "out"
+    assert predict.main(["--weights", str(about.path), "--input", str(here / "street" / "images" / "test"),
+                         "--output", str(out)]) == 0
+    ids = [cv2.imread(str(out / f"{number:04d}_labelIds.png"), cv2.IMREAD_UNCHANGED) for number in range(4)]
+    found = set(np.unique(ids))
+    assert found <= set(data.classes.ids) and len(found) > 1
+    assert len(list(out.glob("*_overlay.jpg"))) == 4
+
+    assert export.main(["--weights", str(about.path), "--data", str(here / "street"), "--images", "2",
+                        "--out", str(here / "street.onnx")]) == 0
+    engine = OnnxEngine(here / "street.onnx")
+    assert engine.metadata.classes == data.classes
+    labels = engine.segment(read_image(data.test[0].image)).labels
+    assert (np.array(data.classes.ids)[labels] != ids[0]).mean() < 1e-3
+    capfd.readouterr()
+    assert submit.main(["--table", "4", "--row", "1110-1131", "--data", str(here / "street")]) == 2
+    assert "street has no evaluation server" in capfd.readouterr().err
+
+
+def test_weights_that_find_nothing_say_so(here):
+    row = measure.chosen_rows("4", "1110-1131")[0]
+    record = made_up(row, data="yard", width="0.25", classes=YARD)
+    figures = {**record.evaluations["fast"], "class_iou": dict.fromkeys(YARD.names, 1.5)}
+    (here / "a.params").write_bytes(b"1")
+    about = weights.of_record(here / "a.params", dataclasses.replace(record, evaluations={"fast": figures}),
+                              measure.preset_of("lite"))
+    assert "of the 3 classes of yard it finds none (IoU of 10% or more)" in str(about)
+    weights.write(about)
+    assert weights.read(about.path) == about
+    place = weights.description_of(about.path)
+    value = json.loads(place.read_text())
+    value["classes"]["names"][0] = "road"
+    place.write_text(json.dumps(value))
+    refused(lambda: weights.read(about.path), "a.json: class_iou: its keys are not the classes of yard")
+
+
+def test_own_scenes_into_a_folder_that_is_not_empty(tmp_path, capsys):
+    write_own(tmp_path)
+    assert minicity.main([str(tmp_path), "--own"]) == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert minicity.main([str(tmp_path / "x"), "--own", "--coarse", "3"]) == 2
+    assert "--coarse: 3" in capsys.readouterr().err and not (tmp_path / "x").exists()
