@@ -55,6 +55,14 @@ def test_labels_are_sub_sampled_with_offset_2(data):
         assert len(match) == 1 and np.array_equal(match[0][2:16:4, 2:24:4], label)
 
 
+def test_labels_of_every_pixel(data):
+    fine, coarse = batches(data, stride=1), batches(data)
+    x, y = fine.batch_at(1)
+    assert y.shape == (2,) + CROP and y.shape == fine.shapes[1]
+    same_x, sampled = coarse.batch_at(1)
+    assert np.array_equal(x, same_x) and np.array_equal(y[:, 2::4, 2::4], sampled)
+
+
 def test_same_seed_same_batches_other_seed_others(data):
     first = [batches(data).batch_at(step) for step in range(6)]
     assert same(first, [batches(data).batch_at(step) for step in range(6)])

@@ -33,6 +33,7 @@ class Batches:
     scales from `scales`; otherwise the top-left crop, unscaled. cache_bytes: decoded images and labels are
     kept in memory up to this many bytes (0: none). part: (rank, parts) of a batch that several processes train
     on: this one reads its consecutive share of batch / parts samples, and all shares in order are the batch.
+    stride: labels are at every so many pixels, as the scores that they are compared with.
 
     Raises UserError for no samples, a sample without label, a batch, part or crop that cannot be; reading a batch
     raises UserError for a file that cannot be used (see `images.read_sample`).
@@ -40,7 +41,7 @@ class Batches:
 
     def __init__(self, samples: Sequence[Sample], classes: ClassSet, batch: int, crop: tuple[int, int],
                  seed: int, augment: bool = True, scales: tuple[float, float] = (0.7, 1.3),
-                 cache_bytes: int = 1 << 30, part: tuple[int, int] = (0, 1)):
+                 cache_bytes: int = 1 << 30, part: tuple[int, int] = (0, 1), stride: int = STRIDE):
         if not samples:
             raise UserError("training: no samples")
         for sample in samples:
@@ -51,11 +52,11 @@ class Batches:
         rank, parts = part
         if not 0 <= rank < parts or batch % parts:
             raise UserError(f"batch: {batch} has no equal part {rank} (of 0 … {parts - 1}) among {parts} processes")
-        if min(crop) < STRIDE or any(side % STRIDE for side in crop):
-            raise UserError(f"crop: {crop[0]}x{crop[1]} is not a multiple of {STRIDE} px")
+        if min(crop) < stride or any(side % stride for side in crop):
+            raise UserError(f"crop: {crop[0]}x{crop[1]} is not a multiple of {stride} px")
         self._samples, self._classes = tuple(samples), classes
         self._batch, self._crop, self._seed = batch, tuple(crop), seed
-        self._augment, self._scales = augment, scales
+        self._augment, self._scales, self._stride = augment, scales, stride
         self._part, self._share = rank, batch // parts
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._cache_bytes = self._cache_left = cache_bytes
@@ -65,13 +66,13 @@ class Batches:
     def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int]]:
         """Those of x and y; see `batch_at`."""
         height, width = self._crop
-        return (self._share, 3, height, width), (self._share, height // STRIDE, width // STRIDE)
+        return (self._share, 3, height, width), (self._share, height // self._stride, width // self._stride)
 
     def batch_at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step, counted from 0, or this process's part of it, in new arrays.
 
         x: float32 (N, 3, H, W), normalised RGB. y: float32 (N, H / 4, W / 4), the train ids at rows and
-        columns 2, 6, 10, … of the crop, 255 where ignored.
+        columns 2, 6, 10, … of the crop (stride 4), 255 where ignored.
         """
         x, y = (np.empty(shape, np.float32) for shape in self.shapes)
         for slot, position in enumerate(self.positions(step)):
@@ -86,7 +87,8 @@ class Batches:
             random = np.random.RandomState([self._seed, 1, position])
             placement = draw(random, label.shape, self._crop, self._scales)
         normalise(place_image(image, placement, self._crop), x)
-        y[:] = place_label(label, placement, self._crop)[STRIDE // 2::STRIDE, STRIDE // 2::STRIDE]
+        sampled = slice(self._stride // 2, None, self._stride)
+        y[:] = place_label(label, placement, self._crop)[sampled, sampled]
 
     def iterate(self, start: int = 0, ahead: int = 2, workers: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the batches of steps start, start + 1, … for ever, read `ahead` of use.
