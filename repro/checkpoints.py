@@ -8,15 +8,16 @@ alone, so that the step is the random state too; nothing else in training is ran
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
 from typing import Dict, List, Optional, Sequence
 
 import mxnet as mx
 import numpy as np
 
-from repro.errors import UserError
-from repro.files import replacing
+from repro.errors import UserError, shown
 from repro.parameters import load as load_arrays
+from repro.parameters import save_arrays
+from repro.parsing import json_value, natural, number
 
 FORMAT = 2  # 1 numbered the momenta among all parameters, not the trained ones
 META, PARAMETER, MOMENTUM, AVERAGES, LOSSES = "meta", "parameter:", "momentum:", "q", "losses"
@@ -48,8 +49,7 @@ def save(path, step: int, identity: str, parameters: Dict, trainer, averages: np
     arrays[LOSSES] = mx.nd.array(np.asarray(losses, np.float64), dtype="float64")
     if averages.size:
         arrays[AVERAGES] = mx.nd.array(averages)
-    with replacing(path) as temporary:
-        mx.nd.save(str(temporary), {name: value.as_in_context(mx.cpu()) for name, value in arrays.items()})
+    save_arrays(path, arrays)
 
 
 def restore(path, identity: str, parameters: Dict, trainer, ctx) -> Optional[Dict]:
@@ -57,28 +57,44 @@ def restore(path, identity: str, parameters: Dict, trainer, ctx) -> Optional[Dic
 
     Raises UserError for a damaged file and for one of another run.
     """
-    if not Path(path).exists():
+    if not os.path.exists(path):
         return None
     arrays = load_arrays(path)
     try:
-        meta = json.loads(arrays.pop(META).asnumpy().tobytes())
-        step, found, seconds = int(meta["step"]), str(meta["identity"]), float(meta["seconds"])
+        meta = json_value(arrays.pop(META).asnumpy().tobytes().decode("utf-8"))
+        step, found, seconds = natural(meta["step"], "step"), str(meta["identity"]), number(meta["seconds"], "seconds")
+        losses: List[float] = arrays.pop(LOSSES).asnumpy().tolist()
     except (KeyError, TypeError, ValueError):
         raise UserError(f"checkpoint {path}: not a checkpoint, or damaged; remove it to begin again") from None
     if meta.get("format") != FORMAT or found != identity:
         raise UserError(f"checkpoint {path}: of another run ({found[:12]}, not {identity[:12]}); "
                         "remove it to begin again")
-    losses: List[float] = arrays.pop(LOSSES).asnumpy().tolist()
     averages = arrays.pop(AVERAGES).asnumpy() if AVERAGES in arrays else np.zeros(0, np.float32)
+    momenta = _checked(path, arrays, parameters, trainer, len(losses) == step and averages.ndim == 1)
     for name, parameter in parameters.items():
-        value = arrays.get(f"{PARAMETER}{name}")
-        if value is None or value.shape != parameter.shape:
-            raise UserError(f"checkpoint {path}: of another network: {name}; remove it to begin again")
-        parameter.set_data(value)
-    for name, value in arrays.items():
-        if name.startswith(MOMENTUM):
-            for updater, device in zip(trainer._updaters, ctx):
-                index = int(name[len(MOMENTUM):])
-                updater.states[index] = value.copyto(device)
-                updater.states_synced[index] = True
+        parameter.set_data(arrays[f"{PARAMETER}{name}"])
+    for index, value in momenta.items():
+        for updater, device in zip(trainer._updaters, ctx):
+            updater.states[index] = value.copyto(device)
+            updater.states_synced[index] = True
     return {"step": step, "seconds": seconds, "averages": averages, "losses": losses}
+
+
+def _checked(path, arrays, parameters: Dict, trainer, fits: bool) -> Dict[int, mx.nd.NDArray]:
+    """The momenta by parameter index; UserError unless the names, shapes and types are those of this run's state, so
+    that nothing is set of a file that is not whole."""
+    wanted = {f"{PARAMETER}{name}": parameter for name, parameter in parameters.items()}
+    places = {f"{MOMENTUM}{index}": index for index in range(len(trainer._params))}
+    for name in arrays:
+        if name not in wanted and name not in places:
+            raise UserError(f"checkpoint {path}: of another network: it has {shown(name)}; remove it to begin again")
+    if not fits:
+        raise UserError(f"checkpoint {path}: its losses or averages are not of its step; remove it to begin again")
+    for name, parameter in [*wanted.items(), *((name, trainer._params[index]) for name, index in places.items())]:
+        value = arrays.get(name)
+        if value is None and name in places:
+            continue
+        if value is None or value.shape != parameter.shape or value.dtype != parameter.dtype:
+            raise UserError(f"checkpoint {path}: of another network: {name.partition(':')[2]}; "
+                            "remove it to begin again")
+    return {index: arrays[name] for name, index in places.items() if name in arrays}

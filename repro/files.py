@@ -1,9 +1,11 @@
-"""Writing files so that a reader sees the old content or the new, never a part."""
+"""Writing files so that a reader sees the old content or the new, never a part; and reading files alone."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,19 +16,43 @@ from typing import Callable, Iterator
 def replacing(path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it replaces `path`, on an error it is removed.
 
-    The temporary name keeps the suffix, so that writers choosing a format by suffix work.
+    The temporary name keeps the suffix, so that writers choosing a format by suffix work. An OSError, such as of a full
+    disk, names `path`.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
-    os.close(handle)
+    path, name = Path(path), None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+        os.close(handle)
         yield Path(name)
         os.chmod(name, 0o644)
         os.replace(name, path)
+    except OSError as error:
+        if error.filename is None or Path(error.filename).name.startswith(".writing-"):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        if os.path.exists(name):
+        if name is not None and os.path.exists(name):
             os.unlink(name)
+
+
+def contents(path, most: int = 1 << 32) -> bytes:
+    """The bytes of a file; OSError, its strerror in words for a user, for one that is none, or of over `most` bytes.
+
+    A pipe or a device, which might give bytes for ever, or never one, is none.
+    """
+    try:
+        found = os.stat(path)
+    except ValueError:  # a NUL in its name
+        raise OSError(errno.ENOENT, "no name of a file", str(path)) from None
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, f"not a file but a {'folder' if stat.S_ISDIR(found.st_mode) else 'device or pipe'}",
+                      str(path))
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+    return data
 
 
 def write_bytes(path, data: bytes) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Dict, Tuple
 
 import mxnet as mx
+import numpy as np
 
+from repro import params_format
 from repro.build import BACKBONES
 from repro.errors import UserError
 from repro.files import replacing
@@ -25,22 +26,22 @@ def arrays_of(network) -> Dict[str, mx.nd.NDArray]:
 
 
 def save_arrays(path, arrays: Dict[str, mx.nd.NDArray]) -> None:
-    """Write named values to `path` (MXNet's .params format), whole or not at all."""
+    """Write named values to `path` (MXNet's .params format), whole or not at all; UserError where they cannot be."""
     with replacing(path) as temporary:
-        mx.nd.save(str(temporary), {name: value.as_in_context(mx.cpu()) for name, value in arrays.items()})
+        try:
+            mx.nd.save(str(temporary), {name: value.as_in_context(mx.cpu()) for name, value in arrays.items()})
+            params_format.read(temporary)  # mx.nd.save does not say that a disk was full at the file's end
+        except (mx.MXNetError, UserError):
+            raise UserError(f"{path}: cannot be written whole; is the disk full?") from None
 
 
 def load(path) -> Dict[str, mx.nd.NDArray]:
-    """The named values in a .params file; UserError when it is missing or not one."""
-    if not Path(path).is_file():
-        raise UserError(f"weights {path}: no such file")
-    try:
-        arrays = mx.nd.load(str(path))
-    except mx.MXNetError:
-        raise UserError(f"weights {path}: not an MXNet .params file, or damaged") from None
-    if not isinstance(arrays, dict):
-        raise UserError(f"weights {path}: the values in it have no names")
-    return arrays
+    """The named values in a .params file; UserError when it is missing or not one, or a value is not finite."""
+    arrays = params_format.read(path)
+    for name, value in arrays.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise UserError(f"weights {path}: {name} has values that are not finite")
+    return {name: mx.nd.array(value, dtype=value.dtype) for name, value in arrays.items()}
 
 
 def _set(parameter, value, name: str, source: str, ctx) -> None:

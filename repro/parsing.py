@@ -4,90 +4,114 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterable
 
 import yaml
 
-from repro.errors import UserError
+from repro.errors import UserError, shown
+from repro.files import contents
 
 Check = Callable[[Any, str], Any]
+LARGEST_YAML, LARGEST_JSON = 1 << 18, 1 << 26  # bytes; a longer file takes minutes to read, and is none of ours
+# what PyYAML raises of values that are not of their tag, such as 2001-99-99 and !!bool 3
+_NOT_YAML = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 
 
 class _NoDuplicates(yaml.SafeLoader):
     """yaml.SafeLoader that refuses a key given twice (YAML's own reader silently keeps the last)."""
 
     def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                line = node.value[index][0].start_mark.line + 1
-                raise yaml.YAMLError(f"key {key!r} is given twice (line {line})")
+        seen = set()
+        for one, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            key = self.construct_object(one, deep=True)
+            if key in seen:
+                raise yaml.YAMLError(f"key {shown(key)} is given twice (line {one.start_mark.line + 1})")
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 
 def read_yaml(path) -> Any:
     """The value of the YAML file `path`; UserError if it is absent, unreadable or not YAML."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        return yaml.load(text, Loader=_NoDuplicates)  # a SafeLoader
+        text = contents(path, LARGEST_YAML).decode("utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    except (yaml.YAMLError, TypeError) as error:  # TypeError: a mapping used as a key
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path}: cannot be read: {_reason(error)}") from None
+    try:
+        return yaml.load(text, Loader=_NoDuplicates)  # a SafeLoader
+    except _NOT_YAML as error:
+        raise UserError(f"{path}: not valid YAML: {_reason(error)}") from None
 
 
 def read_json(path, kind: str) -> Any:
     """The value of the JSON file `path`, which is to be a `kind`; UserError if it is absent, unreadable or not JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json_value(contents(path, LARGEST_JSON).decode("utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable {kind}: {error}") from None
+        raise UserError(f"{path}: not a readable {kind}: {_reason(error)}") from None
+
+
+def json_value(text: str) -> Any:
+    """The value of a JSON text; ValueError where it is none."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
 
 
 def fields(value, place: str, checks: Dict[str, Check], optional: Iterable[str] = ()) -> Dict[str, Any]:
     """Check the mapping `value` key by key: unknown keys are errors, and missing ones unless `optional`."""
     if not isinstance(value, dict):
-        raise UserError(f"{place}: {value!r} is not a mapping; its keys are {', '.join(checks)}")
+        raise UserError(f"{place}: {shown(value)} is not a mapping; its keys are {', '.join(checks)}")
     for key in value:
         if key not in checks:
-            raise UserError(f"{place}: unknown key {key!r}; choose from {', '.join(checks)}")
+            raise UserError(f"{place}: unknown key {shown(key)}; choose from {', '.join(checks)}")
     for key in checks:
         if key not in value and key not in optional:
-            raise UserError(f"{place}: key {key!r} is missing; its keys are {', '.join(checks)}")
+            raise UserError(f"{place}: key {shown(key)} is missing; its keys are {', '.join(checks)}")
     return {key: check(value[key], f"{place}: {key}") for key, check in checks.items() if key in value}
 
 
 def text(value, place: str) -> str:
     if not isinstance(value, str) or not value:
-        raise UserError(f"{place}: {value!r} is not text")
+        raise UserError(f"{place}: {shown(value)} is not text")
     return value
 
 
 def boolean(value, place: str) -> bool:
     if not isinstance(value, bool):
-        raise UserError(f"{place}: {value!r} is not true or false")
+        raise UserError(f"{place}: {shown(value)} is not true or false")
     return value
 
 
 def integer(value, place: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise UserError(f"{place}: {value!r} is not an integer")
+    if isinstance(value, bool) or not isinstance(value, int) or value.bit_length() > 63:
+        raise UserError(f"{place}: {shown(value)} is not an integer")
     return value
 
 
 def number(value, place: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UserError(f"{place}: {value!r} is not a number (YAML wants 0.001 for 1e-3)")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
+        raise UserError(f"{place}: {shown(value)} is not a number (YAML wants 0.001 for 1e-3)")
     return float(value)
+
+
+def _finite(value) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def natural(value, place: str) -> int:
     """Check a whole number from 0 on."""
     if integer(value, place) < 0:
-        raise UserError(f"{place}: {value} is below 0")
+        raise UserError(f"{place}: {shown(value)} is below 0")
     return value
 
 
@@ -97,7 +121,7 @@ def positive(check: Check) -> Check:
     def checked(value, place):
         result = check(value, place)
         if result <= 0:
-            raise UserError(f"{place}: {value!r} is not above 0")
+            raise UserError(f"{place}: {shown(value)} is not above 0")
         return result
 
     return checked
@@ -135,7 +159,7 @@ def sequence(check: Check) -> Check:
 
     def checked(value, place):
         if not isinstance(value, (list, tuple)):
-            raise UserError(f"{place}: {value!r} is not a list")
+            raise UserError(f"{place}: {shown(value)} is not a list")
         return tuple(check(item, f"{place}[{index}]") for index, item in enumerate(value))
 
     return checked

@@ -1,0 +1,105 @@
+""".params files are read without MXNet: the same values, or one line for every file that is none."""
+
+from __future__ import annotations
+
+import resource
+from contextlib import contextmanager
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+from repro import files, params_format
+from repro.errors import UserError
+from repro.parameters import load, save_arrays
+
+TYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64")
+
+
+@contextmanager
+def full_disk(bytes_left: int):
+    """A stand-in for a full disk, which takes rights to make: no file may grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))  # Python ignores the signal; write() fails with EFBIG
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture()
+def path(tmp_path):
+    """A file with an array of each type, and 3000 numbers."""
+    arrays = {f"of {kind}": mx.nd.array(np.arange(6).reshape(1, 2, 3), dtype=kind) for kind in TYPES}
+    save_arrays(tmp_path / "a.params", {**arrays, "größe": mx.nd.array(np.arange(3000) / 7)})
+    return tmp_path / "a.params"
+
+
+def test_what_mxnet_wrote_is_read(path):
+    theirs, ours, loaded = mx.nd.load(str(path)), params_format.read(path), load(path)
+    assert list(theirs) == list(ours) == list(loaded)
+    for name, value in theirs.items():
+        for other in (ours[name], loaded[name].asnumpy()):
+            np.testing.assert_array_equal(value.asnumpy(), other)
+            assert value.dtype == other.dtype
+    with mx.util.np_shape(True):
+        mx.nd.save(str(path), {"x": mx.nd.array([1.5])})  # another version of the format
+    assert params_format.read(path)["x"] == 1.5
+
+
+def test_a_file_cut_anywhere_or_longer_is_refused(path):
+    data = path.read_bytes()
+    for length in [*range(700), len(data) - 12000, *range(len(data) - 700, len(data))]:
+        path.write_bytes(data[:length])
+        with pytest.raises(UserError, match="not an MXNet .params file, or damaged"):
+            params_format.read(path)
+    path.write_bytes(data + b"\0")
+    with pytest.raises(UserError, match="1 bytes behind its end"):
+        params_format.read(path)
+
+
+@pytest.mark.parametrize("at, value, words", [
+    (0, 0x113, "does not begin as one"), (8, 1, "does not begin as one"), (16, 1 << 60, "it says that it has"),
+    (16, 0, "names for 0 arrays"), (24, 5, "begins with 0x5, no version"), (28, 1, "is sparse"),
+    (32, 0, "has 0 axes"), (32, 99, "has 99 axes"), (36, 1 << 62, "truncated, or the shape"), (36, 0, "has the shape"),
+    (36, (1 << 64) - 1, "has the shape"), (52, 99, "has the type 99"), (80, 0, "have no names"),
+])
+def test_each_number_is_checked(tmp_path, at, value, words):
+    path = tmp_path / "a.params"
+    mx.nd.save(str(path), {"x": mx.nd.array([1, 2, 3, 4, 5, 6])})
+    data = bytearray(path.read_bytes())
+    size = 8 if at in (0, 8, 16, 36, 80) else 4
+    data[at:at + size] = value.to_bytes(size, "little")
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=words):
+        params_format.read(path)
+
+
+def test_values_without_names_or_not_finite_are_refused(tmp_path):
+    path = tmp_path / "a.params"
+    mx.nd.save(str(path), [mx.nd.zeros(2)])
+    with pytest.raises(UserError, match="the values in it have no names"):
+        load(path)
+    for bad in (np.nan, np.inf, -np.inf):
+        save_arrays(path, {"fine": mx.nd.zeros(2), "bad": mx.nd.array([0, bad])})
+        with pytest.raises(UserError, match="bad has values that are not finite"):
+            load(path)
+
+
+def test_a_disk_full_at_any_byte_leaves_the_file_as_it_was(path):
+    """MXNet's own save says nothing where only the end of the file was not written."""
+    before = path.read_bytes()
+    arrays = {"x": mx.nd.array(np.arange(3000))}
+    for left in (0, 1, 100, 4096, 8192, 12000, 12060, 12072):
+        with full_disk(left), pytest.raises(UserError, match="cannot be written whole; is the disk full?"):
+            save_arrays(path, arrays)
+        assert path.read_bytes() == before and [one.name for one in path.parent.iterdir()] == ["a.params"]
+    with full_disk(12073):
+        save_arrays(path, arrays)
+    assert path.stat().st_size == 12073
+
+
+def test_an_error_in_writing_names_the_file_and_leaves_no_other(tmp_path):
+    with full_disk(10), pytest.raises(OSError) as caught:
+        files.write_bytes(tmp_path / "a.json", b"x" * 11)
+    assert caught.value.filename == str(tmp_path / "a.json") and not list(tmp_path.iterdir())
