@@ -29,10 +29,11 @@ from repro.data.images import image_size
 from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
 from repro.minicity import scene
+from repro.neighbours import AnyNetwork, training_name
 from repro.others.metadata import Metadata
 from repro.presets import Preset, round_up
 from repro.records import provenance
-from repro.rows import Network, Training, training_name
+from repro.rows import Training
 
 FORMATS = ("onnx", "gluon")
 RANDOM, MODEL_A = "random", "model-a"
@@ -65,7 +66,7 @@ class Source(NamedTuple):
     """What is exported, at any size: `row` and `weights` say it in words."""
 
     row: str
-    network: Network
+    network: AnyNetwork
     training: Training
     preset: Preset
     classes: ClassSet

@@ -22,7 +22,8 @@ from repro.files import write_bytes
 ROOT = HERE.parent
 CACHE = ROOT / ".cache"
 RESULTS = ROOT / "tables" / "results"
-ROWS = {**{number: f"table{number}" for number in "12345"}, "ablations": "ablations"}  # --table: its YAML
+ROWS = {**{number: f"table{number}" for number in "12345"}, "ablations": "ablations",
+        "neighbours": "neighbours"}  # --table: its YAML
 PRESETS = tuple(sorted(path.stem for path in (HERE / "presets").glob("*.yaml") if path.stem != "pretrain"))
 
 
@@ -49,10 +50,10 @@ def preset_of(name: str):
 
 def chosen_rows(table: str, row: Optional[str] = None):
     """The rows of a table, or the one of them with this id."""
-    from repro.rows import load_table
+    from repro.neighbours import load_rows
 
     choice(table, tuple(ROWS), "table")
-    rows = load_table(HERE / f"{ROWS[table]}.yaml")
+    rows = load_rows(HERE / f"{ROWS[table]}.yaml")
     if row is not None:
         choice(row, [one.id for one in rows], f"ROW of {ROWS[table]}")
         rows = [one for one in rows if one.id == row]
@@ -81,8 +82,9 @@ def plan(given) -> List[Job]:
     from repro import devices
     from repro.data import open_dataset
     from repro.data.check import check_files
+    from repro.neighbours import network_dict, training_name
     from repro.presets import changed, load_preset
-    from repro.rows import network_dict, training_dict, training_name
+    from repro.rows import training_dict
 
     rows = chosen_rows(given.table, given.row or None)
     choice(given.preset, PRESETS, "PRESET")

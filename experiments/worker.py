@@ -87,8 +87,9 @@ def _measure(job: Job) -> None:
 
     from repro import imagenet, logs, measure, parameters, records
     from repro.data import open_dataset
+    from repro.neighbours import parse_network
     from repro.presets import changed, load_preset
-    from repro.rows import parse_network, parse_training
+    from repro.rows import parse_training
     from repro.team import joined
     from repro.training import Run, start_precision
 

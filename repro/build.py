@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
+from repro.gluoncv_networks import STRIDES, Trainable
+from repro.neighbours import AnyNetwork, Neighbour
 from repro.rows import Column as ColumnSpec
 from repro.rows import Network
 from symbols.classic import ScoreFusion
 from symbols.column import Column
 from symbols.decoder import OPTIMISED, PLAIN, Decoder
-from symbols.network import COLUMN_NAMES, MultiColumn, SingleColumn, SparseTwoColumn
+from symbols.network import COLUMN_NAMES, MultiColumn, SingleColumn, SparseTwoColumn, rescale
 from symbols.refine import BLOCKS, PLANES, Refiner
 from symbols.regions import SparsityTerm
+from symbols.sgcpnet import SGCPNet
 from symbols.submanifold import SparseConv, SparseDeconv
 
 BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attributes that hold a pre-trained part
@@ -39,10 +42,20 @@ def _decoder(network: Network, column: ColumnSpec, classes: int, width: float, *
                    prefix=f"{COLUMN_NAMES[column.scale]}_decoder_", **settings)
 
 
-def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tuple[int, int]] = None,
+def _neighbour(network: Neighbour, classes: int, size: Optional[Tuple[int, int]], frozen: bool):
+    """SGCPNet, or gluoncv's network for images of `size`."""
+    if network.model == "sgcpnet":
+        return SGCPNet(classes, frozen, prefix="")
+    if size is None or size[0] % network.multiple or size[1] % network.multiple:
+        raise ValueError(f"size {size}: gluoncv's networks are for one, of multiples of {network.multiple} pixels")
+    return Trainable(network.model, size, classes, rescale(classes, STRIDES[network.model] / 4), prefix="")
+
+
+def build(network: AnyNetwork, classes: int, width: float = 1.0, grid: Optional[Tuple[int, int]] = None,
           region: Optional[int] = None, fast: bool = False, k: Optional[int] = None, frozen: bool = True,
           sparsity: Optional[Tuple[float, float, int, int]] = None, stops: Tuple[str, ...] = (),
-          rows: bool = False, jumps_on_crops: bool = False, decoder_on_crops: bool = False, uncropped: bool = False):
+          rows: bool = False, jumps_on_crops: bool = False, decoder_on_crops: bool = False, uncropped: bool = False,
+          size: Optional[Tuple[int, int]] = None):
     """The network of a row, uninitialised.
 
     width         multiplier of every channel count.
@@ -56,8 +69,12 @@ def build(network: Network, classes: int, width: float = 1.0, grid: Optional[Tup
                   fast inference's short cuts, each exact: crop and uncrop as gathers of rows, jump connections before
                   uncrop, the full decoder's last step (and its jump connections) on the crops alone.
     uncropped     the full column sees the whole image at once, whatever is selected: for its time.
-    Parameters' names depend on `network` alone. Raises ValueError where values do not fit.
+    size          (H, W) of padded images; gluoncv's networks alone need it.
+    Parameters' names depend on `network` alone. Raises ValueError where values do not fit. A neighbour's network takes
+    classes, frozen (SGCPNet) and size alone.
     """
+    if isinstance(network, Neighbour):
+        return _neighbour(network, classes, size, frozen)
     columns = [build_column(c.units, network.output_stride, width, frozen,
                             f"{COLUMN_NAMES[c.scale]}_backbone_") for c in network.columns]
     cuts = {"jumped": jumps_on_crops, "crops": (grid, region) if decoder_on_crops else None}

@@ -69,7 +69,7 @@ OPERATORS.update(dict.fromkeys((
     # resizing and pooling
     "UpSampling", "_contrib_BilinearResize2D", "Pooling", "_contrib_AdaptiveAvgPooling2D", "mean", "Pad",
     # batch norm, activations, dropout
-    "BatchNorm", "Activation", "relu", "sigmoid", "softmax", "clip", "Dropout",
+    "BatchNorm", "Activation", "relu", "sigmoid", "hard_sigmoid", "softmax", "clip", "Dropout",
     # fusion
     "elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum",
     "Concat", "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar",
@@ -151,7 +151,7 @@ def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
         regions = {"grid": (HEIGHT // side, WIDTH // side), "region": side, "k": row.k(row.network.regions),
                    "fast": row.inference == "fast"}
     shape = (1, 3, HEIGHT, WIDTH)
-    return count(trace(build(row.network, classes, **regions), shape), shape)
+    return count(trace(build(row.network, classes, size=shape[2:], **regions), shape), shape)
 
 
 def row_cost(row: Row) -> Tuple[int, int]:

@@ -15,9 +15,10 @@ from repro.errors import UserError
 from repro.inference import evaluate
 from repro.losses import HardestPixels, TrainingLoss
 from repro.metrics import Confusion
+from repro.neighbours import AnyNetwork, multiple, width_of
 from repro.parameters import arrays_of, assign, assign_backbones, parameters_of
 from repro.presets import Budget, Preset, round_up
-from repro.rows import Network, Training
+from repro.rows import Training
 from repro.training import INITIAL, Run, set_rates, train
 
 EVALUATION_BATCH = 4
@@ -26,11 +27,11 @@ EVALUATION_BATCH = 4
 class Plan:
     """Sizes that a network, a training and a preset have together on images of `size` (H, W)."""
 
-    def __init__(self, network: Network, training: Training, preset: Preset, size: Tuple[int, int]):
+    def __init__(self, network: AnyNetwork, training: Training, preset: Preset, size: Tuple[int, int]):
         self.network, self.training, self.preset = network, training, preset
-        self.multiple = preset.multiple(network.region, min(c.scale for c in network.columns))
-        self.crop = round_up(preset.crop or size, self.multiple)
         self.region = preset.region(network.region) if network.region else None
+        self.multiple, self.width = multiple(network, self.region), width_of(network, preset)
+        self.crop = round_up(preset.crop or size, self.multiple)
 
     def build(self, classes: int, size: Tuple[int, int], **settings):
         """The network for padded images of `size`, with grid, region and, unless the training has s > 0, k."""
@@ -42,7 +43,7 @@ class Plan:
                                 f"{size[0]}x{size[1]} pixels; a larger image or crop has more")
             settings.update(grid=grid, region=self.region)
         try:
-            return build(self.network, classes, self.preset.width, **settings)
+            return build(self.network, classes, self.width, size=tuple(size), **settings)
         except ValueError as error:
             raise UserError(f"{self.network.fusion} at {size[0]}x{size[1]}: {error}") from None
 
@@ -112,14 +113,14 @@ def network_factory(plan: Plan, arrays: Dict, classes: int, inference: str, ctx)
     return network_for
 
 
-def inferences(network: Network, training: Training) -> Tuple[str, ...]:
+def inferences(network: AnyNetwork, training: Training) -> Tuple[str, ...]:
     """How a trained network is measured; "active" where training made the number of s > 0 mean something."""
     if not network.sparse:
         return ("whole",)
     return ("classic", "fast") + (("active",) if network.fusion == "isctf" and training.selection == "sparse" else ())
 
 
-def measure(network: Network, training: Training, dataset: Dataset, preset: Preset, budget: Budget, seed: int, ctx,
+def measure(network: AnyNetwork, training: Training, dataset: Dataset, preset: Preset, budget: Budget, seed: int, ctx,
             backbone: Optional[Dict] = None, report=lambda step, value: None,
             progress=lambda batches, total, what: batches, run: Optional[Run] = None) -> Tuple[Dict, Dict]:
     """Train and evaluate: (the measured part of a result record as plain values, the parameters by name).
@@ -141,7 +142,7 @@ def measure(network: Network, training: Training, dataset: Dataset, preset: Pres
         evaluations[inference] = _plain(evaluate(networks, batches, classes, ctx[0]), dataset.classes.names)
     return {
         "steps": steps, "evaluations": evaluations, "majority": majority(dataset, samples),
-        "scale": "x".join(map(str, plan.crop)), "width": f"{preset.width:g}",
+        "scale": "x".join(map(str, plan.crop)), "width": f"{plan.width:g}",
         "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
                   "seconds": round(trained.seconds, 1)}}, arrays
 

@@ -1,17 +1,13 @@
 """The networks of Table 6, made ready for the engine: a graph up to the score maps, and values for its parameters.
 
-gluoncv's networks up-sample their score maps to the image inside the graph; here every graph ends before that, so that
-all of them reach labels of the image's size on one path. gluoncv's own way puts the corners of the score maps on those
-of the image, the common path their cells' centres: another half pixel, the same work.
+Every graph ends with the score maps, gluoncv's too (repro/gluoncv_networks.py), so that all of them reach labels of the
+image's size on one path.
 
 The values are random: they are for time, not for accuracy.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import math
 from dataclasses import dataclass
 from typing import Dict, Tuple
@@ -23,11 +19,11 @@ import numpy as np
 from repro import cost
 from repro.build import build
 from repro.errors import UserError
+from repro.gluoncv_networks import before_upsampling, gluoncv_network
 from repro.peer_rows import UNCROPPED, PeerRow
 from repro.rows import HEIGHT, WIDTH
 
 STATISTICS = ("running_mean", "running_var")  # batch norm's: set by training, but not learned
-UPSAMPLING = "_contrib_BilinearResize2D"
 
 
 @dataclass(frozen=True)
@@ -60,31 +56,6 @@ class Peer:
         return cost.true(self.counts)
 
 
-def gluoncv_network(model: str, size: Tuple[int, int], classes: int):
-    """gluoncv's network for images of `size` (H, W), with its ResNet-50 where it has a backbone, and no auxiliary head.
-
-    Nothing is downloaded; layers whose shape waits for an image have no values yet.
-    """
-    from gluoncv.model_zoo import deeplabv3, fastscnn, fcn, icnet, pspnet  # seconds, and not for every script
-
-    kind = {"icnet": icnet.ICNet, "fastscnn": fastscnn.FastSCNN, "pspnet": pspnet.PSPNet,
-            "deeplabv3": deeplabv3.DeepLabV3, "fcn": fcn.FCN}[model]
-    settings = {"aux": False, "height": size[0], "width": size[1]}
-    if model != "fastscnn":
-        settings.update(backbone="resnet50", pretrained_base=False)
-    with contextlib.redirect_stdout(io.StringIO()):  # PSPNet prints its crop size
-        return kind(classes, **settings)
-
-
-def before_upsampling(output):
-    """A gluoncv network's score maps as they are before it up-samples them to the image."""
-    graph = json.loads(output.tojson())
-    last = graph["nodes"][graph["heads"][0][0]]
-    if last["op"] != UPSAMPLING:
-        raise ValueError(f"the network ends with {last['op']}, not with the up-sampling to the image")
-    return output.get_children()[0]
-
-
 def network_of(row: PeerRow, size: Tuple[int, int], classes: int, width: float, settings: Dict):
     """The Gluon network of a row, uninitialised. UserError where it does not fit `size`."""
     if row.model is not None:
@@ -115,7 +86,7 @@ def random_values(name: str, shape: Tuple[int, ...], seed: int) -> np.ndarray:
     random = np.random.default_rng((seed, crc32(name.encode())))
     if name.endswith("weight"):
         return random.standard_normal(shape, np.float32) * np.float32(math.sqrt(2 / math.prod(shape[1:])))
-    if name.endswith(("gamma", "running_var")):
+    if name.endswith(("gamma", "running_var", "shares")):
         return random.uniform(0.75, 1.25, shape).astype(np.float32)
     if name.endswith(("beta", "bias", "running_mean")):
         return random.standard_normal(shape, np.float32) * np.float32(0.1)

@@ -42,7 +42,7 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
     precision    of mxnet: float32, int8 (CPU; needs calibration) or float16 (GPU).
     shrink       images are shrunk so many times (1, 2, 4, 8); None: to about the size of those in training.
     ctx          MXNet's device (default: the CPU).
-    providers    of onnxruntime, the first that can run an operator doing so.
+    providers    of onnxruntime, as repro.others.providers.providers gives them.
     calibration  photos, uint8 RGB, such as will be segmented.
 
     UserError, in one line, for what cannot be read, is not what it says it is, or cannot be run so.
@@ -81,7 +81,7 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
 def _network(about: Weights, size: Size, options: Options, k: Optional[int]):
     """The network with fast inference for padded images of `size`, with the engine's short cuts."""
     if not about.network.sparse:
-        return build(about.network, len(about.classes), about.width)
+        return build(about.network, len(about.classes), about.width, size=size)
     grid = (size[0] // about.region, size[1] // about.region)
     return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k,
                  **options.network())

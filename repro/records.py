@@ -16,16 +16,8 @@ from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
 from repro.errors import UserError
 from repro.files import write_text
-from repro.rows import (
-    INFERENCES,
-    Network,
-    Training,
-    network_dict,
-    parse_network,
-    parse_training,
-    training_dict,
-    training_name,
-)
+from repro.neighbours import AnyNetwork, network_dict, parse_network, training_name
+from repro.rows import INFERENCES, Training, parse_training, training_dict
 from repro.threads import threads as own_threads
 
 FORMAT = 1
@@ -41,7 +33,7 @@ class Record:
     those of a data set that names its own (None: those known by the name of the data).
     """
 
-    network: Network
+    network: AnyNetwork
     training: Training
     data: str
     preset: str
@@ -204,7 +196,7 @@ def load_records(root) -> Tuple[Record, ...]:
 
 def find(
     records: Sequence[Record],
-    network: Network,
+    network: AnyNetwork,
     training: Training,
     group: Optional[Tuple[str, str, str]] = None,
 ) -> Tuple[Record, ...]:

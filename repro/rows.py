@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from repro import parsing
 from repro.errors import UserError, choice
@@ -181,13 +181,17 @@ def training_name(network: Network, training: Training) -> str:
     parts += [f"stride{network.output_stride}"] if network.output_stride != 32 else []
     parts += [network.structure] if network.structure != "plain" else []
     parts += [f"r{network.region}"] if network.region else []
-    parts += [training.selection, f"p{training.p!r}"] if training.p is not None else []
+    return "-".join(parts + training_words(training))
+
+
+def training_words(training: Training) -> List[str]:
+    """What training_name says of the training."""
+    parts = [training.selection, f"p{training.p!r}"] if training.p is not None else []
     parts += [f"l{training.lam!r}"] if training.lam is not None else []
     parts += [f"eq{training.equation}"] if training.equation != 4 else []
     parts += ["bootstrapping"] if training.bootstrapping else []
     parts += ["coarse"] if training.coarse else []
-    parts += [] if training.pretrained else ["scratch"]
-    return "-".join(parts)
+    return parts + ([] if training.pretrained else ["scratch"])
 
 
 def network_dict(network: Network) -> Dict:
@@ -253,11 +257,11 @@ def _extra(value, place: str) -> Tuple[Tuple[str, Training], ...]:
     return tuple(values.items())
 
 
-def _row(value, place: str) -> Row:
+def _row(value, place: str, network: parsing.Check) -> Row:
     checks = {
         "id": parsing.text,
         "label": parsing.text,
-        "network": parse_network,
+        "network": network,
         "training": parse_training,
         "inference": parsing.text,
         "extra": _extra,
@@ -265,6 +269,7 @@ def _row(value, place: str) -> Row:
     return parsing.made(Row, place, parsing.fields(value, place, checks, optional=("label", "extra")))
 
 
-def load_table(path) -> Tuple[Row, ...]:
-    """The rows of a table's YAML file in its order; a UserError names file, row, key and choices."""
-    return parsing.rows(path, _row)
+def load_table(path, network: parsing.Check = parse_network) -> Tuple[Row, ...]:
+    """The rows of a table's YAML file in its order, `network` reading theirs; a UserError names file, row, key and
+    choices."""
+    return parsing.rows(path, lambda value, place: _row(value, place, network))

@@ -17,9 +17,10 @@ from repro.data import classes as class_sets
 from repro.data.classes import KNOWN, ClassSet
 from repro.errors import UserError, choice
 from repro.files import write_text
-from repro.presets import Preset, multiple_of
+from repro.neighbours import AnyNetwork, multiple, network_dict, parse_network, width_of
+from repro.presets import Preset
 from repro.records import Record, parse_provenance
-from repro.rows import Network, Training, network_dict, parse_network, parse_training, training_dict
+from repro.rows import Training, parse_training, training_dict
 
 FORMAT = 1
 FOUND = 10  # percent of IoU from which a class is said to be found
@@ -40,7 +41,7 @@ class Weights:
     """
 
     path: Path
-    network: Network
+    network: AnyNetwork
     training: Training
     classes: ClassSet
     width: float
@@ -60,7 +61,7 @@ class Weights:
     @property
     def multiple(self) -> int:
         """Images are padded to multiples of this: whole regions, and whole positions of the coarsest column."""
-        return multiple_of(self.region, min(column.scale for column in self.network.columns))
+        return multiple(self.network, self.region)
 
     @property
     def images_of(self) -> Tuple[int, int]:
@@ -94,9 +95,9 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
 
     preset  that `record` names; UserError if it has another width by now.
     """
-    if record.width != f"{preset.width:g}":
-        raise UserError(f"weights {path}: trained at width {record.width}, but preset {preset.name} has "
-                        f"{preset.width:g} now")
+    width = width_of(record.network, preset)
+    if record.width != f"{width:g}":
+        raise UserError(f"weights {path}: trained at width {record.width}, but preset {preset.name} has {width:g} now")
     found = record.evaluations.get("fast") or record.evaluations["whole"]
     names = tuple(found["class_iou"])
     classes = record.classes or next((one for one in KNOWN.values() if one.names == names), None)
@@ -104,7 +105,7 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
         raise UserError(f"weights {path}: their classes ({', '.join(names)}) are of no known set; "
                         f"known are {', '.join(KNOWN)}")
     return Weights(
-        path=Path(path), network=record.network, training=record.training, classes=classes, width=preset.width,
+        path=Path(path), network=record.network, training=record.training, classes=classes, width=width,
         region=preset.region(record.network.region) if record.network.region else None, data=record.data,
         size="{}x{}".format(*preset.size) if preset.crop else record.scale, preset=record.preset,
         budget=record.budget, seed=record.seed, steps=record.steps, images=found["images"],

@@ -88,6 +88,11 @@ def _bilinear(scale: int) -> np.ndarray:
     return (line[:, None] * line).astype(np.float32)
 
 
+def _hard_sigmoid(model: Model, node: Node, inputs: Sequence[Value], shape):
+    return model.add("HardSigmoid", inputs[0], **{key: float(node.attrs.get(key, value))
+                                                  for key, value in (("alpha", 0.2), ("beta", 0.5))})
+
+
 def _one_hot(model: Model, node: Node, inputs: Sequence[Value], shape):
     _only(node, on_value="1", off_value="0", dtype="float32")
     return model.add("OneHot", model.add("Cast", inputs[0], to=TensorProto.INT64),
@@ -191,9 +196,9 @@ CONVERTERS: Mapping[str, Callable[[Model, Node, Sequence[Value], Tuple[int, ...]
     "UpSampling": _up_sampling, "_mul_scalar": _with_scalar("Mul"),
     "_plus_scalar": _with_scalar("Add"), "broadcast_add": _simple("Add"), "broadcast_maximum": _simple("Max"),
     "broadcast_mul": _simple("Mul"), "elemwise_add": _simple("Add"), "elemwise_mul": _simple("Mul"),
-    "expand_dims": _reshape, "one_hot": _one_hot, "relu": _simple("Relu"), "reshape_like": _reshape,
-    "sigmoid": _simple("Sigmoid"), "slice_axis": _slice_axis, "softmax": _softmax, "squeeze": _reshape, "sum": _sum,
-    "take": _take, "topk": _topk, "zeros_like": _zeros_like,
+    "expand_dims": _reshape, "hard_sigmoid": _hard_sigmoid, "one_hot": _one_hot, "relu": _simple("Relu"),
+    "reshape_like": _reshape, "sigmoid": _simple("Sigmoid"), "slice_axis": _slice_axis, "softmax": _softmax,
+    "squeeze": _reshape, "sum": _sum, "take": _take, "topk": _topk, "zeros_like": _zeros_like,
 }
 
 

@@ -1,0 +1,147 @@
+"""SGCPNet (Hao et al. 2022, "Real-time Semantic Segmentation via Spatial-detail Guided Context Propagation"): a small
+backbone, and a pyramid of maps through which what is far seen and what is finely seen pass to each other.
+
+Source of every number: the authors' code, github.com/zhouyuan888888/SGCPNet, models/SGCPNet.py and SGCPmodule.py.
+The pyramid is one layer of EfficientDet's BiFPN (Tan et al. 2020, arXiv 1911.09070) and another way down. P3 ... P7 are
+maps at 1/8 ... 1/128 of the image.
+"""
+
+from __future__ import annotations
+
+from mxnet.gluon import nn
+
+from symbols.column import convolution
+from symbols.decoder import Upsample
+from symbols.mobile import Mobile, norm
+
+CHANNELS = 64  # of every map of the pyramid
+WIDENED = (40, 112, 320)  # channels to which the backbone's maps are brought
+SMALL = 1e-4  # added to the sum of a fusion's weights
+PYRAMID_NORM = {"epsilon": 1e-3, "momentum": 0.99}
+MULTIPLE = 128  # image sides must be multiples of this: whole positions of P7
+
+
+def doubled(F, x):
+    """The map at twice the size, every position repeated."""
+    return F.UpSampling(x, scale=2, sample_type="nearest")
+
+
+def halved(F, x, two: bool = False):
+    """The map at half the size: maxima of 3x3 positions without a margin, one too few, the first one repeated.
+
+    That is what the authors' pooling and up-sampling to the next level's size give, on maps of even size. They cannot
+    run on a map of two positions; with `two` it is taken for one more, the last repeated, and the rest is the same.
+    """
+    if two:
+        x = F.pad(x, mode="edge", pad_width=(0, 0, 0, 0, 0, 1, 0, 1))
+    made = F.Pooling(x, kernel=(3, 3), stride=(2, 2), pool_type="max")
+    made = F.pad(made, mode="edge", pad_width=(0, 0, 0, 0, 1, 0, 1, 0))
+    return F.slice_axis(F.slice_axis(made, axis=2, begin=0, end=-1), axis=3, begin=0, end=-1) if two else made
+
+
+class Lateral(nn.HybridBlock):
+    """A 1x1 convolution with batch norm that brings a map to the pyramid's channels."""
+
+    def __init__(self, frozen: bool, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.conv, self.norm = convolution(CHANNELS, 1, bias=True), norm(frozen, **PYRAMID_NORM)
+
+    def hybrid_forward(self, F, x):
+        """(N, C, h, w) -> (N, 64, h, w)."""
+        return self.norm(self.conv(x))
+
+
+class Fuse(nn.HybridBlock):
+    """A weighted sum of `count` maps, swish, a depthwise 3x3 and a 1x1 convolution, batch norm.
+
+    The weights are learned, cut off at 0 and divided by their sum and 1e-4.
+    """
+
+    def __init__(self, count: int, frozen: bool, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            self.shares = self.params.get("shares", shape=(count,), init="ones")
+            self.depthwise = convolution(CHANNELS, 3, groups=CHANNELS)
+            self.pointwise = convolution(CHANNELS, 1, bias=True)
+            self.norm = norm(frozen, **PYRAMID_NORM)
+
+    def hybrid_forward(self, F, *maps, shares):
+        """Maps (N, 64, h, w) -> one such map."""
+        shares = F.Activation(shares, act_type="relu")
+        shares = F.broadcast_div(shares, F.sum(shares, axis=0, keepdims=True) + SMALL)
+        x = sum(F.broadcast_mul(one, F.reshape(F.slice_axis(shares, axis=0, begin=i, end=i + 1), (1, 1, 1, 1)))
+                for i, one in enumerate(maps))
+        return self.norm(self.pointwise(self.depthwise(x * F.sigmoid(x))))
+
+
+class TopDown(nn.HybridBlock):
+    """From P7 to P3, each level fused with the one above it."""
+
+    def __init__(self, frozen: bool, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            for level in (6, 5, 4, 3):
+                setattr(self, f"fuse{level}", Fuse(2, frozen, prefix=f"fuse{level}_"))
+
+    def hybrid_forward(self, F, *levels):
+        """P3 ... P7 -> the same, P7 unchanged."""
+        made = [levels[4]]
+        for level in (6, 5, 4, 3):
+            made.insert(0, getattr(self, f"fuse{level}")(levels[level - 3], doubled(F, made[0])))
+        return tuple(made)
+
+
+class Pyramid(nn.HybridBlock):
+    """One layer of BiFPN: five levels of 64 channels made of three maps; from P7 to P3, and back to P7."""
+
+    def __init__(self, frozen: bool, **kwargs):
+        super().__init__(**kwargs)
+        with self.name_scope():
+            for name in ("3", "4", "5", "6", "4_again", "5_again"):
+                setattr(self, f"lateral{name}", Lateral(frozen, prefix=f"lateral{name}_"))
+            self.smaller = nn.MaxPool2D(3, 2, 1)
+            self.down = TopDown(frozen, prefix="down_")
+            for level, count in ((4, 3), (5, 3), (6, 3), (7, 2)):
+                setattr(self, f"up{level}", Fuse(count, frozen, prefix=f"up{level}_"))
+
+    def hybrid_forward(self, F, c3, c4, c5):
+        """The widened maps of the backbone @1/8, @1/16, @1/32 -> P3 ... P7, (N, 64, @1/8 ... @1/128)."""
+        p6 = self.smaller(self.lateral6(c5))
+        p7 = self.smaller(p6)
+        p3, *passed = self.down(self.lateral3(c3), self.lateral4(c4), self.lateral5(c5), p6, p7)
+        p4 = self.up4(self.lateral4_again(c4), passed[0], halved(F, p3))
+        p5 = self.up5(self.lateral5_again(c5), passed[1], halved(F, p4))
+        p6 = self.up6(p6, passed[2], halved(F, p5))
+        return p3, p4, p5, p6, self.up7(p7, halved(F, p6, two=True))
+
+
+class SGCPNet(nn.HybridBlock):
+    """The whole network, of 607,826 parameters with 19 classes.
+
+    classes  score maps, K.
+    frozen   batch norm keeps its stored statistics.
+    enlarge  bring the scores from 1/8 to 1/4, where this project's losses are: bilinear, nothing learned (the authors
+             go from 1/8 to the image at once).
+    Image sides are multiples of 128.
+    """
+
+    outputs = ("scores",)
+
+    def __init__(self, classes: int, frozen: bool = False, enlarge: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        self.enlarge = enlarge
+        with self.name_scope():
+            self.backbone = Mobile(frozen, prefix="backbone_")
+            for level, channels in zip((3, 4, 5), WIDENED):
+                setattr(self, f"widen{level}", convolution(channels, 1, bias=True, prefix=f"widen{level}_"))
+            self.pyramid, self.last = Pyramid(frozen, prefix="pyramid_"), TopDown(frozen, prefix="last_")
+            self.classifier = convolution(classes, 1, bias=True, prefix="classifier_")
+            self.upsample = Upsample(classes)
+
+    def hybrid_forward(self, F, image):
+        """(N, 3, H, W) -> scores (N, K, H/4, W/4); (N, K, H/8, W/8) unless they are enlarged."""
+        c3, c4, c5 = self.backbone(image)
+        p3, *_ = self.last(*self.pyramid(self.widen3(c3), self.widen4(c4), self.widen5(c5)))
+        scores = self.classifier(p3)
+        return self.upsample(scores) if self.enlarge else scores
