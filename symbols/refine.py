@@ -1,7 +1,9 @@
 """SparseRefine's network: a U-Net over the selected pixels, and the gate (Liu et al., ECCV 2024).
 
 The structure is that of the authors' public code (github.com/mit-han-lab/sparserefine: backbones/ts_unet.py and
-ensemblers/gated.py). M_i: active positions of level i, at 1/2^i of the image; M_0 are the selected pixels.
+ensemblers/gated.py). M_i: active positions of level i, at 1/2^i of the image; M_0 are the selected pixels. Assumed:
+strided kernels are padded by 1. (Theirs by 0, torchsparse's default: their kernels lie one position lower and to the
+right, and none reaches the last row and column of a map of even sides.)
 """
 
 from __future__ import annotations
