@@ -1,0 +1,126 @@
+"""The commands in the README and the guide: targets, variables, rows, modules and options that there are."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from experiments import measure
+from experiments.export import table_of
+from repro.data import own
+from repro.minicity.own import MERGED
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/guide.md")
+MODULE = re.compile(r"-m (experiments\.\w+)([^\n;|]*)")
+
+
+def commands_of(text: str):
+    """Every make and `python -m` command of a page: in fenced blocks from the line's beginning, inline as a whole."""
+    fenced = [line for block in re.findall(r"^```\n(.*?)^```", text, re.M | re.S) for line in block.splitlines()]
+    inline = re.findall(r"(?<!`)`([^`]+)`(?!`)", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+    found = [re.sub(r"\s+", " ", one).strip() for one in fenced + inline]
+    found = [one[2:] if one.startswith("$ ") else one for one in found]
+    return [shlex.split(one, comments=True) for one in found if re.match(r"(make|python -m) \w", one)]
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+COMMANDS = {" ".join(words): words for page in PAGES for words in commands_of(text_of(page))}
+
+
+def options_of(module: str, capsys):
+    """The options that a script says it has."""
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(module).main(["--help"])
+    assert ended.value.code == 0
+    return set(re.findall(r"(?<!\w)--[a-z][\w-]*", capsys.readouterr().out))
+
+
+def dry_run(words):
+    """What make would do, with the variables of the command alone."""
+    done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True,
+                          env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 0, done.stderr
+    return re.sub(r"\s*\\\n\s*", " ", done.stdout)
+
+
+def used(name: str, does: str) -> bool:
+    """Whether a variable is an option of what make would do, or part of it."""
+    return bool(re.search(rf'"\${name}"|\$\{{{name}:-|--{name.lower()}(?![\w-])', does))
+
+
+def wrong(words, capsys):
+    """What is wrong with a make command, in words, or None."""
+    target, given = words[1], dict(word.split("=", 1) for word in words[2:])
+    does = dry_run(words)
+    for name in given:
+        if not used(name, does):
+            return f"{target} does not use {name}"
+    for module, options in MODULE.findall(does):
+        unknown = set(re.findall(r"(?<!\S)--[\w-]+", options)) - options_of(module, capsys)
+        if unknown:
+            return f"{module} has no {unknown}"
+    row = given.get("ROW", "...")
+    if row != "..." and target in measure.ROWS.values():
+        measure.chosen_rows(next(table for table, name in measure.ROWS.items() if name == target), row)
+    elif row != "..." and target == "export":
+        table_of(row)
+    return None
+
+
+def test_commands_are_found():
+    text = ("`make a B=c` and `make`, `x`\n```\n$ make d  # e\nmake f\noutput of make g\n$ python -m h.i\n```\n"
+            "```python\nmake = 1\n```\n`python -m\nj --k`")
+    assert commands_of(text) == [["make", "d"], ["make", "f"], ["python", "-m", "h.i"], ["make", "a", "B=c"],
+                                 ["python", "-m", "j", "--k"]]
+    assert len(COMMANDS) > 20 and {"make predict", "make export WEIGHTS=street.params DATA=street"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS.values() if words[0] == "make"], ids=" ".join)
+def test_a_make_command_is_as_documented(words, capsys):
+    assert wrong(words, capsys) is None
+
+
+@pytest.mark.parametrize("command, words", [
+    ("make predict INPUTS=a", "predict does not use INPUTS"), ("make figures ROW=model-a", "figures does not use ROW"),
+    ("make table3 SCORES=1", "table3 does not use SCORES"),
+    ("make minicity OUT=a SIZE=1", "minicity does not use SIZE"),
+])
+def test_a_wrong_variable_would_be_seen(command, words, capsys):
+    assert wrong(command.split(), capsys) == words
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS.values() if words[0] == "python"], ids=" ".join)
+def test_a_module_is_as_documented(words, capsys):
+    known = options_of(words[2], capsys)
+    assert {word.split("=")[0] for word in words[3:] if word.startswith("--")} <= known
+
+
+def test_variables_of_the_readmes_table_are_variables():
+    rows = re.findall(r"^\| (`[A-Z]+=.*?) \|", text_of("README.md"), re.M)
+    names = [name for row in rows for name in re.findall(r"`([A-Z]+)=", row)]
+    does = dry_run(["make", "table3", *(f"{name}=1" for name in names)])
+    assert len(names) > 10 and not [name for name in names if not used(name, does)]
+
+
+def test_the_guides_classes_are_those_written(tmp_path):
+    file = re.search(r"\$ cat street/classes.yaml\n(.*?)```", text_of("docs/guide.md"), re.S).group(1)
+    (tmp_path / own.FILE).write_text(file, encoding="utf-8")
+    found = own.read_classes(tmp_path / own.FILE)
+    assert [one[:3] for one in MERGED] == list(zip(found.names, found.ids, found.colours))
+
+
+def test_the_guides_program_is_one():
+    program, = re.findall(r"^```python\n(.*?)^```", text_of("docs/guide.md"), re.M | re.S)
+    compile(program, "docs/guide.md", "exec")
+    for module, names in re.findall(r"^from (\S+) import (.+)$", program, re.M):
+        assert all(hasattr(importlib.import_module(module), name) for name in names.split(", "))
