@@ -3,6 +3,7 @@
     python -m experiments.export                                    the shipped weights' fast inference, as ONNX
     python -m experiments.export --row model-a --k 16 --size 512x1024 --batch 4         a row as trained here
     python -m experiments.export --row model-a --weights random --preset paper          before it is trained
+    python -m experiments.export --precision int8                   or float16: what that loses is in the record
     python -m experiments.export --format gluon                     symbol and parameters, for SymbolBlock.imports
 
 Size, batch and k are constants of a file: another one is another export of the same parameters, never another training.
@@ -30,13 +31,14 @@ from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
 from repro.minicity import scene
 from repro.neighbours import AnyNetwork, training_name
-from repro.others.metadata import Metadata
+from repro.others.metadata import PRECISIONS, Metadata
 from repro.presets import Preset, round_up
 from repro.records import provenance
 from repro.rows import Training
 
 FORMATS = ("onnx", "gluon")
 RANDOM, MODEL_A = "random", "model-a"
+CALIBRATION = 16  # training images that give int8's ranges
 
 
 def table_of(row: str) -> str:
@@ -45,11 +47,15 @@ def table_of(row: str) -> str:
     return known[choice(row, tuple(known), "ROW")]
 
 
-def pictures(dataset, size, count: int):
-    """Images of the data, uint8 (H, W, 3) no larger than `size`: minicity's scenes, or the measured split's, cut."""
+def pictures(dataset, size, count: int, split: str = "val"):
+    """Images of the data, uint8 (H, W, 3) no larger than `size`: minicity's scenes, or the measured split's, cut.
+
+    split  "train": of the training images instead, spread evenly.
+    """
     if dataset is None:
-        return [scene(0, "val", index, size)[0] for index in range(count)]
-    return [read_image(sample.image)[:size[0], :size[1]] for sample in dataset.measured[:count]]
+        return [scene(0, split, index, size)[0] for index in range(count)]
+    chosen = dataset.train[::max(1, len(dataset.train) // count)] if split == "train" else dataset.measured
+    return [read_image(sample.image)[:size[0], :size[1]] for sample in chosen[:count]]
 
 
 def batches(images, shape):
@@ -119,6 +125,7 @@ def chosen_k(given, source: Source, grid) -> Optional[int]:
 def file_of(given, row: str, k: Optional[int], shape) -> Path:
     """Where it is written: OUT, or a name that says what it is."""
     name = f"{row}{'' if k is None else f'-k{k}'}-{shape[2]}x{shape[3]}" + f"-batch{shape[0]}" * (shape[0] > 1)
+    name += f"-{given.precision}" * (given.precision != "float32")
     out = Path(given.out or measure.ROOT / "exported" / (name + ".onnx" * (given.format == "onnx")))
     if given.format == "onnx" and out.suffix != ".onnx":
         raise UserError(f"OUT: {str(out)!r} does not end with .onnx")
@@ -128,6 +135,7 @@ def file_of(given, row: str, k: Optional[int], shape) -> Path:
 def export(given) -> None:
     """Find the parameters, write the file and its record, print what was found."""
     choice(given.format, FORMATS, "FORMAT")
+    choice(given.precision, PRECISIONS if given.format == "onnx" else PRECISIONS[:1], f"PRECISION of {given.format}")
     for name in ("batch", "images"):
         if getattr(given, name) < 1:
             raise UserError(f"{name.upper()}: {getattr(given, name)} is not 1 or more")
@@ -153,13 +161,18 @@ def export(given) -> None:
         multiple=plan.multiple, outputs=tuple(named) if given.format == "gluon" else tuple(
             name for name in carry.OUTPUTS if name in named),
         stride=STRIDE, region=plan.region, grid=grid, k=k, classes=source.classes,
-        commit=origin["commit"] + "+" * origin["dirty"])
+        commit=origin["commit"] + "+" * origin["dirty"], precision=given.precision)
     images = list(batches(pictures(dataset, size, given.images), shape))
-    carried = (carry.carry_onnx if given.format == "onnx" else carry.carry_gluon)(subject, metadata, images, out)
-    check = carried.check
+    if given.format == "gluon":
+        check = carry.carry_gluon(subject, metadata, images, out).check
+    else:
+        seen = pictures(dataset, size, CALIBRATION, "train") if given.precision == "int8" else ()
+        check = carry.carry_onnx(subject, metadata, images, out, list(batches(seen, shape))).check
     print(f"{source.row}: {source.weights}")
-    print(f"as MXNet's on {check.images} images: {check.labels} of {check.pixels} pixels labelled differently, outputs "
-          f"{check.apart:.1e} of the largest apart, {check.ties} ties in the selection")
+    like = "as MXNet's" if given.precision == "float32" else f"{given.precision} beside float32, which is as MXNet's,"
+    print(f"{like} on {check.images} images: {check.labels} of {check.pixels} pixels labelled differently, outputs "
+          f"{check.apart:.1e} of the largest apart, {check.ties} ties in the selection"
+          + f", {check.others} times other regions" * (given.precision != "float32"))
     print(os.path.relpath(out) + ("" if given.format == "onnx" else "-symbol.json"))
 
 
@@ -176,6 +189,7 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--weights", default="", help="a .params file, or random (default: with ROW those trained on this machine)")
     add("--out", default="", help="file to write, for gluon a prefix (default: in exported/, a name that says it all)")
     add("--format", default="onnx", help=f"{' or '.join(FORMATS)} (default %(default)s)")
+    add("--precision", default="float32", help=f"of ONNX: {', '.join(PRECISIONS)} (default %(default)s)")
     add("--data", default="minicity", help="whose images it is checked on, and a row's classes (default %(default)s)")
     add("--preset", default="lite", help=f"with ROW: one of {', '.join(measure.PRESETS)} (default %(default)s)")
     add("--budget", default="full", help="that the row was trained with (default %(default)s)")

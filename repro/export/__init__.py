@@ -3,6 +3,9 @@
     model.py      the file's nodes and constants, as they are added
     operators.py  each operator of MXNet in those of ONNX
     write.py      the whole graph
+    half.py       that file in float16
+    int8.py       and in int8
+    labels.py     with labels of every pixel made inside it
     carry.py      a row's network with its record, as ONNX or as Gluon's own files, checked before they are there
     agreement.py  whether an exported network is the one it was made from
 

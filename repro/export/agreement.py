@@ -44,9 +44,16 @@ class Agreement:
             return f"{self.labels} of {self.pixels} pixels are labelled differently"
         return None
 
+    def broken(self) -> Optional[str]:
+        """Why what was computed cannot be right even roughly, as in another precision, in a line; None where it can."""
+        return next((f"{name} is not finite" for name, apart in self.apart.items() if not np.isfinite(apart)), None)
 
-def agreement(one: Run, other: Run, images: Iterable[np.ndarray]) -> Agreement:
-    """Compare two engines on batches of normalised images, float32 (N, 3, H, W); "scores" is among the outputs."""
+
+def agreement(one: Run, other: Run, images: Iterable[np.ndarray], everywhere: bool = False) -> Agreement:
+    """Compare two engines on batches of normalised images, float32 (N, 3, H, W); "scores" is among the outputs.
+
+    everywhere  labels are compared where other regions were computed, too: what an image loses of it.
+    """
     counts = {"images": 0, "ties": 0, "others": 0, "pixels": 0, "labels": 0}
     apart: Dict[str, float] = {}
     for batch in images:
@@ -58,9 +65,11 @@ def agreement(one: Run, other: Run, images: Iterable[np.ndarray]) -> Agreement:
                 apart["s"] = max(apart.get("s", 0.0), difference(first["s"], second["s"]))
             if "mask" in first and (first["mask"] != second["mask"]).any():
                 counts["ties" if tied(first["s"], first["mask"], second["mask"]) else "others"] += 1
-                continue
-            for name in first.keys() - {"s", "mask"}:
-                apart[name] = max(apart.get(name, 0.0), difference(first[name], second[name]))
+                if not everywhere:
+                    continue
+            else:
+                for name in first.keys() - {"s", "mask"}:
+                    apart[name] = max(apart.get(name, 0.0), difference(first[name], second[name]))
             size = batch.shape[2:]
             stride = size[0] // first["scores"].shape[1]
             labels = [labels_of(np.ascontiguousarray(made["scores"]), size, stride) for made in (first, second)]

@@ -1,7 +1,8 @@
 """A row's network, trained or not, carried out of this project: as ONNX, or as Gluon's own symbol and parameters.
 
 Its fast inference, at one image size, batch and k; others are another file from the same parameters. Every file is
-run on images beside the network it was made from, and put in its place only if it gives the same.
+run on images beside the network it was made from, and put in its place only if it gives the same; one in float16 or
+int8 beside the float32 file it was made from, and what it loses is in its record.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Dict, Optional, Sequence, Tuple
 import mxnet as mx
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import helper
 
 from repro.engine import prepared
 from repro.errors import UserError
 from repro.export.agreement import Agreement, Run, agreement
+from repro.export.half import half
+from repro.export.int8 import int8
 from repro.export.write import PORTABLE, to_onnx
 from repro.files import replacing, write_text
 from repro.inference import named_outputs
@@ -81,13 +85,29 @@ def gluon_run(network) -> Run:
                            if name in OUTPUTS}
 
 
-def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray], path) -> Metadata:
+def onnx_run(engine: OnnxEngine) -> Run:
+    """A file in onnxruntime, as `agreement` runs it."""
+    return lambda images: dict(zip(engine.names, engine.outputs(images)))
+
+
+def in_precision(model: onnx.ModelProto, precision: str, calibration: Sequence[np.ndarray]) -> onnx.ModelProto:
+    """A float32 file of to_onnx in another of PRECISIONS; UserError where its values do not fit into that."""
+    try:
+        return {"float32": lambda: model, "float16": lambda: half(model),
+                "int8": lambda: int8(model, calibration)}[precision]()
+    except OverflowError as error:
+        raise UserError(f"PRECISION: {precision}: {error}") from None
+
+
+def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray], path,
+               calibration: Sequence[np.ndarray] = ()) -> Metadata:
     """Write `path`, an ONNX file, and its record beside it as .json; returns the record, with the check.
 
-    images  batches (N, 3, H, W), normalised, that it is checked on. UserError where it does not give MXNet's outputs.
+    metadata     says the precision.
+    images       batches (N, 3, H, W), normalised, that it is checked on. UserError where it does not give MXNet's
+                 outputs, or in another precision than float32 no finite ones.
+    calibration  such batches, others, that int8's ranges are measured on.
     """
-    import onnxruntime
-
     network = subject.build(**subject.cuts())
     symbol, arrays = traced(network, subject.arrays, subject.shape)
     numbers = [network.outputs.index(name) for name in metadata.outputs]
@@ -95,10 +115,14 @@ def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray
     with replacing(path) as temporary:
         to_onnx(symbol, arrays, subject.shape, temporary, metadata.outputs)
         engine = OnnxEngine(temporary)
-        found = agreement(gluon_run(subject.network()),
-                          lambda batch: dict(zip(engine.names, engine.outputs(batch))), images)
-        metadata = _checked(metadata, found, path, {"mxnet": mx.__version__, "onnxruntime": onnxruntime.__version__})
+        found = agreement(gluon_run(subject.network()), onnx_run(engine), images)
+        metadata = _checked(metadata, found.problem(), found, path)
         model = onnx.load(str(temporary))
+        if metadata.precision != "float32":
+            model = in_precision(model, metadata.precision, calibration)
+            onnx.save(model, str(temporary))
+            found = agreement(onnx_run(engine), onnx_run(OnnxEngine(temporary)), images, everywhere=True)
+            metadata = _checked(metadata, found.broken(), found, path)
         helper.set_model_props(model, {KEY: metadata.to_text()})
         onnx.save(model, str(temporary))
     write_text(beside(path), metadata.to_text())
@@ -123,7 +147,7 @@ def carry_gluon(subject: Subject, metadata: Metadata, images: Sequence[np.ndarra
             loaded = mx.gluon.SymbolBlock.imports(files[0], ["data"], files[1])
         loaded.outputs = network.outputs
         found = agreement(gluon_run(subject.network()), gluon_run(loaded), images)
-        metadata = _checked(metadata, found, prefix, {"mxnet": mx.__version__})
+        metadata = _checked(metadata, found.problem(), found, prefix, ("mxnet",))
         for file in files:
             os.replace(file, prefix.parent / Path(file).name)
     write_text(f"{prefix}.json", metadata.to_text())
@@ -135,9 +159,11 @@ def beside(path) -> str:
     return f"{os.path.splitext(path)[0]}.json"
 
 
-def _checked(metadata: Metadata, found: Agreement, path, versions: Dict[str, str]) -> Metadata:
-    problem = found.problem()
+def _checked(metadata: Metadata, problem: Optional[str], found: Agreement, path,
+             packages: Sequence[str] = ("mxnet", "onnxruntime")) -> Metadata:
     if problem:
         raise UserError(f"{path}: not written: unlike in MXNet, {problem}")
+    versions = {"mxnet": mx.__version__, "onnxruntime": onnxruntime.__version__}
     return metadata.checked(Check(found.images, found.ties, found.pixels, found.labels,
-                                  float(f"{max(found.apart.values()):.2g}"), versions))
+                                  float(f"{max(found.apart.values()):.2g}"),
+                                  {name: versions[name] for name in packages}, found.others))

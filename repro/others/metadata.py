@@ -18,6 +18,7 @@ from repro.errors import UserError, choice
 KEY = "spatial-sparsity"  # of the ONNX file's own metadata
 FORMAT = 1
 INPUT = "data"
+PRECISIONS = ("float32", "float16", "int8")
 FORMULA = "(value / 255 - mean) / std"
 PADDING = "at the bottom and the right, with zeros after normalisation"
 LABELS = "scores up-sampled bilinearly by the stride (half-pixel centres), then the first largest"
@@ -31,6 +32,10 @@ class Check:
             and other ones computed here; those are not compared further.
     pixels  compared, of which `labels` were labelled differently.
     apart   the largest difference of any output, as a share of that output's largest value.
+    others  images of which other regions were computed without such a tie: 0 but in a file of another precision.
+
+    A file of another precision than float32 is compared with the same network's float32 file, which was alike, and its
+    labels in all images.
     """
 
     images: int
@@ -39,6 +44,7 @@ class Check:
     labels: int
     apart: float
     versions: Dict[str, str]
+    others: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Metadata:
     region, grid   side of a region in pixels; rows and columns of them; None without regions, as k, those computed.
     classes        a label is a number among them; `ids` are those of label files.
     commit         of this project, with "+" behind it where files were changed.
+    precision      of PRECISIONS, that it computes in; inputs and outputs are float32.
     """
 
     row: str
@@ -70,13 +77,14 @@ class Metadata:
     check: Optional[Check] = None
     mean: Tuple[float, float, float] = MEAN
     std: Tuple[float, float, float] = STD
+    precision: str = "float32"
 
     def to_text(self) -> str:
         """JSON; what `parse` reads."""
         regions = {"side": self.region, "grid": self.grid, "k": self.k}
         return json.dumps({
             "format": FORMAT, "row": self.row, "training": self.training, "weights": self.weights,
-            "commit": self.commit,
+            "commit": self.commit, "precision": self.precision,
             "input": {"name": INPUT, "shape": self.shape, "layout": "NCHW", "order": "RGB", "type": "float32",
                       "normalisation": FORMULA, "mean": self.mean, "std": self.std, "padding": PADDING,
                       "multiple": self.multiple},
@@ -101,8 +109,9 @@ def parse(text: str, place: str) -> Metadata:
         raise UserError(f"{place}: format {value.get('format')!r} is not known; this program reads {FORMAT}")
     found = parsing.fields(value, place, {
         "format": parsing.integer, "row": parsing.text, "training": parsing.text, "weights": parsing.text,
-        "commit": parsing.text, "input": _input, "outputs": _outputs, "regions": parsing.optional(_regions),
-        "classes": parse_values, "check": parsing.optional(_check)})
+        "commit": parsing.text, "precision": _is(*PRECISIONS), "input": _input, "outputs": _outputs,
+        "regions": parsing.optional(_regions), "classes": parse_values, "check": parsing.optional(_check)},
+        optional=("precision",))
     given, made, regions = found["input"], found["outputs"], found["regions"] or {}
     shape, multiple, grid, side = given["shape"], given["multiple"], regions.get("grid"), regions.get("side")
     if shape[1] != 3 or shape[2] % multiple or shape[3] % multiple:
@@ -113,7 +122,8 @@ def parse(text: str, place: str) -> Metadata:
     return Metadata(
         row=found["row"], training=found["training"], weights=found["weights"], shape=shape, multiple=multiple,
         outputs=made["names"], stride=made["stride"], region=side, grid=grid, k=regions.get("k"),
-        classes=found["classes"], commit=found["commit"], check=found["check"], mean=given["mean"], std=given["std"])
+        classes=found["classes"], commit=found["commit"], check=found["check"], mean=given["mean"], std=given["std"],
+        precision=found.get("precision", "float32"))
 
 
 def read_metadata(path) -> Metadata:
@@ -174,4 +184,5 @@ def _check(value, place) -> Check:
     return Check(**parsing.fields(value, place, {
         "images": _COUNT, "ties": _AMOUNT, "pixels": _COUNT, "labels": _AMOUNT, "apart": parsing.number,
         "versions": lambda one, where: parsing.fields(
-            one, where, {key: parsing.text for key in one} if isinstance(one, dict) else {})}))
+            one, where, {key: parsing.text for key in one} if isinstance(one, dict) else {}),
+        "others": _AMOUNT}, optional=("others",)))
