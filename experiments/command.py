@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Optional
 
 from repro.errors import UserError
 
@@ -19,6 +20,16 @@ def contexts(gpu: str):
     return devices.contexts(gpu)
 
 
+def card_of(gpu: str) -> Optional[int]:
+    """The one card that GPU= names for onnxruntime; None for "", the CPU."""
+    from repro import devices
+
+    cards = devices.parse(gpu)
+    if len(cards) > 1:
+        raise UserError(f"GPU: {gpu!r}: onnxruntime computes on one card")
+    return cards[0] if cards else None
+
+
 def command_of(parser, given, target: str, but=("render", "draw")) -> str:
     """The command that repeats a measurement: `make target`, or the script where an option is not its default."""
     options = [f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
@@ -31,13 +42,17 @@ class Reported(Exception):
 
 
 def run(command, given) -> int:
-    """Call command(given); the exit code is 0, 2 on a user's mistake, 130 when interrupted."""
+    """Call command(given); the exit code is 0, 2 on a user's mistake or a file's, 130 when interrupted."""
     try:
         command(given)
     except Reported:
         return 2
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # such as a folder that is not to be written to, or a full disk
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {UserError(place + (error.strerror or str(error)))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; finished rows are kept", file=sys.stderr)

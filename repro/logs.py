@@ -6,18 +6,24 @@ import json
 from pathlib import Path
 from typing import Dict, List, Optional
 
+from repro import parsing
 from repro.errors import UserError
-from repro.files import replacing, write_text
+from repro.files import contents, replacing, write_text
 
 
 def read(path) -> List[Dict]:
     """The lines of a log; a last line cut off by a kill is left out. UserError for what is no log."""
-    lines = Path(path).read_text(encoding="utf-8").split("\n")
+    try:
+        lines = contents(path).split(b"\n")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     values = []
     for number, line in enumerate(lines[:-1], 1):  # behind the last newline stands nothing, or half a line
         try:
-            value = json.loads(line)
-            value["step"]
+            value = parsing.json_value(line.decode("utf-8"))
+            parsing.natural(value["step"], "step")
+            for name, figure in value.items():
+                parsing.optional(parsing.number)(figure, name)
         except (ValueError, TypeError, KeyError):
             raise UserError(f"{path}: line {number} is not a step's: {line[:60]!r}") from None
         values.append(value)

@@ -16,11 +16,14 @@ from typing import Iterator, Tuple
 import cv2
 import numpy as np
 
-from repro.data.images import JPEG, PNG, ends, image_size
+from repro.data.headers import JPEG, LARGEST, PNG, check_size
+from repro.data.images import ends, image_size
 from repro.errors import UserError
+from repro.files import contents
 
 PHOTOS = (".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a video is said here, in one line
 CUT = 0.95  # a video that gives less than this share of the frames that it says it has is truncated
 
 
@@ -64,12 +67,12 @@ def sources(given: str, but=None) -> Tuple[Source, ...]:
 
     UserError where there is none. The files are listed, not read.
     """
-    path = Path(given).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(given))  # os.path's, here and below: pathlib's raise for names too long or unknown
+    if os.path.isdir(path):
         root, found = path, [one for one in path.rglob("*") if one.suffix.lower() in PHOTOS + VIDEOS]
-        found = [one for one in found if not one.name.startswith(".") and one.is_file()]
+        found = [one for one in found if not one.name.startswith(".") and os.path.isfile(one)]
         kinds = f"; known are files that end in {' '.join(PHOTOS + VIDEOS)}"
-    elif path.exists():
+    elif os.path.exists(path):
         root, found, kinds = path.parent, [path], ""
     elif glob.has_magic(given):
         found = [Path(one) for one in glob.glob(str(path), recursive=True) if os.path.isfile(one)]
@@ -80,7 +83,8 @@ def sources(given: str, but=None) -> Tuple[Source, ...]:
         left_out = Path(but).absolute()
         found = [one for one in found if left_out not in one.absolute().parents]
     if not found:
-        raise UserError(f"INPUT: {given}: no photo or video{' in it' if path.is_dir() else ' is called so'}{kinds}")
+        where = "in it" if os.path.isdir(path) else "is called so"
+        raise UserError(f"INPUT: {given}: no photo or video {where}{kinds}")
     names = Counter(str(one.relative_to(root).with_suffix("")) for one in found)
     return tuple(Source(one, name if names[name] == 1 else str(one.relative_to(root)))
                  for one in sorted(found) for name in [str(one.relative_to(root).with_suffix(""))])
@@ -90,20 +94,22 @@ def read_photo(path) -> np.ndarray:
     """A photo as uint8 (H, W, 3), RGB: grey becomes so, alpha is left out, of 16 bits the upper 8 are taken; turned
     as its EXIF data say.
 
-    UserError for a file that is missing, empty, truncated (PNG and JPEG are looked through for it), or no image.
+    UserError for a file that is missing, empty, truncated (PNG and JPEG are looked through for it), no image, or of
+    too many pixels, which its header says before it is decoded.
     """
     try:
-        data = Path(path).read_bytes()
+        data = contents(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     if not data:
         raise UserError(f"{path}: the file is empty")
+    size = check_size(path, data)
     if data.startswith(PNG):
         image_size(path)
     elif data.startswith(JPEG) and not ends(data):
         raise UserError(f"{path}: the JPEG file is truncated")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if size else None
     except cv2.error as error:
         raise UserError(f"{path}: cannot be decoded ({' '.join(error.err.split())})") from None
     if image is None:
@@ -111,19 +117,41 @@ def read_photo(path) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
+def _is_video(begin: bytes) -> bool:
+    """Whether a file begins as AVI, MP4 or QuickTime, Matroska or WebM, or MPEG: what else FFmpeg knows, lists of other
+    files and addresses among it, is not opened, whatever it is called."""
+    return (begin[:4] == b"RIFF" and begin[8:] == b"AVI " or begin[:4] == b"\x1a\x45\xdf\xa3"
+            or begin[:4] in (b"\0\0\1\xba", b"\0\0\1\xb3")
+            or begin[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"))
+
+
 class _Video:
     """An open video file; UserError where OpenCV cannot open it."""
 
     def __init__(self, path: Path):
-        if not path.is_file():
-            raise UserError(f"{path}: no such file")
-        if not path.stat().st_size:
+        if not os.path.isfile(path):
+            raise UserError(f"{path}: {'not a file' if os.path.exists(path) else 'no such file'}")
+        if not os.path.getsize(path):
             raise UserError(f"{path}: the file is empty")
-        self._capture = cv2.VideoCapture(str(path))
-        if not self._capture.isOpened():
+        try:
+            with open(path, "rb") as file:
+                known = _is_video(file.read(12))
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG) if known else None
+        if self._capture is None or not self._capture.isOpened():
             raise UserError(f"{path}: not a video that OpenCV reads, or damaged")
-        self.count = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        self.rate = self._capture.get(cv2.CAP_PROP_FPS) or 25.0
+        count, rate, width, height = (self._property(name) for name in ("COUNT", "FPS", "WIDTH", "HEIGHT"))
+        self.count, self.rate = int(count), rate if 0 < rate <= 1000 else 25.0
+        if width * height > LARGEST:
+            self.close()
+            raise UserError(f"{path}: its header says {height:.0f}x{width:.0f} pixels (height x width); "
+                            f"up to {LARGEST} are read")
+
+    def _property(self, name: str) -> float:
+        """What the file says, or 0."""
+        value = self._capture.get(getattr(cv2, f"CAP_PROP_{'' if name == 'FPS' else 'FRAME_'}{name}"))
+        return value if 0 <= value < 1e15 else 0.0
 
     def read(self):
         """The next frame, BGR, or None."""

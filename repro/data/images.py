@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
+from repro.data.headers import JPEG, PNG, check_size
 from repro.errors import UserError
+from repro.files import contents
 
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # how such files begin
 _BAD = 254  # in an id table: not an id of the set
 
 
@@ -89,10 +89,13 @@ def _table(classes: ClassSet, train_ids: bool) -> np.ndarray:
 
 
 def _read(path) -> bytes:
+    """The bytes of a file that, if it is a picture, is not too large to be decoded."""
     try:
-        return Path(path).read_bytes()
+        data = contents(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    check_size(path, data)
+    return data
 
 
 def _check_png(path, data: bytes) -> None:
@@ -135,7 +138,10 @@ def ends(data: bytes) -> bool:
 
 
 def _decode(path, data: bytes, flags: int) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        image = None
     if image is None:
         kind = "JPEG" if data.startswith(JPEG) else "PNG"
         raise UserError(f"{path}: the {kind} file cannot be decoded")

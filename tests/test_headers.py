@@ -1,0 +1,89 @@
+"""A picture's size is known from its header, and one too large is refused before it is decoded."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from repro.data import CITYSCAPES, images
+from repro.data.headers import LARGEST, PNG, picture_size
+from repro.errors import UserError
+from repro.photos import Source, read_photo, sources
+
+PICTURE = np.random.RandomState(0).randint(0, 256, (37, 53, 3)).astype(np.uint8)
+KINDS = {**{kind: (kind, PICTURE, ()) for kind in (".png", ".jpg", ".bmp", ".tif", ".webp", ".jp2", ".ppm")},
+         "progressive": (".jpg", PICTURE, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)), "grey": (".pgm", PICTURE[..., 0], ()),
+         "lossy": (".webp", PICTURE, (cv2.IMWRITE_WEBP_QUALITY, 50)), "bits": (".pbm", PICTURE[..., 0], ()),
+         "alpha": (".webp", np.dstack([PICTURE, PICTURE[..., 0]]), (cv2.IMWRITE_WEBP_QUALITY, 50))}
+
+
+def encoded(kind: str) -> bytes:
+    suffix, picture, settings = KINDS[kind]
+    return cv2.imencode(suffix, picture, settings)[1].tobytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_size_is_the_decoded_ones_and_every_beginning_of_a_file_is_read_without_error(kind):
+    data = encoded(kind)
+    assert picture_size(data) == cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (37, 53)
+    assert {picture_size(data[:length]) for length in range(0, min(len(data), 900))} <= {None, (37, 53)}
+
+
+def test_what_is_no_picture_known_here_has_no_size():
+    for data in (b"", b"hello", b"GIF89a\1\0\1\0", b"PF\n3 3\n", b"#?RADIANCE\n", b"\x59\xa6\x6a\x95" + b"\0" * 40):
+        assert picture_size(data) is None
+
+
+def png(height: int, width: int, depth: int = 8, colour: int = 2) -> bytes:
+    """A whole PNG, each chunk with its checksum, that says it has so many pixels, and holds none."""
+    chunks = (b"IHDR" + struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0),
+              b"IDAT" + zlib.compress(bytes(100)), b"IEND")
+    return PNG + b"".join(struct.pack(">I", len(one) - 4) + one + struct.pack(">I", zlib.crc32(one)) for one in chunks)
+
+
+BOMBS = {
+    "png": png(1 << 15, 1 << 15), "jpeg": encoded(".jpg")[:2] + b"\xff\xc0\0\x11\x08\xff\xff\xff\xff\3" + b"\0" * 90
+    + b"\xff\xd9", "bmp": b"BM" + b"\0" * 12 + struct.pack("<Iii", 40, 1 << 20, -(1 << 20)) + b"\0" * 90,
+    "ppm": b"P6 100000 100000 255 " + b"x" * 90, "none": png(0, 4),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_is_refused_before_it_is_decoded(bomb, tmp_path, monkeypatch):
+    def decode(*_):
+        raise AssertionError("decoded")
+    monkeypatch.setattr(cv2, "imdecode", decode)
+    path = tmp_path / "a.png"
+    path.write_bytes(BOMBS[bomb])
+    with pytest.raises(UserError, match=f"its header says .* pixels .*; 1 to {LARGEST} are read"):
+        read_photo(path)
+    if bomb in ("png", "jpeg"):
+        for read in (images.read_image, images.image_size, lambda one: images.read_label(one, CITYSCAPES)):
+            with pytest.raises(UserError, match="its header says"):
+                read(path)
+
+
+def test_a_pipe_is_no_photo_and_names_that_cannot_be_are_lines(tmp_path):
+    os.mkfifo(tmp_path / "a.png")  # which would be waited for, for ever
+    with pytest.raises(UserError, match="not a file but a device or pipe"):
+        read_photo(tmp_path / "a.png")
+    for given in ("~no-such-user/a.png", "x" * 5000, f"{tmp_path}/" + "y" * 300 + ".png"):
+        with pytest.raises(UserError, match="no such file or folder"):
+            sources(given)
+    with pytest.raises(UserError) as caught:
+        read_photo(tmp_path / "two\nlines\x1b.png")
+    assert "two\\nlines\\x1b.png: cannot be read" in str(caught.value)
+
+
+def test_a_list_of_videos_is_no_video(tmp_path):
+    """FFmpeg would follow it to other files, or over a network."""
+    path = tmp_path / "a.mp4"
+    for text in ("#EXTM3U\nhttp://localhost/a.ts\n", "ffconcat version 1.0\nfile /etc/passwd\n", "v=0\r\no=- 0 0\r\n"):
+        path.write_text(text)
+        with pytest.raises(UserError, match="not a video that OpenCV reads"):
+            list(Source(path, "a").frames())
