@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from pathlib import Path
 
 from experiments.command import PRETRAINED, run
 from experiments.measure import PRESETS, preset_of
-from repro import records, weights
+from repro import parsing, records, weights
 from repro.errors import UserError, choice
 from repro.files import write_bytes
 
@@ -22,10 +21,10 @@ SHIPPED_AT_MOST = 8_000_000  # bytes: every clone has them
 
 def described(path) -> weights.Weights:
     """What is known of a .params file: by its own description, or by its record where a training has left it."""
-    place = weights.description_of(path)
     try:
-        values = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        place = weights.description_of(path)
+        values = parsing.read_json(place, "description")
+    except ValueError:  # a UserError, or no name of a file
         values = None  # for `read` to say
     if not isinstance(values, dict) or "evaluations" not in values:
         return weights.read(path)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Dict, Optional, Tuple
 
 from repro import parsing
-from repro.errors import UserError, choice
+from repro.data.headers import LARGEST
+from repro.errors import UserError, choice, shown
 
 STOPS = ("cross", "weights", "sparse_head")  # as symbols/network.py names the paths
 PRECISIONS = ("float32", "float16")
+WIDEST = 16
 
 
 @dataclass(frozen=True)
@@ -93,22 +95,29 @@ def _pair(check):
     def checked(value, place):
         pair = parsing.sequence(check)(value, place)
         if len(pair) != 2:
-            raise UserError(f"{place}: {value!r} is not a pair")
+            raise UserError(f"{place}: {shown(value)} is not a pair")
         return pair
     return checked
+
+
+def _pixels(value, place):
+    size = _pair(_COUNT)(value, place)
+    if size[0] * size[1] > LARGEST:
+        raise UserError(f"{place}: {shown(value)} are more than {LARGEST} pixels")
+    return size
 
 
 def _fraction(value, place):
     result = parsing.number(value, place)
     if not 0 <= result <= 1:
-        raise UserError(f"{place}: {value!r} is not between 0 and 1")
+        raise UserError(f"{place}: {shown(value)} is not between 0 and 1")
     return result
 
 
 def _natural(value, place):
     result = parsing.integer(value, place)
     if result < 0:
-        raise UserError(f"{place}: {value!r} is negative")
+        raise UserError(f"{place}: {shown(value)} is negative")
     return result
 
 
@@ -117,6 +126,13 @@ def _one_of(choices):
 
 
 _COUNT, _NUMBER = parsing.positive(parsing.integer), parsing.positive(parsing.number)
+
+
+def width(value, place) -> float:
+    """Check the multiplier of every channel count: above 0, and not so large that nothing could hold the network."""
+    if _NUMBER(value, place) > WIDEST:
+        raise UserError(f"{place}: {shown(value)} is above {WIDEST}")
+    return float(value)
 
 
 def _budget(value, place) -> Budget:
@@ -134,7 +150,7 @@ def _recipe(value, place) -> Recipe:
 
 def _budgets(value, place) -> Dict[str, Budget]:
     if not isinstance(value, dict) or not value:
-        raise UserError(f"{place}: {value!r} is not a mapping from a name to steps and images")
+        raise UserError(f"{place}: {shown(value)} is not a mapping from a name to steps and images")
     return {parsing.text(name, place): _budget(budget, f"{place}: {name}") for name, budget in value.items()}
 
 
@@ -158,6 +174,6 @@ def changed(preset: Preset, changes: Dict[str, int]) -> Preset:
 def load_preset(path, name: str) -> Preset:
     """The preset in the YAML file `path`; a UserError names file, key and choices."""
     values = parsing.fields(parsing.read_yaml(path), str(path), {
-        "width": _NUMBER, "shrink": _COUNT, "size": _pair(_COUNT), "crop": parsing.optional(_pair(_COUNT)),
+        "width": width, "shrink": _COUNT, "size": _pixels, "crop": parsing.optional(_pixels),
         "recipe": _recipe, "budgets": _budgets})
     return Preset(name=name, **values)

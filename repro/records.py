@@ -14,7 +14,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 from repro import parsing
 from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
-from repro.errors import UserError
+from repro.errors import UserError, shown
 from repro.files import write_text
 from repro.neighbours import AnyNetwork, network_dict, parse_network, training_name
 from repro.rows import INFERENCES, Training, parse_training, training_dict
@@ -62,7 +62,12 @@ def _mapping_of(check):
 
 
 def _anything(value, place):
-    return value
+    """Check no more than that it can be written again."""
+    if isinstance(value, float):
+        return parsing.number(value, place)
+    if isinstance(value, dict):
+        return _mapping_of(_anything)(value, place)
+    return [_anything(one, place) for one in value] if isinstance(value, list) else value
 
 
 def _percent(value, place) -> float:
@@ -130,7 +135,7 @@ _RECORD = {
 def from_dict(value, place: str) -> Record:
     """The inverse of to_dict; a UserError begins with `place` and names the key."""
     if isinstance(value, dict) and value.get("format") != FORMAT:
-        raise UserError(f"{place}: format {value.get('format')!r} is not known; this program reads {FORMAT}")
+        raise UserError(f"{place}: format {shown(value.get('format'))} is not known; this program reads {FORMAT}")
     checked = parsing.fields(value, place, _RECORD, optional=("recipe", "classes"))
     return Record(**{key: checked[key] for key in checked if key not in ("format", "training_name")})
 

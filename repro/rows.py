@@ -19,6 +19,7 @@ INFERENCES = ("whole", "classic", "fast")
 EQUATIONS = (3, 4)
 EXTRAS = ("bootstrapping", "coarse")
 
+MOST_UNITS = 100  # of a level; ResNet-152 has 36
 HEIGHT, WIDTH = 1024, 2048  # the paper's image, in which region sides are given
 
 
@@ -41,6 +42,7 @@ class Column:
             min(self.units[:3]) >= 1 and self.units[3] >= 0,
             f"units: {list(self.units)}: levels 2-4 need 1 unit or more, level 5 needs 0 or more",
         )
+        _require(max(self.units) <= MOST_UNITS, f"units: {list(self.units)}: a level has {MOST_UNITS} at most")
 
 
 @dataclass(frozen=True)

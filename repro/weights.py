@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,14 +16,16 @@ from typing import Any, Dict, Optional, Tuple
 from repro import parsing
 from repro.data import classes as class_sets
 from repro.data.classes import KNOWN, ClassSet
-from repro.errors import UserError, choice
-from repro.files import write_text
+from repro.errors import UserError, choice, shown
+from repro.files import contents, write_text
 from repro.neighbours import AnyNetwork, multiple, network_dict, parse_network, width_of
 from repro.presets import Preset
+from repro.presets import width as width_of_channels
 from repro.records import Record, parse_provenance
 from repro.rows import Training, parse_training, training_dict
 
 FORMAT = 1
+LARGEST = 4096  # pixels of a region's side
 FOUND = 10  # percent of IoU from which a class is said to be found
 
 
@@ -85,7 +88,7 @@ def description_of(path) -> Path:
 def digest(path) -> str:
     """The SHA-256 of a .params file; UserError when it cannot be read."""
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        return hashlib.sha256(contents(path)).hexdigest()
     except OSError as error:
         raise UserError(f"weights {path}: {_reason(error)}") from None
 
@@ -98,7 +101,9 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
     width = width_of(record.network, preset)
     if record.width != f"{width:g}":
         raise UserError(f"weights {path}: trained at width {record.width}, but preset {preset.name} has {width:g} now")
-    found = record.evaluations.get("fast") or record.evaluations["whole"]
+    found = record.evaluations.get("fast") or record.evaluations.get("whole")
+    if not found:
+        raise UserError(f"weights {path}: their record has no evaluation of fast inference or of the whole network")
     names = tuple(found["class_iou"])
     classes = record.classes or next((one for one in KNOWN.values() if one.names == names), None)
     if classes is None:
@@ -107,8 +112,8 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
     return Weights(
         path=Path(path), network=record.network, training=record.training, classes=classes, width=width,
         region=preset.region(record.network.region) if record.network.region else None, data=record.data,
-        size="{}x{}".format(*preset.size) if preset.crop else record.scale, preset=record.preset,
-        budget=record.budget, seed=record.seed, steps=record.steps, images=found["images"],
+        size="{}x{}".format(*preset.size) if preset.crop else _size(record.scale, f"weights {path}: scale"),
+        preset=record.preset, budget=record.budget, seed=record.seed, steps=record.steps, images=found["images"],
         mean_iou=found["mean_iou"], class_iou=found["class_iou"], provenance=record.provenance, sha256=digest(path))
 
 
@@ -128,15 +133,15 @@ def read(path) -> Weights:
 
     UserError, in one line, for a missing file, a description that is damaged or does not fit itself, another file.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
+    if not os.path.isfile(path):  # pathlib's raises for a name that is too long
+        raise UserError(f"weights {path}: {'not a file' if os.path.exists(path) else 'no such file'}")
     place = description_of(path)
-    if not path.is_file():
-        raise UserError(f"weights {path}: {'not a file' if path.exists() else 'no such file'}")
     try:
-        values = json.loads(place.read_text(encoding="utf-8"))
+        values = parsing.json_value(contents(place, parsing.LARGEST_JSON).decode("utf-8"))
     except FileNotFoundError:
         raise UserError(f"{place}: no such file; it is to say which network {path.name} is of") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{place}: not a description of weights: {_reason(error)}") from None
     made = _checked(values, path, str(place))
     if digest(path) != made.sha256:
@@ -151,19 +156,19 @@ def _reason(error: Exception) -> str:
 
 def _percent(value, place) -> float:
     if not 0 <= parsing.number(value, place) <= 100:
-        raise UserError(f"{place}: {value!r} is not a percentage")
+        raise UserError(f"{place}: {shown(value)} is not a percentage")
     return float(value)
 
 
 def _hex(value, place) -> str:
     if not re.fullmatch("[0-9a-f]{64}", parsing.text(value, place)):
-        raise UserError(f"{place}: {value!r} is not a SHA-256, 64 hexadecimal digits")
+        raise UserError(f"{place}: {shown(value)} is not a SHA-256, 64 hexadecimal digits")
     return value
 
 
 def _size(value, place) -> str:
-    if not re.fullmatch("[1-9][0-9]*x[1-9][0-9]*", parsing.text(value, place)):
-        raise UserError(f"{place}: {value!r} is not HxW, such as 256x512")
+    if not re.fullmatch("[1-9][0-9]{0,5}x[1-9][0-9]{0,5}", parsing.text(value, place)):
+        raise UserError(f"{place}: {shown(value)} is not HxW, such as 256x512")
     return value
 
 
@@ -178,8 +183,7 @@ def _mapping(value, place) -> Dict[str, Any]:
 
 _CHECKS = {
     "format": _format, "network": parse_network, "training": parse_training, "classes": class_sets.parse,
-    "width": parsing.positive(parsing.number), "region": parsing.optional(parsing.positive(parsing.integer)),
-    "data": parsing.text,
+    "width": width_of_channels, "region": parsing.optional(parsing.positive(parsing.integer)), "data": parsing.text,
     "size": _size, "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural,
     "steps": parsing.positive(parsing.integer), "images": parsing.positive(parsing.integer), "mean_iou": _percent,
     "class_iou": _mapping, "provenance": parse_provenance, "sha256": _hex,
@@ -188,12 +192,12 @@ _CHECKS = {
 
 def _checked(values, path: Path, place: str) -> Weights:
     if isinstance(values, dict) and values.get("format") != FORMAT:
-        raise UserError(f"{place}: format {values.get('format')!r} is not known; this program reads {FORMAT}")
+        raise UserError(f"{place}: format {shown(values.get('format'))} is not known; this program reads {FORMAT}")
     found = parsing.fields(values, place, _CHECKS)
     del found["format"]
     made = Weights(path=path, **found)
-    if (made.region is None) == made.network.sparse or made.region and made.region % 32:
-        needed = "a multiple of 32" if made.network.sparse else "null"
+    if (made.region is None) == made.network.sparse or made.region and (made.region % 32 or made.region > LARGEST):
+        needed = f"a multiple of 32 up to {LARGEST}" if made.network.sparse else "null"
         raise UserError(f"{place}: region: {made.region!r} does not suit fusion {made.network.fusion}, "
                         f"which needs {needed}")
     if tuple(made.class_iou) != made.classes.names:

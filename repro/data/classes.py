@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from repro import parsing
-from repro.errors import UserError, choice
+from repro.errors import UserError, choice, shown
 
 IGNORE = 255  # the train id of pixels that are neither trained on nor measured
 MOST = 254    # classes: the train ids below 254, which marks an id of none where labels are read
@@ -123,7 +123,7 @@ def colour(value, place: str) -> tuple[int, int, int]:
     """Check a colour, RGB."""
     found = parsing.sequence(byte)(value, place)
     if len(found) != 3:
-        raise UserError(f"{place}: {value!r} is not red, green and blue, such as [128, 64, 128]")
+        raise UserError(f"{place}: {shown(value)} is not red, green and blue, such as [128, 64, 128]")
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from repro import parsing
 from repro.data.classes import KNOWN, ClassSet, byte, checked, colour
 from repro.data.dataset import Dataset, Sample, check_labelled
-from repro.errors import UserError
+from repro.errors import UserError, shown
 
 FILE = "classes.yaml"
 LAYOUT = f"your own ({FILE}, images/train/, labels/train/, images/val/, labels/val/)"
@@ -60,9 +60,9 @@ def _class(value, place):
 
 def _name(value, place) -> str:
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_.-]*", parsing.text(value, place)):
-        raise UserError(f"{place}: {value!r} is not letters, digits, '_', '.' and '-' alone, which name files")
+        raise UserError(f"{place}: {shown(value)} is not letters, digits, '_', '.' and '-' alone, which name files")
     if value in TAKEN:
-        raise UserError(f"{place}: {value!r} is that of a data set known here; name yours otherwise")
+        raise UserError(f"{place}: {shown(value)} is that of a data set known here; name yours otherwise")
     return value
 
 

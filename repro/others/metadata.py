@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 from repro import parsing
 from repro.data.augment import MEAN, STD
 from repro.data.classes import ClassSet, parse_values
-from repro.errors import UserError, choice
+from repro.errors import UserError, choice, shown
+from repro.files import contents
 
 KEY = "spatial-sparsity"  # of the ONNX file's own metadata
 FORMAT = 1
@@ -102,11 +102,11 @@ class Metadata:
 def parse(text: str, place: str) -> Metadata:
     """The inverse of to_text; a UserError begins with `place` and names the key."""
     try:
-        value = json.loads(text)
+        value = parsing.json_value(text)
     except ValueError as error:
         raise UserError(f"{place}: not valid JSON: {error}") from None
     if isinstance(value, dict) and value.get("format") != FORMAT:
-        raise UserError(f"{place}: format {value.get('format')!r} is not known; this program reads {FORMAT}")
+        raise UserError(f"{place}: format {shown(value.get('format'))} is not known; this program reads {FORMAT}")
     found = parsing.fields(value, place, {
         "format": parsing.integer, "row": parsing.text, "training": parsing.text, "weights": parsing.text,
         "commit": parsing.text, "precision": _is(*PRECISIONS), "input": _input, "outputs": _outputs,
@@ -129,16 +129,17 @@ def parse(text: str, place: str) -> Metadata:
 def read_metadata(path) -> Metadata:
     """The record in the JSON file beside an exported network; UserError where it is not one."""
     try:
-        return parse(Path(path).read_text(encoding="utf-8"), str(path))
+        text = contents(path, parsing.LARGEST_JSON).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {error}") from None
+    return parse(text, str(path))
 
 
 def _several(check: parsing.Check, count: int) -> parsing.Check:
     def checked(value, place):
         found = parsing.sequence(check)(value, place)
         if len(found) != count:
-            raise UserError(f"{place}: {value!r} are not {count}")
+            raise UserError(f"{place}: {shown(value)} are not {count}")
         return found
     return checked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from repro import parsing
-from repro.errors import UserError
+from repro.errors import UserError, shown
 from repro.peer_rows import PRECISIONS, PeerRow
 from repro.records import parse_provenance
 from repro.tables.columns import giga
@@ -32,14 +32,14 @@ OWN_ENGINE = "ours"  # in engines.json, the engine of repro/engine
 
 def _precision(value, place: str) -> str:
     if value not in PRECISIONS:
-        raise UserError(f"{place}: {value!r} is not known; choose from {', '.join(PRECISIONS)}")
+        raise UserError(f"{place}: {shown(value)} is not known; choose from {', '.join(PRECISIONS)}")
     return value
 
 
 def _size(value, place: str) -> Tuple[int, int]:
     found = parsing.sequence(parsing.integer)(value, place)
     if len(found) != 2 or min(found) < 1:
-        raise UserError(f"{place}: {value!r} is not a height and a width")
+        raise UserError(f"{place}: {shown(value)} is not a height and a width")
     return found
 
 
