@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from experiments.command import HERE, contexts, run
+from experiments.command import HERE, card_of, contexts, run
 from repro.errors import UserError
 from repro.files import replacing, write_bytes
 from repro.overlay import overlay
@@ -92,6 +92,17 @@ def sample(out: Path, size) -> Source:
     return Source(out / "scene.png", "scene")
 
 
+def place_of(given) -> dict:
+    """Where ENGINE is to compute, as `load` takes it: MXNet's device, or onnxruntime's providers."""
+    if given.engine == "onnx":
+        from repro.others.providers import providers
+
+        return {"providers": providers(given.provider, card_of(given.gpu))}
+    if given.provider:
+        raise UserError(f"PROVIDER: {given.provider} is for ENGINE=onnx")
+    return {"ctx": contexts(given.gpu)[0]}
+
+
 def predict(given) -> None:
     """Segment all that is given; UserError at the end if something could not be."""
     out = Path(given.output).expanduser()
@@ -100,11 +111,11 @@ def predict(given) -> None:
     if given.input and out.absolute() == Path(given.input).expanduser().absolute():
         raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
     found = sources(given.input, but=out) if given.input else ()
-    ctx = contexts(given.gpu)
+    place = place_of(given)
     from experiments.weights import described
     from repro.predict import load
 
-    segmenter = load(described(given.weights), given.k, given.engine, shrink=given.shrink, ctx=ctx[0])
+    segmenter = load(described(given.weights), given.k, given.engine, shrink=given.shrink, **place)
     about = segmenter.weights
     print(f"{about.path.name}: {about}", file=sys.stderr)
     try:
@@ -156,7 +167,8 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--output", default="predictions", help="folder to write into (default %(default)s)")
     add("--engine", default="mxnet", help="mxnet, or onnx for onnxruntime (default %(default)s)")
     add("--scores", action="store_true", help="write the score maps too: float32 (classes, H / 4, W / 4)")
-    add("--gpu", default="", help="a card for mxnet, such as 0 (default: the CPU)")
+    add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
+    add("--provider", default="", help="of onnx: cpu, cuda or tensorrt (default: cuda with a card, else cpu)")
     return parser.parse_args(arguments)
 
 

@@ -4,6 +4,7 @@
     python -m experiments.profile --row single   another row of table6.yaml, or --size, --width, --precision, --gpu
     python -m experiments.profile --render       writes the page from what was measured
     python -m experiments.profile --draw         the page and the picture
+    python -m experiments.profile --engine onnx  exported, in onnxruntime: experiments/profile_onnx.py
 
 Another measurement than the first is written to .cache/profile/ instead, as are all traces.
 """
@@ -181,6 +182,8 @@ def write(given) -> None:
     if given.operators:
         operators(given)
         return
+    if given.provider or given.batches:
+        raise UserError("--provider, --batches: are for --engine onnx")
     usual = given.row == ROW and size == (HEIGHT, WIDTH) and given.width == 1
     results, pages = (PUBLISHED, PUBLISHED.parent) if usual and not (given.gpu or given.precision) else (OWN, OWN)
     if not (given.render or given.draw):
@@ -202,15 +205,23 @@ def main(arguments=None) -> int:
     add("--row", default=ROW, help="an id of experiments/table6.yaml (default %(default)s)")
     add("--size", default=f"{HEIGHT}x{WIDTH}", help="height x width of the image (default %(default)s)")
     add("--width", type=float, default=1.0, help="of this project's networks, for a quick look (default %(default)s)")
-    add("--precision", choices=PRECISIONS, help="one only (default: what the row has on a CPU, float32 on a card)")
+    add("--precision", choices=(*PRECISIONS, "tf32"),
+        help="one only (default: what the row has on a CPU, float32 on a card)")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
     add("--rounds", type=int, default=ROUNDS, help="timed images (default %(default)s)")
     add("--frames", type=int, default=FRAMES, help="profiled images (default %(default)s)")
+    add("--engine", choices=("mxnet", "onnx"), default="mxnet", help="whose inference (default %(default)s)")
+    add("--provider", default="", help="of onnxruntime: cpu, cuda or tensorrt (default: cuda with a card, else cpu)")
+    add("--batches", default="", help="of onnxruntime: images at once, such as 1,8 (default: 1; on a card 1,8)")
     add("--render", action="store_true", help="write the page from what was measured before")
     add("--draw", action="store_true", help="the picture too")
     add("--operators", help=argparse.SUPPRESS)  # the profiler's process: where it writes
     given = parser.parse_args(arguments)
     given.command = command_of(parser, given, "profile", ("render", "draw", "operators"))
+    if given.engine == "onnx":
+        from experiments import profile_onnx
+
+        return run(profile_onnx.write, given)
     return run(write, given)
 
 

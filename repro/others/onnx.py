@@ -13,6 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as errors
 from repro.errors import UserError
 from repro.labeller import Labeller
 from repro.others.metadata import KEY, Metadata, parse
+from repro.others.providers import CPU, Provider, check_used
 from repro.segmenter import Segmentation
 from repro.threads import threads
 
@@ -24,15 +25,15 @@ UNREADABLE = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.I
 class OnnxEngine:
     """Runs a file of repro.export on images one after the other, or in batches of the file's size.
 
-    providers  of onnxruntime, such as CUDAExecutionProvider, the first that can run an operator doing so.
+    providers  of onnxruntime, as repro.others.providers.providers gives them.
 
     `metadata` is the file's record; None where it has none, its images are then normalised as this project's are.
     As Engine's, threads may share it, and `OMP_NUM_THREADS` says how many compute. UserError for a file that
     onnxruntime cannot run, or whose record is not of it.
     """
 
-    def __init__(self, path, providers: Sequence[str] = ("CPUExecutionProvider",)):
-        self._session = _session(path, providers)
+    def __init__(self, path, providers: Sequence[Provider] = (CPU,)):
+        self._session = session(path, providers)
         self._input, = self._session.get_inputs()
         self.shape: Tuple[int, ...] = tuple(self._input.shape)
         self.names = tuple(one.name for one in self._session.get_outputs())
@@ -85,7 +86,7 @@ class OnnxEngine:
 
 def metadata(path) -> Metadata:
     """The record inside an ONNX file of this project; UserError where there is none."""
-    found = _record(_session(path, ("CPUExecutionProvider",), optimised=False), path)
+    found = _record(session(path, optimised=False), path)
     if found is None:
         raise UserError(f"{path}: has no record of this project ({KEY}); `make export` writes files that have one")
     return found
@@ -96,15 +97,23 @@ def _record(session, path) -> Optional[Metadata]:
     return None if text is None else parse(text, str(path))
 
 
-def _session(path, providers: Sequence[str], optimised: bool = True):
+def session(path, providers: Sequence[Provider] = (CPU,), optimised: bool = True, trace: Optional[str] = None):
+    """onnxruntime's session of a file, on so many threads as are asked for; UserError where it cannot be run so.
+
+    trace  the beginning of the name of a file to which it writes what each operator takes.
+    """
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file")
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.log_severity_level = threads(), ERRORS_ALONE
     if not optimised:
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if trace is not None:
+        settings.enable_profiling, settings.profile_file_prefix = True, trace
     try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=list(providers))
+        made = onnxruntime.InferenceSession(str(path), settings, providers=list(providers))
     except UNREADABLE as error:
         raise UserError(f"{path}: not an ONNX file that onnxruntime can run: "
                         f"{' '.join(str(error).split())[:200]}") from None
+    check_used(providers, made.get_providers())
+    return made

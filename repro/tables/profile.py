@@ -23,25 +23,26 @@ def not_negative(value, place: str) -> float:
     return value if value == 0 else positive(value, place)
 
 
-def _checked(checks: Mapping[str, parsing.Check]):
+def checked(checks: Mapping[str, parsing.Check]):
+    """A check of a mapping with these keys."""
     return lambda value, place: parsing.fields(value, place, dict(checks))
 
 
-_OPERATOR = {
+OPERATOR = {
     "name": parsing.text, "kind": parsing.text, "block": parsing.text, "shape": parsing.text,
     "multiply_adds": parsing.integer, "moved": parsing.integer, "seconds": not_negative,
 }
 _PROFILE = {
     "precision": parsing.text, "labels": seconds, "scores": seconds, "ceiling": positive, "frames": parsing.integer,
     "filling": not_negative, "map": not_negative, "between": parsing.number,
-    "memory": _checked({"built": parsing.integer, "running": parsing.integer}),
-    "operators": parsing.sequence(_checked(_OPERATOR)),
+    "memory": checked({"built": parsing.integer, "running": parsing.integer}),
+    "operators": parsing.sequence(checked(OPERATOR)),
 }
 _MEASURED = {
     "row": parsing.text, "label": parsing.text, "size": parsing.text, "width": positive, "device": parsing.text,
     "multiply_adds": parsing.integer, "paper": parsing.integer,
-    "ceiling": _checked({"rate": positive, "layer": parsing.text}), "bandwidth": positive,
-    "blocks": parsing.sequence(parsing.text), "profiles": parsing.sequence(_checked(_PROFILE)),
+    "ceiling": checked({"rate": positive, "layer": parsing.text}), "bandwidth": positive,
+    "blocks": parsing.sequence(parsing.text), "profiles": parsing.sequence(checked(_PROFILE)),
     "provenance": parse_provenance,
 }
 
@@ -61,7 +62,8 @@ def read_measured(path) -> Dict[str, Any]:
     return read_json(path, _MEASURED)
 
 
-def _sums(profile: Mapping[str, Any], key: str) -> Dict[str, Part]:
+def sums(profile: Mapping[str, Any], key: str) -> Dict[str, Part]:
+    """The operators added up by one of their keys."""
     found: Dict[str, Part] = {}
     for operator in profile["operators"]:
         found[operator[key]] = found.get(operator[key], Part(0, 0)).plus(operator)
@@ -70,7 +72,7 @@ def _sums(profile: Mapping[str, Any], key: str) -> Dict[str, Part]:
 
 def blocks(profile: Mapping[str, Any], order: Sequence[str]) -> Dict[str, Part]:
     """Every part of an inference once, in the order in which they are run; they add up to all of it."""
-    found = _sums(profile, "block")
+    found = sums(profile, "block")
     return {FILLING: Part(profile["filling"], 0), **{name: found.pop(name) for name in order if name in found}, **found,
             MAP: Part(profile["map"], 0), BETWEEN: Part(profile["between"], 0)}
 
@@ -94,7 +96,8 @@ def network(measured: Mapping[str, Any], profile: Mapping[str, Any], what: str =
     return measured["multiply_adds"] / Timing(tuple(profile[what])).median / measured["ceiling"]["rate"]
 
 
-def _ms(value: float) -> str:
+def ms(value: float) -> str:
+    """Seconds as milliseconds: 424.3, 5.75."""
     return f"{value * 1e3:.2f}" if value < 0.1 else f"{value * 1e3:.1f}"
 
 
@@ -118,30 +121,32 @@ def _work(parts: Sequence[Part], ceiling: float) -> List[Column]:
 
 
 def _times(parts: Sequence[Part], whole: Part) -> List[Column]:
-    return [("ms", [_ms(part.seconds) for part in parts]),
+    return [("ms", [ms(part.seconds) for part in parts]),
             ("Share", [f"{part.seconds / whole.seconds:.1%}" for part in parts])]
 
 
-def _by_block(profile: Mapping[str, Any], order: Sequence[str]) -> str:
-    found, whole = blocks(profile, order), total(profile)
+def by_block(found: Mapping[str, Part], whole: Part, ceiling: float) -> str:
+    """A table of the parts of `whole`, by name."""
     parts = [*found.values(), whole]
-    return markdown_table([("Block", [*found, "all"]), *_times(parts, whole), *_work(parts, profile["ceiling"])], 1)
+    return markdown_table([("Block", [*found, "all"]), *_times(parts, whole), *_work(parts, ceiling)], 1)
 
 
-def _by_kind(profile: Mapping[str, Any]) -> str:
-    found = dict(sorted(_sums(profile, "kind").items(), key=lambda item: -item[1].seconds))
+def by_kind(profile: Mapping[str, Any], whole: Part) -> str:
+    """A table of the kinds of operators, those first that take most."""
+    found = dict(sorted(sums(profile, "kind").items(), key=lambda item: -item[1].seconds))
     counts = [sum(one["kind"] == kind for one in profile["operators"]) for kind in found]
     parts = list(found.values())
     return markdown_table([("Operator", list(found)), ("Count", [str(count) for count in counts]),
-                           *_times(parts, total(profile)), *_work(parts, profile["ceiling"])], 1)
+                           *_times(parts, whole), *_work(parts, profile["ceiling"])], 1)
 
 
-def _slowest(profile: Mapping[str, Any]) -> str:
+def slowest(profile: Mapping[str, Any], whole: Part) -> str:
+    """A table of the operators that take most."""
     found = sorted(profile["operators"], key=lambda one: -one["seconds"])[:SLOWEST]
     parts = [Part(one["seconds"], one["multiply_adds"]) for one in found]
     return markdown_table([("Operator", [one["name"] for one in found]), ("Kind", [one["kind"] for one in found]),
                            ("Block", [one["block"] for one in found]), ("Shape", [one["shape"] for one in found]),
-                           *_times(parts, total(profile)), *_work(parts, profile["ceiling"])], 4)
+                           *_times(parts, whole), *_work(parts, profile["ceiling"])], 4)
 
 
 def _frames(measured: Mapping[str, Any]) -> str:
@@ -151,8 +156,8 @@ def _frames(measured: Mapping[str, Any]) -> str:
         ("Precision", [one["precision"] for one in profiles]),
         ("Frames/s", [f"{1 / timing.median:.2f}" for timing in labels]),
         ("p95", [f"{1 / timing.p95:.2f}" for timing in labels]),
-        ("ms", [_ms(timing.median) for timing in labels]), ("ms, p95", [_ms(timing.p95) for timing in labels]),
-        ("ms, scores alone", [_ms(timing.median) for timing in scores]),
+        ("ms", [ms(timing.median) for timing in labels]), ("ms, p95", [ms(timing.p95) for timing in labels]),
+        ("ms, scores alone", [ms(timing.median) for timing in scores]),
         ("GFLOP/s, scores", [f"{2 * measured['multiply_adds'] / timing.median / G:.1f}" for timing in scores]),
         ("Of the ceiling, scores", [f"{network(measured, one, 'scores'):.1%}" for one in profiles]),
         ("Labels", [f"{network(measured, one):.1%}" for one in profiles]),
@@ -226,6 +231,7 @@ def page(measured: Mapping[str, Any], paper_seconds: Optional[float] = None) -> 
         "![Time by block, and each convolution against the ceilings](profile.png)\n\n"
     )
     for profile in measured["profiles"]:
-        text += (f"## {profile['precision']}\n\n{_by_block(profile, measured['blocks'])}\n{_by_kind(profile)}\n"
-                 f"The {SLOWEST} slowest operators:\n\n{_slowest(profile)}\n")
+        found, whole = blocks(profile, measured["blocks"]), total(profile)
+        text += (f"## {profile['precision']}\n\n{by_block(found, whole, profile['ceiling'])}\n"
+                 f"{by_kind(profile, whole)}\nThe {SLOWEST} slowest operators:\n\n{slowest(profile, whole)}\n")
     return text + _how(measured)

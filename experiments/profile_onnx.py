@@ -1,0 +1,275 @@
+"""Find how long an exported network takes in onnxruntime and where the time goes: `make profile ENGINE=onnx`.
+
+    python -m experiments.profile --engine onnx                 Model A in float32 and int8 on the CPU (some minutes)
+    python -m experiments.profile --engine onnx --gpu 0         float32, tf32 and float16, 1 and 8 images at once
+    python -m experiments.profile --engine onnx --render        writes tables/profile-onnx.md from what was measured
+
+A card needs onnxruntime-gpu (requirements/onnx-gpu.txt) and no MXNet for it. Another measurement than these is written
+to .cache/profile/ instead.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional
+
+import numpy as np
+import onnx
+
+from experiments import profile
+from experiments.command import card_of
+from experiments.render import published
+from experiments.table6 import parse_size
+from repro.errors import UserError, choice
+from repro.files import write_text
+from repro.records import provenance
+from repro.rows import HEIGHT, WIDTH
+from repro.tables.profile_onnx import page, read_measured
+from repro.tables.speed import rounded
+
+RECORDS, PAGE = {"": "profile-onnx.json", "gpu": "profile-onnx-gpu.json"}, "profile-onnx.md"
+PRECISIONS = {"cpu": ("float32", "int8"), "gpu": ("float32", "tf32", "float16")}  # measured where nothing is said
+KNOWN = {"cpu": ("float32", "float16", "int8"), "gpu": ("float32", "tf32", "float16", "int8")}
+BATCHES = {"cpu": (1,), "gpu": (1, 8)}
+LABELS = "labels"
+FUSED = ("Relu", "Add", "Identity")  # behind a convolution: onnxruntime names the two by the last
+
+
+class Place(NamedTuple):
+    """Where it is run: `kind` is cpu or gpu, `provider` of repro.others.providers."""
+
+    kind: str
+    provider: str
+    card: Optional[int]
+
+    def providers(self, precision: str):
+        from repro.others.providers import providers
+
+        return providers(self.provider, self.card, precision == "tf32")
+
+
+def place_of(gpu: str, provider: str) -> Place:
+    """GPU= and PROVIDER= as they were given; UserError, in one line, where that cannot be run on."""
+    from repro.others.providers import on_card, providers
+
+    card = card_of(gpu)
+    found = on_card(providers(provider, card))
+    return Place("gpu" if found else "cpu", provider, (card or 0) if found else None)
+
+
+def batches_of(text: str, kind: str) -> List[int]:
+    """ "1,8" -> [1, 8]."""
+    if not text:
+        return list(BATCHES[kind])
+    if not all(part.isdigit() and int(part) for part in text.split(",")):
+        raise UserError(f"--batches: {text!r} is not numbers of images, such as 1,8")
+    return [int(part) for part in text.split(",")]
+
+
+def layers_of(model: onnx.ModelProto) -> Dict[str, str]:
+    """The layer of each convolution of a file of to_onnx, by the name of its node and of what is fused with it."""
+    found: Dict[str, str] = {}
+    made_by: Dict[str, str] = {}  # the node that is or ends a convolution, by output
+    for node in model.graph.node:
+        if node.op_type == "Conv":
+            found[node.name] = node.name.rsplit(":", 1)[0]
+        elif node.op_type in FUSED:
+            before = next((made_by[name] for name in node.input if name in made_by), None)
+            if before is None:
+                continue
+            found[node.name] = found[before]
+        else:
+            continue
+        made_by[node.output[0]] = node.name
+    return found
+
+
+def operators_of(found: Dict[str, Any], layers: Dict[str, str], blocks: Dict[str, str], counts: Dict[str, int],
+                 batch: int) -> List[Dict[str, Any]]:
+    """The operators of repro.others.profile as a record has them: with name, block and multiply-adds.
+
+    layers  of layers_of; blocks by names of the graph that was exported; counts  multiply-adds of an image by layer.
+    """
+    left, block, made = dict(counts), next(iter(blocks.values())), []
+    for one in found["operators"]:
+        name = one["node"].rsplit(":", 1)[0]
+        if name == LABELS or name in blocks:
+            block = LABELS if name == LABELS else blocks[name]
+        layer = layers.get(one["node"], "") if "Conv" in one["kind"] else ""
+        made.append({"name": layer or name or one["kind"], "kind": one["kind"], "block": block, "shape": one["shape"],
+                     "multiply_adds": batch * left.pop(layer, 0), "moved": one["moved"],
+                     "seconds": rounded([one["seconds"]])[0]})
+    return made
+
+
+class Case:
+    """A network in one precision for `batch` images at once: files, and what is timed of them."""
+
+    def __init__(self, exported, precision: str, batch: int, images, scenes, folder: Path, place: Place):
+        from repro.export.carry import in_precision
+        from repro.export.labels import with_labels
+        from repro.others.bound import Bound
+        from repro.others.metadata import INPUT
+        from repro.others.onnx import OnnxEngine
+        from repro.timing.subject import normalised
+
+        self.precision, self.batch, self.name = precision, batch, f"{precision}, batch {batch}"
+        self.images, kind = normalised([images[0]] * batch), "float32" if precision == "tf32" else precision
+        calibration = [normalised([scene] * batch) for scene in scenes] if precision == "int8" else ()
+        self.files = {}
+        for what, model in (("scores", exported), (LABELS, with_labels(exported))):
+            self.files[what] = folder / f"{what}-{precision}-{batch}.onnx"
+            onnx.save(in_precision(model, kind, calibration), str(self.files[what]))
+        providers = place.providers(precision)
+        self.bound = {what: Bound(path, {INPUT: self.images}, providers, place.card)
+                      for what, path in self.files.items()}
+        self.runs = {f"{self.name} {what}": bound.run for what, bound in self.bound.items()}
+        if batch == 1:
+            engine = OnnxEngine(self.files["scores"], providers)
+            self.runs[f"{self.name} photo"] = lambda: engine.labels(images[0])
+
+    def check(self) -> None:
+        """RuntimeError unless the graph's labels are those of its scores, which float16 interpolates in float16."""
+        from repro.labelmap import labels_of
+
+        for bound in self.bound.values():
+            bound.run()
+        scores, labels = (self.bound[what].outputs()[0] for what in ("scores", LABELS))
+        size = labels.shape[1:]
+        wanted = np.stack([labels_of(np.ascontiguousarray(one), size, size[0] // one.shape[1]) for one in scores])
+        apart = float((wanted != labels).mean())
+        if not apart < (0.05 if self.precision in ("float16", "tf32") else 1e-3):
+            raise RuntimeError(f"{self.name}: {apart:.2%} of the labels are not those of the scores")
+
+
+def measure(given, row, size, place: Place, precisions, batches) -> dict:
+    """Time every case and the ceilings in turn, without a profiler; then profile each."""
+    import onnxruntime
+    from tqdm import tqdm
+
+    from repro.engine import prepared
+    from repro.export import PORTABLE, to_onnx
+    from repro.others.profile import profiled
+    from repro.others.providers import card_name, names
+    from repro.timing.blocks import BLOCKS, blocks_of
+    from repro.timing.clock import interleaved
+    from repro.timing.subject import images, subject
+
+    origin = provenance(command(given))  # of the code that starts, whatever is committed meanwhile
+    peer, paper = (lambda made: (made.peer, made.paper))(subject(row, "float32", size, given.width))
+    photo, scenes = images(size, 1, "val"), images(size, profile.CALIBRATION)
+    with tempfile.TemporaryDirectory() as kept:
+        folder, cases, layers = Path(kept), [], {}
+        for batch in batches:
+            shape, path = (batch, 3, *size), folder / f"network-{batch}.onnx"
+            symbol, arrays = prepared(peer.symbol, peer.arrays, shape, PORTABLE)
+            to_onnx(symbol, arrays, shape, path)
+            exported = onnx.load(str(path))
+            layers[batch] = layers_of(exported)
+            for precision in precisions:
+                print(f"{given.row} in {precision}, batch {batch}", file=sys.stderr)
+                cases.append(Case(exported, precision, batch, photo, scenes, folder, place))
+                cases[-1].check()
+        nodes = [node["name"] for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null"]
+        blocks = dict(zip(nodes, blocks_of(symbol)))
+        best = Ceilings(peer, precisions, folder, place)
+        runs = {name: run for case in cases for name, run in case.runs.items()}
+        timings = interleaved({**runs, **best.runs}, given.rounds, 2,
+                              progress=lambda turns: tqdm(turns, "rounds", disable=None))
+        rates, of = best.rates(timings)
+        bandwidth = best.bandwidth(timings)
+        counts = {one.name: one.multiply_adds for one in peer.counts}
+        runs.clear()
+        found = []
+        for case in cases:
+            case.bound.clear()
+            case.runs.clear()  # and the engines with them: the profiler's process wants the memory
+        for case in cases:
+            print(f"profiling {case.name}", file=sys.stderr)
+            one = profiled(case.files[LABELS], case.images, given.frames, place.provider, place.card,
+                           case.precision == "tf32")
+            own = {what: rounded(timings[f"{case.name} {what}"].seconds) if f"{case.name} {what}" in timings else []
+                   for what in (LABELS, "scores", "photo")}
+            found.append({"precision": case.precision, "batch": case.batch, **own, "ceiling": rates[case.precision],
+                          **{key: one[key] for key in ("frames", "before", "after", "between", "memory")},
+                          "operators": operators_of(one, layers[case.batch], blocks, counts, case.batch)})
+    return {
+        "row": row.id, "label": row.label, "size": given.size, "width": given.width,
+        "device": card_name(place.card) if place.kind == "gpu" else "CPU",
+        "provider": names(place.providers(""))[0], "onnxruntime": onnxruntime.__version__,
+        "multiply_adds": peer.true, "paper": paper, "ceiling": of, "bandwidth": bandwidth,
+        "blocks": [*BLOCKS, LABELS], "cases": found, "provenance": origin,
+    }
+
+
+class Ceilings:
+    """What the machine does at best: on a card through onnxruntime, on a CPU as `make profile` measures it."""
+
+    def __init__(self, peer, precisions, folder: Path, place: Place):
+        self._precisions, self._card = precisions, place.kind == "gpu"
+        if self._card:
+            from repro.others.ceiling import FLOATS, Best
+
+            floats = [one for one in precisions if one in FLOATS] or ["float32"]
+            self._best = Best({one: place.providers(one) for one in floats}, folder, place.card)
+            self.runs = self._best.runs()
+        else:
+            import mxnet as mx
+
+            from repro.timing.bandwidth import Copies
+
+            self._best, self._copies = profile.ceiling_of(peer, mx.cpu()), Copies()
+            self.runs = {**self._best.runs(), **self._copies.runs()}
+
+    def rates(self, timings):
+        """(Multiply-adds a second by precision, what they were reached by in words)."""
+        if self._card:
+            found = self._best.rates(timings)
+            return {one: found.get(one, max(found.values())) for one in self._precisions}, "large matrix products"
+        best = self._best.best({name: timings[name] for name in self._best.runs()})
+        return dict.fromkeys(self._precisions, best.rate), f"the best float32 convolution, {best.layer}, for all"
+
+    def bandwidth(self, timings) -> float:
+        """Bytes a second, read and written."""
+        return self._best.bandwidth(timings) if self._card else self._copies.best(timings)
+
+
+def command(given) -> str:
+    """What repeats the measurement: make's, but for options that it has no variable for."""
+    known = {"row": profile.ROW, "size": f"{HEIGHT}x{WIDTH}", "gpu": "", "provider": ""}
+    own = (given.width, given.precision, given.rounds, given.frames, given.batches)
+    if own != (1.0, None, profile.ROUNDS, profile.FRAMES, ""):
+        return given.command
+    return " ".join(["make profile ENGINE=onnx"] + [
+        f"{name.upper()}={getattr(given, name)}" for name, usual in known.items() if getattr(given, name) != usual])
+
+
+def write(given) -> None:
+    """Measure unless only the page is asked for; write what was measured and the page, and print it."""
+    row, size = profile.chosen_row(given.row), parse_size(given.size)
+    for name in ("rounds", "frames"):
+        if getattr(given, name) < 1:
+            raise UserError(f"--{name}: {getattr(given, name)} is not 1 or more")
+    if row.model and given.width != 1:
+        raise UserError(f"--width: {given.width:g} is not for {row.id}, which is gluoncv's")
+    usual = given.row == profile.ROW and size == (HEIGHT, WIDTH) and given.width == 1 and not (
+        given.precision or given.provider or given.batches)
+    results = profile.PUBLISHED if usual else profile.OWN
+    pages = results.parent if usual else results
+    if not (given.render or given.draw):
+        place = place_of(given.gpu, given.provider)
+        known = KNOWN[place.kind]
+        precisions = [choice(given.precision, known, f"--precision on a {place.kind.upper()}")] \
+            if given.precision else PRECISIONS[place.kind]
+        found = measure(given, row, size, place, precisions, batches_of(given.batches, place.kind))
+        write_text(results / RECORDS["gpu" if place.kind == "gpu" else ""], json.dumps(found, indent=1) + "\n")
+    records = [read_measured(results / name) if (results / name).is_file() else None for name in RECORDS.values()]
+    if not any(records):
+        raise UserError(f"{results / RECORDS['']}: not there; `make profile ENGINE=onnx` measures it")
+    text = page(*records, float(published("table6")["rows"]["Ours"]["time"]) / 1e3 if usual else None)
+    write_text(pages / PAGE, text)
+    print(f"{'' if given.render else text}{os.path.relpath(pages / PAGE)}")

@@ -1,0 +1,167 @@
+"""The page on an exported network in onnxruntime: how long it takes, what bounds it, and where the time goes."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional
+
+from repro import parsing
+from repro.records import parse_provenance
+from repro.tables.columns import giga
+from repro.tables.markdown import markdown_table
+from repro.tables.profile import (
+    OPERATOR,
+    SLOWEST,
+    Part,
+    by_block,
+    by_kind,
+    checked,
+    ms,
+    not_negative,
+    slowest,
+    sums,
+)
+from repro.tables.speed import G, mebibytes, origin, positive, read_json, seconds
+from repro.timing.clock import Timing
+
+AIM = 300  # frames a second, on an H200-class card
+BEFORE, AFTER, BETWEEN = "before the first operator", "after the last one", "between operators"
+_CASE = {
+    "precision": parsing.text, "batch": parsing.positive(parsing.integer), "labels": seconds, "scores": seconds,
+    "photo": parsing.sequence(positive), "ceiling": positive, "frames": parsing.integer, "before": not_negative,
+    "after": not_negative, "between": parsing.number,
+    "memory": checked({"built": parsing.integer, "running": parsing.integer}),
+    "operators": parsing.sequence(checked(OPERATOR)),
+}
+_MEASURED = {
+    "row": parsing.text, "label": parsing.text, "size": parsing.text, "width": positive, "device": parsing.text,
+    "provider": parsing.text, "onnxruntime": parsing.text, "multiply_adds": parsing.integer, "paper": parsing.integer,
+    "ceiling": parsing.text, "bandwidth": positive, "blocks": parsing.sequence(parsing.text),
+    "cases": parsing.sequence(checked(_CASE)), "provenance": parse_provenance,
+}
+Measured = Mapping[str, Any]
+
+
+def read_measured(path) -> Dict[str, Any]:
+    """What `experiments.profile --engine onnx` wrote to `path`, checked; a UserError names file and key."""
+    return read_json(path, _MEASURED)
+
+
+def median(case: Measured, what: str) -> float:
+    """Seconds of one run of `labels`, `scores` or `photo`."""
+    return Timing(tuple(case[what])).median
+
+
+def rate(measured: Measured, case: Measured, what: str) -> float:
+    """Multiply-adds a second as a share of the ceiling."""
+    return case["batch"] * measured["multiply_adds"] / median(case, what) / case["ceiling"]
+
+
+def memory(measured: Measured, case: Measured) -> float:
+    """Bytes that the operators before the labels read and wrote, a second of `scores`, as a share of a copy's."""
+    moved = sum(one["moved"] for one in case["operators"] if one["block"] != "labels")
+    return moved / median(case, "scores") / measured["bandwidth"]
+
+
+def bound(measured: Measured, case: Measured) -> str:
+    """What bounds a case, by the larger share."""
+    computing, moving = rate(measured, case, "scores"), memory(measured, case)
+    name = f"{case['precision']}, batch {case['batch']}"
+    if max(computing, moving) < 0.5:
+        return (f"{name}: neither arithmetic ({computing:.0%} of the ceiling) nor memory ({moving:.0%}): small "
+                "operators, one after the other")
+    larger = "arithmetic" if computing >= moving else "memory"
+    return f"{name}: {larger} ({computing:.0%} of the arithmetic's ceiling, {moving:.0%} of the memory's)"
+
+
+def parts(case: Measured, order) -> Dict[str, Part]:
+    """Every part of a run once, in the order in which they are run."""
+    found = sums(case, "block")
+    return {BEFORE: Part(case["before"], 0), **{name: found.pop(name) for name in order if name in found}, **found,
+            AFTER: Part(case["after"], 0), BETWEEN: Part(case["between"], 0)}
+
+
+def _frames(measured: Measured) -> str:
+    cases = measured["cases"]
+
+    def images(case, what: str) -> str:
+        return f"{case['batch'] / median(case, what):.2f}" if case[what] else "-"
+    return markdown_table([
+        ("Precision", [case["precision"] for case in cases]), ("Batch", [str(case["batch"]) for case in cases]),
+        ("Frames/s", [images(case, "labels") for case in cases]),
+        ("p95", [f"{case['batch'] / Timing(tuple(case['labels'])).p95:.2f}" for case in cases]),
+        ("ms an image", [ms(median(case, "labels") / case["batch"]) for case in cases]),
+        ("ms, scores alone", [ms(median(case, "scores") / case["batch"]) for case in cases]),
+        ("Frames/s, photo to labels outside", [images(case, "photo") for case in cases]),
+        ("GFLOP/s, scores", [f"{2 * case['batch'] * measured['multiply_adds'] / median(case, 'scores') / G:.1f}"
+                             for case in cases]),
+        ("Of the ceiling, scores", [f"{rate(measured, case, 'scores'):.1%}" for case in cases]),
+        ("Labels", [f"{rate(measured, case, 'labels'):.1%}" for case in cases]),
+        ("Memory's, scores", [f"{memory(measured, case):.1%}" for case in cases]),
+        ("Process, MiB", [mebibytes(case["memory"]["running"]) for case in cases]),
+    ], 1)
+
+
+def _aim(measured: Measured, paper_seconds: Optional[float]) -> str:
+    best = max(measured["cases"], key=lambda case: case["batch"] / median(case, "labels"))
+    found = best["batch"] / median(best, "labels")
+    text = (f"* **Quickest**: {found:.1f} frames a second with labels of every pixel ({best['precision']}, batch "
+            f"{best['batch']})")
+    if measured["device"] != "CPU":
+        text += f"; {AIM} are aimed at on an H200-class card: {'reached' if found >= AIM else 'not reached'}"
+    if paper_seconds is not None:
+        text += f". The paper has {1 / paper_seconds:.1f} on a GTX 980"
+    return text + ".\n"
+
+
+def _section(measured: Measured, paper_seconds: Optional[float]) -> str:
+    cases = measured["cases"]
+    gpu = measured["device"] != "CPU"
+    text = (
+        f"## {measured['device']}\n\n"
+        f"{measured['label']}, images of {measured['size']} pixels at width {measured['width']:g}, random weights; row "
+        f"{measured['row']} of `experiments/table6.yaml`, exported and run by onnxruntime {measured['onnxruntime']} "
+        f"({measured['provider']}), by `{measured['provenance']['command']}`.\n\n{_frames(measured)}\n"
+        f"* **Multiply-adds**: {giga(measured['multiply_adds'])}g an image, projection shortcuts included; a GFLOP/s "
+        "is 2 operations a multiply-add.\n"
+        f"* **The ceilings**, timed in turn with the images: {measured['ceiling']}: "
+        + ", ".join(f"{2 * value / G:.1f} GFLOP/s for {name}" for name, value in
+                    {case["precision"]: case["ceiling"] for case in cases}.items())
+        + f"; a copy: {measured['bandwidth'] / G:.1f} GB/s, read and written.\n"
+        + _aim(measured, paper_seconds)
+        + "* **What bounds it**: " + "; ".join(bound(measured, case) for case in cases) + ".\n\n")
+    for case in cases:
+        found = parts(case, measured["blocks"])
+        whole = Part(sum(part.seconds for part in found.values()), sum(part.multiply_adds for part in found.values()))
+        missing = case["batch"] * measured["multiply_adds"] - whole.multiply_adds
+        text += (f"### {case['precision']}, batch {case['batch']}\n\n"
+                 f"{by_block(found, whole, case['ceiling'])}\n{by_kind(case, whole)}\n"
+                 f"The {SLOWEST} slowest operators:\n\n{slowest(case, whole)}\n")
+        if missing:
+            text += f"{giga(missing)}g multiply-adds are of operators whose layer their names do not tell.\n\n"
+    if gpu:
+        text += ("On a card an operator's own time is what onnxruntime's profiler gives: where it does not wait for "
+                 "the card, what its start takes, and the rest is in what follows.\n\n")
+    return f"{text}{origin(measured['provenance'])}\n\n"
+
+
+def page(cpu: Optional[Measured], gpu: Optional[Measured], paper_seconds: Optional[float] = None) -> str:
+    """The page of what `read_measured` gives, on a CPU and on a card; None: not run there."""
+    found: List[str] = [_section(one, paper_seconds) for one in (cpu, gpu) if one]
+    if not gpu:
+        found.append("## A GPU\n\nNot run: none was at hand. `make profile ENGINE=onnx GPU=0` measures float32, tf32 "
+                     "and float16 there, one and eight images at once, beside a large matrix product and a copy "
+                     "through the same onnxruntime, and adds them to this page.\n\n")
+    return (
+        "# Where the time goes in onnxruntime\n\n"
+        "An exported network (`make export`) in onnxruntime, input and outputs bound in the device's memory. "
+        "*Frames/s*: labels of every pixel made inside the graph, by up-sampling the scores and taking the largest; "
+        "*photo to labels outside*: a uint8 photo in the program's memory to labels there, as `OnnxEngine.labels` "
+        "does.\n\n"
+        + "".join(found) +
+        "## How\n\n"
+        "Times are medians of runs in turn: labels, scores alone, the photo, each precision and batch, and the "
+        "ceilings, after a warm-up, each waited for; nothing is profiled then. Operators are from onnxruntime's own "
+        "profile of the graph with labels, in a process of its own: medians, operator by operator, of what it runs "
+        "after its rewriting of the graph. An operator without a name of the network's is counted to the block of the "
+        "one before it. *Memory's*: bytes of inputs, parameters and outputs of all operators but the labels', by the "
+        "time of the scores, beside the copy.\n")

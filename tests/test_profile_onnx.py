@@ -1,0 +1,268 @@
+"""An exported network's profile in onnxruntime: providers, what is bound, what is measured, and the page."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from graphs import MODEL_A, STRIDE_8, built, image, traced
+from made_up import PROVENANCE
+from onnx import TensorProto
+
+from experiments import predict, profile, profile_onnx
+from repro.engine import prepared
+from repro.errors import UserError
+from repro.export import PORTABLE, to_onnx
+from repro.export.labels import with_labels
+from repro.labelmap import labels_of
+from repro.others import ceiling
+from repro.others.bound import Bound
+from repro.others.onnx import OnnxEngine
+from repro.others.profile import frames_of, profiled
+from repro.others.providers import CPU, card_name, check_used, names, on_card, providers
+from repro.tables.profile_onnx import bound, memory, page, parts, rate, read_measured
+from repro.timing.clock import Timing
+
+GPU_BUILD = ["TensorrtExecutionProvider", "CUDAExecutionProvider", CPU]
+SMALL = ["--engine", "onnx", "--size", "128x256", "--width", "0.25", "--rounds", "2", "--frames", "2"]
+
+
+@pytest.fixture(scope="module", params=[MODEL_A, STRIDE_8], ids=["model-a", "stride8"])
+def exported(request, tmp_path_factory):
+    """The path of a network with random values, scores alone."""
+    x = image()
+    arrays, settings = built(request.param, x)
+    symbol, arrays = traced(request.param, arrays, settings, x)
+    path = tmp_path_factory.mktemp("exported") / "network.onnx"
+    to_onnx(*prepared(symbol, arrays, x.shape, PORTABLE), x.shape, path)
+    return path
+
+
+def test_providers_are_decided_by_name_and_card(monkeypatch):
+    assert providers() == providers("cpu") == (CPU,) and not on_card(providers())
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: GPU_BUILD)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
+    monkeypatch.setattr("ctypes.CDLL", lambda name: None)
+    found = providers("", 1)
+    assert names(found) == ("CUDAExecutionProvider", CPU) and on_card(found)
+    assert (found[0][1]["device_id"], found[0][1]["use_tf32"]) == ("1", "0")
+    assert providers("cuda", tf32=True)[0][1]["use_tf32"] == "1" and providers("cuda")[0][1]["device_id"] == "0"
+    assert names(providers("tensorrt", 0)) == tuple(GPU_BUILD)
+
+
+def test_a_provider_that_cannot_compute_is_a_line(monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+    with pytest.raises(UserError, match=f"cuda: .* has {CPU}, not CUDAExecutionProvider; install onnxruntime-gpu"):
+        providers("", 0)
+    with pytest.raises(UserError, match="PROVIDER: 'rocm' is not known; choose from cpu, cuda, tensorrt"):
+        providers("rocm")
+    with pytest.raises(UserError, match="PROVIDER: cpu computes on no card; leave out GPU=0"):
+        providers("cpu", 0)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: GPU_BUILD)
+
+    def missing(name):
+        raise OSError(name)
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    for call in (lambda: providers("tensorrt"), lambda: card_name(0)):
+        with pytest.raises(UserError, match=r"needs NVIDIA's driver \(libcuda.so.1\), which this machine"):
+            call()
+    with pytest.raises(UserError, match="cannot start CUDAExecutionProvider: libraries of CUDA"):
+        check_used((("CUDAExecutionProvider", {}), CPU), [CPU])
+    check_used((CPU,), [CPU])
+
+
+@pytest.mark.parametrize("module, arguments, message", [
+    (profile, ["--engine", "onnx", "--gpu", "0"], "PROVIDER: cuda: the installed onnxruntime"),
+    (profile, ["--engine", "onnx", "--gpu", "0,1"], "GPU: '0,1': onnxruntime computes on one card"),
+    (profile, ["--engine", "onnx", "--precision", "tf32"], "'tf32' is not known; choose from float32, float16, int8"),
+    (profile, ["--engine", "onnx", "--batches", "1,0"], "--batches: '1,0' is not numbers of images"),
+    (profile, ["--engine", "onnx", "--rounds", "0"], "--rounds: 0 is not 1 or more"),
+    (profile, ["--engine", "onnx", "--row", "icnet", "--width", "0.5"], "--width: 0.5 is not for icnet"),
+    (profile, ["--provider", "cuda"], "--provider, --batches: are for --engine onnx"),
+    (predict, ["--engine", "onnx", "--gpu", "0"], "PROVIDER: cuda: the installed onnxruntime"),
+    (predict, ["--engine", "onnx", "--provider", "tensorrt"], "PROVIDER: tensorrt: the installed onnxruntime"),
+    (predict, ["--provider", "cuda"], "PROVIDER: cuda is for ENGINE=onnx"),
+])
+def test_mistakes_are_a_line(module, arguments, message, capsys, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+    assert module.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1, error
+
+
+def test_labels_in_the_graph_are_those_of_the_scores(exported, tmp_path):
+    onnx.save(with_labels(onnx.load(str(exported))), str(tmp_path / "labels.onnx"))
+    x = image(seed=8).asnumpy()
+    made = Bound(tmp_path / "labels.onnx", {"data": x})
+    made.run()
+    labels, = made.outputs()
+    scores = OnnxEngine(exported).outputs(x)[0][0]
+    assert labels.dtype == np.uint8 and labels.shape == (1, 128, 256) and len(np.unique(labels)) > 1
+    assert (labels[0] != labels_of(scores, (128, 256), 128 // scores.shape[1])).mean() < 1e-4
+
+
+def test_what_is_bound_is_computed(exported):
+    x = image(seed=9).asnumpy()
+    made = Bound(exported, {"data": x})
+    made.run()
+    np.testing.assert_array_equal(made.outputs()[0], OnnxEngine(exported).outputs(x)[0])
+
+
+def test_the_ceilings_graphs_are_a_product_and_a_copy(tmp_path):
+    best = ceiling.Best({"float32": (CPU,), "float16": (CPU,)}, tmp_path, side=32, copied=1000)
+    assert list(best.runs()) == ["product, float32", "product, float16", "copy"]
+    for run in best.runs().values():
+        run()
+    times = {name: Timing((0.5,)) for name in best.runs()}
+    assert best.rates(times) == {"float32": 2 * 32 ** 3, "float16": 2 * 32 ** 3}
+    assert best.bandwidth(times) == 2 * 2 * 4 * 1000
+    ceiling.one_node("MatMul", ("a", "b"), (8, 8), TensorProto.FLOAT, tmp_path / "x.onnx")
+    a, b = np.random.RandomState(0).randn(2, 8, 8).astype(np.float32)
+    made = Bound(tmp_path / "x.onnx", {"a": a, "b": b})
+    made.run()
+    np.testing.assert_allclose(made.outputs()[0], a @ b, rtol=1e-5, atol=1e-5)
+
+
+def test_every_operator_is_profiled_and_every_layer_found(exported):
+    model = onnx.load(str(exported))
+    layers = profile_onnx.layers_of(model)
+    found = profiled(exported, image().asnumpy(), 2)
+    assert found["frames"] == 2 and min(found["before"], found["after"]) >= 0 and found["memory"]["running"] > 2 ** 20
+    convolutions = [one for one in found["operators"] if "Conv" in one["kind"]]
+    own = [layers[one["node"]] for one in convolutions]
+    assert sorted(own) == sorted(node.name.rsplit(":", 1)[0] for node in model.graph.node if node.op_type == "Conv")
+    assert all(one["provider"] == CPU and one["moved"] > 0 and one["seconds"] >= 0 for one in convolutions)
+    counts = dict.fromkeys(own, 7)
+    made = profile_onnx.operators_of(found, layers, {own[0]: "half column"}, counts, 2)
+    assert sum(one["multiply_adds"] for one in made) == 14 * len(own) and len(counts) == len(own)
+    with pytest.raises(UserError, match="the profiler's process ended with 1: .*"):
+        profiled(exported, np.zeros((1, 3, 8, 8), np.float32), 1)
+
+
+def event(name, at, took, cat="Node", **more):
+    about = {"op_name": "Conv", "input_type_shape": [{"float": [1, 3]}], "output_type_shape": [{"float": [1, 8]}],
+             "activation_size": "12", "parameter_size": "4", "output_size": "32", "provider": CPU}
+    return {"cat": cat, "name": name, "ts": at, "dur": took, "args": {**about, **more}}
+
+
+def run_at(at, took=2):
+    return [event("model_run", at, 100, "Session"),
+            event("InsertedPrecisionFreeCast_conv:3_nchwc_kernel_time", at + 10, 20 * took),
+            event("ReorderOutput_token_3_kernel_time", at + 60, took, op_name="ReorderOutput")]
+
+
+def test_a_profiles_events_are_read_run_by_run():
+    found = frames_of([*run_at(0), *run_at(200), *run_at(400, 1), *run_at(600)])
+    assert (found["frames"], found["before"]) == (2, pytest.approx(10e-6))
+    first, second = found["operators"]
+    assert first == {"node": "conv:3", "kind": "Conv", "shape": "float 1x3 -> float 1x8", "moved": 48, "provider": CPU,
+                     "seconds": pytest.approx(30e-6)}
+    assert (second["node"], second["kind"]) == ("", "ReorderOutput")
+    assert found["between"] == pytest.approx((30 + 10) / 2 * 1e-6) and found["after"] == pytest.approx(38.5e-6)
+    with pytest.raises(RuntimeError, match="no runs but the 2"):
+        frames_of([*run_at(0), *run_at(200)])
+    with pytest.raises(RuntimeError, match="other operators than the first"):
+        frames_of([*run_at(0), *run_at(200)[:2]], skipped=0)
+
+
+def operator(name, block, milliseconds, multiply_adds=0, moved=10 ** 7, kind="Conv"):
+    return {"name": name, "kind": kind, "block": block, "shape": "float 1x3 -> float 1x8", "moved": moved,
+            "multiply_adds": round(multiply_adds * 1e9), "seconds": milliseconds / 1e3}
+
+
+CASE = {"precision": "float32", "batch": 1, "labels": [0.5, 0.5, 0.8], "scores": [0.4] * 3, "photo": [0.45] * 3,
+        "ceiling": 100e9, "frames": 10, "before": 0.01, "after": 0.02, "between": 0.03,
+        "memory": {"built": 900 * 2 ** 20, "running": 512 * 2 ** 20},
+        "operators": [operator("conv", "half column", 300, 30, 4 * 10 ** 9),
+                      operator("labels", "labels", 140, moved=10 ** 12, kind="ArgMax")]}
+MEASURED = {"row": "model-a", "label": "Model A", "size": "1024x2048", "width": 1.0, "device": "CPU", "provider": CPU,
+            "onnxruntime": "1.31.1", "multiply_adds": 30 * 10 ** 9, "paper": 28 * 10 ** 9,
+            "ceiling": "the best float32 convolution, for all", "bandwidth": 40e9, "blocks": ["half column", "labels"],
+            "cases": [CASE], "provenance": PROVENANCE}
+EIGHT = {**copy.deepcopy(CASE), "precision": "float16", "batch": 8, "labels": [0.02], "scores": [0.015], "photo": [],
+         "ceiling": 400e12}
+CARD = {**MEASURED, "device": "NVIDIA H200", "provider": "CUDAExecutionProvider", "cases": [EIGHT]}
+
+
+def test_shares_and_what_bounds_follow_from_the_figures():
+    assert rate(MEASURED, CASE, "scores") == pytest.approx(0.75) and memory(MEASURED, CASE) == pytest.approx(0.25)
+    assert bound(MEASURED, CASE).startswith("float32, batch 1: arithmetic (75% of the arithmetic's ceiling, 25%")
+    assert bound({**MEASURED, "bandwidth": 11e9}, CASE).startswith("float32, batch 1: memory (75%")
+    assert "neither arithmetic (4% of the ceiling)" in bound({**CARD, "bandwidth": 4e12}, EIGHT)
+    found = parts(CASE, MEASURED["blocks"])
+    assert list(found)[0] == "before the first operator" and sum(part.seconds for part in found.values()) == \
+        pytest.approx(0.5)
+
+
+def test_the_page_has_what_was_measured_and_says_what_was_not(tmp_path, monkeypatch, capsys):
+    text = page(MEASURED, None, 0.068)
+    assert "| float32   |     1 |     2.00 | 1.25 |       500.0 |            400.0 |" in text
+    assert "Not run: none was at hand." in text and "The paper has 14.7 on a GTX 980" in text
+    assert "200.0 GFLOP/s for float32; a copy: 40.0 GB/s" in text and "300 are aimed at" not in text
+    both = page(MEASURED, CARD)
+    assert "Not run" not in both and "## NVIDIA H200" in both and "GTX" not in both
+    assert "400.0 frames a second with labels of every pixel (float16, batch 8); 300 are aimed at" in both
+    assert "H200-class card: reached" in both and "210g multiply-adds are of operators whose layer" in both
+    slow = {**CARD, "cases": [{**EIGHT, "labels": [0.03]}]}
+    assert "H200-class card: not reached" in page(None, slow)
+    results = tmp_path / "results"
+    results.mkdir()
+    monkeypatch.setattr(profile, "PUBLISHED", results)
+    assert profile.main(["--engine", "onnx", "--render"]) == 2
+    assert "profile-onnx.json: not there; `make profile ENGINE=onnx` measures it" in capsys.readouterr().err
+    (results / "profile-onnx.json").write_text(json.dumps(MEASURED))
+    assert profile.main(["--engine", "onnx", "--render"]) == 0
+    assert capsys.readouterr().out == os.path.relpath(tmp_path / "profile-onnx.md") + "\n"
+    assert (tmp_path / "profile-onnx.md").read_text() == text
+    (results / "profile-onnx-gpu.json").write_text(json.dumps({**CARD, "bandwidth": 0}))
+    with pytest.raises(UserError, match="bandwidth: 0.0 is not above 0"):
+        read_measured(results / "profile-onnx-gpu.json")
+
+
+def test_a_row_is_measured_and_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(profile, "OWN", tmp_path)
+    assert profile.main(SMALL) == 0
+    said = capsys.readouterr().out
+    assert "### int8, batch 1" in said and "whose layer" not in said
+    measured = read_measured(tmp_path / "profile-onnx.json")
+    assert [case["precision"] for case in measured["cases"]] == ["float32", "int8"]
+    for case in measured["cases"]:
+        assert len(case["labels"]) == len(case["scores"]) == len(case["photo"]) == case["frames"] == 2
+        assert sum(one["multiply_adds"] for one in case["operators"]) == measured["multiply_adds"] > 0
+        assert {one["block"] for one in case["operators"]} >= {"half column", "selection", "fusion", "labels"}
+    assert measured["provenance"]["command"].startswith("python -m experiments.profile --size 128x256")
+
+
+def test_what_a_card_is_measured_by_runs(tmp_path, monkeypatch, capsys):
+    """All of it but the card: the CPU stands in."""
+    monkeypatch.setattr(profile, "OWN", tmp_path)
+    monkeypatch.setattr(profile_onnx, "place_of", lambda *_: profile_onnx.Place("gpu", "", None))
+    monkeypatch.setattr("repro.others.providers.card_name", lambda card: "a card")
+    monkeypatch.setattr(ceiling.Best.__init__, "__defaults__", (None, 64, 4096))
+    assert profile.main([*SMALL, "--batches", "1,2"]) == 0
+    measured = read_measured(tmp_path / "profile-onnx-gpu.json")
+    assert [(case["precision"], case["batch"]) for case in measured["cases"]] == [
+        (precision, batch) for batch in (1, 2) for precision in ("float32", "tf32", "float16")]
+    assert measured["device"] == "a card" and measured["ceiling"] == "large matrix products"
+    assert len({case["ceiling"] for case in measured["cases"]}) == 3
+    for case in measured["cases"]:
+        assert len(case["photo"]) == (2 if case["batch"] == 1 else 0)
+        assert sum(one["multiply_adds"] for one in case["operators"]) == case["batch"] * measured["multiply_adds"]
+    assert "## a card" in capsys.readouterr().out
+
+
+def test_commands_are_makes_where_it_has_variables(monkeypatch):
+    said = []
+    monkeypatch.setattr(profile_onnx, "write", lambda given: said.append(profile_onnx.command(given)))
+    for arguments in ([], ["--gpu", "0"], ["--row", "single", "--size", "512x1024"], ["--rounds", "3"]):
+        assert profile.main(["--engine", "onnx", *arguments]) == 0
+    assert said == ["make profile ENGINE=onnx", "make profile ENGINE=onnx GPU=0",
+                    "make profile ENGINE=onnx ROW=single SIZE=512x1024",
+                    "python -m experiments.profile --rounds 3 --engine onnx"]
+
+
