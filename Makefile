@@ -29,7 +29,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z0-9 .]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 	@echo
 	@echo "variables of table1 ... table5 and ablations:"
-	@echo "  DATA=minicity     the embedded scenes, or a path to Cityscapes (its folder layout) or CamVid"
+	@echo "  DATA=minicity     the embedded scenes, or a path to Cityscapes (its layout), CamVid or your own (docs/guide.md)"
 	@echo "  PRESET=lite       a quarter of the width and size, for a CPU; paper: the paper's, for GPUs"
 	@echo "  BUDGET=           quick: minutes, a check of the whole path; full: hours, comparable figures"
 	@echo "                    (default: quick for a table, full for one ROW)"
