@@ -1,18 +1,35 @@
-"""What a precision costs in accuracy: one trained network through the inference engine in several, on a test set."""
+"""What a precision costs in accuracy: one trained network in several, on a test set, in this engine or exported."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Sequence, Tuple
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
+import onnx
 
 from repro.data import Dataset
 from repro.data.images import image_size, read_sample
 from repro.data.loader import evaluation_batches
-from repro.engine import Engine, Options, engine_of
+from repro.engine import Engine, Options, engine_of, prepared
+from repro.export import PORTABLE, to_onnx
+from repro.export.carry import in_precision
 from repro.measure import Plan
 from repro.metrics import Confusion
+from repro.others.metadata import PRECISIONS
+from repro.others.onnx import OnnxEngine
+from repro.parameters import traced
 from repro.presets import round_up
+from repro.timing.clock import interleaved
+
+WARMUP = 3
+
+
+def calibration_images(dataset: Dataset, padded: Tuple[int, int], count: int) -> List[np.ndarray]:
+    """Training images, spread evenly, that give int8's ranges: those of `count` whose padded size (H, W) this is."""
+    chosen = dataset.train[::max(1, len(dataset.train) // count)][:count]
+    return [x for x, _, _ in evaluation_batches(chosen, dataset.classes, 1, padded) if x.shape[2:] == padded]
 
 
 def engines(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], precisions: Sequence[str],
@@ -22,9 +39,7 @@ def engines(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], p
     calibration  so many training images, spread evenly, give int8's ranges.
     """
     padded = round_up(size, plan.multiple)
-    chosen = dataset.train[::max(1, len(dataset.train) // calibration)][:calibration]
-    batches = evaluation_batches(chosen, dataset.classes, 1, padded)
-    images = [x for x, _, _ in batches if x.shape[2:] == padded] if "int8" in precisions else []
+    images = calibration_images(dataset, padded, calibration) if "int8" in precisions else []
     made = {}
     for precision in precisions:
         options = Options(precision=precision)
@@ -33,25 +48,72 @@ def engines(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], p
     return made
 
 
-def compare(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str] = ("float32", "int8"),
-            calibration: int = 16, progress: Callable = lambda samples: samples) -> Dict[str, Any]:
-    """Mean IoU in each precision over the measured split, and the share of pixels labelled alike in all of them.
+def exported(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], precisions: Sequence[str],
+             calibration: int) -> Dict[str, OnnxEngine]:
+    """The same as `engines`, of exported files in onnxruntime."""
+    padded = round_up(size, plan.multiple)
+    shape = (1, 3, *padded)
+    network = plan.build(len(dataset.classes), padded, fast=True, **PORTABLE.network())
+    symbol, named = traced(network, arrays, shape)
+    symbol, named = prepared(symbol, named, shape, PORTABLE, [network.outputs.index("scores")])
+    images = calibration_images(dataset, padded, calibration) if "int8" in precisions else []
+    made = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        to_onnx(symbol, named, shape, path)
+        model = onnx.load(str(path))
+        for precision in precisions:
+            onnx.save(in_precision(model, precision, images), str(path))
+            made[precision] = OnnxEngine(path)
+    return made
 
-    Returns {"images", "calibration", "size", "mean_iou": {precision: percent}, "alike": percent}.
+
+def labelled(made: Mapping[str, Any], dataset: Dataset, progress: Callable = lambda samples: samples) -> Dict[str, Any]:
+    """The measured split through engines, by name: how right each is, and how like the first the others.
+
+    Returns {"images", "size", "mean_iou": {name: percent}, "alike": {name but the first: percent of the pixels}}.
     """
-    samples = dataset.measured
-    size = image_size(samples[0].image)
-    made = engines(plan, arrays, dataset, size, precisions, calibration)
-    confusions = {precision: Confusion(len(dataset.classes)) for precision in made}
-    alike, pixels = 0, 0
+    samples, (first, *others) = dataset.measured, made
+    confusions = {name: Confusion(len(dataset.classes)) for name in made}
+    alike, pixels = dict.fromkeys(others, 0), 0
     for sample in progress(samples):
         image, label = read_sample(sample, dataset.classes)
-        found = {precision: engine.labels(image) for precision, engine in made.items()}
-        for precision, labels in found.items():
-            confusions[precision].add(label, labels)
-        first = found[precisions[0]]
-        alike += int(np.all([labels == first for labels in found.values()], axis=0).sum())
+        found = {name: engine.labels(image) for name, engine in made.items()}
+        for name, labels in found.items():
+            confusions[name].add(label, labels)
+        for name in others:
+            alike[name] += int((found[name] == found[first]).sum())
         pixels += label.size
-    return {"images": len(samples), "calibration": calibration, "size": "{}x{}".format(*size),
-            "mean_iou": {precision: round(confusion.mean_iou(), 2) for precision, confusion in confusions.items()},
-            "alike": round(100 * alike / pixels, 2)}
+    return {"images": len(samples), "size": "{}x{}".format(*image_size(samples[0].image)),
+            "mean_iou": {name: round(confusion.mean_iou(), 2) for name, confusion in confusions.items()},
+            "alike": {name: round(100 * count / pixels, 2) for name, count in alike.items()}}
+
+
+def compare(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str] = ("float32", "int8"),
+            calibration: int = 16, progress: Callable = lambda samples: samples) -> Dict[str, Any]:
+    """Mean IoU in each precision over the measured split, and the share of pixels labelled as in the first one.
+
+    Returns {"images", "calibration", "size", "mean_iou": {precision: percent}, "alike": percent, of the least alike}.
+    """
+    size = image_size(dataset.measured[0].image)
+    found = labelled(engines(plan, arrays, dataset, size, precisions, calibration), dataset, progress)
+    return {"images": found["images"], "calibration": calibration, "size": found["size"],
+            "mean_iou": found["mean_iou"], "alike": min(found["alike"].values(), default=100)}
+
+
+def compare_exported(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str] = PRECISIONS,
+                     calibration: int = 16, rounds: int = 50,
+                     progress: Callable = lambda samples: samples) -> Dict[str, Any]:
+    """The same of exported files, each with its own share of pixels labelled as in the first, and how long each takes.
+
+    Returns what `compare` does, "alike" by precision, and "seconds": {precision: of each of `rounds` runs in turn, from
+    a photo to labels}.
+    """
+    size = image_size(dataset.measured[0].image)
+    made = exported(plan, arrays, dataset, size, precisions, calibration)
+    found = labelled(made, dataset, progress)
+    image, _ = read_sample(dataset.measured[0], dataset.classes)
+    timings = interleaved({name: lambda engine=engine: engine.labels(image) for name, engine in made.items()}, rounds,
+                          WARMUP)
+    return {**found, "calibration": calibration,
+            "seconds": {name: [float(f"{value:.4g}") for value in one.seconds] for name, one in timings.items()}}

@@ -16,10 +16,10 @@ from repro.errors import UserError
 from repro.measure import Plan
 from repro.minicity import write_minicity
 from repro.parameters import arrays_of
-from repro.precision import compare, engines
+from repro.precision import compare, compare_exported, engines, labelled
 from repro.presets import load_preset
 from repro.rows import Training
-from repro.tables.precision import lost, page, read_measured
+from repro.tables.precision import exported_section, lost, page, quicker, read_exported, read_measured
 
 SIZE = (128, 256)
 
@@ -55,6 +55,17 @@ def test_a_precision_compared_with_itself_loses_nothing(trained):
     assert made["int8"].labels(image).shape == made["float32"].labels(image).shape == SIZE
 
 
+def test_exported_files_label_nearly_alike_in_every_precision(trained):
+    plan, arrays, dataset = trained
+    found = compare_exported(*trained, calibration=2, rounds=3)
+    assert (found["images"], found["calibration"], found["size"]) == (2, 2, "128x256")
+    assert 99 < found["alike"]["float16"] < 100 and 50 < found["alike"]["int8"] < found["alike"]["float16"]
+    assert list(found["seconds"]) == list(found["mean_iou"]) == ["float32", "float16", "int8"]
+    assert all(len(times) == 3 and min(times) > 0 for times in found["seconds"].values())
+    here = engines(plan, arrays, dataset, SIZE, ("float32",), 1)
+    assert labelled(here, dataset)["mean_iou"]["float32"] == pytest.approx(found["mean_iou"]["float32"], abs=0.02)
+
+
 def measured(**iou):
     case = {"row": "a", "label": "Model A", "data": "streets", "width": "0.25", "size": "360x480", "images": 7,
             "calibration": 16, "alike": 98.5, "mean_iou": {"float32": 40.0, "int8": 39.75, **iou}}
@@ -67,6 +78,46 @@ def test_the_page_judges_by_the_worst():
     assert "0.25 are, *reached*" in text
     assert "0.60 are, *not reached*" in page(measured(int8=39.4))
     assert lost(measured(int8=40.1)["cases"][0]) == -0.1
+
+
+EXPORTED = {**measured()["cases"][0], "alike": {"float16": 99.99, "int8": 98.5},
+            "mean_iou": {"float32": 40.0, "float16": 40.01, "int8": 39.75},
+            "seconds": {"float32": [0.02], "float16": [0.04], "int8": [0.01, 0.01, 0.5]}}
+BESIDE = {"cases": [EXPORTED], "onnxruntime": "1.31.1", "provenance": PROVENANCE}
+
+
+def test_the_page_says_whether_a_precision_pays():
+    text = exported_section(BESIDE)
+    assert "|             40.00 |             40.01 |          39.75 |         99.99% |      98.50% |" in text
+    assert "20.00 |       40.00 |    10.00 |" in text and "in onnxruntime 1.31.1" in text
+    assert "**float16** loses at most -0.01 points (0.5 are allowed) and is 0.50 to 0.50 times as fast" in text
+    assert "as fast as float32: it *does not pay* on this CPU." in text
+    assert "2.00 to 2.00 times as fast as float32: it *pays* on this CPU." in text
+    other = {**EXPORTED, "seconds": {**EXPORTED["seconds"], "int8": [0.03]}}
+    assert quicker(other, "int8") == pytest.approx(2 / 3) and lost(other, "float16") == -0.01
+    assert "it *pays in part*" in exported_section({**BESIDE, "cases": [EXPORTED, other]})
+    worse = {**EXPORTED, "mean_iou": {**EXPORTED["mean_iou"], "int8": 39.4}}
+    assert "*pays*" not in exported_section({**BESIDE, "cases": [worse]})
+    assert page(measured(), BESIDE) == f"{page(measured())}\n{text}"
+
+
+def test_exported_networks_are_measured_and_written(trained, tmp_path, monkeypatch, capsys):
+    plan, arrays, dataset = trained
+    monkeypatch.setattr(precision, "MEASURED", tmp_path / "precision.json")
+    monkeypatch.setattr(precision, "PAGE", tmp_path / "precision.md")
+    monkeypatch.setattr(precision, "ROWS", precision.ROWS[1:])
+    monkeypatch.setattr(precision, "data_folder", lambda data, preset: (dataset.measured[0].image.parents[3], ""))
+    monkeypatch.setattr(precision.submit, "trained_plan", lambda *_: (plan, arrays))
+    (tmp_path / "precision.json").write_text(json.dumps(measured()))
+    assert precision.main(["--engine", "onnx", "--rounds", "2"]) == 0
+    found = read_exported(tmp_path / "precision-onnx.json")
+    assert found["provenance"]["command"] == "make precision ENGINE=onnx DATA=minicity"
+    assert [(case["label"], len(case["seconds"]["int8"])) for case in found["cases"]] == [("Model A", 2)]
+    text = (tmp_path / "precision.md").read_text()
+    assert text == page(read_measured(tmp_path / "precision.json"), found) and "## Exported" in text
+    assert precision.main(["--render"]) == 0 and (tmp_path / "precision.md").read_text() == text
+    assert precision.main(["--engine", "onnx", "--rounds", "0"]) == 2
+    assert "--rounds: 0 is not 1 or more" in capsys.readouterr().err
 
 
 def test_a_damaged_record_and_an_untrained_row_are_one_line(tmp_path, monkeypatch, capsys):

@@ -1,23 +1,35 @@
-"""The page on int8's accuracy: a trained network's mean IoU in float32 and in int8."""
+"""The page on accuracy by precision: a trained network's mean IoU in this engine, and exported in onnxruntime."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional
 
 from repro import parsing
 from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
-from repro.tables.speed import origin, read_json
+from repro.tables.speed import origin, read_json, seconds
+from repro.timing.clock import Timing
 
 MOST = 0.5  # points of mean IoU that int8 may lose
-_CASE = {
-    "row": parsing.text, "label": parsing.text, "data": parsing.text, "width": parsing.text, "size": parsing.text,
-    "images": parsing.integer, "calibration": parsing.integer, "alike": parsing.number,
-    "mean_iou": lambda value, place: parsing.fields(value, place, {"float32": parsing.number, "int8": parsing.number}),
-}
+REDUCED = ("float16", "int8")  # beside float32, of exported files
+
+
+def _by(names, check: parsing.Check) -> parsing.Check:
+    return lambda value, place: parsing.fields(value, place, dict.fromkeys(names, check))
+
+
+_ABOUT = {"row": parsing.text, "label": parsing.text, "data": parsing.text, "width": parsing.text,
+          "size": parsing.text, "images": parsing.integer, "calibration": parsing.integer}
+_CASE = {**_ABOUT, "alike": parsing.number, "mean_iou": _by(("float32", "int8"), parsing.number)}
+_EXPORTED = {**_ABOUT, "alike": _by(REDUCED, parsing.number), "mean_iou": _by(("float32", *REDUCED), parsing.number),
+             "seconds": _by(("float32", *REDUCED), seconds)}
 _MEASURED = {
     "cases": parsing.sequence(lambda value, place: parsing.fields(value, place, _CASE)),
     "provenance": parse_provenance,
+}
+_MEASURED_EXPORTED = {
+    "cases": parsing.sequence(lambda value, place: parsing.fields(value, place, _EXPORTED)),
+    "onnxruntime": parsing.text, "provenance": parse_provenance,
 }
 
 
@@ -26,19 +38,59 @@ def read_measured(path) -> Dict[str, Any]:
     return read_json(path, _MEASURED)
 
 
-def lost(case: Mapping[str, Any]) -> float:
-    """Points of mean IoU; below 0 where int8 is the better."""
-    return round(case["mean_iou"]["float32"] - case["mean_iou"]["int8"], 2)
+def read_exported(path) -> Dict[str, Any]:
+    """What `experiments.precision --engine onnx` wrote to `path`, as `read_measured`."""
+    return read_json(path, _MEASURED_EXPORTED)
 
 
-def page(measured: Mapping[str, Any]) -> str:
-    """The page; `measured` as `read_measured` gives it."""
+def lost(case: Mapping[str, Any], precision: str = "int8") -> float:
+    """Points of mean IoU; below 0 where the precision is better than float32."""
+    return round(case["mean_iou"]["float32"] - case["mean_iou"][precision], 2)
+
+
+def quicker(case: Mapping[str, Any], precision: str) -> float:
+    """How many times as fast as float32 an exported file of this precision is."""
+    return Timing(tuple(case["seconds"]["float32"])).median / Timing(tuple(case["seconds"][precision])).median
+
+
+def _about(cases) -> list:
+    return [("Network", [case["label"] for case in cases]),
+            ("Data", [f"{case['data']}, {case['images']} images of {case['size']}" for case in cases]),
+            ("Width", [case["width"] for case in cases])]
+
+
+def _verdict(cases, precision: str) -> str:
+    worst, least = max(lost(case, precision) for case in cases), min(quicker(case, precision) for case in cases)
+    most = max(quicker(case, precision) for case in cases)
+    pays = "pays" if least > 1 and worst <= MOST else "does not pay" if most <= 1 or worst > MOST else "pays in part"
+    return (f"* **{precision}** loses at most {worst:.2f} points ({MOST:g} are allowed) and is {least:.2f} to "
+            f"{most:.2f} times as fast as float32: it *{pays}* on this CPU.\n")
+
+
+def exported_section(measured: Mapping[str, Any]) -> str:
+    """The part on exported files; `measured` as `read_exported` gives it."""
+    cases = measured["cases"]
+    names = ("float32", *REDUCED)
+    table = markdown_table([
+        *_about(cases),
+        *((f"Mean IoU, {name}", [f"{case['mean_iou'][name]:.2f}" for case in cases]) for name in names),
+        *((f"Alike, {name}", [f"{case['alike'][name]:.2f}%" for case in cases]) for name in REDUCED),
+        *((f"ms, {name}", [f"{Timing(tuple(case['seconds'][name])).median * 1e3:.2f}" for case in cases])
+          for name in names)], 3)
+    return (
+        f"## Exported, in onnxruntime {measured['onnxruntime']}\n\n"
+        "The same networks as ONNX files (`make export PRECISION=`), labels of every pixel against the truth, and the "
+        "median time from a photo to labels, all three in turn. float16 keeps s in float32, that it choose the same "
+        "regions; onnxruntime has few operators of its own for it on a CPU, and computes the rest in float32.\n\n"
+        f"{table}\n\n{''.join(_verdict(cases, name) for name in REDUCED)}\n{origin(measured['provenance'])}\n")
+
+
+def page(measured: Mapping[str, Any], exported: Optional[Mapping[str, Any]] = None) -> str:
+    """The page; `measured` as `read_measured` gives it, `exported` as `read_exported`, if that was measured."""
     cases = measured["cases"]
     worst = max(lost(case) for case in cases)
     table = markdown_table([
-        ("Network", [case["label"] for case in cases]),
-        ("Data", [f"{case['data']}, {case['images']} images of {case['size']}" for case in cases]),
-        ("Width", [case["width"] for case in cases]),
+        *_about(cases),
         ("Mean IoU, float32", [f"{case['mean_iou']['float32']:.2f}" for case in cases]),
         ("Mean IoU, int8", [f"{case['mean_iou']['int8']:.2f}" for case in cases]),
         ("Lost", [f"{lost(case):.2f}" for case in cases]),
@@ -47,4 +99,5 @@ def page(measured: Mapping[str, Any]) -> str:
         "# int8\n\nTrained networks through the inference engine in both precisions, labels of every pixel against "
         f"the truth. int8 takes its ranges from {cases[0]['calibration']} training images.\n\n{table}\n\n"
         f"At most {MOST:g} points are to be lost: {worst:.2f} are, *{'reached' if worst <= MOST else 'not reached'}*. "
-        f"How much quicker int8 is stands in [table6.md](table6.md).\n\n{origin(measured['provenance'])}\n")
+        f"How much quicker int8 is stands in [table6.md](table6.md).\n\n{origin(measured['provenance'])}\n"
+        + (f"\n{exported_section(exported)}" if exported else ""))
