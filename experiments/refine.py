@@ -1,0 +1,186 @@
+"""SparseRefine over a row's network at half resolution: trained and measured, or its density-time curve.
+
+    python -m experiments.refine                        dense network and refiner, trained and measured on minicity
+    python -m experiments.refine --dense trained        over the row as `make table1` trained it, on halved images
+    python -m experiments.refine --density --publish    the time of the sparse part against density, on an idle machine
+
+Records go to .cache/refine/, with --publish to tables/results/ as well: refine-DATA.json and refine-density.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from experiments import measure, submit
+from experiments.command import PRETRAINED, contexts, run
+from experiments.table6 import parse_size
+from repro.errors import UserError, choice
+from repro.files import write_text
+from repro.records import provenance
+
+RATE = 2e-3  # the public code's 3e-4 is for 500 epochs
+CLASSES = 19  # of the density curve's network
+
+
+def write_record(given, name: str, found: dict) -> None:
+    """Write a measurement's record, and print where."""
+    text = json.dumps(found, indent=1, allow_nan=False) + "\n"
+    for folder in (measure.CACHE / "refine", *((measure.RESULTS,) if given.publish else ())):
+        write_text(folder / f"refine-{name}.json", text)
+        print(os.path.relpath(folder / f"refine-{name}.json"))
+
+
+def command_of(given, parser) -> str:
+    """The command that repeats this, without a path of this machine."""
+    words = ["python -m experiments.refine"]
+    for name, value in vars(given).items():
+        if value == parser.get_default(name) or name == "publish":
+            continue
+        if name == "data":
+            value = f"/path/to/{Path(value).name}"
+        elif name in ("weights", "pretrained"):
+            value = Path(value).name
+        words.append(f"--{name}" if value is True else f"--{name} {value}")
+    return " ".join(words)
+
+
+def density(given, command: str) -> None:
+    """Measure the density-time curve."""
+    from tqdm import tqdm
+
+    size = parse_size(given.size)
+    if any(side % 64 for side in size) or given.rounds < 1:
+        raise UserError(f"--size {given.size}, --rounds {given.rounds}: sides are multiples of 64, rounds 1 or more")
+    ctx, origin = contexts(given.gpu)[0], provenance(command)
+    from repro.timing.density import density_curve
+
+    width = 1.0 if given.width is None else given.width
+    try:
+        found = density_curve(size, width, CLASSES, given.rounds, ctx=ctx,
+                              progress=lambda turns: tqdm(turns, "rounds", disable=None))
+    except ValueError as error:
+        raise UserError(f"--width: {error}") from None
+    write_record(given, "density", {"size": given.size, "width": width, "classes": CLASSES, **found,
+                                    "provenance": origin})
+
+
+def refine(given, command: str) -> None:
+    """Train what is missing and measure."""
+    choice(given.dense, ("halved", "trained"), "--dense")
+    row, training = submit.chosen(given)
+    if not given.seed.isdigit():
+        raise UserError(f"--seed: {given.seed!r} is not a number such as 0")
+    seed = int(given.seed)
+    preset = measure.preset_of(given.preset)
+    budget = preset.budget(given.budget)
+    ctx = contexts(given.gpu)
+    from tqdm import tqdm
+
+    from repro import parameters
+    from repro.data import open_dataset
+    from repro.data.check import check_files
+    from repro.data.images import image_size
+    from repro.measure import Plan
+    from repro.refine_measure import Refining, halved, measure_refined, train_halved
+    from repro.refine_training import Recipe
+    from repro.training import Run
+
+    folder, content = measure.data_folder(given.data, preset)
+    dataset = open_dataset(folder)
+    origin = provenance(command)
+    size = image_size(dataset.train[0].image)
+    images = budget.images if given.images is None else given.images
+    refining = Refining(preset.width if given.width is None else given.width, given.batch or preset.recipe.batch,
+                        given.steps or budget.steps, Recipe(rate=given.rate, threshold=given.threshold), seed, images)
+    plan = Plan(row.network, training, preset, size)
+    if given.dense == "trained":
+        plan, arrays = submit.trained_plan(given, dataset, size)
+    check_files((*dataset.train, *dataset.measured[:images]), dataset.classes, known=measure.CACHE / "checked.json")
+    name = "-".join([dataset.name, *([row.id] if row.id != "stride32" else []),
+                     *([given.dense] if given.dense != "halved" else []),
+                     *([given.preset] if given.preset != "lite" else []),
+                     *([given.budget] if given.budget != "full" else []),
+                     *([f"seed{given.seed}"] if given.seed != "0" else [])])
+    own = measure.CACHE / "refine" / name
+    steps = budget.steps if training.pretrained else budget.scratch_steps
+
+    def identity(*values) -> str:
+        plain = [row.id, given.dense, content, dataclasses.asdict(preset), given.budget, given.seed, *values]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+
+    def bar(what: str, total: int):
+        shown = tqdm(total=total, desc=what, disable=None)
+
+        def report(step, value):
+            shown.set_postfix(loss=f"{value:.3f}", refresh=False)
+            shown.update(step + 1 - shown.n)
+        return report
+
+    if given.dense == "halved":
+        same = identity("dense", steps)
+        arrays = train_halved(plan, dataset, size, steps, seed, ctx, parameters.load(given.pretrained),
+                              bar("dense network", steps), Run(own / f"dense-{same[:12]}", same))
+        plan = halved(plan, size)
+        parameters.save_arrays(own / "dense.params", arrays)
+    weights = hashlib.sha256(b"".join(arrays[key].asnumpy().tobytes() for key in sorted(arrays))).hexdigest()
+    inference, same = "fast" if row.network.sparse else "whole", identity(weights, dataclasses.asdict(refining))
+    found, refiner = measure_refined(
+        plan, arrays, dataset, inference, size, refining, ctx[0], bar("refiner", refining.steps),
+        lambda batches, total: tqdm(batches, "testing", total, disable=None),
+        own / f"refiner-{same[:12]}.params", same, given.checkpoint)
+    parameters.save_arrays(own / "refiner.params", refiner)
+    write_record(given, name, {
+        "row": row.id, "dense_network": given.dense, "data": dataset.name, "preset": given.preset,
+        "budget": given.budget, "seed": seed, "dense_steps": steps,
+        **{key: value for key, value in dataclasses.asdict(refining).items() if key != "seed"}, **found,
+        "provenance": origin})
+    density = found["density"]
+    print(f"mean IoU {found['dense']['mean_iou']:.2f}% dense, {found['refined']['mean_iou']:.2f}% refined; "
+          f"{100 * density['mean']:.1f} +- {100 * density['spread']:.1f}% of the pixels selected")
+
+
+def parser_of() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.refine", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--table", default="1", help="the dense network's table (default %(default)s)")
+    add("--row", default="stride32", help="its row (default %(default)s)")
+    add("--extra", default="", help="bootstrapping or coarse: that training of the row")
+    add("--dense", default="halved", help="halved: trained here on halved images; trained: as the table trained it")
+    add("--data", default="minicity", help="minicity, or a folder in Cityscapes' or CamVid's layout")
+    add("--preset", default="lite", help=f"one of {', '.join(measure.PRESETS)} (default %(default)s)")
+    add("--budget", default="full", help="the dense network's, and the refiner's steps (default %(default)s)")
+    add("--seed", default="0", help="of both trainings (default %(default)s)")
+    add("--weights", default="", help="with --dense trained: the row's .params file (default: found)")
+    add("--pretrained", default=str(PRETRAINED), help="with --dense halved: a backbone's .params")
+    add("--steps", type=int, default=0, help="of the refiner (default: the budget's)")
+    add("--batch", type=int, default=0, help="images (default: the preset's)")
+    add("--rate", type=float, default=RATE, help="learning rate (default %(default)s)")
+    add("--threshold", type=float, default=0.3, help="of the entropy, in natural units (default %(default)s)")
+    add("--width", type=float, help="of the extractor's planes (default: the preset's; the curve's: 1)")
+    add("--images", type=int, help="measured (default: the budget's)")
+    add("--checkpoint", type=int, default=100, help="steps between checkpoints (default %(default)s)")
+    add("--density", action="store_true", help="measure time against density instead")
+    add("--size", default="512x1024", help="of the curve's image (default %(default)s)")
+    add("--rounds", type=int, default=7, help="of the curve (default %(default)s)")
+    add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
+    add("--publish", action="store_true", help="write the record into tables/results/ too")
+    return parser
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = parser_of()
+    given = parser.parse_args(arguments)
+    command = command_of(given, parser)
+    return run(lambda given: (density if given.density else refine)(given, command), given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Measuring SparseRefine over one of the rows' networks: its refiner trained on a data set, then the test set."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import numpy as np
+
+from repro import cost
+from repro.data import Dataset
+from repro.data.loader import Batches, evaluation_batches
+from repro.measure import Plan, network_factory, train_network
+from repro.presets import round_up
+from repro.refine_training import Recipe, train_refiner
+from repro.refined import FACTOR, Refined, dense_scores, evaluate_refined, refiner_of
+from repro.training import Run
+
+DENSE = ("halved", "trained")
+
+
+@dataclass(frozen=True)
+class Refining:
+    """How a refiner is trained and measured: `width` of its planes, images a batch, steps, their recipe, a seed, and
+    the number of images measured (None: all)."""
+
+    width: float
+    batch: int
+    steps: int
+    recipe: Recipe
+    seed: int = 0
+    images: Optional[int] = None
+
+
+def halved(plan: Plan, size: Tuple[int, int], factor: int = FACTOR) -> Plan:
+    """The plan of the same row on images of `size` shrunk by `factor`, as published dense models are trained at the
+    resolution that they are used at: what is augmented to be of half the size."""
+    recipe = plan.preset.recipe
+    small = tuple(-(-side // factor) for side in plan.preset.crop or size)
+    preset = dataclasses.replace(plan.preset, crop=small, recipe=dataclasses.replace(
+        recipe, scales=tuple(scale / factor for scale in recipe.scales)))
+    return Plan(plan.network, plan.training, preset, small)
+
+
+def train_halved(plan: Plan, dataset: Dataset, size: Tuple[int, int], steps: int, seed: int, ctx, backbone: Dict,
+                 report=lambda step, value: None, run: Optional[Run] = None) -> Dict:
+    """The dense network's values by name, trained on images shrunk by FACTOR with the row's own recipe."""
+    return train_network(halved(plan, size), dataset, steps, seed, ctx, backbone, report, run)[0]
+
+
+def refined_of(plan: Plan, arrays: Dict, refiner: Dict, classes: int, inference: str, width: float, recipe: Recipe,
+               ctx) -> Refined:
+    """The trained dense network and refiner together, for images of sides that are multiples of 2 * plan.multiple."""
+    networks = network_factory(plan, arrays, classes, inference, ctx)
+    return Refined(dense_scores(networks, ctx, recipe.factor), refiner_of(refiner, classes, width, ctx), ctx,
+                   recipe.threshold, recipe.factor)
+
+
+def dense_cost(plan: Plan, classes: int, size: Tuple[int, int], factor: int = FACTOR, **settings) -> Dict[str, int]:
+    """Multiply-adds of the dense network for an image of `size`: in the paper's convention, and true."""
+    padded = round_up(tuple(-(-side // factor) for side in size), plan.multiple)
+    shape = (1, 3, *padded)
+    counts = cost.count(cost.trace(plan.build(classes, padded, **settings), shape), shape)
+    return {"paper": cost.paper(counts), "true": cost.true(counts)}
+
+
+def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, size: Tuple[int, int],
+                    refining: Refining, ctx, report=lambda step, value: None,
+                    progress: Callable = lambda batches, total: batches, checkpoint: Optional[Path] = None,
+                    identity: str = "", every: int = 200) -> Tuple[Dict[str, Any], Dict]:
+    """Train a refiner over a trained network and measure both: (plain values for a record, the refiner's by name).
+
+    plan, arrays  of the dense network, which sees images of `size` shrunk. inference: how its row is run.
+    checkpoint, identity, every  as train_refiner's.
+    """
+    classes, recipe = len(dataset.classes), refining.recipe
+    multiple = plan.multiple * recipe.factor
+    crop = round_up(size, multiple)
+    batches = Batches(dataset.train, dataset.classes, refining.batch, crop, refining.seed,
+                      scales=plan.preset.recipe.scales, stride=1)
+    dense = dense_scores(network_factory(plan, arrays, classes, inference, ctx), ctx, recipe.factor)
+    refiner, trained = train_refiner(dense, batches.iterate, refining.steps, classes, refining.width, recipe,
+                                     refining.seed, ctx, report, checkpoint, identity, every)
+    refined = refined_of(plan, arrays, refiner, classes, inference, refining.width, recipe, ctx)
+    samples = dataset.measured[:refining.images]
+    found = evaluate_refined(refined, progress(evaluation_batches(samples, dataset.classes, 1, (multiple, multiple)),
+                                               len(samples)), dataset.classes.names, refining.width)
+    fast = {"fast": True} if inference == "fast" else {}
+    return {
+        "size": "{}x{}".format(*size), **found, "dense_multiply_adds": dense_cost(plan, classes, size, **fast),
+        "parameters": {name: int(sum(np.prod(value.shape) for key, value in values.items() if "running" not in key))
+                       for name, values in (("dense", arrays), ("refiner", refiner))},
+        "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
+                  "density": round(trained.density, 4), "empty": trained.empty,
+                  "seconds": round(trained.seconds, 1)}}, refiner
