@@ -94,7 +94,7 @@ def _checked(path, arrays, parameters: Dict, trainer, fits: bool) -> Dict[int, m
         value = arrays.get(name)
         if value is None and name in places:
             continue
-        if value is None or value.shape != parameter.shape or value.dtype != parameter.dtype:
+        if value is None or value.shape != parameter.shape or np.dtype(value.dtype) != np.dtype(parameter.dtype):
             raise UserError(f"checkpoint {path}: of another network: {name.partition(':')[2]}; "
                             "remove it to begin again")
     return {index: arrays[name] for name, index in places.items() if name in arrays}
