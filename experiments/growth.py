@@ -13,14 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Dict, Tuple
 
-from experiments.command import HERE, Reported, command_of, run
+from experiments.command import HERE, command_of, run
 from experiments.measure import RESULTS
+from experiments.processes import Process, answer
 from experiments.table6 import OWN, parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
@@ -107,40 +107,7 @@ def serve(case: Case) -> None:
         labels()
     forget_peak()
     print(json.dumps({"multiply_adds": cost, "base": base}), flush=True)
-    for _ in sys.stdin:
-        labels()
-        print(json.dumps({"memory": peak()}), flush=True)
-
-
-class Process:
-    """A case's process; a Reported where it ended by itself, which has said why."""
-
-    def __init__(self, case: Case):
-        command = [sys.executable, "-W", "ignore", "-m", "experiments.growth", "--serve", json.dumps(asdict(case))]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(case.threads)}
-        self.case = case
-        self.process = subprocess.Popen(command, cwd=HERE.parent, env=environment, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        self.facts: Dict[str, int] = {}
-
-    def hear(self) -> None:
-        """Wait for what it says next, first of all that it is ready."""
-        line = self.process.stdout.readline()
-        if not line:
-            raise Reported
-        self.facts.update(json.loads(line))
-
-    def run(self) -> None:
-        """Label its images once."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        self.hear()
-
-    def close(self) -> None:
-        """Let it end."""
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
+    answer(labels, lambda: {"memory": peak()})
 
 
 def measure(groups: Dict[str, Tuple[Case, ...]], rounds: int, command: str) -> dict:
@@ -155,15 +122,15 @@ def measure(groups: Dict[str, Tuple[Case, ...]], rounds: int, command: str) -> d
         with ExitStack() as stack:
             processes = []
             for case in tqdm(members, f"{group}: started", disable=None):
-                processes.append(Process(case))
+                processes.append(Process("experiments.growth", asdict(case), case.threads))
                 stack.callback(processes[-1].close)
                 processes[-1].hear()
             timings = interleaved({str(i): one.run for i, one in enumerate(processes)}, rounds, 1,
                                   progress=lambda turns, group=group: tqdm(turns, f"{group}: rounds", disable=None))
             found[group] = [
-                {**{key: getattr(one.case, key) for key in ("k", "height", "width", "batch", "threads")},
+                {**{key: getattr(case, key) for key in ("k", "height", "width", "batch", "threads")},
                  "multiply_adds": one.facts["multiply_adds"], "memory": one.facts["memory"],
-                 "seconds": rounded(timings[str(i)].seconds)} for i, one in enumerate(processes)]
+                 "seconds": rounded(timings[str(i)].seconds)} for i, (case, one) in enumerate(zip(members, processes))]
             base = max(base, *(one.facts["base"] for one in processes))
     any_case = next(iter(groups.values()))[0]
     return {"row": ROW, "multiplier": any_case.multiplier, "region": any_case.region, "base": base, "groups": found,

@@ -38,7 +38,7 @@ def test_every_training_is_published_and_has_learned(name):
 def test_every_record_says_where_it_comes_from(record):
     provenance = record.provenance
     assert len(provenance["commit"]) == 40 and not provenance["dirty"]
-    assert provenance["command"].startswith(("make table", "make ablations"))
+    assert provenance["command"].startswith(("make table", "make ablations", "make neighbours"))
     # the budget of one row is full by default
     assert record.budget == "full" and ("BUDGET=full" in provenance["command"] or "ROW=" in provenance["command"])
 

@@ -1,0 +1,183 @@
+"""Time the neighbours' networks side by side on a data set, and write tables/neighbours.md and its picture.
+
+    python -m experiments.neighbours                    measures on minicity (2 minutes), then writes page and picture
+    python -m experiments.neighbours --data FOLDER      on Cityscapes or CamVid
+    python -m experiments.neighbours --render           writes the page from what was measured; --draw: the picture too
+
+Rows trained on this machine (`make neighbours`) are timed with the values they learned, others with random ones: where
+few cells of a label map are mixed it is made sooner. With --publish the times go into tables/results/, else into
+.cache/speed/; the page is of the published ones, with --local of this machine's too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Dict
+
+from experiments import measure as measuring
+from experiments.command import HERE, run
+from experiments.processes import Process, answer
+from experiments.render import published
+from repro.errors import UserError
+from repro.files import write_text
+from repro.neighbours import load_rows
+from repro.records import load_records, provenance
+from repro.tables.neighbours import PICTURE, draw, local_part, page, read_speed
+from repro.tables.speed import rounded
+from repro.threads import threads
+
+TABLE = "neighbours"
+RESULTS, OWN = measuring.RESULTS, measuring.CACHE / "speed"
+ROUNDS = 15
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row on a data set's images, and the .params file of its values; "": random ones."""
+
+    row: str
+    folder: str
+    preset: str
+    params: str
+
+
+def rows_of(text: str = ""):
+    """The rows of neighbours.yaml, or those with these ids, "a,b"."""
+    rows = load_rows(HERE / f"{TABLE}.yaml")
+    known = [row.id for row in rows]
+    for name in filter(None, text.split(",")):
+        if name not in known:
+            raise UserError(f"--rows: {name!r} is not known; choose from {', '.join(known)}")
+    return [row for row in rows if not text or row.id in text.split(",")]
+
+
+def serve(case: Case) -> None:
+    """Be the process of one case: label the data's first image each time, and say the memory that takes."""
+    import cv2
+    import gluoncv.model_zoo  # noqa: F401  here, so that its own memory is not counted as a network's
+
+    from repro import cost
+    from repro.data import open_dataset, read_image
+    from repro.engine import Options, engine_of
+    from repro.export.carry import random_arrays
+    from repro.measure import Plan
+    from repro.parameters import load
+    from repro.peers import STATISTICS
+    from repro.presets import round_up
+    from repro.timing.memory import forget_peak, peak, resident
+
+    cv2.setNumThreads(threads())
+    row, = rows_of(case.row)
+    dataset = open_dataset(case.folder)
+    image, classes = read_image(dataset.measured[0].image), len(dataset.classes)
+    base = resident()
+    plan = Plan(row.network, row.training, measuring.preset_of(case.preset), image.shape[:2])
+    shape = (1, 3, *round_up(image.shape[:2], plan.multiple))
+    arrays = load(case.params) if case.params else random_arrays(plan, classes)
+    settings = {"fast": row.inference == "fast"} if row.network.sparse else {}
+    counted = cost.true(cost.count(cost.trace(plan.build(classes, shape[2:], **settings), shape), shape))
+    learned = sum(math.prod(value.shape) for name, value in arrays.items() if not name.endswith(STATISTICS))
+    cuts = Options().network() if settings.get("fast") else {}
+    engine = engine_of(plan.build(classes, shape[2:], **settings, **cuts), arrays, shape)
+    del arrays
+    for _ in range(2):
+        engine.labels(image)
+    forget_peak()
+    print(json.dumps({"multiply_adds": counted, "parameters": learned}), flush=True)
+    answer(lambda: engine.labels(image), lambda: {"memory": max(0, peak() - base)})
+
+
+def trained(row, data: str, given) -> str:
+    """The values that this row has learned on this machine; "" where it has not."""
+    found = [path.with_suffix(".params") for path, record in measuring.own_records()
+             if (record.network, record.training, record.seed) == (row.network, row.training, 0)
+             and record.group == (data, given.preset, given.budget)]
+    return next((str(path) for path in found if path.is_file()), "")
+
+
+def measure(given) -> dict:
+    """Time every row on the data's first measured image, in one interleaved run."""
+    from tqdm import tqdm
+
+    from repro.data import open_dataset
+    from repro.data.images import image_size
+    from repro.timing.clock import interleaved
+
+    rows, preset = rows_of(given.rows), measuring.preset_of(given.preset)
+    folder, _ = measuring.data_folder(given.data, preset)
+    dataset = open_dataset(folder)
+    options = "" if given.data == "minicity" else f" DATA=/path/to/{dataset.name}"
+    origin = provenance(f"make {TABLE}{options}")
+    cases = [Case(row.id, str(folder), given.preset, trained(row, dataset.name, given)) for row in rows]
+    with ExitStack() as stack:
+        processes = []
+        for case in tqdm(cases, "started", unit="network", disable=None):
+            processes.append(Process("experiments.neighbours", asdict(case), threads()))
+            stack.callback(processes[-1].close)
+            processes[-1].hear()
+        timings = interleaved({case.row: one.run for case, one in zip(cases, processes)}, given.rounds, 1,
+                              progress=lambda turns: tqdm(turns, "rounds", disable=None))
+        measured = [{"row": case.row, "values": "trained" if case.params else "random", **one.facts,
+                     "seconds": rounded(timings[case.row].seconds)} for case, one in zip(cases, processes)]
+    return {"data": dataset.name, "preset": given.preset, "threads": threads(), "rows": measured, "provenance": origin,
+            "size": "{}x{}".format(*image_size(dataset.measured[0].image))}
+
+
+def speeds(folder: Path) -> Dict[str, dict]:
+    """The measured times in a folder by the data's name."""
+    return {one["data"]: one for one in map(read_speed, sorted(folder.glob(f"{TABLE}-*.json")))}
+
+
+def write(given) -> None:
+    """Measure unless only the page is asked for; write what was measured, the picture and the page."""
+    from repro.cost import row_cost
+
+    if given.serve:
+        serve(Case(**json.loads(given.serve)))
+        return
+    if given.rounds < 1:
+        raise UserError(f"--rounds: {given.rounds} is not 1 or more")
+    rows, found = rows_of(), speeds(RESULTS)
+    given.local = given.local or not (given.publish or given.render or given.draw)
+    if not (given.render or given.draw):
+        made = measure(given)
+        path = (RESULTS if given.publish else OWN) / f"{TABLE}-{made['data']}.json"
+        write_text(path, json.dumps(made, indent=1) + "\n")
+        print(os.path.relpath(path))
+        found = speeds(RESULTS)
+    records, target, drawn = load_records(measuring.RESULTS), RESULTS.parent / f"{TABLE}.md", RESULTS.parent / PICTURE
+    if not given.render:
+        draw(rows, records, found, drawn)
+    text = page(rows, published(TABLE), {row.id: row_cost(row) for row in rows}, records, found, drawn.exists())
+    if given.local:
+        text += local_part(rows, records, found, load_records(measuring.CACHE / "results"), speeds(OWN))
+    write_text(target, text)
+    print(os.path.relpath(target))
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.neighbours", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--data", default="minicity", help="minicity, or a folder in a known layout (default %(default)s)")
+    add("--rows", default="", help=f"ids of experiments/{TABLE}.yaml, such as sgcpnet,icnet (default: all)")
+    add("--preset", default="lite", help=f"one of {', '.join(measuring.PRESETS)} (default %(default)s)")
+    add("--budget", default="full", help="that the rows were trained with (default %(default)s)")
+    add("--rounds", type=int, default=ROUNDS, help="turns of each network (default %(default)s)")
+    add("--publish", action="store_true", help="write the times into tables/results/")
+    add("--render", action="store_true", help="write the page from what was measured before")
+    add("--draw", action="store_true", help="the picture too")
+    add("--local", action="store_true", help="the page with what this machine measured itself")
+    add("--serve", default="", help=argparse.SUPPRESS)
+    return run(write, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

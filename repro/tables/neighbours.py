@@ -1,0 +1,180 @@
+"""The neighbours' page: as their authors print them; trained here by one recipe, and timed in turns."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from repro import parsing
+from repro.errors import choice
+from repro.records import Record, find, parse_provenance
+from repro.rows import Network, Row
+from repro.tables.columns import giga
+from repro.tables.groups import MAIN, Group, caption, groups_of
+from repro.tables.markdown import markdown_table
+from repro.tables.render import MARKER
+from repro.tables.speed import (
+    figure,
+    mebibytes,
+    median,
+    milliseconds,
+    origin,
+    positive,
+    read_json,
+    save,
+    seconds,
+    timing,
+)
+from repro.tables.table6 import entries
+
+PICTURE = "neighbours.png"
+VALUES = ("trained", "random")  # of the parameters of a network that is timed
+NONE = "-"
+
+_SPEED = {
+    "data": parsing.text, "preset": parsing.text, "size": parsing.text, "threads": parsing.positive(parsing.integer),
+    "rows": entries({
+        "row": parsing.text, "values": lambda value, place: choice(value, VALUES, place), "multiply_adds": positive,
+        "parameters": parsing.positive(parsing.integer), "memory": parsing.natural, "seconds": seconds}, "row"),
+    "provenance": parse_provenance,
+}
+Speed = Mapping[str, Any]
+
+
+def read_speed(path) -> Dict[str, Any]:
+    """What `experiments.neighbours` measured on one data set; a UserError names file and key."""
+    return read_json(path, _SPEED)
+
+
+def accuracies(group: Group, row: Row) -> List[float]:
+    """Mean IoU of each seed of a row, as the row is run; empty where it is not measured."""
+    found: Sequence[Record] = find(group.records, row.network, row.training)
+    return [record.evaluations[row.inference]["mean_iou"] for record in found]
+
+
+def speed_of(group: Group, speeds: Mapping[str, Speed]) -> Optional[Speed]:
+    """The measured times that belong beside a group's accuracies: those of its data and preset."""
+    found = speeds.get(group.key[0])
+    return found if found and found["preset"] == group.key[1] else None
+
+
+def _accuracy(values: Sequence[float]) -> str:
+    if not values:
+        return NONE
+    mean = f"{sum(values) / len(values):.2f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f}, {len(values)} seeds)"
+
+
+def _published(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tuple[int, int]]) -> str:
+    def cell(row: Row, key: str) -> str:
+        value = printed.get(row.id, {}).get(key)
+        return NONE if value is None else str(value)
+    return markdown_table([
+        ("Network", [row.label for row in rows]),
+        ("Source", [cell(row, "source") for row in rows]),
+        ("Mean IoU", [cell(row, "mean_iou") for row in rows]),
+        ("Images", [cell(row, "images") for row in rows]),
+        ("Size", [cell(row, "size") for row in rows]),
+        ("Frames/s", [cell(row, "speed") for row in rows]),
+        ("Card", [cell(row, "card") for row in rows]),
+        ("Multiply-adds counted here, 1024x2048", [f"{giga(costs[row.id][1])}g" for row in rows]),
+    ], 2)
+
+
+def _measured(rows: Sequence[Row], group: Group, speed: Optional[Speed]) -> str:
+    timed = {one["row"]: one for one in speed["rows"]} if speed else {}
+
+    def cell(row: Row, text) -> str:
+        return text(timed[row.id]) if row.id in timed else NONE
+    columns = [
+        ("Network", [row.label for row in rows]),
+        ("Mean IoU", [_accuracy(accuracies(group, row)) for row in rows]),
+        ("Steps", [", ".join(sorted({str(one.steps) for one in find(group.records, row.network, row.training)})) or NONE
+                   for row in rows]),
+    ]
+    if speed:
+        columns += [
+            ("Multiply-adds", [cell(row, lambda one: f"{giga(one['multiply_adds'])}g") for row in rows]),
+            ("Parameters", [cell(row, lambda one: f"{one['parameters'] / 1e6:.2f}M") for row in rows]),
+            ("Time (ms)", [cell(row, lambda one: milliseconds(median(one))) for row in rows]),
+            ("p95 (ms)", [cell(row, lambda one: milliseconds(timing(one).p95)) for row in rows]),
+            ("Memory (MiB)", [cell(row, lambda one: mebibytes(one["memory"])) for row in rows]),
+            ("Timed with values", [cell(row, lambda one: one["values"]) for row in rows]),
+        ]
+    return markdown_table(columns, 1)
+
+
+def _section(rows: Sequence[Row], group: Group, speed: Optional[Speed], local: bool = False) -> str:
+    where = f"* **time**: from a photo of {group.key[0]} at {speed['size']} to labels of every pixel, on " \
+            f"{speed['threads']} thread{'s' * (speed['threads'] > 1)}. {origin(speed['provenance'])}\n" if speed else ""
+    return f"## {group.key[0]}{', this machine' * local}\n\n{caption(group, 'neighbours')}{where}\n" \
+           f"{_measured(rows, group, speed)}"
+
+
+def groups_shown(rows: Sequence[Row], records: Sequence[Record]) -> List[Group]:
+    """The published groups of the main preset and budget."""
+    return [group for group in groups_of(rows, records, False) if group.key[1:] == MAIN[1:]]
+
+
+def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tuple[int, int]],
+         records: Sequence[Record], speeds: Mapping[str, Speed], picture: bool = False) -> str:
+    """The published page.
+
+    printed  title and rows as published. costs: multiply-adds by row id, (in the paper's convention, true).
+    speeds   the measured times by name of the data.
+    picture  whether PICTURE lies beside the page.
+    """
+    theirs = ", ".join(row.label for row in rows if not isinstance(row.network, Network))
+    parts = [
+        f"# Neighbours. {printed['title']}\n\n"
+        "The same images, recipe, loss and engine for all; another system's own recipe may serve it better.\n\n"
+        f"* **Width**: {theirs} at their authors' own width, whatever the preset's; the paper's networks at the "
+        "preset's. Compare multiply-adds and times, not names.\n"
+        "* **Training**: the paper's networks begin with the backbone trained on minicity, and keep its batch norm's "
+        "statistics; the others begin with random values, learn theirs, and train for as many steps as backbone and "
+        "row together.\n"
+        "* **Scores**: those of SGCPNet and Fast-SCNN, at 1/8, are brought to 1/4 bilinearly, where the loss of all is."
+        "\n* **Time**: each network in a process of its own, in turns, in this project's engine in float32; the "
+        "median. **Memory**: the most that its process had while it labelled, above what it had before the network was "
+        "made.",
+        f"## As published, on Cityscapes\n\n{_published(rows, printed['rows'], costs)}",
+        *(_section(rows, group, speed_of(group, speeds)) for group in groups_shown(rows, records)),
+    ]
+    if picture:
+        parts.insert(1, f"![Mean IoU over time]({PICTURE})")
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def local_part(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], own: Sequence[Record],
+               own_speeds: Mapping[str, Speed]) -> str:
+    """What follows the published page on this machine: what it measured itself, after MARKER; "" where that is none."""
+    groups = [group for group in groups_shown(rows, records) if speed_of(group, own_speeds)]
+    groups += groups_of(rows, [record for record in own if record not in records], True)
+    sections = [_section(rows, group, speed_of(group, {**speeds, **own_speeds}), True) for group in groups]
+    return "\n".join([f"\n{MARKER}\n", *sections]) if sections else ""
+
+
+def points(rows: Sequence[Row], group: Group, speed: Optional[Speed]) -> List[Tuple[Row, float, float]]:
+    """(row, milliseconds, mean IoU) of the rows of which both are measured."""
+    timed = {one["row"]: median(one) * 1e3 for one in speed["rows"]} if speed else {}
+    measured = {row.id: accuracies(group, row) for row in rows}
+    return [(row, timed[row.id], sum(values) / len(values)) for row in rows
+            for values in (measured[row.id],) if values and row.id in timed]
+
+
+def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], path) -> bool:
+    """Mean IoU over time, a panel for each published data set; False, and nothing drawn, where none has both."""
+    found = [(group, points(rows, group, speed_of(group, speeds))) for group in groups_shown(rows, records)]
+    found = [(group, chosen) for group, chosen in found if chosen]
+    if not found:
+        return False
+    made = figure(5 * len(found), 4)
+    for axes, (group, chosen) in zip(made.subplots(1, len(found), squeeze=False)[0], found):
+        for row, spent, accuracy in chosen:
+            own = isinstance(row.network, Network)
+            axes.scatter(spent, accuracy, color="tab:blue" if own else "tab:orange", marker="o" if own else "s")
+            axes.annotate(row.label, (spent, accuracy), xytext=(6, 4), textcoords="offset points", fontsize=8)
+        axes.set(title=group.key[0], xlabel="ms an image, labels included", ylabel="mean IoU (%)", xscale="log")
+        axes.margins(0.25)
+        axes.grid(True, which="both", linewidth=0.3, color="0.85")
+    save(made, path)
+    return True

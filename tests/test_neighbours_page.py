@@ -1,0 +1,172 @@
+"""The neighbours' page, from made-up records and from small trainings and times of its own."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from folders import write_png
+from made_up import PROVENANCE, made_up
+from speed_records import lines_of
+
+from experiments import measure, neighbours, render
+from repro.errors import UserError
+from repro.tables import MARKER
+from repro.tables.neighbours import PICTURE, draw, groups_shown, local_part, page, points, read_speed
+
+ROWS = neighbours.rows_of()
+BY_ID = {row.id: row for row in ROWS}
+COSTS = {row.id: (1, 10 ** 9 * number) for number, row in enumerate(ROWS, 1)}
+PRINTED = {"title": "Some title", "rows": {"sgcpnet": {
+    "mean_iou": 69.5, "images": None, "size": "768x1536", "speed": "178.5", "card": "a card", "source": "a paper"}}}
+
+
+def speed(**changes):
+    rows = [{"row": row.id, "values": "trained", "multiply_adds": 2 * 10 ** 8 * number, "parameters": 10 ** 6 * number,
+             "memory": number * 2 ** 20, "seconds": [0.02 * number, 0.01 * number, 0.03 * number]}
+            for number, row in enumerate(ROWS[:3], 1)]
+    return {"data": "minicity", "preset": "lite", "size": "256x512", "threads": 2, "rows": rows,
+            "provenance": PROVENANCE, **changes}
+
+
+def records(**changes):
+    return [made_up(BY_ID["ours-model-a"], 25.0), made_up(BY_ID["sgcpnet"], 30.0, width="1", steps=3240, **changes),
+            made_up(BY_ID["sgcpnet"], 31.0, width="1", steps=3240, seed=1, **changes)]
+
+
+def test_each_row_has_its_accuracy_cost_and_time():
+    text = page(ROWS, PRINTED, COSTS, records(), {"minicity": speed()})
+    measured = text.split("## minicity")[1]
+    assert lines_of(measured, "Model A") == [
+        ["Model A", "25.00", "200", "0.400g", "2.00M", "40.0", "60.0", "2", "trained"]]
+    assert lines_of(measured, "SGCPNet") == [["SGCPNet", "30.50 (30.00 to 31.00, 2 seeds)", "3240", "0.600g", "3.00M",
+                                              "60.0", "90.0", "3", "trained"]]
+    assert lines_of(measured, "ICNet") == [["ICNet (gluoncv, ResNet-50)"] + ["-"] * 8]
+    assert lines_of(text.split("## minicity")[0], "SGCPNet") == [
+        ["SGCPNet", "a paper", "69.5", "-", "768x1536", "178.5", "a card", "3.00g"]]
+    assert "at 256x512 to labels of every pixel, on 2 threads. Commit 0123456;" in text
+    assert PICTURE not in text and f"({PICTURE})" in page(ROWS, PRINTED, COSTS, (), {}, picture=True)
+
+
+def test_times_stand_beside_accuracies_of_the_same_data_and_preset():
+    street = [made_up(BY_ID["sgcpnet"], 30.0, data="camvid")]
+    assert "Time (ms)" not in page(ROWS, PRINTED, COSTS, street, {"minicity": speed(preset="paper")})
+    both = page(ROWS, PRINTED, COSTS, street, {"minicity": speed(), "camvid": speed(data="camvid", size="360x480")})
+    assert both.count("Time (ms)") == 2 and "photo of camvid at 360x480" in both
+
+
+def test_what_this_machine_measured_comes_after_and_only_if_asked_for():
+    own = records(budget="quick")
+    assert page(ROWS, PRINTED, COSTS, own, {}).count("30.50") == 0  # too short to be published
+    text = local_part(ROWS, records(), {}, records() + own, {})
+    assert text.count("30.50") == 1 and text.startswith(f"\n{MARKER}\n\n## minicity, this machine\n")
+    assert "Time (ms)" not in text and "Time (ms)" in local_part(ROWS, records(), {}, own, {"minicity": speed()})
+    assert local_part(ROWS, records(), {"minicity": speed()}, records(), {}) == ""
+
+
+def test_nothing_measured_is_said():
+    text = page(ROWS, PRINTED, COSTS, (), {})
+    assert "not measured yet; `make neighbours BUDGET=full PUBLISH=1` does it" in text
+    assert lines_of(text.split("## minicity")[1], "SGCPNet") == [["SGCPNet", "-", "-"]]
+
+
+def test_the_picture_has_what_has_both(tmp_path):
+    speeds = {"minicity": speed()}
+    group, = groups_shown(ROWS, records())
+    assert [(row.id, spent, accuracy) for row, spent, accuracy in points(ROWS, group, speeds["minicity"])] == [
+        ("ours-model-a", 40.0, 25.0), ("sgcpnet", 60.0, 30.5)]
+    assert draw(ROWS, records(), speeds, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
+    assert not draw(ROWS, records(), {}, tmp_path / "b.png") and not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"threads": 0}, "threads: 0 is not above 0"),
+    ({"rows": [{}]}, "rows.0.: key 'row' is missing"),
+    ({"rows": speed()["rows"] * 2}, "ours-isctf is there twice"),
+    ({"rows": [{**speed()["rows"][0], "values": "good"}]}, "values: 'good' is not known; choose from trained, random"),
+    ({"rows": [{**speed()["rows"][0], "seconds": []}]}, "seconds: no runs"),
+    ({"colour": 1}, "unknown key 'colour'"),
+])
+def test_a_damaged_measurement_is_one_line(tmp_path, changes, words):
+    path = tmp_path / "neighbours-minicity.json"
+    path.write_text(json.dumps(speed(**changes)))
+    with pytest.raises(UserError, match=words) as caught:
+        read_speed(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_every_row_has_its_published_figures():
+    printed = render.published("neighbours")["rows"]
+    assert list(printed) == [row.id for row in ROWS]
+    assert all(set(one) == {"mean_iou", "images", "size", "speed", "card", "source"} and one["source"]
+               for one in printed.values())
+    paper = {name: render.published(name)["rows"] for name in ("table3", "table6")}
+    assert printed["ours-isctf"]["mean_iou"] == paper["table3"]["isctf-sparse-p0.25-l0.001-r256"]["mean_iou"]
+    assert printed["ours-model-a"]["mean_iou"] == paper["table6"]["Ours"]["mean_iou"]
+
+
+@pytest.mark.parametrize("chosen", ["3", "5", render.CLAIMS])
+def test_the_paper_s_pages_do_not_change_with_them(chosen, monkeypatch):
+    before, load = render.render(chosen), render.load_records
+    monkeypatch.setattr(render, "load_records", lambda folder: (*load(folder), *records()[1:]))
+    assert render.render(chosen) == before
+
+
+def test_committed_page_is_its_rendering(monkeypatch):
+    """Below MARKER a working copy may hold this machine's own figures, which are never committed."""
+    committed = (neighbours.RESULTS.parent / "neighbours.md").read_bytes().decode("utf-8")
+    written = []
+    monkeypatch.setattr(neighbours, "write_text", lambda path, text: written.append(text))
+    assert neighbours.main(["--render"]) == 0
+    assert [committed.split(f"\n{MARKER}\n")[0]] == written
+
+
+def test_rows_and_rounds_are_checked(capsys):
+    for arguments, words in ((["--rows", "unet"], "'unet' is not known; choose from ours-isctf"),
+                             (["--rounds", "0"], "--rounds: 0 is not 1 or more"),
+                             (["--data", "/no/such"], "neither minicity nor a folder")):
+        assert neighbours.main(arguments) == 2
+        said = capsys.readouterr().err
+        assert words in said and said.count("\n") == 1
+
+
+@pytest.fixture()
+def street(tmp_path, monkeypatch):
+    """A small CamVid folder; results, times and page of its own."""
+    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(neighbours, "RESULTS", tmp_path / "tables" / "results")
+    monkeypatch.setattr(neighbours, "OWN", tmp_path / "speed")
+    random = np.random.RandomState(0)
+    for split in ("train", "test"):
+        for i in range(2):
+            write_png(tmp_path / "street" / split / f"{i}.png", random.randint(0, 255, (100, 120, 3)).astype(np.uint8))
+            labels = random.randint(0, 11, (100, 120)).astype(np.uint8)
+            write_png(tmp_path / "street" / f"{split}annot" / f"{i}.png", labels)
+    return tmp_path
+
+
+def test_trained_timed_and_shown_by_commands(street, capfd):
+    """One row is trained, and timed with what it learned; beside it Model A with random values."""
+    data = ["--data", str(street / "street")]
+    assert measure.main(["--table", "neighbours", *data, "--row", "sgcpnet", "--steps", "2"]) == 0
+    text = (street / "tables" / "neighbours.md").read_text()
+    own = text.split("## camvid, this machine")[1]
+    assert lines_of(own, "SGCPNet")[0][2] == "2"  # steps
+    timed = [*data, "--rows", "ours-model-a,sgcpnet", "--rounds", "2", "--budget", "full+steps2"]
+    assert neighbours.main(timed) == 0
+    path = street / "speed" / "neighbours-camvid.json"
+    found = read_speed(path)
+    assert [(one["row"], one["values"], len(one["seconds"])) for one in found["rows"]] == [
+        ("ours-model-a", "random", 2), ("sgcpnet", "trained", 2)]
+    assert found["size"] == "100x120" and found["rows"][1]["parameters"] == 607826 - 8 * 65  # 11 classes, not 19
+    assert found["rows"][1]["multiply_adds"] < 10 ** 8 and min(one["memory"] for one in found["rows"]) > 2 ** 20
+    assert found["provenance"]["command"] == "make neighbours DATA=/path/to/camvid"
+    assert not list((street / "tables" / "results").glob("*"))  # only with --publish
+    assert neighbours.main([*timed, "--publish"]) == 0
+    assert (street / "tables" / "results" / path.name).is_file()
+    shown = (street / "tables" / "neighbours.md").read_bytes()
+    assert neighbours.main(["--render"]) == 0
+    assert (street / "tables" / "neighbours.md").read_bytes() == shown
+    capfd.readouterr()
