@@ -182,8 +182,8 @@ def write(given) -> None:
     if given.operators:
         operators(given)
         return
-    if given.provider or given.batches:
-        raise UserError("--provider, --batches: are for --engine onnx")
+    if given.provider or given.batches or given.cuda_graph:
+        raise UserError("--provider, --batches, --cuda-graph: are for --engine onnx")
     usual = given.row == ROW and size == (HEIGHT, WIDTH) and given.width == 1
     results, pages = (PUBLISHED, PUBLISHED.parent) if usual and not (given.gpu or given.precision) else (OWN, OWN)
     if not (given.render or given.draw):
@@ -213,6 +213,7 @@ def main(arguments=None) -> int:
     add("--engine", choices=("mxnet", "onnx"), default="mxnet", help="whose inference (default %(default)s)")
     add("--provider", default="", help="of onnxruntime: cpu, cuda or tensorrt (default: cuda with a card, else cpu)")
     add("--batches", default="", help="of onnxruntime: images at once, such as 1,8 (default: 1; on a card 1,8)")
+    add("--cuda-graph", action="store_true", help="of onnxruntime on a card: a run is started at once")
     add("--render", action="store_true", help="write the page from what was measured before")
     add("--draw", action="store_true", help="the picture too")
     add("--operators", help=argparse.SUPPRESS)  # the profiler's process: where it writes

@@ -2,6 +2,7 @@
 
     python -m experiments.profile --engine onnx                 Model A in float32 and int8 on the CPU (some minutes)
     python -m experiments.profile --engine onnx --gpu 0         float32, tf32 and float16, 1 and 8 images at once
+    python -m experiments.profile --engine onnx --gpu 0 --cuda-graph        a run started at once, not by operator
     python -m experiments.profile --engine onnx --render        writes tables/profile-onnx.md from what was measured
 
 A card needs onnxruntime-gpu (requirements/onnx-gpu.txt) and no MXNet for it. Another measurement than these is written
@@ -45,20 +46,23 @@ class Place(NamedTuple):
     kind: str
     provider: str
     card: Optional[int]
+    graph: bool = False
 
-    def providers(self, precision: str):
+    def providers(self, precision: str, graph: bool = False):
         from repro.others.providers import providers
 
-        return providers(self.provider, self.card, precision == "tf32")
+        return providers(self.provider, self.card, precision == "tf32", graph)
 
 
-def place_of(gpu: str, provider: str) -> Place:
+def place_of(gpu: str, provider: str, graph: bool = False) -> Place:
     """GPU= and PROVIDER= as they were given; UserError, in one line, where that cannot be run on."""
     from repro.others.providers import on_card, providers
 
     card = card_of(gpu)
     found = on_card(providers(provider, card))
-    return Place("gpu" if found else "cpu", provider, (card or 0) if found else None)
+    if graph and not found:
+        raise UserError("--cuda-graph: is for a card")
+    return Place("gpu" if found else "cpu", provider, (card or 0) if found else None, graph)
 
 
 def batches_of(text: str, kind: str) -> List[int]:
@@ -124,12 +128,12 @@ class Case:
         for what, model in (("scores", exported), (LABELS, with_labels(exported))):
             self.files[what] = folder / f"{what}-{precision}-{batch}.onnx"
             onnx.save(in_precision(model, kind, calibration), str(self.files[what]))
-        providers = place.providers(precision)
+        providers = place.providers(precision, place.graph)
         self.bound = {what: Bound(path, {INPUT: self.images}, providers, place.card)
                       for what, path in self.files.items()}
         self.runs = {f"{self.name} {what}": bound.run for what, bound in self.bound.items()}
         if batch == 1:
-            engine = OnnxEngine(self.files["scores"], providers)
+            engine = OnnxEngine(self.files["scores"], place.providers(precision))
             self.runs[f"{self.name} photo"] = lambda: engine.labels(images[0])
 
     def check(self) -> None:
@@ -241,9 +245,9 @@ class Ceilings:
 def command(given) -> str:
     """What repeats the measurement: make's, but for options that it has no variable for."""
     known = {"row": profile.ROW, "size": f"{HEIGHT}x{WIDTH}", "gpu": "", "provider": ""}
-    own = (given.width, given.precision, given.rounds, given.frames, given.batches)
-    if own != (1.0, None, profile.ROUNDS, profile.FRAMES, ""):
-        return given.command
+    own = (given.width, given.precision, given.rounds, given.frames, given.batches, given.cuda_graph)
+    if own != (1.0, None, profile.ROUNDS, profile.FRAMES, "", False):
+        return given.command.replace("--cuda_graph True", "--cuda-graph")
     return " ".join(["make profile ENGINE=onnx"] + [
         f"{name.upper()}={getattr(given, name)}" for name, usual in known.items() if getattr(given, name) != usual])
 
@@ -257,11 +261,11 @@ def write(given) -> None:
     if row.model and given.width != 1:
         raise UserError(f"--width: {given.width:g} is not for {row.id}, which is gluoncv's")
     usual = given.row == profile.ROW and size == (HEIGHT, WIDTH) and given.width == 1 and not (
-        given.precision or given.provider or given.batches)
+        given.precision or given.provider or given.batches or given.cuda_graph)
     results = profile.PUBLISHED if usual else profile.OWN
     pages = results.parent if usual else results
     if not (given.render or given.draw):
-        place = place_of(given.gpu, given.provider)
+        place = place_of(given.gpu, given.provider, given.cuda_graph)
         known = KNOWN[place.kind]
         precisions = [choice(given.precision, known, f"--precision on a {place.kind.upper()}")] \
             if given.precision else PRECISIONS[place.kind]

@@ -52,6 +52,7 @@ def test_providers_are_decided_by_name_and_card(monkeypatch):
     assert names(found) == ("CUDAExecutionProvider", CPU) and on_card(found)
     assert (found[0][1]["device_id"], found[0][1]["use_tf32"]) == ("1", "0")
     assert providers("cuda", tf32=True)[0][1]["use_tf32"] == "1" and providers("cuda")[0][1]["device_id"] == "0"
+    assert (found[0][1]["enable_cuda_graph"], providers("cuda", graph=True)[0][1]["enable_cuda_graph"]) == ("0", "1")
     assert names(providers("tensorrt", 0)) == tuple(GPU_BUILD)
 
 
@@ -83,7 +84,8 @@ def test_a_provider_that_cannot_compute_is_a_line(monkeypatch):
     (profile, ["--engine", "onnx", "--batches", "1,0"], "--batches: '1,0' is not numbers of images"),
     (profile, ["--engine", "onnx", "--rounds", "0"], "--rounds: 0 is not 1 or more"),
     (profile, ["--engine", "onnx", "--row", "icnet", "--width", "0.5"], "--width: 0.5 is not for icnet"),
-    (profile, ["--provider", "cuda"], "--provider, --batches: are for --engine onnx"),
+    (profile, ["--provider", "cuda"], "--provider, --batches, --cuda-graph: are for --engine onnx"),
+    (profile, ["--engine", "onnx", "--cuda-graph"], "--cuda-graph: is for a card"),
     (predict, ["--engine", "onnx", "--gpu", "0"], "PROVIDER: cuda: the installed onnxruntime"),
     (predict, ["--engine", "onnx", "--provider", "tensorrt"], "PROVIDER: tensorrt: the installed onnxruntime"),
     (predict, ["--provider", "cuda"], "PROVIDER: cuda is for ENGINE=onnx"),
@@ -259,10 +261,12 @@ def test_what_a_card_is_measured_by_runs(tmp_path, monkeypatch, capsys):
 def test_commands_are_makes_where_it_has_variables(monkeypatch):
     said = []
     monkeypatch.setattr(profile_onnx, "write", lambda given: said.append(profile_onnx.command(given)))
-    for arguments in ([], ["--gpu", "0"], ["--row", "single", "--size", "512x1024"], ["--rounds", "3"]):
+    for arguments in ([], ["--gpu", "0"], ["--row", "single", "--size", "512x1024"], ["--rounds", "3"],
+                      ["--gpu", "0", "--cuda-graph"]):
         assert profile.main(["--engine", "onnx", *arguments]) == 0
     assert said == ["make profile ENGINE=onnx", "make profile ENGINE=onnx GPU=0",
                     "make profile ENGINE=onnx ROW=single SIZE=512x1024",
-                    "python -m experiments.profile --rounds 3 --engine onnx"]
+                    "python -m experiments.profile --rounds 3 --engine onnx",
+                    "python -m experiments.profile --gpu 0 --engine onnx --cuda-graph"]
 
 
