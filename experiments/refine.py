@@ -3,8 +3,10 @@
     python -m experiments.refine                        dense network and refiner, trained and measured on minicity
     python -m experiments.refine --dense trained        over the row as `make table1` trained it, on halved images
     python -m experiments.refine --density --publish    the time of the sparse part against density, on an idle machine
+    python -m experiments.refine --render               tables/sparserefine.md and its picture from published records
 
-Records go to .cache/refine/, with --publish to tables/results/ as well: refine-DATA.json and refine-density.json.
+Records go to .cache/refine/, with --publish to tables/results/ as well: refine-DATA.json and refine-density.json; the
+page is then written too.
 """
 
 from __future__ import annotations
@@ -145,6 +147,26 @@ def refine(given, command: str) -> None:
           f"{100 * density['mean']:.1f} +- {100 * density['spread']:.1f}% of the pixels selected")
 
 
+def render() -> None:
+    """Write the page from the published records."""
+    from repro.tables.refine import DENSITY, PICTURE, draw, page, read_density, read_refined, record_files
+
+    pages, curve = measure.RESULTS.parent, None
+    if (measure.RESULTS / DENSITY).is_file():
+        curve = read_density(measure.RESULTS / DENSITY)
+        draw(curve, pages / PICTURE)
+    write_text(pages / "sparserefine.md", page([read_refined(path) for path in record_files(measure.RESULTS)], curve))
+    print(os.path.relpath(pages / "sparserefine.md"))
+
+
+def execute(given, command: str) -> None:
+    """Measure unless only the page is asked for."""
+    if not given.render:
+        (density if given.density else refine)(given, command)
+    if given.render or given.publish:
+        render()
+
+
 def parser_of() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.refine", description=__doc__.split("\n")[0])
@@ -170,7 +192,8 @@ def parser_of() -> argparse.ArgumentParser:
     add("--size", default="512x1024", help="of the curve's image (default %(default)s)")
     add("--rounds", type=int, default=7, help="of the curve (default %(default)s)")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
-    add("--publish", action="store_true", help="write the record into tables/results/ too")
+    add("--publish", action="store_true", help="write the record into tables/results/ too, and the page")
+    add("--render", action="store_true", help="write the page from what was published before")
     return parser
 
 
@@ -179,7 +202,7 @@ def main(arguments=None) -> int:
     parser = parser_of()
     given = parser.parse_args(arguments)
     command = command_of(given, parser)
-    return run(lambda given: (density if given.density else refine)(given, command), given)
+    return run(lambda given: execute(given, command), given)
 
 
 if __name__ == "__main__":

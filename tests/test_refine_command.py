@@ -21,7 +21,7 @@ def street(tmp_path, monkeypatch):
     """A small data set; everything is written under tmp_path, and budgets have two steps."""
     presets = measure.preset_of
     monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(measure, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(measure, "RESULTS", tmp_path / "tables" / "results")
     monkeypatch.setattr(measure, "preset_of", lambda name: changed(presets(name), {"steps": 2}))
     return write_camvid(tmp_path / "street", train=3, val=1, test=2, size=(64, 128))
 
@@ -32,7 +32,7 @@ def run(*arguments):
 
 def test_from_images_to_a_record(street, tmp_path, capsys):
     assert run("--data", street, "--publish") == 0
-    text = (tmp_path / "results" / "refine-camvid.json").read_text()
+    text = (tmp_path / "tables" / "results" / "refine-camvid.json").read_text()
     record = json.loads(text)
     assert text == (tmp_path / "cache" / "refine" / "refine-camvid.json").read_text()
     assert (record["data"], record["row"], record["dense_network"], record["size"]) == (
@@ -42,6 +42,7 @@ def test_from_images_to_a_record(street, tmp_path, capsys):
     assert record["multiplied"]["mean"] > record["multiply_adds"]["mean"] > 0
     assert record["provenance"]["command"] == "python -m experiments.refine --data /path/to/street --width 0.0625"
     assert "refined" in capsys.readouterr().out
+    assert "camvid" in (tmp_path / "tables" / "sparserefine.md").read_text()
     folder = tmp_path / "cache" / "refine" / "camvid"
     assert record["parameters"] == {
         name: sum(value.size for key, value in load(folder / f"{name}.params").items() if "running" not in key)
@@ -56,8 +57,11 @@ def test_from_images_to_a_record(street, tmp_path, capsys):
     assert over["dense"]["mean_iou"] == record["dense"]["mean_iou"]
 
 
-def test_the_density_curve_has_a_record(tmp_path, monkeypatch, street):
-    assert run("--density", "--size", "64x128", "--rounds", 1) == 0
+def test_the_density_curve_has_a_record(tmp_path, street):
+    assert run("--density", "--size", "64x128", "--rounds", 1, "--publish") == 0
+    page = (tmp_path / "tables" / "sparserefine.md").read_text()
+    assert "64x128" in page and (tmp_path / "tables" / "sparserefine.png").is_file()
+    assert run("--render") == 0 and (tmp_path / "tables" / "sparserefine.md").read_text() == page
     record = json.loads((tmp_path / "cache" / "refine" / "refine-density.json").read_text())
     assert record["size"] == "64x128" and record["cases"][-1]["pixels"] == 64 * 128
     assert all(len(case["seconds"]) == 1 for case in record["cases"])
