@@ -205,11 +205,12 @@ def test_the_page_has_what_was_measured_and_says_what_was_not(tmp_path, monkeypa
     text = page(MEASURED, None, 0.068)
     assert "| float32   |     1 |     2.00 | 1.25 |       500.0 |            400.0 |" in text
     assert "Not run: none was at hand." in text and "The paper has 14.7 on a GTX 980" in text
+    assert "2.2 frames a second with labels of every pixel (float32, batch 1, labels made outside)." in text
     assert "200.0 GFLOP/s for float32; a copy: 40.0 GB/s" in text and "300 are aimed at" not in text
     both = page(MEASURED, CARD)
     assert "Not run" not in both and "## NVIDIA H200" in both and "GTX" not in both
-    assert "400.0 frames a second with labels of every pixel (float16, batch 8); 300 are aimed at" in both
-    assert "H200-class card: reached" in both and "210g multiply-adds are of operators whose layer" in both
+    assert "400.0 frames a second with labels of every pixel (float16, batch 8, labels made in the graph); 300 are" in both
+    assert "on an H200-class card: reached" in both and "210g multiply-adds are of operators whose layer" in both
     slow = {**CARD, "cases": [{**EIGHT, "labels": [0.03]}]}
     assert "H200-class card: not reached" in page(None, slow)
     results = tmp_path / "results"
