@@ -10,6 +10,9 @@ import numpy as np
 
 from repro import labelmap
 from repro.data.augment import MEAN, STD, normalise
+from repro.errors import UserError
+
+HIGHEST = 1e30  # of scores, which are added up
 
 
 class Labeller:
@@ -38,7 +41,8 @@ class Labeller:
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, 3) RGB, up to the network's size -> labels uint8 (H, W).
 
-        The image is normalised and padded with the mean colour, at the bottom and the right.
+        The image is normalised and padded with the mean colour, at the bottom and the right. UserError where the scores
+        are not finite.
         """
         height, width = image.shape[:2]
         if self.shape[0] != 1 or height > self.shape[2] or width > self.shape[3] or image.shape[2:] != (3,) \
@@ -48,6 +52,8 @@ class Labeller:
         with self._lock:
             self._fill(image)
             scores = self._scores()
+        if not -HIGHEST < scores.min() <= scores.max() < HIGHEST:  # NaN compares with nothing
+            raise UserError("the network's scores are not finite: its weights are damaged, or of another network")
         return self._method(scores, (height, width), self.shape[2] // scores.shape[1])
 
     def _fill(self, image: np.ndarray) -> None:

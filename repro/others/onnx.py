@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
+from repro.data.classes import MOST
+from repro.data.headers import LARGEST
 from repro.errors import UserError
+from repro.files import contents
 from repro.labeller import Labeller
+from repro.labelmap import STRIDES
 from repro.others.metadata import KEY, Metadata, parse
 from repro.others.providers import CPU, Provider, check_used
 from repro.segmenter import Segmentation
 from repro.threads import threads
 
-ERRORS_ALONE = 3
+SILENT = 4  # what onnxruntime says of a file is said here, in one line
 UNREADABLE = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf, errors.NoSuchFile,
-              errors.NotImplemented, errors.RuntimeException)
+              errors.NotImplemented, errors.RuntimeException, errors.EPFail, errors.NoModel, UnicodeDecodeError)
 
 
 class OnnxEngine:
@@ -34,7 +37,7 @@ class OnnxEngine:
 
     def __init__(self, path, providers: Sequence[Provider] = (CPU,)):
         self._session = session(path, providers)
-        self._input, = self._session.get_inputs()
+        self._path, self._input = path, _input(self._session, path)
         self.shape: Tuple[int, ...] = tuple(self._input.shape)
         self.names = tuple(one.name for one in self._session.get_outputs())
         self.metadata = _record(self._session, path)
@@ -42,6 +45,8 @@ class OnnxEngine:
         if used and (used.shape, used.outputs) != (self.shape, self.names):
             raise UserError(f"{path}: its record is of a network from {used.shape} to {', '.join(used.outputs)}, not "
                             f"of this one from {self.shape} to {', '.join(self.names)}")
+        if used and used.region is not None and not {"mask", "s"} <= set(self.names):
+            raise UserError(f"{path}: its record is of regions, its outputs ({', '.join(self.names)}) have none")
         self._lock = threading.Lock()
         self._made: Tuple[np.ndarray, ...] = ()
         self._labeller = Labeller(self.shape, self._scores,
@@ -51,7 +56,10 @@ class OnnxEngine:
         """The file's outputs for normalised images float32 (N, 3, H, W)."""
         if images.shape != self.shape:
             raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
-        return tuple(self._session.run(None, {self._input.name: images}))
+        try:
+            return tuple(self._session.run(None, {self._input.name: images}))
+        except UNREADABLE as error:
+            raise UserError(f"{self._path}: onnxruntime cannot run it: {_reason(error)}") from None
 
     def labels(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, 3) RGB, up to the engine's size -> labels uint8 (H, W), from the first output."""
@@ -81,7 +89,15 @@ class OnnxEngine:
 
     def _scores(self) -> np.ndarray:
         self._made = self.outputs(self._labeller.pixels)
-        return self._made[0][0]
+        scores, known = self._made[0][0], self.metadata
+        strides = (known.stride,) if known else STRIDES
+        fitting = [(one * scores.shape[1], one * scores.shape[2]) == self.shape[2:] for one in strides] \
+            if scores.ndim == 3 and scores.dtype == np.float32 else []
+        if not any(fitting) or not 0 < len(scores) <= MOST or known and len(scores) != len(known.classes):
+            wanted = f"{len(known.classes)} classes, stride {known.stride}" if known else "K, H / stride, W / stride"
+            raise UserError(f"{self._path}: its first output, {scores.shape} of {scores.dtype}, is not score maps of "
+                            f"({wanted}) for images of {self.shape[2]}x{self.shape[3]}")
+        return scores
 
 
 def metadata(path) -> Metadata:
@@ -92,8 +108,27 @@ def metadata(path) -> Metadata:
     return found
 
 
+def _input(session, path):
+    """The one input; UserError unless it is of images, as large as can be."""
+    found = session.get_inputs()
+    shape = found[0].shape if len(found) == 1 else ()
+    if len(shape) != 4 or not all(isinstance(side, int) and side > 0 for side in shape) or shape[1] != 3 \
+            or shape[0] * shape[2] * shape[3] > LARGEST or found[0].type != "tensor(float)":
+        given = ", ".join(f"{one.name} {one.shape} of {one.type}" for one in found) or "none"
+        raise UserError(f"{path}: its inputs ({given}) are not one of RGB images, float32 (N, 3, H, W) of known sides "
+                        f"and up to {LARGEST} pixels")
+    return found[0]
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
 def _record(session, path) -> Optional[Metadata]:
-    text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(KEY)
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: its record is not UTF-8 ({error.reason})") from None
     return None if text is None else parse(text, str(path))
 
 
@@ -102,18 +137,22 @@ def session(path, providers: Sequence[Provider] = (CPU,), optimised: bool = True
 
     trace  the beginning of the name of a file to which it writes what each operator takes.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: no such file")
+    try:
+        model = contents(path)  # given as bytes, it cannot have values taken from other files
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads, settings.log_severity_level = threads(), ERRORS_ALONE
+    settings.intra_op_num_threads, settings.log_severity_level = threads(), SILENT
     if not optimised:
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if trace is not None:
         settings.enable_profiling, settings.profile_file_prefix = True, trace
     try:
-        made = onnxruntime.InferenceSession(str(path), settings, providers=list(providers))
+        made = onnxruntime.InferenceSession(model, settings, providers=list(providers),
+                                            enable_fallback=int(list(providers) != [CPU]))
     except UNREADABLE as error:
-        raise UserError(f"{path}: not an ONNX file that onnxruntime can run: "
-                        f"{' '.join(str(error).split())[:200]}") from None
+        raise UserError(f"{path}: not an ONNX file that onnxruntime can run: {_reason(error)}") from None
     check_used(providers, made.get_providers())
     return made
