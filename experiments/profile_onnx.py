@@ -150,45 +150,57 @@ class Case:
             raise RuntimeError(f"{self.name}: {apart:.2%} of the labels are not those of the scores")
 
 
+def exported(row, peer, shape, folder: Path):
+    """(The file of to_onnx for images of `shape`, the graph that it was made of); UserError where there is none."""
+    from repro.engine import prepared
+    from repro.export import PORTABLE, to_onnx
+
+    path = folder / "network.onnx"
+    symbol, arrays = prepared(peer.symbol, peer.arrays, shape, PORTABLE)
+    try:
+        to_onnx(symbol, arrays, shape, path)
+    except NotImplementedError as error:
+        raise UserError(f"ROW: {row.id} cannot be exported: {str(error)[:120]}") from None
+    return onnx.load(str(path)), symbol
+
+
+def blocks_by_name(symbol) -> Dict[str, str]:
+    """The block of each operator of a graph."""
+    from repro.timing.blocks import blocks_of
+
+    nodes = [node["name"] for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null"]
+    return dict(zip(nodes, blocks_of(symbol)))
+
+
 def measure(given, row, size, place: Place, precisions, batches) -> dict:
     """Time every case and the ceilings in turn, without a profiler; then profile each."""
     import onnxruntime
     from tqdm import tqdm
 
-    from repro.engine import prepared
-    from repro.export import PORTABLE, to_onnx
     from repro.others.profile import profiled
     from repro.others.providers import card_name, names
-    from repro.timing.blocks import BLOCKS, blocks_of
+    from repro.timing.blocks import BLOCKS
     from repro.timing.clock import interleaved
     from repro.timing.subject import images, subject
 
     origin = provenance(command(given))  # of the code that starts, whatever is committed meanwhile
-    peer, paper = (lambda made: (made.peer, made.paper))(subject(row, "float32", size, given.width))
+    made = subject(row, "float32", size, given.width)
+    peer, counts = made.peer, {one.name: one.multiply_adds for one in made.peer.counts}
     photo, scenes = images(size, 1, "val"), images(size, profile.CALIBRATION)
     with tempfile.TemporaryDirectory() as kept:
-        folder, cases, layers = Path(kept), [], {}
+        folder, cases, layers, blocks, found = Path(kept), [], {}, {}, []
         for batch in batches:
-            shape, path = (batch, 3, *size), folder / f"network-{batch}.onnx"
-            symbol, arrays = prepared(peer.symbol, peer.arrays, shape, PORTABLE)
-            to_onnx(symbol, arrays, shape, path)
-            exported = onnx.load(str(path))
-            layers[batch] = layers_of(exported)
+            model, symbol = exported(row, peer, (batch, 3, *size), folder)
+            layers[batch], blocks[batch] = layers_of(model), blocks_by_name(symbol)
             for precision in precisions:
-                print(f"{given.row} in {precision}, batch {batch}", file=sys.stderr)
-                cases.append(Case(exported, precision, batch, photo, scenes, folder, place))
+                print(f"{row.id} in {precision}, batch {batch}", file=sys.stderr)
+                cases.append(Case(model, precision, batch, photo, scenes, folder, place))
                 cases[-1].check()
-        nodes = [node["name"] for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null"]
-        blocks = dict(zip(nodes, blocks_of(symbol)))
         best = Ceilings(peer, precisions, folder, place)
-        runs = {name: run for case in cases for name, run in case.runs.items()}
-        timings = interleaved({**runs, **best.runs}, given.rounds, 2,
-                              progress=lambda turns: tqdm(turns, "rounds", disable=None))
-        rates, of = best.rates(timings)
-        bandwidth = best.bandwidth(timings)
-        counts = {one.name: one.multiply_adds for one in peer.counts}
-        runs.clear()
-        found = []
+        timings = interleaved({**{name: run for case in cases for name, run in case.runs.items()}, **best.runs},
+                              given.rounds, 2, progress=lambda turns: tqdm(turns, "rounds", disable=None))
+        (rates, of), bandwidth = best.rates(timings), best.bandwidth(timings)
+        del best
         for case in cases:
             case.bound.clear()
             case.runs.clear()  # and the engines with them: the profiler's process wants the memory
@@ -196,16 +208,17 @@ def measure(given, row, size, place: Place, precisions, batches) -> dict:
             print(f"profiling {case.name}", file=sys.stderr)
             one = profiled(case.files[LABELS], case.images, given.frames, place.provider, place.card,
                            case.precision == "tf32")
-            own = {what: rounded(timings[f"{case.name} {what}"].seconds) if f"{case.name} {what}" in timings else []
-                   for what in (LABELS, "scores", "photo")}
-            found.append({"precision": case.precision, "batch": case.batch, **own, "ceiling": rates[case.precision],
+            times = {what: timings.get(f"{case.name} {what}") for what in (LABELS, "scores", "photo")}
+            found.append({"precision": case.precision, "batch": case.batch,
+                          **{what: rounded(timing.seconds) if timing else [] for what, timing in times.items()},
+                          "ceiling": rates[case.precision],
                           **{key: one[key] for key in ("frames", "before", "after", "between", "memory")},
-                          "operators": operators_of(one, layers[case.batch], blocks, counts, case.batch)})
+                          "operators": operators_of(one, layers[case.batch], blocks[case.batch], counts, case.batch)})
     return {
         "row": row.id, "label": row.label, "size": given.size, "width": given.width,
         "device": card_name(place.card) if place.kind == "gpu" else "CPU",
         "provider": names(place.providers(""))[0], "onnxruntime": onnxruntime.__version__,
-        "multiply_adds": peer.true, "paper": paper, "ceiling": of, "bandwidth": bandwidth,
+        "multiply_adds": peer.true, "paper": made.paper, "ceiling": of, "bandwidth": bandwidth,
         "blocks": [*BLOCKS, LABELS], "cases": found, "provenance": origin,
     }
 

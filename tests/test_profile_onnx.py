@@ -84,6 +84,7 @@ def test_a_provider_that_cannot_compute_is_a_line(monkeypatch):
     (profile, ["--engine", "onnx", "--batches", "1,0"], "--batches: '1,0' is not numbers of images"),
     (profile, ["--engine", "onnx", "--rounds", "0"], "--rounds: 0 is not 1 or more"),
     (profile, ["--engine", "onnx", "--row", "icnet", "--width", "0.5"], "--width: 0.5 is not for icnet"),
+    (profile, ["--engine", "onnx", "--row", "fastscnn", "--size", "64x64"], "ROW: fastscnn cannot be exported: no"),
     (profile, ["--provider", "cuda"], "--provider, --batches, --cuda-graph: are for --engine onnx"),
     (profile, ["--engine", "onnx", "--cuda-graph"], "--cuda-graph: is for a card"),
     (predict, ["--engine", "onnx", "--gpu", "0"], "PROVIDER: cuda: the installed onnxruntime"),
