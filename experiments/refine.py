@@ -26,7 +26,7 @@ from repro.errors import UserError, choice
 from repro.files import write_text
 from repro.records import provenance
 
-RATE = 2e-3  # the public code's 3e-4 is for 500 epochs
+RATE = 1e-2  # the public code's 3e-4 is for 500 epochs; of 3e-3 and 1e-2, what learned more in 400 steps
 CLASSES = 19  # of the density curve's network
 
 

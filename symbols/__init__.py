@@ -8,6 +8,10 @@
     rows.py      crop and uncrop of the selected regions alone, for speed     (Figure 1)
     network.py   the columns put together                                     (Figures 1 to 4)
 
+Beside them, of other papers:
+
+    submanifold.py, refine.py   sparse convolutions by gathered rows, and SparseRefine's network on them
+
 Shape legend, used in every comment:
 
     N   images in a batch             H, W  height and width of the full-resolution input, in pixels
