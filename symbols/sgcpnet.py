@@ -70,8 +70,10 @@ class Fuse(nn.HybridBlock):
         """Maps (N, 64, h, w) -> one such map."""
         shares = F.Activation(shares, act_type="relu")
         shares = F.broadcast_div(shares, F.sum(shares, axis=0, keepdims=True) + SMALL)
-        x = sum(F.broadcast_mul(one, F.reshape(F.slice_axis(shares, axis=0, begin=i, end=i + 1), (1, 1, 1, 1)))
-                for i, one in enumerate(maps))
+        x, *rest = (F.broadcast_mul(one, F.reshape(F.slice_axis(shares, axis=0, begin=i, end=i + 1), (1, 1, 1, 1)))
+                    for i, one in enumerate(maps))
+        for one in rest:
+            x = x + one
         return self.norm(self.pointwise(self.depthwise(x * F.sigmoid(x))))
 
 
