@@ -35,7 +35,7 @@ def data_folder(data: str, preset) -> Tuple[Path, str]:
         folder = CACHE / "data" / "minicity-{}x{}".format(*preset.size)
         write_minicity(folder, size=preset.size)
         return folder, (folder / MARKER).read_text(encoding="utf-8")
-    folder = Path(data).expanduser()
+    folder = Path(os.path.expanduser(data))
     if not folder.is_dir():
         raise UserError(f"DATA: {data!r} is neither minicity nor a folder")
     return folder.absolute(), str(folder.absolute())
@@ -62,7 +62,7 @@ def chosen_rows(table: str, row: Optional[str] = None):
 
 def backbone(given, preset, rows) -> Tuple[str, str]:
     """PRETRAINED's file, and what identifies its values."""
-    path = Path(given.pretrained).expanduser().absolute()
+    path = Path(os.path.expanduser(given.pretrained)).absolute()
     if any(training.pretrained for row in rows for _, training in row.trainings):
         if not path.is_file():
             from repro.imagenet import NAMES, model_file

@@ -10,6 +10,7 @@ NAME_overlay.jpg; of a video NAME/FRAME_labelIds.png and NAME_overlay.mp4; NAME_
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -22,7 +23,7 @@ from tqdm import tqdm
 
 from experiments.command import HERE, card_of, contexts, run
 from repro.errors import UserError
-from repro.files import replacing, write_bytes
+from repro.files import replacing, utf8, write_bytes
 from repro.overlay import overlay
 from repro.photos import Source, sources
 
@@ -44,7 +45,7 @@ def film(path: Path, rate: float):
         def add(picture: np.ndarray) -> None:
             if not writers:
                 size = picture.shape[1], picture.shape[0]
-                writers.append(cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), rate, size))
+                writers.append(cv2.VideoWriter(utf8(temporary), cv2.VideoWriter_fourcc(*"mp4v"), rate, size))
                 if not writers[0].isOpened():
                     raise OSError(0, "OpenCV cannot write such a video")
             writers[0].write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -105,10 +106,10 @@ def place_of(given) -> dict:
 
 def predict(given) -> None:
     """Segment all that is given; UserError at the end if something could not be."""
-    out = Path(given.output).expanduser()
+    out = Path(os.path.expanduser(given.output))
     if out.exists() and not out.is_dir():
         raise UserError(f"OUTPUT: {given.output} is a file, not a folder")
-    if given.input and out.absolute() == Path(given.input).expanduser().absolute():
+    if given.input and out.absolute() == Path(os.path.expanduser(given.input)).absolute():
         raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
     found = sources(given.input, but=out) if given.input else ()
     place = place_of(given)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Callable, Iterator
 
+from repro.errors import UserError
+
 
 @contextmanager
 def replacing(path) -> Iterator[Path]:
@@ -53,6 +55,14 @@ def contents(path, most: int = 1 << 32) -> bytes:
     if len(data) > most:
         raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
     return data
+
+
+def utf8(path) -> str:
+    """`path` for a library that takes UTF-8 alone, and may end the process for another name; UserError for such."""
+    try:
+        return str(path).encode("utf-8").decode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(f"{path}: its name is not UTF-8; rename it") from None
 
 
 def write_bytes(path, data: bytes) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from repro import params_format
 from repro.build import BACKBONES
 from repro.errors import UserError
-from repro.files import replacing
+from repro.files import replacing, utf8
 
 AVERAGES = "sparsity.q"  # the moving averages of the training graph, no part of the network
 
@@ -27,9 +27,10 @@ def arrays_of(network) -> Dict[str, mx.nd.NDArray]:
 
 def save_arrays(path, arrays: Dict[str, mx.nd.NDArray]) -> None:
     """Write named values to `path` (MXNet's .params format), whole or not at all; UserError where they cannot be."""
+    utf8(path)
     with replacing(path) as temporary:
         try:
-            mx.nd.save(str(temporary), {name: value.as_in_context(mx.cpu()) for name, value in arrays.items()})
+            mx.nd.save(utf8(temporary), {name: value.as_in_context(mx.cpu()) for name, value in arrays.items()})
             params_format.read(temporary)  # mx.nd.save does not say that a disk was full at the file's end
         except (mx.MXNetError, UserError):
             raise UserError(f"{path}: cannot be written whole; is the disk full?") from None

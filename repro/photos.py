@@ -19,7 +19,7 @@ import numpy as np
 from repro.data.headers import JPEG, LARGEST, PNG, check_size
 from repro.data.images import ends, image_size
 from repro.errors import UserError
-from repro.files import contents
+from repro.files import contents, utf8
 
 PHOTOS = (".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
@@ -138,7 +138,7 @@ class _Video:
                 known = _is_video(file.read(12))
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG) if known else None
+        self._capture = cv2.VideoCapture(utf8(path), cv2.CAP_FFMPEG) if known else None
         if self._capture is None or not self._capture.isOpened():
             raise UserError(f"{path}: not a video that OpenCV reads, or damaged")
         count, rate, width, height = (self._property(name) for name in ("COUNT", "FPS", "WIDTH", "HEIGHT"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from repro.data import camvid, cityscapes, own
@@ -21,9 +22,9 @@ def open_dataset(path) -> Dataset:
     Raises UserError for a path that is no folder, an unknown layout, a needed split without images and
     images without label, and a wrong classes.yaml. Images and labels are listed, not read.
     """
-    root = Path(path).expanduser()
-    if not root.is_dir():
-        raise UserError(f"{path}: {'not a folder' if root.exists() else 'no such folder'}")
+    root = Path(os.path.expanduser(path))
+    if not os.path.isdir(root):  # pathlib's raises for a name that is too long
+        raise UserError(f"{path}: {'not a folder' if os.path.exists(root) else 'no such folder'}")
     for layout in (own, cityscapes, camvid):  # what is said in a file comes before what folders look like
         if layout.recognises(root):
             return layout.load(root)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -15,7 +14,8 @@ from repro.data.classes import ClassSet
 from repro.data.dataset import Sample
 from repro.data.images import check_sizes, image_size, read_label
 from repro.errors import UserError
-from repro.files import write_text
+from repro.files import contents, write_text
+from repro.parsing import json_value
 
 _FORMAT = 1
 
@@ -74,7 +74,7 @@ def _problems(sample: Sample, classes: ClassSet) -> list[str]:
 
 def _remembered(known) -> dict:
     try:
-        values = json.loads(Path(known).read_text(encoding="utf-8")) if known is not None else {}
+        values = json_value(contents(known).decode("utf-8")) if known is not None else {}
     except (OSError, ValueError):
         return {}
     samples = values.get("samples") if isinstance(values, dict) and values.get("format") == _FORMAT else None

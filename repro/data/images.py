@@ -14,6 +14,7 @@ from repro.data.headers import JPEG, PNG, check_size
 from repro.errors import UserError
 from repro.files import contents
 
+cv2.setLogLevel(0)  # what is wrong with a file is said by whoever reads it, in one line
 _BAD = 254  # in an id table: not an id of the set
 
 
