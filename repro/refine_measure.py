@@ -55,7 +55,7 @@ def refined_of(plan: Plan, arrays: Dict, refiner: Dict, classes: int, inference:
     """The trained dense network and refiner together, for images of sides that are multiples of 2 * plan.multiple."""
     networks = network_factory(plan, arrays, classes, inference, ctx)
     return Refined(dense_scores(networks, ctx, recipe.factor), refiner_of(refiner, classes, width, ctx), ctx,
-                   recipe.threshold, recipe.factor)
+                   recipe.threshold, recipe.factor, plan.multiple * recipe.factor)
 
 
 def dense_cost(plan: Plan, classes: int, size: Tuple[int, int], factor: int = FACTOR, **settings) -> Dict[str, int]:

@@ -10,6 +10,7 @@ import mxnet as mx
 import numpy as np
 
 from repro.build import PLANES, build_refiner
+from repro.data.augment import normalise
 from repro.errors import UserError
 from repro.inference import named_outputs
 from repro.labelmap import arg_max, labels_of
@@ -83,12 +84,20 @@ class Refined:
 
     dense      images (N, 3, H, W) -> scores at 1/4 of their size shrunk by `factor`; see dense_scores.
     refiner    a network of refiner_of, or any that takes and gives the same.
+    multiple   sides of images that `dense` takes are multiples of it.
     """
 
     def __init__(self, dense: Callable[[np.ndarray], np.ndarray], refiner, ctx, threshold: float = THRESHOLD,
-                 factor: int = FACTOR):
+                 factor: int = FACTOR, multiple: int = 32 * FACTOR):
         self.dense, self.refiner, self.ctx = dense, refiner, ctx
-        self.threshold, self.factor = threshold, factor
+        self.threshold, self.factor, self.multiple = threshold, factor, multiple
+
+    def labels(self, image: np.ndarray) -> np.ndarray:
+        """uint8 (H, W, 3) RGB of any size -> labels uint8 (H, W), as the inference engine's."""
+        size = image.shape[:2]
+        x = np.zeros((1, 3, *(-(-side // self.multiple) * self.multiple for side in size)), np.float32)
+        normalise(image, x[0, :, :size[0], :size[1]])
+        return self.predict(x, size).labels
 
     def predict(self, x: np.ndarray, size: Tuple[int, int]) -> Prediction:
         """One padded image (1, 3, H', W') whose own size is (H, W). Pixels not selected keep the dense labels."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 
+import mxnet as mx
 import pytest
 from folders import write_camvid
 
 from experiments import measure, refine
 from repro.cost import count, trace, true
+from repro.data import open_dataset
+from repro.data.images import read_sample
 from repro.measure import Plan
+from repro.metrics import Confusion
 from repro.parameters import load
 from repro.presets import changed
 from repro.refine_measure import dense_cost, halved
@@ -47,6 +51,12 @@ def test_from_images_to_a_record(street, tmp_path, capsys):
     assert record["parameters"] == {
         name: sum(value.size for key, value in load(folder / f"{name}.params").items() if "running" not in key)
         for name in ("dense", "refiner")}
+    made, confusion = refine.trained("camvid", mx.cpu()), Confusion(11)
+    dataset = open_dataset(street)
+    for sample in dataset.measured:
+        image, label = read_sample(sample, dataset.classes)
+        confusion.add(label, made.labels(image))
+    assert round(confusion.mean_iou(), 4) == record["refined"]["mean_iou"]
     dense = load(folder / "dense.params")
     assert run("--data", street, "--steps", 1) == 0  # the dense network is there, another refiner is trained
     again = load(folder / "dense.params")

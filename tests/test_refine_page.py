@@ -14,7 +14,8 @@ from repro.tables.refine import DENSITY, draw, page, read_density, read_refined,
 
 ACCURACIES = {"pixel_acc": 90.0, "mean_acc": 60.0, "class_iou": {"road": 91.5, "train": None}}
 RECORD = {
-    "row": "stride32", "dense_network": "halved", "data": "minicity", "preset": "lite", "budget": "full", "seed": 1,
+    "table": "1", "row": "stride32", "dense_network": "halved", "data": "minicity", "preset": "lite", "budget": "full",
+    "seed": 1,
     "dense_steps": 640, "width": 0.25, "batch": 2, "steps": 1280, "images": 100, "size": "256x512",
     "recipe": {"rate": 0.01, "decay": 0.05, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "threshold": 0.3,
                "factor": 2},
