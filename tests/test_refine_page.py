@@ -9,6 +9,7 @@ import pytest
 from made_up import PROVENANCE
 from speed_records import lines_of
 
+from experiments.measure import RESULTS
 from repro.errors import UserError
 from repro.tables.refine import DENSITY, draw, page, read_density, read_refined, record_files
 
@@ -65,6 +66,14 @@ def test_the_picture_is_drawn(tmp_path):
     assert first.startswith(b"\x89PNG")
     draw({**CURVE, "cases": CURVE["cases"][:1] * 2}, tmp_path / "other.png")
     assert (tmp_path / "other.png").read_bytes() != first
+
+
+def test_the_committed_page_is_the_rendering_of_its_records():
+    written, curve = RESULTS.parent / "sparserefine.md", RESULTS / DENSITY
+    records = [read_refined(path) for path in record_files(RESULTS)]
+    assert written.is_file() == bool(records or curve.is_file())
+    if written.is_file():
+        assert written.read_text(encoding="utf-8") == page(records, read_density(curve) if curve.is_file() else None)
 
 
 @pytest.mark.parametrize("change, word", [

@@ -30,7 +30,8 @@ _ACCURACIES = _fields(pixel_acc=parsing.number, mean_acc=parsing.number, mean_io
 _SPREAD = _fields(mean=parsing.number, spread=parsing.number, least=parsing.number, most=parsing.number)
 _RECORD = {
     "table": parsing.text, "row": parsing.text, "dense_network": parsing.text, "data": parsing.text,
-    "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural, "dense_steps": parsing.natural, "width": positive,
+    "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural, "dense_steps": parsing.natural,
+    "width": positive,
     "batch": parsing.natural, "steps": parsing.natural, "images": parsing.natural, "size": parsing.text,
     "recipe": _fields(rate=positive, decay=parsing.number, beta1=parsing.number, beta2=parsing.number,
                       epsilon=positive, threshold=parsing.number, factor=parsing.natural),
