@@ -232,13 +232,15 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(profile, "OWN", tmp_path)
     assert profile.main(SMALL) == 0
     said = capsys.readouterr().out
-    assert "### int8, batch 1" in said and "whose layer" not in said
+    assert "### int8, batch 1" in said
     measured = read_measured(tmp_path / "profile-onnx.json")
     assert [case["precision"] for case in measured["cases"]] == ["float32", "int8"]
     for case in measured["cases"]:
         assert len(case["labels"]) == len(case["scores"]) == len(case["photo"]) == case["frames"] == 2
-        assert sum(one["multiply_adds"] for one in case["operators"]) == measured["multiply_adds"] > 0
         assert {one["block"] for one in case["operators"]} >= {"half column", "selection", "fusion", "labels"}
+    counted, eight = (sum(one["multiply_adds"] for one in case["operators"]) for case in measured["cases"])
+    assert counted == measured["multiply_adds"] > 0
+    assert ("whose layer" in said) == (eight < counted)  # onnxruntime 1.19 leaves int8 operators without names
     assert measured["provenance"]["command"].startswith("python -m experiments.profile --size 128x256")
 
 
