@@ -29,7 +29,8 @@ from repro.errors import UserError
 from repro.files import write_text
 from repro.neighbours import load_rows
 from repro.records import load_records, provenance
-from repro.tables.neighbours import PICTURE, draw, local_part, page, read_speed
+from repro.tables.neighbours import PICTURE, REFINED, draw, local_part, page, read_speed
+from repro.tables.refine import read_refined, record_files
 from repro.tables.speed import rounded
 from repro.threads import threads
 
@@ -40,7 +41,10 @@ ROUNDS = 15
 
 @dataclass(frozen=True)
 class Case:
-    """A row on a data set's images, and the .params file of its values; "": random ones."""
+    """A row on a data set's images, and the .params file of its values; "": random ones.
+
+    row  REFINED: SparseRefine, `params` the folder of both networks' values as experiments.refine left them.
+    """
 
     row: str
     folder: str
@@ -49,9 +53,9 @@ class Case:
 
 
 def rows_of(text: str = ""):
-    """The rows of neighbours.yaml, or those with these ids, "a,b"."""
+    """The rows of neighbours.yaml, or those with these ids, "a,b"; REFINED, which is none of them, is passed over."""
     rows = load_rows(HERE / f"{TABLE}.yaml")
-    known = [row.id for row in rows]
+    known = [*(row.id for row in rows), REFINED]
     for name in filter(None, text.split(",")):
         if name not in known:
             raise UserError(f"--rows: {name!r} is not known; choose from {', '.join(known)}")
@@ -61,37 +65,88 @@ def rows_of(text: str = ""):
 def serve(case: Case) -> None:
     """Be the process of one case: label the data's first image each time, and say the memory that takes."""
     import cv2
-    import gluoncv.model_zoo  # noqa: F401  here, so that its own memory is not counted as a network's
+    import gluoncv.model_zoo  # noqa: F401  here, as the next, so that their memory is not counted as a network's
 
-    from repro import cost
+    import repro.export.carry  # noqa: F401
+    import repro.refine_measure  # noqa: F401
     from repro.data import open_dataset, read_image
+    from repro.timing.memory import forget_peak, peak, resident
+
+    cv2.setNumThreads(threads())
+    dataset = open_dataset(case.folder)
+    image, classes = read_image(dataset.measured[0].image), len(dataset.classes)
+    base = resident()
+    labels, facts = (refined_subject if case.row == REFINED else row_subject)(case, image, classes)
+    for _ in range(2):
+        labels()
+    forget_peak()
+    print(json.dumps(facts), flush=True)
+    answer(labels, lambda: {"memory": max(0, peak() - base)})
+
+
+def learned(arrays) -> int:
+    """How many values of a network are learned."""
+    from repro.peers import STATISTICS
+
+    return sum(math.prod(value.shape) for name, value in arrays.items() if not name.endswith(STATISTICS))
+
+
+def row_subject(case: Case, image, classes: int):
+    """A row's network in the engine: (its labels of the photo, multiply-adds and parameters)."""
+    from repro import cost
     from repro.engine import Options, engine_of
     from repro.export.carry import random_arrays
     from repro.measure import Plan
     from repro.parameters import load
-    from repro.peers import STATISTICS
     from repro.presets import round_up
-    from repro.timing.memory import forget_peak, peak, resident
 
-    cv2.setNumThreads(threads())
     row, = rows_of(case.row)
-    dataset = open_dataset(case.folder)
-    image, classes = read_image(dataset.measured[0].image), len(dataset.classes)
-    base = resident()
     plan = Plan(row.network, row.training, measuring.preset_of(case.preset), image.shape[:2])
     shape = (1, 3, *round_up(image.shape[:2], plan.multiple))
     arrays = load(case.params) if case.params else random_arrays(plan, classes)
     settings = {"fast": row.inference == "fast"} if row.network.sparse else {}
     counted = cost.true(cost.count(cost.trace(plan.build(classes, shape[2:], **settings), shape), shape))
-    learned = sum(math.prod(value.shape) for name, value in arrays.items() if not name.endswith(STATISTICS))
     cuts = Options().network() if settings.get("fast") else {}
     engine = engine_of(plan.build(classes, shape[2:], **settings, **cuts), arrays, shape)
-    del arrays
-    for _ in range(2):
-        engine.labels(image)
-    forget_peak()
-    print(json.dumps({"multiply_adds": counted, "parameters": learned}), flush=True)
-    answer(lambda: engine.labels(image), lambda: {"memory": max(0, peak() - base)})
+    return lambda: engine.labels(image), {"multiply_adds": counted, "parameters": learned(arrays)}
+
+
+def refined_subject(case: Case, image, classes: int):
+    """SparseRefine, its dense network in the engine: as row_subject, multiply-adds of this photo, as multiplied."""
+    import mxnet as mx
+    import numpy as np
+
+    from repro.data.augment import normalise
+    from repro.engine import Options, engine_of
+    from repro.measure import Plan
+    from repro.parameters import load
+    from repro.presets import round_up
+    from repro.refine import multiply_adds
+    from repro.refine_measure import dense_cost, halved
+    from repro.refined import Refined, planes_of, refiner_of, shrunk
+
+    folder, size = Path(case.params), image.shape[:2]
+    record = read_refined(folder.parent / f"refine-{folder.name}.json")
+    row = next(one for table in measuring.ROWS for one in measuring.chosen_rows(table) if one.id == record["row"])
+    factor, fast = record["recipe"]["factor"], {"fast": True} if row.network.sparse else {}
+    plan = halved(Plan(row.network, row.training, measuring.preset_of(case.preset), size), size, factor)
+    pixels = np.zeros((1, 3, *round_up(size, plan.multiple * factor)), np.float32)
+    small = tuple(side // factor for side in pixels.shape[2:])
+    dense, refiner = (load(folder / f"{name}.params") for name in ("dense", "refiner"))
+    cuts = Options().network() if fast else {}
+    engine = engine_of(plan.build(classes, small, **fast, **cuts), dense, (1, 3, *small))
+    refined = Refined(lambda x: engine.outputs(shrunk(x, factor))[0].asnumpy(),
+                      refiner_of(refiner, classes, record["width"], mx.cpu()), mx.cpu(), record["recipe"]["threshold"],
+                      factor)
+
+    def labels():
+        normalise(image, pixels[0, :, :size[0], :size[1]])
+        return refined.predict(pixels, size)
+    given = labels().given
+    sparse = 0 if given is None else sum(multiply_adds(
+        given.places, planes_of(record["width"]), classes, existing=False).values())
+    return labels, {"multiply_adds": dense_cost(plan, classes, size, factor, **fast)["true"] + int(sparse),
+                    "parameters": learned(dense) + learned(refiner)}
 
 
 def trained(row, data: str, given) -> str:
@@ -100,6 +155,15 @@ def trained(row, data: str, given) -> str:
              if (record.network, record.training, record.seed) == (row.network, row.training, 0)
              and record.group == (data, given.preset, given.budget)]
     return next((str(path) for path in found if path.is_file()), "")
+
+
+def refined_cases(data: str, folder: str, given):
+    """SparseRefine where it was trained on this machine, with this preset and budget."""
+    one, own = refined_records(refined_folder()).get(data), refined_folder() / data
+    there = all((own / f"{name}.params").is_file() for name in ("dense", "refiner"))
+    if not (one and there and (one["preset"], one["budget"]) == (given.preset, given.budget)):
+        return []
+    return [Case(REFINED, folder, given.preset, str(own))]
 
 
 def measure(given) -> dict:
@@ -116,6 +180,8 @@ def measure(given) -> dict:
     options = "" if given.data == "minicity" else f" DATA=/path/to/{dataset.name}"
     origin = provenance(f"make {TABLE}{options}")
     cases = [Case(row.id, str(folder), given.preset, trained(row, dataset.name, given)) for row in rows]
+    if not given.rows or REFINED in given.rows.split(","):
+        cases += refined_cases(dataset.name, str(folder), given)
     with ExitStack() as stack:
         processes = []
         for case in tqdm(cases, "started", unit="network", disable=None):
@@ -133,6 +199,17 @@ def measure(given) -> dict:
 def speeds(folder: Path) -> Dict[str, dict]:
     """The measured times in a folder by the data's name."""
     return {one["data"]: one for one in map(read_speed, sorted(folder.glob(f"{TABLE}-*.json")))}
+
+
+def refined_folder() -> Path:
+    """Where experiments.refine keeps what it measured on this machine."""
+    return measuring.CACHE / "refine"
+
+
+def refined_records(folder: Path) -> Dict[str, dict]:
+    """SparseRefine over the row that it is made for, by the data's name."""
+    found = [(path, read_refined(path)) for path in record_files(folder)]
+    return {one["data"]: one for path, one in found if path.name == f"refine-{one['data']}.json"}
 
 
 def write(given) -> None:
@@ -153,11 +230,14 @@ def write(given) -> None:
         print(os.path.relpath(path))
         found = speeds(RESULTS)
     records, target, drawn = load_records(measuring.RESULTS), RESULTS.parent / f"{TABLE}.md", RESULTS.parent / PICTURE
+    refined = refined_records(RESULTS)
     if not given.render:
-        draw(rows, records, found, drawn)
-    text = page(rows, published(TABLE), {row.id: row_cost(row) for row in rows}, records, found, drawn.exists())
+        draw(rows, records, found, refined, drawn)
+    costs = {row.id: row_cost(row) for row in rows}
+    text = page(rows, published(TABLE), costs, records, found, refined, drawn.exists())
     if given.local:
-        text += local_part(rows, records, found, load_records(measuring.CACHE / "results"), speeds(OWN))
+        text += local_part(rows, records, found, load_records(measuring.CACHE / "results"), speeds(OWN),
+                           {**refined, **refined_records(refined_folder())})
     write_text(target, text)
     print(os.path.relpath(target))
 

@@ -67,7 +67,7 @@ def _neighbour(value, place: str) -> Neighbour:
     return parsing.made(Neighbour, place, {"model": found["neighbour"]})
 
 
-# A network that is not the paper's is a mapping with one of these keys. SparseRefine's, over a network, belongs here.
+# A network that is not the paper's is a mapping with one of these keys.
 READERS: Dict[str, Callable] = {"neighbour": _neighbour}
 
 

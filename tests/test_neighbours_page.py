@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from folders import write_png
 from made_up import PROVENANCE, made_up
 from speed_records import lines_of
 
-from experiments import measure, neighbours, render
+from experiments import measure, neighbours, refine, render
 from repro.errors import UserError
+from repro.presets import changed
 from repro.tables import MARKER
-from repro.tables.neighbours import PICTURE, draw, groups_shown, local_part, page, points, read_speed
+from repro.tables.neighbours import PICTURE, REFINED, draw, groups_shown, lines, local_part, page, points, read_speed
 
 ROWS = neighbours.rows_of()
 BY_ID = {row.id: row for row in ROWS}
@@ -36,7 +38,7 @@ def records(**changes):
 
 
 def test_each_row_has_its_accuracy_cost_and_time():
-    text = page(ROWS, PRINTED, COSTS, records(), {"minicity": speed()})
+    text = page(ROWS, PRINTED, COSTS, records(), {"minicity": speed()}, {})
     measured = text.split("## minicity")[1]
     assert lines_of(measured, "Model A") == [
         ["Model A", "25.00", "200", "0.400g", "2.00M", "40.0", "60.0", "2", "trained"]]
@@ -46,27 +48,42 @@ def test_each_row_has_its_accuracy_cost_and_time():
     assert lines_of(text.split("## minicity")[0], "SGCPNet") == [
         ["SGCPNet", "a paper", "69.5", "-", "768x1536", "178.5", "a card", "3.00g"]]
     assert "at 256x512 to labels of every pixel, on 2 threads. Commit 0123456;" in text
-    assert PICTURE not in text and f"({PICTURE})" in page(ROWS, PRINTED, COSTS, (), {}, picture=True)
+    assert PICTURE not in text and f"({PICTURE})" in page(ROWS, PRINTED, COSTS, (), {}, {}, picture=True)
 
 
 def test_times_stand_beside_accuracies_of_the_same_data_and_preset():
     street = [made_up(BY_ID["sgcpnet"], 30.0, data="camvid")]
-    assert "Time (ms)" not in page(ROWS, PRINTED, COSTS, street, {"minicity": speed(preset="paper")})
-    both = page(ROWS, PRINTED, COSTS, street, {"minicity": speed(), "camvid": speed(data="camvid", size="360x480")})
+    assert "Time (ms)" not in page(ROWS, PRINTED, COSTS, street, {"minicity": speed(preset="paper")}, {})
+    speeds = {"minicity": speed(), "camvid": speed(data="camvid", size="360x480")}
+    both = page(ROWS, PRINTED, COSTS, street, speeds, {})
     assert both.count("Time (ms)") == 2 and "photo of camvid at 360x480" in both
 
 
 def test_what_this_machine_measured_comes_after_and_only_if_asked_for():
     own = records(budget="quick")
-    assert page(ROWS, PRINTED, COSTS, own, {}).count("30.50") == 0  # too short to be published
-    text = local_part(ROWS, records(), {}, records() + own, {})
+    assert page(ROWS, PRINTED, COSTS, own, {}, {}).count("30.50") == 0  # too short to be published
+    text = local_part(ROWS, records(), {}, records() + own, {}, {})
     assert text.count("30.50") == 1 and text.startswith(f"\n{MARKER}\n\n## minicity, this machine\n")
-    assert "Time (ms)" not in text and "Time (ms)" in local_part(ROWS, records(), {}, own, {"minicity": speed()})
-    assert local_part(ROWS, records(), {"minicity": speed()}, records(), {}) == ""
+    assert "Time (ms)" not in text and "Time (ms)" in local_part(
+        ROWS, records(), {}, own, {"minicity": speed()}, {})
+    assert local_part(ROWS, records(), {"minicity": speed()}, records(), {}, {}) == ""
+
+
+def test_sparserefine_stands_beside_them_where_it_is_measured():
+    one = {"row": "stride32", "preset": "lite", "budget": "full", "dense_steps": 640, "steps": 500,
+           "refined": {"mean_iou": 41.5}}
+    timed = speed()
+    timed["rows"].append({**timed["rows"][0], "row": REFINED})
+    text = page(ROWS, PRINTED, COSTS, records(), {"minicity": timed}, {"minicity": one})
+    assert lines_of(text, "SparseRefine over stride32 at half resolution") == [
+        ["SparseRefine over stride32 at half resolution", "41.50", "640 + 500", "0.200g", "1.00M", "20.0", "30.0", "1",
+         "trained"]]
+    for other in ({**one, "budget": "quick"}, {**one, "preset": "paper"}):
+        assert "SparseRefine over" not in page(ROWS, PRINTED, COSTS, records(), {}, {"minicity": other})
 
 
 def test_nothing_measured_is_said():
-    text = page(ROWS, PRINTED, COSTS, (), {})
+    text = page(ROWS, PRINTED, COSTS, (), {}, {})
     assert "not measured yet; `make neighbours BUDGET=full PUBLISH=1` does it" in text
     assert lines_of(text.split("## minicity")[1], "SGCPNet") == [["SGCPNet", "-", "-"]]
 
@@ -74,11 +91,12 @@ def test_nothing_measured_is_said():
 def test_the_picture_has_what_has_both(tmp_path):
     speeds = {"minicity": speed()}
     group, = groups_shown(ROWS, records())
-    assert [(row.id, spent, accuracy) for row, spent, accuracy in points(ROWS, group, speeds["minicity"])] == [
+    found = points(lines(ROWS, group, {}), speeds["minicity"])
+    assert [(line.id, spent, accuracy) for line, spent, accuracy in found] == [
         ("ours-model-a", 40.0, 25.0), ("sgcpnet", 60.0, 30.5)]
-    assert draw(ROWS, records(), speeds, tmp_path / "a.png")
+    assert draw(ROWS, records(), speeds, {}, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
-    assert not draw(ROWS, records(), {}, tmp_path / "b.png") and not (tmp_path / "b.png").exists()
+    assert not draw(ROWS, records(), {}, {}, tmp_path / "b.png") and not (tmp_path / "b.png").exists()
 
 
 @pytest.mark.parametrize("changes, words", [
@@ -169,4 +187,22 @@ def test_trained_timed_and_shown_by_commands(street, capfd):
     shown = (street / "tables" / "neighbours.md").read_bytes()
     assert neighbours.main(["--render"]) == 0
     assert (street / "tables" / "neighbours.md").read_bytes() == shown
+    capfd.readouterr()
+
+
+def test_sparserefine_is_timed_as_it_was_trained_here(street, capfd, monkeypatch):
+    presets, data = measure.preset_of, ["--data", str(street / "street")]
+    monkeypatch.setattr(measure, "RESULTS", street / "tables" / "results")
+    monkeypatch.setattr(measure, "preset_of", lambda name: changed(presets(name), {"steps": 2}))
+    assert refine.main([*data, "--width", "0.0625", "--threshold", "0.1", "--publish"]) == 0
+    assert neighbours.main([*data, "--rows", "sgcpnet,sparserefine", "--rounds", "2"]) == 0
+    found = {one["row"]: one for one in read_speed(street / "speed" / "neighbours-camvid.json")["rows"]}
+    record = json.loads((street / "tables" / "results" / "refine-camvid.json").read_text())
+    one = found["sparserefine"]
+    assert list(found) == ["sgcpnet", "sparserefine"] and one["values"] == "trained"
+    assert one["parameters"] == sum(record["parameters"].values()) and one["memory"] > 2 ** 20
+    dense, sparse = record["dense_multiply_adds"]["true"], record["multiplied"]
+    assert dense + sparse["least"] - 1 <= one["multiply_adds"] <= dense + sparse["most"] + 1  # the first image's
+    for preset, budget, count in (("lite", "full", 1), ("lite", "quick", 0), ("paper", "full", 0)):
+        assert len(neighbours.refined_cases("camvid", "", Namespace(preset=preset, budget=budget))) == count
     capfd.readouterr()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from repro import parsing
@@ -27,6 +28,7 @@ from repro.tables.speed import (
 from repro.tables.table6 import entries
 
 PICTURE = "neighbours.png"
+REFINED = "sparserefine"  # in a measurement of times, the row of repro.tables.refine's record
 VALUES = ("trained", "random")  # of the parameters of a network that is timed
 NONE = "-"
 
@@ -38,6 +40,18 @@ _SPEED = {
     "provenance": parse_provenance,
 }
 Speed = Mapping[str, Any]
+Refined = Mapping[str, Mapping[str, Any]]  # records as repro.tables.refine reads them, by name of the data
+
+
+@dataclass(frozen=True)
+class Line:
+    """A network in a group: `accuracies` of each seed; `own`: a network of the paper's kind."""
+
+    id: str
+    label: str
+    accuracies: Tuple[float, ...]
+    steps: str
+    own: bool
 
 
 def read_speed(path) -> Dict[str, Any]:
@@ -45,10 +59,19 @@ def read_speed(path) -> Dict[str, Any]:
     return read_json(path, _SPEED)
 
 
-def accuracies(group: Group, row: Row) -> List[float]:
-    """Mean IoU of each seed of a row, as the row is run; empty where it is not measured."""
-    found: Sequence[Record] = find(group.records, row.network, row.training)
-    return [record.evaluations[row.inference]["mean_iou"] for record in found]
+def lines(rows: Sequence[Row], group: Group, refined: Refined) -> List[Line]:
+    """The rows in a group, measured or not, and SparseRefine where it is."""
+    made = []
+    for row in rows:
+        found = find(group.records, row.network, row.training)
+        made.append(Line(row.id, row.label, tuple(one.evaluations[row.inference]["mean_iou"] for one in found),
+                         ", ".join(sorted({str(one.steps) for one in found})) or NONE,
+                         isinstance(row.network, Network)))
+    one = refined.get(group.key[0])
+    if one and (one["preset"], one["budget"]) == group.key[1:]:
+        made.append(Line(REFINED, f"SparseRefine over {one['row']} at half resolution", (one["refined"]["mean_iou"],),
+                         f"{one['dense_steps']} + {one['steps']}", False))
+    return made
 
 
 def speed_of(group: Group, speeds: Mapping[str, Speed]) -> Optional[Speed]:
@@ -80,34 +103,33 @@ def _published(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[s
     ], 2)
 
 
-def _measured(rows: Sequence[Row], group: Group, speed: Optional[Speed]) -> str:
+def _measured(shown: Sequence[Line], speed: Optional[Speed]) -> str:
     timed = {one["row"]: one for one in speed["rows"]} if speed else {}
 
-    def cell(row: Row, text) -> str:
-        return text(timed[row.id]) if row.id in timed else NONE
+    def cell(line: Line, text) -> str:
+        return text(timed[line.id]) if line.id in timed else NONE
     columns = [
-        ("Network", [row.label for row in rows]),
-        ("Mean IoU", [_accuracy(accuracies(group, row)) for row in rows]),
-        ("Steps", [", ".join(sorted({str(one.steps) for one in find(group.records, row.network, row.training)})) or NONE
-                   for row in rows]),
+        ("Network", [line.label for line in shown]),
+        ("Mean IoU", [_accuracy(line.accuracies) for line in shown]),
+        ("Steps", [line.steps for line in shown]),
     ]
     if speed:
         columns += [
-            ("Multiply-adds", [cell(row, lambda one: f"{giga(one['multiply_adds'])}g") for row in rows]),
-            ("Parameters", [cell(row, lambda one: f"{one['parameters'] / 1e6:.2f}M") for row in rows]),
-            ("Time (ms)", [cell(row, lambda one: milliseconds(median(one))) for row in rows]),
-            ("p95 (ms)", [cell(row, lambda one: milliseconds(timing(one).p95)) for row in rows]),
-            ("Memory (MiB)", [cell(row, lambda one: mebibytes(one["memory"])) for row in rows]),
-            ("Timed with values", [cell(row, lambda one: one["values"]) for row in rows]),
+            ("Multiply-adds", [cell(line, lambda one: f"{giga(one['multiply_adds'])}g") for line in shown]),
+            ("Parameters", [cell(line, lambda one: f"{one['parameters'] / 1e6:.2f}M") for line in shown]),
+            ("Time (ms)", [cell(line, lambda one: milliseconds(median(one))) for line in shown]),
+            ("p95 (ms)", [cell(line, lambda one: milliseconds(timing(one).p95)) for line in shown]),
+            ("Memory (MiB)", [cell(line, lambda one: mebibytes(one["memory"])) for line in shown]),
+            ("Timed with values", [cell(line, lambda one: one["values"]) for line in shown]),
         ]
     return markdown_table(columns, 1)
 
 
-def _section(rows: Sequence[Row], group: Group, speed: Optional[Speed], local: bool = False) -> str:
+def _section(rows: Sequence[Row], group: Group, speed: Optional[Speed], refined: Refined, local: bool = False) -> str:
     where = f"* **time**: from a photo of {group.key[0]} at {speed['size']} to labels of every pixel, on " \
             f"{speed['threads']} thread{'s' * (speed['threads'] > 1)}. {origin(speed['provenance'])}\n" if speed else ""
     return f"## {group.key[0]}{', this machine' * local}\n\n{caption(group, 'neighbours')}{where}\n" \
-           f"{_measured(rows, group, speed)}"
+           f"{_measured(lines(rows, group, refined), speed)}"
 
 
 def groups_shown(rows: Sequence[Row], records: Sequence[Record]) -> List[Group]:
@@ -116,11 +138,11 @@ def groups_shown(rows: Sequence[Row], records: Sequence[Record]) -> List[Group]:
 
 
 def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tuple[int, int]],
-         records: Sequence[Record], speeds: Mapping[str, Speed], picture: bool = False) -> str:
+         records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined, picture: bool = False) -> str:
     """The published page.
 
     printed  title and rows as published. costs: multiply-adds by row id, (in the paper's convention, true).
-    speeds   the measured times by name of the data.
+    speeds   the measured times by name of the data, as `refined`, SparseRefine's records.
     picture  whether PICTURE lies beside the page.
     """
     theirs = ", ".join(row.label for row in rows if not isinstance(row.network, Network))
@@ -135,9 +157,12 @@ def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tu
         "* **Scores**: those of SGCPNet and Fast-SCNN, at 1/8, are brought to 1/4 bilinearly, where the loss of all is."
         "\n* **Time**: each network in a process of its own, in turns, in this project's engine in float32; the "
         "median. **Memory**: the most that its process had while it labelled, above what it had before the network was "
-        "made.",
+        "made.\n"
+        "* **SparseRefine**: multiply-adds are those of the image that is timed, as multiplied; "
+        "[its own page](sparserefine.md).\n"
+        "* **-**: not measured.",
         f"## As published, on Cityscapes\n\n{_published(rows, printed['rows'], costs)}",
-        *(_section(rows, group, speed_of(group, speeds)) for group in groups_shown(rows, records)),
+        *(_section(rows, group, speed_of(group, speeds), refined) for group in groups_shown(rows, records)),
     ]
     if picture:
         parts.insert(1, f"![Mean IoU over time]({PICTURE})")
@@ -145,34 +170,34 @@ def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tu
 
 
 def local_part(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], own: Sequence[Record],
-               own_speeds: Mapping[str, Speed]) -> str:
+               own_speeds: Mapping[str, Speed], refined: Refined) -> str:
     """What follows the published page on this machine: what it measured itself, after MARKER; "" where that is none."""
     groups = [group for group in groups_shown(rows, records) if speed_of(group, own_speeds)]
     groups += groups_of(rows, [record for record in own if record not in records], True)
-    sections = [_section(rows, group, speed_of(group, {**speeds, **own_speeds}), True) for group in groups]
+    sections = [_section(rows, group, speed_of(group, {**speeds, **own_speeds}), refined, True) for group in groups]
     return "\n".join([f"\n{MARKER}\n", *sections]) if sections else ""
 
 
-def points(rows: Sequence[Row], group: Group, speed: Optional[Speed]) -> List[Tuple[Row, float, float]]:
-    """(row, milliseconds, mean IoU) of the rows of which both are measured."""
+def points(shown: Sequence[Line], speed: Optional[Speed]) -> List[Tuple[Line, float, float]]:
+    """(line, milliseconds, mean IoU) of those of which both are measured."""
     timed = {one["row"]: median(one) * 1e3 for one in speed["rows"]} if speed else {}
-    measured = {row.id: accuracies(group, row) for row in rows}
-    return [(row, timed[row.id], sum(values) / len(values)) for row in rows
-            for values in (measured[row.id],) if values and row.id in timed]
+    return [(line, timed[line.id], sum(line.accuracies) / len(line.accuracies)) for line in shown
+            if line.accuracies and line.id in timed]
 
 
-def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], path) -> bool:
+def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined, path) -> bool:
     """Mean IoU over time, a panel for each published data set; False, and nothing drawn, where none has both."""
-    found = [(group, points(rows, group, speed_of(group, speeds))) for group in groups_shown(rows, records)]
+    found = [(group, points(lines(rows, group, refined), speed_of(group, speeds)))
+             for group in groups_shown(rows, records)]
     found = [(group, chosen) for group, chosen in found if chosen]
     if not found:
         return False
     made = figure(5 * len(found), 4)
     for axes, (group, chosen) in zip(made.subplots(1, len(found), squeeze=False)[0], found):
-        for row, spent, accuracy in chosen:
-            own = isinstance(row.network, Network)
-            axes.scatter(spent, accuracy, color="tab:blue" if own else "tab:orange", marker="o" if own else "s")
-            axes.annotate(row.label, (spent, accuracy), xytext=(6, 4), textcoords="offset points", fontsize=8)
+        for line, spent, accuracy in chosen:
+            colour, marker = ("tab:blue", "o") if line.own else ("tab:orange", "s")
+            axes.scatter(spent, accuracy, color=colour, marker=marker)
+            axes.annotate(line.label, (spent, accuracy), xytext=(6, 4), textcoords="offset points", fontsize=8)
         axes.set(title=group.key[0], xlabel="ms an image, labels included", ylabel="mean IoU (%)", xscale="log")
         axes.margins(0.25)
         axes.grid(True, which="both", linewidth=0.3, color="0.85")
