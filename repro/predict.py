@@ -72,7 +72,10 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
         symbol, named = parameters.traced(network, arrays, shape)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "network.onnx"
-            to_onnx(*prepared(symbol, named, shape, PORTABLE, list(names.values())), shape, file, list(names))
+            try:
+                to_onnx(*prepared(symbol, named, shape, PORTABLE, list(names.values())), shape, file, list(names))
+            except NotImplementedError as error:
+                raise UserError(f"ENGINE: onnx cannot run {about.network.fusion}: {str(error)[:120]}") from None
             return Runner(OnnxEngine(file, providers), names)
 
     return Segmenter(about, k, {"mxnet": in_mxnet, "onnx": in_onnxruntime}[engine], shrink)

@@ -200,6 +200,9 @@ def test_what_was_trained_segments_photos(trained):
         found = segmenter.segment(image)
         assert found.labels.shape == size and found.labels.max() < 11 and found.active is None
         assert (found.labels == other.segment(image).labels).mean() > 0.999
+    other = load(described(trained[1]["fastscnn"].with_suffix(".params")), engine="onnx")
+    with pytest.raises(UserError, match="ENGINE: onnx cannot run fastscnn: no converter for _contrib_AdaptiveAvgPool"):
+        other.segment(image)
     with pytest.raises(UserError, match="of fusion sgcpnet, which selects no regions"):
         load(described(trained[1]["sgcpnet"].with_suffix(".params")), k=3)
 
@@ -213,6 +216,10 @@ def test_sgcpnet_is_exported_as_a_row(tmp_path, capsys):
     assert json.loads(out.with_suffix(".json").read_text())["training"] == "sgcpnet-scratch"
     assert export.main(["--row", "sgcpnet", "--weights", "random", "--k", "3", "--out", str(out)]) == 2
     assert "sgcpnet has no regions to choose among" in capsys.readouterr().err
+    assert export.main(["--row", "fastscnn", "--weights", "random", "--out", str(tmp_path / "b.onnx")]) == 2
+    said = capsys.readouterr().err
+    assert "b.onnx: not written: no converter for _contrib_AdaptiveAvgPooling2D" in said and said.count("\n") == 1
+    assert not (tmp_path / "b.onnx").exists()
 
 
 def test_weights_of_another_kind_are_refused(tmp_path):

@@ -113,7 +113,10 @@ def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray
     numbers = [network.outputs.index(name) for name in metadata.outputs]
     symbol, arrays = prepared(symbol, arrays, subject.shape, PORTABLE, numbers)
     with replacing(path) as temporary:
-        to_onnx(symbol, arrays, subject.shape, temporary, metadata.outputs)
+        try:
+            to_onnx(symbol, arrays, subject.shape, temporary, metadata.outputs)
+        except NotImplementedError as error:
+            raise UserError(f"{path}: not written: {str(error)[:120]}") from None
         engine = OnnxEngine(temporary)
         found = agreement(gluon_run(subject.network()), onnx_run(engine), images)
         metadata = _checked(metadata, found.problem(), found, path)
