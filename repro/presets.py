@@ -75,10 +75,6 @@ class Preset:
                             "32 px, so the full column has no whole positions at 1/32")
         return side // self.shrink
 
-    def multiple(self, region: Optional[int], coarsest: float) -> int:
-        """Image sides must be multiples of this, with the region of a row."""
-        return multiple_of(None if region is None else self.region(region), coarsest)
-
 
 def multiple_of(region: Optional[int], coarsest: float) -> int:
     """Image sides must be multiples of this: of a region's side, and of 32 in the coarsest column."""

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from repro.errors import UserError
-from repro.presets import load_preset
+from repro.presets import load_preset, multiple_of
 
 PRESETS = Path(__file__).resolve().parent.parent / "experiments" / "presets"
 
@@ -27,11 +27,11 @@ def test_the_two_presets_are_the_issue_of_scale(lite):
 
 
 def test_images_are_padded_to_whole_regions_and_whole_positions_of_the_coarsest_column(lite):
-    assert lite.multiple(256, 0.5) == 64
-    assert lite.multiple(128, 0.5) == 64  # regions of 32 px, but the half column's 1/32 is 64 px wide
-    assert lite.multiple(None, 0.25) == 128
-    assert lite.multiple(None, 1) == lite.multiple(None, 2) == 32
-    assert lite.multiple(512, 0.5) == 128
+    assert multiple_of(lite.region(256), 0.5) == 64
+    assert multiple_of(lite.region(128), 0.5) == 64  # regions of 32 px, but the half column's 1/32 is 64 px wide
+    assert multiple_of(None, 0.25) == 128
+    assert multiple_of(None, 1) == multiple_of(None, 2) == 32
+    assert multiple_of(lite.region(512), 0.5) == 128
 
 
 def test_regions_that_do_not_divide_are_said(lite):
