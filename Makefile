@@ -2,15 +2,18 @@
 # Defaults of the variables are those of the scripts (experiments/measure.py, experiments/pretrain.py).
 
 PYTHON ?= python3.11 python3.10 python3.9 python3.8 python3 python
-VENV := .venv$(if $(GPU),-gpu)
-BUILD := $(if $(GPU),gpu,cpu)
-REQUIREMENTS := requirements/base.txt requirements/$(BUILD).txt requirements/dev.txt
+# onnxruntime on a card wants neither MXNet's CUDA build nor a card that it has kernels for
+CARD := $(if $(filter onnx,$(ENGINE)),$(if $(GPU)$(filter cuda tensorrt,$(PROVIDER)),onnx),$(if $(GPU),mxnet))
+VENV := .venv$(if $(filter onnx,$(CARD)),-onnx)$(if $(CARD),-gpu)
+REQUIREMENTS := requirements/base.txt requirements/$(if $(filter mxnet,$(CARD)),gpu,cpu).txt requirements/dev.txt \
+  requirements/onnx$(if $(filter onnx,$(CARD)),-gpu).txt
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS
 export PYTHON DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED OUT BATCH STEPS READERS CHECKPOINT
-export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE FORMAT
+export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE PROVIDER PRECISION FORMAT CARD
+export THRESHOLD RATE WIDTH
 
 TABLES := table1 table2 table3 table4 table5 ablations
 OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
@@ -23,7 +26,7 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision predict export figures tables submit reading test lint pretrain minicity clean
+.PHONY: help $(TABLES) table6 profile growth engines precision refine density predict export figures tables submit reading test lint pretrain minicity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9 .]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -58,8 +61,8 @@ $(TABLES): $(STAMP)
 table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (20 minutes on an idle machine)
 	@$(RUN) experiments.table6 $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
 
-profile: $(STAMP)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; a page and a trace
-	@$(RUN) experiments.profile $(foreach v,ROW SIZE GPU,$(call option,$(v),$(call lower,$(v))))
+profile: $(STAMP)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; ENGINE=onnx, PROVIDER=
+	@$(RUN) experiments.profile $(foreach v,ROW SIZE GPU ENGINE PROVIDER,$(call option,$(v),$(call lower,$(v))))
 
 growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads
 	@$(RUN) experiments.growth $(call option,ROUNDS,rounds)
@@ -69,19 +72,28 @@ engines: $(STAMP) .venv-torch/.installed  ## the same graphs in onnxruntime and 
 	@$(RUN) experiments.engines
 	@$(RUN) experiments.table6 --render
 
-precision: $(STAMP)  ## what int8 loses of the accuracy of rows trained on DATA (several: with commas between)
-	@$(RUN) experiments.precision $(call option,DATA,data)
+precision: $(STAMP)  ## what int8 loses of the accuracy of rows trained on DATA (with commas between); ENGINE=onnx
+	@$(RUN) experiments.precision $(call option,DATA,data) $(call option,ENGINE,engine)
+
+refine: $(STAMP)  ## SparseRefine over a row at half resolution: DATA=, ROW=, STEPS=, WIDTH=; tables/sparserefine.md
+	@$(RUN) experiments.refine $(foreach v,DATA PRESET BUDGET TABLE ROW SEED WEIGHTS PRETRAINED STEPS BATCH RATE \
+	  THRESHOLD WIDTH GPU CHECKPOINT,$(call option,$(v),$(call lower,$(v)))) $(call flag,PUBLISH,publish)
+
+density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
+	@$(RUN) experiments.refine --density $(foreach v,SIZE WIDTH ROUNDS GPU,$(call option,$(v),$(call lower,$(v)))) \
+	  $(call flag,PUBLISH,publish)
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
 	@for page in reading table6 profile growth precision; do $(RUN) experiments.$$page --render || exit; done
+	@if [ -f tables/results/profile-onnx.json ]; then $(RUN) experiments.profile --engine onnx --render; fi
 
 predict: $(STAMP)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
-	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE GPU,\
+	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE PROVIDER GPU,\
 	  $(call option,$(v),$(call lower,$(v)))) $(call flag,SCORES,scores)
 
-export: $(STAMP)  ## a trained network as ONNX, checked: ROW=, K=, SIZE=, BATCH=, WEIGHTS=, OUT=; FORMAT=gluon
-	@$(RUN) experiments.export $(foreach v,ROW TABLE EXTRA K SIZE BATCH WEIGHTS OUT FORMAT DATA PRESET BUDGET SEED,\
+export: $(STAMP)  ## a trained network as ONNX, checked: ROW=, K=, SIZE=, BATCH=, WEIGHTS=, OUT=, PRECISION=; FORMAT=gluon
+	@$(RUN) experiments.export $(foreach v,ROW TABLE EXTRA K SIZE BATCH WEIGHTS OUT FORMAT PRECISION DATA PRESET BUDGET SEED,\
 	  $(call option,$(v),$(call lower,$(v))))
 
 figures: $(STAMP)  ## draw tables/{pipeline,comparison,borders,weights,class-iou}.png, after make table3 BUDGET=full
@@ -107,7 +119,7 @@ minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity
 	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"
 
 clean:  ## remove the environments and the tools' caches; results in .cache/ stay
-	rm -rf .venv .venv-gpu .venv-torch .pytest_cache .ruff_cache
+	rm -rf .venv .venv-gpu .venv-onnx-gpu .venv-torch .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, once per change of the requirements; one that cannot run is made anew.
@@ -120,7 +132,11 @@ $(STAMP): $(REQUIREMENTS) requirements/constraints.txt
 	  if [ -z "$$chosen" ]; then \
 	    echo "error: no Python 3.8 to 3.11 with venv among: $$PYTHON; install one, or name it with PYTHON=" >&2; exit 2; \
 	  fi; \
-	  if [ -n "$$GPU" ]; then "$$chosen" -m repro.devices "$$GPU" || exit 2; fi; \
+	  if [ "$$CARD" = mxnet ]; then "$$chosen" -m repro.devices "$$GPU" || exit 2; fi; \
+	  if [ "$$CARD" = onnx ] && ! "$$chosen" -c "import ctypes; ctypes.CDLL('libcuda.so.1')" 2>/dev/null; then \
+	    echo "error: GPU, PROVIDER: onnxruntime-gpu needs NVIDIA's driver (libcuda.so.1), which this machine does not have; leave them out to run on the CPU" >&2; \
+	    exit 2; \
+	  fi; \
 	  "$$chosen" -m venv --clear $(VENV); \
 	fi
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
@@ -132,7 +148,7 @@ $(STAMP): $(REQUIREMENTS) requirements/constraints.txt
 	@echo "setting up .venv-torch (once)"
 	@$(VENV)/bin/python -m venv .venv-torch
 	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
-	  -r requirements/others.txt -c requirements/base.txt -c requirements/dev.txt -c requirements/constraints.txt
+	  -r requirements/others.txt -c requirements/base.txt -c requirements/dev.txt -c requirements/onnx.txt -c requirements/constraints.txt
 	@touch $@
 
 define CHECK
