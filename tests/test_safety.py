@@ -1,0 +1,160 @@
+"""Nothing that is read is run, no network is used unless a download was asked for, and downloads have their hash."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from gluoncv.model_zoo import model_store
+from test_imports import ROOT, SOURCES, imported, imports_of, name
+
+from repro import imagenet, parsing
+
+OURS = [path for folder in ("symbols", "repro", "experiments") for path in SOURCES[folder]]
+UNPICKLING = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle", "dbm"}
+NETWORK = {"socket", "ssl", "http", "urllib", "urllib3", "requests", "ftplib", "smtplib", "poplib", "imaplib", "nntplib",
+           "telnetlib", "socketserver", "xmlrpc", "asyncio", "aiohttp", "httpx", "paramiko", "websocket", "boto3"}
+LISTENS = {"repro/cluster.py"}  # HOSTS=: the processes of one training, on the machines that the user names
+DOWNLOADS = {"repro/imagenet.py"}  # PRETRAINED=resnet50_v1, the one thing that is ever downloaded
+RUNS = {"eval", "exec", "compile", "__import__"}
+SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"}
+
+
+def called(node: ast.Call) -> str:
+    """What is called, as it is written: ``np.load``; "" for what has no name."""
+    parts, function = [], node.func
+    while isinstance(function, ast.Attribute):
+        parts.append(function.attr)
+        function = function.value
+    return ".".join(reversed([*parts, function.id])) if isinstance(function, ast.Name) else f".{'.'.join(parts[::-1])}"
+
+
+def _given(node: ast.Call, keyword: str):
+    """A keyword's value: a constant, "something" for another expression, None if it is not given."""
+    for one in node.keywords:
+        if one.arg == keyword:
+            return one.value.value if isinstance(one.value, ast.Constant) else getattr(one.value, "id", "something")
+    return None
+
+
+def unsafe(text: str):
+    """What a source does that could run what it reads: (line, what)."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call):
+            continue
+        call = called(node)
+        last, shell = call.rpartition(".")[2], _given(node, "shell")
+        bad = (call in RUNS or call in SHELLS or shell not in (None, False)
+               or call in ("yaml.unsafe_load", "yaml.full_load", "yaml.load_all", "yaml.unsafe_load_all")
+               or call == "yaml.load" and _given(node, "Loader") not in ("_NoDuplicates", "SafeLoader")
+               or last == "load" and _given(node, "allow_pickle") not in (None, False)
+               or call == "torch.load" and _given(node, "weights_only") is not True
+               or last in ("load_states", "save_states", "read_pickle", "to_pickle", "load_module")
+               or call == "importlib.import_module" and not isinstance(node.args[0], (ast.Constant, ast.JoinedStr)))
+        found += [(node.lineno, call)] if bad else []
+    return found
+
+
+@pytest.mark.parametrize("text, seen", [
+    ("eval('1')", True), ("exec(x)", True), ("__import__(x)", True), ("compile(x, '', 'exec')", True),
+    ("re.compile(x)", False), ("yaml.load(x)", True), ("yaml.load(x, Loader=yaml.Loader)", True),
+    ("yaml.load(x, Loader=_NoDuplicates)", False), ("yaml.safe_load(x)", False), ("yaml.unsafe_load(x)", True),
+    ("np.load(x)", False), ("np.load(x, allow_pickle=True)", True), ("np.load(x, allow_pickle=y)", True),
+    ("torch.load(x)", True), ("torch.load(x, weights_only=True)", False), ("subprocess.run(x, shell=True)", True),
+    ("subprocess.run([x])", False), ("os.system(x)", True), ("a().b.load_states(x)", True),
+    ("importlib.import_module(x)", True), ("importlib.import_module(f'a.{x}')", False), ("json.load(x)", False),
+    ("subprocess.Popen(x, shell=False)", False),
+])
+def test_unsafe_calls_are_seen(text, seen):
+    assert bool(unsafe(text)) == seen
+
+
+@pytest.mark.parametrize("path", OURS, ids=name)
+def test_nothing_that_is_read_is_run(path):
+    assert not unsafe(path.read_text(encoding="utf-8"))
+    assert not {module.split(".")[0] for module in imports_of(path)} & UNPICKLING
+
+
+@pytest.mark.parametrize("path", OURS, ids=name)
+def test_no_network_is_used_but_where_it_was_asked_for(path):
+    text, place = path.read_text(encoding="utf-8"), name(path)
+    modules = {module.split(".")[0] for module in imports_of(path)}
+    assert not modules & NETWORK or place in LISTENS and modules & NETWORK == {"socket"}
+    downloading = {one for one in imports_of(path) if one.endswith(("model_store.get_model_file", ".download"))}
+    assert not downloading or place in DOWNLOADS
+    zoo = any(one.startswith(("gluoncv", "mxnet.gluon.model_zoo")) for one in imports_of(path))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call):  # the model zoos download where a network is asked for with its values
+            if zoo:
+                assert _given(node, "pretrained") in (None, False), (place, node.lineno)
+                assert _given(node, "pretrained_base") in (None, False), (place, node.lineno)
+            assert called(node).rpartition(".")[2] not in ("urlopen", "urlretrieve", "download", "from_pretrained")
+
+
+def test_the_modules_that_may_use_a_network_do():
+    """So that the lists above name no more than there is."""
+    assert imported((ROOT / "repro/cluster.py").read_text(encoding="utf-8")) & {"socket"}
+    assert "gluoncv.model_zoo.model_store.get_model_file" in imports_of(ROOT / "repro" / "imagenet.py")
+
+
+def test_a_download_has_its_hash(tmp_path, monkeypatch):
+    """gluoncv's table knows it, and what is on the disk or comes is compared with it; the address is https alone."""
+    for model in imagenet.NAMES:
+        assert len(model_store._model_sha1[model]) == 40
+    assert "check_sha1" in inspect.getsource(model_store.get_model_file)
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path))
+    monkeypatch.setitem(model_store._model_sha1, "resnet50_v1", hashlib.sha1(b"wanted").hexdigest())
+    folder = tmp_path / "models"
+    folder.mkdir()
+    kept = folder / f"resnet50_v1-{hashlib.sha1(b'wanted').hexdigest()[:8]}.params"
+    kept.write_bytes(b"another")  # on the disk already, but not what it should be
+    asked = []
+    monkeypatch.setattr(model_store, "download", lambda url, **settings: asked.append(url) or (_ for _ in ()).throw(
+        OSError("no network")))
+    with pytest.raises(parsing.UserError, match="could not be downloaded"):
+        imagenet.model_file("resnet50_v1")
+    assert len(asked) == 1 and asked[0].startswith("https://")
+    kept.write_bytes(b"wanted")
+    assert imagenet.model_file("resnet50_v1") == str(kept) and len(asked) == 1
+
+
+def test_the_yaml_reader_makes_plain_values_alone(tmp_path):
+    assert issubclass(parsing._NoDuplicates, yaml.SafeLoader)
+    known = set(parsing._NoDuplicates.yaml_constructors)
+    assert known == set(yaml.SafeLoader.yaml_constructors) and not any("python" in str(tag) for tag in known)
+    (tmp_path / "a.yaml").write_text(f"!!python/object/apply:os.mkdir ['{tmp_path}/made']")
+    with pytest.raises(parsing.UserError, match="not valid YAML"):
+        parsing.read_yaml(tmp_path / "a.yaml")
+    assert not (tmp_path / "made").exists()
+
+
+OFFLINE = """
+import socket, sys
+def refused(*_, **__):
+    raise AssertionError("a network was asked for")
+class Refused(socket.socket):
+    connect = connect_ex = bind = sendto = refused
+socket.socket, socket.create_connection, socket.getaddrinfo = Refused, refused, refused
+from experiments import predict, render
+assert predict.main(["--output", sys.argv[1]]) == 0
+assert render.render("5").startswith("#")
+"""
+
+
+def test_prediction_and_tables_need_no_network(tmp_path):
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", OFFLINE, str(tmp_path / "out")], cwd=ROOT,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout[-500:]
+    assert (tmp_path / "out" / "scene_labelIds.png").is_file()
+
+
+def test_every_source_is_looked_at():
+    assert {name(path) for path in OURS} >= {"repro/parsing.py", "experiments/fuzz/case.py", "symbols/network.py"}
+    assert all(isinstance(path, Path) for path in OURS) and len(OURS) > 100
