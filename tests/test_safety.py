@@ -19,7 +19,7 @@ from repro import imagenet, parsing
 OURS = [path for folder in ("symbols", "repro", "experiments") for path in SOURCES[folder]]
 UNPICKLING = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle", "dbm"}
 NETWORK = {"socket", "ssl", "http", "urllib", "urllib3", "requests", "ftplib", "smtplib", "poplib", "imaplib",
-           "nntplib", "telnetlib", "socketserver", "xmlrpc", "asyncio", "aiohttp", "httpx", "paramiko", "websocket", "boto3"}
+           "nntplib", "telnetlib", "socketserver", "xmlrpc", "asyncio", "aiohttp", "httpx", "paramiko", "websocket"}
 LISTENS = {"repro/cluster.py"}  # HOSTS=: the processes of one training, on the machines that the user names
 DOWNLOADS = {"repro/imagenet.py"}  # PRETRAINED=resnet50_v1, the one thing that is ever downloaded
 RUNS = {"eval", "exec", "compile", "__import__"}
