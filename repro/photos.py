@@ -16,6 +16,7 @@ from typing import Iterator, Tuple
 import cv2
 import numpy as np
 
+from repro.data.decoding import decode
 from repro.data.headers import JPEG, LARGEST, PNG, check_size
 from repro.data.images import ends, image_size
 from repro.errors import UserError
@@ -108,10 +109,7 @@ def read_photo(path) -> np.ndarray:
         image_size(path)
     elif data.startswith(JPEG) and not ends(data):
         raise UserError(f"{path}: the JPEG file is truncated")
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if size else None
-    except cv2.error as error:
-        raise UserError(f"{path}: cannot be decoded ({' '.join(error.err.split())})") from None
+    image = decode(path, data, cv2.IMREAD_COLOR) if size else None
     if image is None:
         raise UserError(f"{path}: not an image that OpenCV reads, or damaged")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from repro.data import CITYSCAPES, images
+from repro.data.decoding import _silence, decode
 from repro.data.headers import LARGEST, PNG, picture_size
 from repro.errors import UserError
 from repro.photos import Source, read_photo, sources
@@ -87,3 +88,40 @@ def test_a_list_of_videos_is_no_video(tmp_path):
         path.write_text(text)
         with pytest.raises(UserError, match="not a video that OpenCV reads"):
             list(Source(path, "a").frames())
+
+
+def damaged_jpeg() -> bytes:
+    """A JPEG with its markers where they belong, and a part of its picture's data left out."""
+    data = encoded(".jpg")
+    scan = data.index(b"\xff\xda") + 14
+    return data[:scan + 40] + data[scan + 2040:]
+
+
+def test_a_jpeg_that_is_damaged_within_is_refused_and_libraries_say_nothing(tmp_path, capfd):
+    """libjpeg would give the rest as if it were the picture, and tell stderr alone."""
+    path = tmp_path / "a.jpg"
+    path.write_bytes(damaged_jpeg())
+    for read in (read_photo, images.read_image, images.image_size):
+        with pytest.raises(UserError, match=r"a.jpg: the JPEG file is damaged \((premature end|bad Huffman)"):
+            read(path)
+    data = encoded(".jpg")
+    path.write_bytes(data[:-2] + b"\0\0\0" + data[-2:])  # bytes between segments, as some cameras leave them
+    assert read_photo(path).shape == (37, 53, 3)
+    path.write_bytes(encoded(".jp2")[:-100])
+    with pytest.raises(UserError):
+        read_photo(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_what_others_say_meanwhile_is_said(capfd):
+    said = []
+    with _silence(said):
+        os.write(2, b"Corrupt JPEG data: bad Huffman code\nsteps 3 of 9\n")
+    assert said == ["Corrupt JPEG data: bad Huffman code\n"] and capfd.readouterr().err == "steps 3 of 9\n"
+    kept = os.dup(2)
+    os.close(2)
+    try:
+        assert decode("a", encoded(".jpg"), cv2.IMREAD_COLOR).shape == (37, 53, 3)  # a process without stderr
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -10,6 +10,7 @@ import numpy as np
 
 from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
+from repro.data.decoding import decode
 from repro.data.headers import JPEG, PNG, check_size
 from repro.errors import UserError
 from repro.files import contents
@@ -139,8 +140,9 @@ def ends(data: bytes) -> bool:
 
 
 def _decode(path, data: bytes, flags: int) -> np.ndarray:
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    try:  # of a PNG all is known by now, and threads may decode several at once
+        image = decode(path, data, flags) if data.startswith(JPEG) else cv2.imdecode(
+            np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         image = None
     if image is None:
