@@ -26,10 +26,10 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision refine density predict export figures tables submit reading test lint pretrain minicity clean
+.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density predict export figures tables submit reading test lint pretrain minicity clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z0-9 .]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9 .-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-15s %s\n", $$1, $$2}'
 	@echo
 	@echo "variables of table1 ... table5 and ablations:"
 	@echo "  DATA=minicity     the embedded scenes, or a path to Cityscapes (its layout), CamVid or your own (docs/guide.md)"
@@ -75,6 +75,13 @@ engines: $(STAMP) .venv-torch/.installed  ## the same graphs in onnxruntime and 
 precision: $(STAMP)  ## what int8 loses of the accuracy of rows trained on DATA (with commas between); ENGINE=onnx
 	@$(RUN) experiments.precision $(call option,DATA,data) $(call option,ENGINE,engine)
 
+neighbours: $(STAMP)  ## SGCPNet, Fast-SCNN and ICNet trained by the same recipe, beside ours (ICNet: over an hour)
+	@$(RUN) experiments.measure --table neighbours $(OPTIONS)
+
+neighbours-time: $(STAMP)  ## time them side by side on DATA, with what they learned here; tables/neighbours.md
+	@$(RUN) experiments.neighbours $(foreach v,DATA PRESET BUDGET,$(call option,$(v),$(call lower,$(v)))) \
+	  $(call flag,PUBLISH,publish)
+
 refine: $(STAMP)  ## SparseRefine over a row at half resolution: DATA=, ROW=, STEPS=, WIDTH=; tables/sparserefine.md
 	@$(RUN) experiments.refine $(foreach v,DATA PRESET BUDGET TABLE ROW SEED WEIGHTS PRETRAINED STEPS BATCH RATE \
 	  THRESHOLD WIDTH GPU CHECKPOINT,$(call option,$(v),$(call lower,$(v)))) $(call flag,PUBLISH,publish)
@@ -85,7 +92,7 @@ density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with dens
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in reading table6 profile growth precision; do $(RUN) experiments.$$page --render || exit; done
+	@for page in reading table6 profile growth precision neighbours; do $(RUN) experiments.$$page --render || exit; done
 	@if [ -f tables/results/profile-onnx.json ]; then $(RUN) experiments.profile --engine onnx --render; fi
 
 predict: $(STAMP)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT

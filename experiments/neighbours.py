@@ -178,7 +178,7 @@ def measure(given) -> dict:
     folder, _ = measuring.data_folder(given.data, preset)
     dataset = open_dataset(folder)
     options = "" if given.data == "minicity" else f" DATA=/path/to/{dataset.name}"
-    origin = provenance(f"make {TABLE}{options}")
+    origin = provenance(f"make {TABLE}-time{options}")
     cases = [Case(row.id, str(folder), given.preset, trained(row, dataset.name, given)) for row in rows]
     if not given.rows or REFINED in given.rows.split(","):
         cases += refined_cases(dataset.name, str(folder), given)

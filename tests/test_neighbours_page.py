@@ -180,7 +180,7 @@ def test_trained_timed_and_shown_by_commands(street, capfd):
         ("ours-model-a", "random", 2), ("sgcpnet", "trained", 2)]
     assert found["size"] == "100x120" and found["rows"][1]["parameters"] == 607826 - 8 * 65  # 11 classes, not 19
     assert found["rows"][1]["multiply_adds"] < 10 ** 8 and min(one["memory"] for one in found["rows"]) > 2 ** 20
-    assert found["provenance"]["command"] == "make neighbours DATA=/path/to/camvid"
+    assert found["provenance"]["command"] == "make neighbours-time DATA=/path/to/camvid"
     assert not list((street / "tables" / "results").glob("*"))  # only with --publish
     assert neighbours.main([*timed, "--publish"]) == 0
     assert (street / "tables" / "results" / path.name).is_file()
