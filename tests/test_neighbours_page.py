@@ -78,12 +78,14 @@ def test_sparserefine_stands_beside_them_where_it_is_measured():
     assert lines_of(text, "SparseRefine over stride32 at half resolution") == [
         ["SparseRefine over stride32 at half resolution", "41.50", "640 + 500", "0.200g", "1.00M", "20.0", "30.0", "1",
          "trained"]]
+    assert "(sparserefine.md)" in text
     for other in ({**one, "budget": "quick"}, {**one, "preset": "paper"}):
         assert "SparseRefine over" not in page(ROWS, PRINTED, COSTS, records(), {}, {"minicity": other})
 
 
 def test_nothing_measured_is_said():
     text = page(ROWS, PRINTED, COSTS, (), {}, {})
+    assert "SparseRefine" not in text  # nor a link to a page that is not there
     assert "not measured yet; `make neighbours BUDGET=full PUBLISH=1` does it" in text
     assert lines_of(text.split("## minicity")[1], "SGCPNet") == [["SGCPNet", "-", "-"]]
 

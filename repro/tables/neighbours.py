@@ -158,9 +158,9 @@ def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tu
         "\n* **Time**: each network in a process of its own, in turns, in this project's engine in float32; the "
         "median. **Memory**: the most that its process had while it labelled, above what it had before the network was "
         "made.\n"
-        "* **SparseRefine**: multiply-adds are those of the image that is timed, as multiplied; "
-        "[its own page](sparserefine.md).\n"
-        "* **-**: not measured.",
+        + ("* **SparseRefine**: multiply-adds are those of the image that is timed, as multiplied; "
+           "[its own page](sparserefine.md).\n" if refined else "")
+        + "* **-**: not measured.",
         f"## As published, on Cityscapes\n\n{_published(rows, printed['rows'], costs)}",
         *(_section(rows, group, speed_of(group, speeds), refined) for group in groups_shown(rows, records)),
     ]
