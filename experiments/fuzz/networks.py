@@ -61,7 +61,9 @@ def _wrong() -> Iterator[tuple]:
     yield "wrong size", "300 classes", network(None, classes=300)
     yield "wrong size", "weights of another shape", network(weights=np.ones((5, 4, 4, 4), np.float32))
     yield "wrong size", "pads without end", network(pads=[1 << 40, 0, 0, 0])
-    yield "wrong size", "strides of 0", network(strides=[0, 0])
+    for name, value in (("strides", [0, 0]), ("strides", [4, -4]), ("dilations", [0, 1]), ("group", 0), ("group", -3),
+                        ("kernel_shape", [0, 4])):
+        yield "wrong size", f"{name} of {value}", network(**{name: value})
     for value in (np.nan, np.inf):
         for record in (None, RECORD.to_text()):
             yield "NaN weights", f"{value}, {record is None}", network(record, weights=np.full(

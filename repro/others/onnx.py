@@ -16,6 +16,7 @@ from repro.files import contents
 from repro.labeller import Labeller
 from repro.labelmap import STRIDES
 from repro.others.metadata import KEY, Metadata, parse
+from repro.others.onnx_format import divisors
 from repro.others.providers import CPU, Provider, check_used
 from repro.segmenter import Segmentation
 from repro.threads import threads
@@ -143,6 +144,9 @@ def session(path, providers: Sequence[Provider] = (CPU,), optimised: bool = True
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    for name, value in divisors(model):
+        if value < 1:
+            raise UserError(f"{path}: not an ONNX file that can be run: an operator's {name} is {value}")
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.log_severity_level = threads(), SILENT
     if not optimised:
