@@ -10,6 +10,7 @@ NAME_overlay.jpg; of a video NAME/FRAME_labelIds.png and NAME_overlay.mp4; NAME_
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import statistics
 import sys
@@ -40,9 +41,11 @@ def image_file(path: Path, image: np.ndarray, *settings: int) -> None:
 @contextmanager
 def film(path: Path, rate: float):
     """Yield a function that adds an RGB picture to a video; what was added before an unreadable frame is kept."""
-    writers, failed = [], None
+    writers, failed, added = [], None, 0
     with replacing(path) as temporary:
         def add(picture: np.ndarray) -> None:
+            nonlocal added
+            added += 1
             if not writers:
                 size = picture.shape[1], picture.shape[0]
                 writers.append(cv2.VideoWriter(utf8(temporary), cv2.VideoWriter_fourcc(*"mp4v"), rate, size))
@@ -58,6 +61,8 @@ def film(path: Path, rate: float):
         finally:
             for writer in writers:
                 writer.release()
+        if writers and Source(temporary, "").count() < added:  # OpenCV does not say that a disk was full
+            raise OSError(errno.EIO, "cannot be written whole; is the disk full?", str(path))
     if failed:
         raise failed
 

@@ -46,6 +46,13 @@ def _scores(path: Path) -> None:
         np.save(temporary, np.zeros((5, 16, 16), np.float32))
 
 
+def _film(path: Path) -> None:
+    pictures = np.random.RandomState(0).randint(0, 256, (6, 48, 64, 3)).astype(np.uint8)
+    with predict.film(path, 10) as add:
+        for picture in pictures:
+            add(picture)
+
+
 # by what is written: the file's suffix, and what writes it
 WRITERS: Dict[str, tuple] = {
     "text": (".txt", lambda path: write_text(path, "x" * 3000)),
@@ -53,7 +60,7 @@ WRITERS: Dict[str, tuple] = {
     "record": (".json", _record), "description": (".json", _description), "scores": (".npy", _scores),
     "labels": (".png", lambda path: predict.image_file(path, scene(0, "test", 0, (64, 128))[0])),
     "overlay": (".jpg", lambda path: predict.image_file(path, scene(0, "test", 0, (64, 128))[0])),
-    "curves": (".png", lambda path: logs.plot(LINES, path, "a")),
+    "film": (".mp4", _film), "curves": (".png", lambda path: logs.plot(LINES, path, "a")),
 }
 
 
