@@ -26,7 +26,7 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density predict export figures tables submit reading test lint pretrain minicity clean
+.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density robustness predict export figures tables submit reading test lint pretrain minicity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9 .-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -90,9 +90,12 @@ density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with dens
 	@$(RUN) experiments.refine --density $(foreach v,SIZE WIDTH ROUNDS GPU,$(call option,$(v),$(call lower,$(v)))) \
 	  $(call flag,PUBLISH,publish)
 
+robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
+	@$(RUN) experiments.robustness
+
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in reading table6 profile growth precision neighbours; do $(RUN) experiments.$$page --render || exit; done
+	@for page in reading table6 profile growth precision neighbours robustness; do $(RUN) experiments.$$page --render || exit; done
 	@if [ -f tables/results/profile-onnx.json ]; then $(RUN) experiments.profile --engine onnx --render; fi
 
 predict: $(STAMP)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
