@@ -53,5 +53,5 @@ class WeightedSum(nn.HybridBlock):
         columns = len(weights_and_scores) // 2
         weights, scores = weights_and_scores[:columns], weights_and_scores[columns:]
         # repeated by concat: a broadcast product's gradient is ten times slower on a CPU
-        weights = [F.concat(*[w] * self.classes, dim=1) for w in weights]
-        return reduce(F.elemwise_add, [s * w for w, s in zip(weights, scores)])
+        repeated = [F.concat(*[w] * self.classes, dim=1) for w in weights]
+        return reduce(F.elemwise_add, [s * w for w, s in zip(repeated, scores)])

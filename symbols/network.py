@@ -69,7 +69,7 @@ class MultiColumn(nn.HybridBlock):
             if fusion in ("attention", "ctf"):
                 self.weights = ScaleWeights(2, prefix="weights_")
                 self.last_up, self.weights_up = rescale(decoders[0].channels, 2), rescale(2, 2)
-                self.fuse = WeightedSum(classes, prefix="fusion_")
+                self.fuse: nn.HybridBlock = WeightedSum(classes, prefix="fusion_")
             else:
                 self.fuse = {"max": Max, "sum": Sum}[fusion](prefix="fusion_")
 
