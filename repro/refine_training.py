@@ -14,13 +14,14 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
 from mxnet import autograd
 
 from repro.build import build_refiner
+from repro.data.loader import Stream
 from repro.errors import UserError
 from repro.parameters import arrays_of, load, parameters_of, save_arrays
 from repro.refine import THRESHOLD, select, selected
@@ -113,7 +114,7 @@ def _restore(path: Path, identity: str, parameters: Dict, optimizer: AdamW) -> O
 
 
 def train_refiner(dense: Callable[[np.ndarray], np.ndarray],
-                  batches: Callable[[int], Iterator[Tuple[np.ndarray, np.ndarray]]], steps: int, classes: int,
+                  batches: Callable[[int], Stream], steps: int, classes: int,
                   width: float, recipe: Recipe, seed: int, ctx,
                   report: Callable[[int, float], None] = lambda step, value: None,
                   checkpoint: Optional[Path] = None, identity: str = "", every: int = 200) -> Tuple[Dict, Trained]:
@@ -143,7 +144,8 @@ def train_refiner(dense: Callable[[np.ndarray], np.ndarray],
         for step in range(len(values), steps):
             images, labels = next(stream)
             scores = dense(images)
-            mask = select(scores, [images.shape[2:]] * len(images), recipe.threshold, recipe.factor)
+            count, _, height, width = images.shape
+            mask = select(scores, [(height, width)] * count, recipe.threshold, recipe.factor)
             given, loss = selected(images, scores, mask), float("nan")
             if given is not None:
                 wanted = mx.nd.array(labels[mask], ctx=ctx)

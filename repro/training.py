@@ -11,13 +11,14 @@ import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Collection, List, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 
 from repro import checkpoints
+from repro.data.loader import Stream
 from repro.errors import UserError
 from repro.inference import named_outputs
 from repro.logs import Log
@@ -71,7 +72,7 @@ class Run:
         return self.folder / "checkpoint.params" if self.folder else None
 
 
-def set_rates(network, recipe: Recipe, new: Sequence[str] = ()) -> None:
+def set_rates(network, recipe: Recipe, new: Collection[str] = ()) -> None:
     """Give biases and batch norm's shifts their own rate and no decay, and the parameters named in `new` theirs."""
     for name, parameter in network._collect_params_with_prefix().items():
         shift = name.endswith(("bias", "beta"))
@@ -141,7 +142,7 @@ def _weights(results, team: Team) -> Tuple[List[np.ndarray], np.ndarray]:
     return [k / counted for k in kept], summed[1] / counted
 
 
-def train(network, loss, batches: Callable[[int], Iterator[Tuple[np.ndarray, np.ndarray]]], steps: int,
+def train(network, loss, batches: Callable[[int], Stream], steps: int,
           recipe: Recipe, ctx,
           report: Callable[[int, float], None] = lambda step, value: None, run: Optional[Run] = None,
           hardest=None, files_of: Callable[[int], str] = lambda step: "unnamed") -> Trained:

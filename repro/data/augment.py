@@ -65,7 +65,8 @@ def normalise(image: np.ndarray, out: np.ndarray, mean=MEAN, std=STD) -> None:
 
 
 def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    return tuple(max(1, round(side * scale)) for side in size)
+    height, width = (max(1, round(side * scale)) for side in size)
+    return height, width
 
 
 def _place(array, placement, crop, interpolation, fill):

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from repro.data.classes import ClassSet
 from repro.data.dataset import Sample
-from repro.data.images import check_sizes, image_size, read_label
+from repro.data.images import check_sizes, image_size, read_label, size_of
 from repro.errors import UserError
 from repro.files import contents, write_text
 from repro.parsing import json_value
@@ -42,8 +42,9 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
     due = [sample for sample in samples if stamps[sample] is None or remembered.get(_key(sample)) != stamps[sample]]
     bad, good = [], {}
     try:
+        # closing cancels; typeshed calls the generator that map returns an iterator
         with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool, \
-                closing(pool.map(lambda sample: _problems(sample, classes), due)) as results:  # closing cancels
+                closing(pool.map(lambda sample: _problems(sample, classes), due)) as results:  # type: ignore[type-var]
             for sample, problems in zip(due, progress(results, len(due), "checking files")):
                 bad += problems
                 if not problems and stamps[sample] is not None:
@@ -66,7 +67,7 @@ def _problems(sample: Sample, classes: ClassSet) -> list[str]:
     if sample.label is not None:
         try:
             label = read_label(sample.label, classes)
-            check_sizes(sample, size or label.shape, label.shape)
+            check_sizes(sample, size or size_of(label), size_of(label))
         except UserError as error:
             problems.append(str(error))
     return problems
@@ -87,7 +88,7 @@ def _key(sample: Sample) -> str:
 
 def _stamp(sample: Sample, classes: ClassSet):
     """What the result of a check depends on; None if a file cannot be looked at."""
-    stamp = [classes.name]
+    stamp: list[object] = [classes.name]
     if classes.own:  # its ids may change under the same name
         stamp += [*classes.ids, "void", *classes.void]
     try:

@@ -70,7 +70,8 @@ def _jpeg(data: bytes) -> tuple[int, int] | None:
 def _webp(data: bytes) -> tuple[int, int] | None:
     kind = data[12:16]
     if kind == b"VP8X" and len(data) >= 30:
-        return tuple(int.from_bytes(data[at:at + 3], "little") + 1 for at in (27, 24))
+        height, width = (int.from_bytes(data[at:at + 3], "little") + 1 for at in (27, 24))
+        return height, width
     if kind == b"VP8L":
         bits, = struct.unpack_from("<I", data, 21)
         return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1

@@ -30,12 +30,18 @@ def read_image(path) -> np.ndarray:
     return cv2.cvtColor(_decode(path, data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
+def size_of(array: np.ndarray) -> tuple[int, int]:
+    """(H, W) of an image (H, W, 3) or of labels (H, W)."""
+    height, width = array.shape[:2]
+    return height, width
+
+
 def image_size(path) -> tuple[int, int]:
     """(H, W) of a PNG whose chunks are whole, not decoded, or of a JPEG, decoded: it may be turned, and has no
     checksums. Raises UserError as `read_image` does."""
     data = _read(path)
     if data.startswith(JPEG):
-        return read_image(path).shape[:2]
+        return size_of(read_image(path))
     _check_png(path, data)
     return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
 
@@ -56,7 +62,7 @@ def read_label(path, classes: ClassSet) -> np.ndarray:
                         f"{depth}-bit {kinds.get(colour_type, colour_type)}")
     ids = _decode(path, data, cv2.IMREAD_UNCHANGED)
     label = cv2.LUT(ids, _table(classes, str(path).endswith("_labelTrainIds.png")))
-    bad = label == _BAD
+    bad = np.equal(label, _BAD)
     if bad.any():
         raise UserError(f"{path}: label id {ids[bad].min()} is not one of the {classes.name} ids")
     return label
@@ -71,7 +77,15 @@ def read_sample(sample: Sample, classes: ClassSet) -> tuple[np.ndarray, np.ndarr
     if sample.label is None:
         return image, None
     label = read_label(sample.label, classes)
-    check_sizes(sample, image.shape[:2], label.shape)
+    check_sizes(sample, size_of(image), size_of(label))
+    return image, label
+
+
+def read_labelled(sample: Sample, classes: ClassSet) -> tuple[np.ndarray, np.ndarray]:
+    """Image and label as `read_sample` does; UserError where there is no label file."""
+    image, label = read_sample(sample, classes)
+    if label is None:
+        raise UserError(f"{sample.image}: no label")
     return image, label
 
 

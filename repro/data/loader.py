@@ -6,6 +6,7 @@ import copy
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Generator, Tuple
 
 import cv2
 import numpy as np
@@ -14,10 +15,11 @@ from tqdm import tqdm
 from repro.data.augment import Placement, draw, normalise, place_image, place_label
 from repro.data.classes import ClassSet
 from repro.data.dataset import Sample
-from repro.data.images import read_label, read_sample
+from repro.data.images import read_label, read_labelled, read_sample, size_of
 from repro.data.workers import read_ahead
 from repro.errors import UserError
 
+Stream = Generator[Tuple[np.ndarray, np.ndarray], None, None]  # of batches, x and y; to be closed
 STRIDE = 4  # the network's scores and training labels are at 1/4 of the input
 
 
@@ -55,12 +57,12 @@ class Batches:
         if min(crop) < stride or any(side % stride for side in crop):
             raise UserError(f"crop: {crop[0]}x{crop[1]} is not a multiple of {stride} px")
         self._samples, self._classes = tuple(samples), classes
-        self._batch, self._crop, self._seed = batch, tuple(crop), seed
+        self._batch, self._crop, self._seed = batch, (crop[0], crop[1]), seed
         self._augment, self._scales, self._stride = augment, scales, stride
         self._part, self._share = rank, batch // parts
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._cache_bytes = self._cache_left = cache_bytes
-        self._order: tuple[int, np.ndarray | None] = (-1, None)
+        self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))  # an epoch and its samples
 
     @property
     def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int]]:
@@ -85,12 +87,12 @@ class Batches:
         placement = Placement()
         if self._augment:
             random = np.random.RandomState([self._seed, 1, position])
-            placement = draw(random, label.shape, self._crop, self._scales)
+            placement = draw(random, size_of(label), self._crop, self._scales)
         normalise(place_image(image, placement, self._crop), x)
         sampled = slice(self._stride // 2, None, self._stride)
         y[:] = place_label(label, placement, self._crop)[sampled, sampled]
 
-    def iterate(self, start: int = 0, ahead: int = 2, workers: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def iterate(self, start: int = 0, ahead: int = 2, workers: int = 0) -> Stream:
         """Yield the batches of steps start, start + 1, … for ever, read `ahead` of use.
 
         workers: 0 reads in one thread, N > 0 in N processes, with the same values (the program's main module is
@@ -103,7 +105,7 @@ class Batches:
             raise UserError(f"reading ahead: {ahead} batches in {workers} processes; neither may be below 0")
         return read_ahead(self, start, ahead, workers) if workers else self._in_thread(start, ahead)
 
-    def _in_thread(self, start: int, ahead: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _in_thread(self, start: int, ahead: int) -> Stream:
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
         pending = deque(pool.submit(self.batch_at, start + step) for step in range(ahead))
         step = start + ahead
@@ -147,7 +149,7 @@ class Batches:
     def _read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         pair = self._cache.get(index)
         if pair is None:
-            pair = read_sample(self._samples[index], self._classes)
+            pair = read_labelled(self._samples[index], self._classes)
             size = pair[0].nbytes + pair[1].nbytes
             if size <= self._cache_left:
                 self._cache_left -= size

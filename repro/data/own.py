@@ -71,7 +71,7 @@ def _split(root: Path, split: str, required: bool = True) -> tuple[Sample, ...]:
     images = sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in IMAGES)
     if required and not images:
         raise UserError(f"{folder}: no images ({', '.join('*' + suffix for suffix in IMAGES)})")
-    by_stem = {}
+    by_stem: dict[str, Path] = {}
     for image in images:
         other = by_stem.setdefault(image.stem, image)
         if other is not image:
