@@ -101,7 +101,7 @@ def _face(
     canvas: Canvas, front: Front, noise: Noise, rows: slice, columns: slice, u, y, z, light: float
 ) -> None:
     """Paint the pixels rows x columns whose height `y` lies on the front; `u` runs along it (both m)."""
-    height = front.height
+    height: float | np.ndarray = front.height
     if front.kind == "hedge":
         crown = (
             Noise.at(noise.broad, u * 6 + front.salt, u * 0) * 0.22
@@ -160,7 +160,7 @@ def _facade(front: Front, noise: Noise, u, y, grain, fade, colour, trim) -> np.n
     glass = np.maximum(0.25, np.minimum(2.6, 1 + 0.4 * lit + 0.28 * across))
     tone = colour * (value * (1 - fade * np.where(pane, 1, np.where(frame, np.float32(0.8), 0))))[..., None]
     tone += trim * (np.float32(0.8) * fade * (frame & ~pane))[..., None]
-    tone += np.float32((60, 66, 76)) * (glass * fade * pane)[..., None]
+    tone += np.asarray((60, 66, 76), np.float32) * (glass * fade * pane)[..., None]
     return tone
 
 

@@ -73,11 +73,11 @@ class Canvas:
         )
 
     def _fill(self, pixels, colour, label) -> None:
-        points = _fixed(pixels)
+        points = [_fixed(pixels)]
         if colour is not None:
-            cv2.fillPoly(self.image, [points], colour, cv2.LINE_AA, SUBPIXEL)
+            cv2.fillPoly(self.image, points, colour, cv2.LINE_AA, SUBPIXEL)
         if label is not None:
-            cv2.fillPoly(self.labels, [points], label, cv2.LINE_8, SUBPIXEL)
+            cv2.fillPoly(self.labels, points, label, cv2.LINE_8, SUBPIXEL)
 
     def poly(self, points, colour, label=None, light: float | None = None) -> None:
         """Fill a polygon of (x, y, z) points."""
@@ -125,11 +125,11 @@ class Canvas:
         x0, z = at
         camera = self.camera
         thick = max(1, round(width * camera.focal / z))
-        pixels = _fixed([camera.project(x0 + x, y, z) for x, y in points])
+        lines = [_fixed([camera.project(x0 + x, y, z) for x, y in points])]
         colour = self.shade(colour, z, self.ambient if light is None else light)
-        cv2.polylines(self.image, [pixels], False, colour, thick, cv2.LINE_AA, SUBPIXEL)
+        cv2.polylines(self.image, lines, False, colour, thick, cv2.LINE_AA, SUBPIXEL)
         if label is not None:
-            cv2.polylines(self.labels, [pixels], False, label, thick, cv2.LINE_8, SUBPIXEL)
+            cv2.polylines(self.labels, lines, False, label, thick, cv2.LINE_8, SUBPIXEL)
 
     def shadow(self, x0, z0, x1, z1, strength: float = 0.5) -> None:
         """Darken a rectangle of the ground (no label)."""
@@ -143,7 +143,7 @@ class Canvas:
             return
         mask = np.zeros((bottom - top, right - left), np.uint8)
         points = ((pixels - (left, top)) * 16).round().astype(np.int32)
-        cv2.fillPoly(mask, [points], 255, cv2.LINE_AA, SUBPIXEL)
+        cv2.fillPoly(mask, [points], (255,), cv2.LINE_AA, SUBPIXEL)
         patch = self.image[top:bottom, left:right]
         keep = 1 - mask.astype(np.float32)[..., None] * (strength * math.exp(-z0 * self.density) / 255)
         patch[...] = (patch * keep).astype(np.uint8)

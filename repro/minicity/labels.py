@@ -50,15 +50,15 @@ def coarsen(labels: np.ndarray) -> np.ndarray:
             continue
         # Fill holes made by thin things in front, as an annotator draws over them, then keep off the border.
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-        mask = cv2.erode(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=1)
+        mask = cv2.erode(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(1,))
         outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         large = [
             cv2.approxPolyDP(o, 1.5 * unit, True) for o in outlines if cv2.contourArea(o) > 20 * unit * unit
         ]
         if large:
             drawn = np.zeros_like(mask)
-            cv2.fillPoly(drawn, large, 1)
+            cv2.fillPoly(drawn, large, (1,))
             # Outer outlines cover islands of other classes: only what is (nearly) this class is kept.
             keep = cv2.dilate(mask, np.ones((size, size), np.uint8))
-            coarse[(drawn & keep).astype(bool)] = label
+            coarse[(drawn > 0) & (keep > 0)] = label
     return coarse

@@ -111,6 +111,11 @@ def _fronts(rng, kinds, chances, end: float, tall: float, gap: tuple[float, floa
     return tuple(fronts)
 
 
+def _toned(rng: np.random.Generator, colour: Colour, tone: float) -> Colour:
+    red, green, blue = (float(c * tone * rng.uniform(0.95, 1.05)) for c in colour)
+    return red, green, blue
+
+
 def sample_layout(rng: np.random.Generator, city: np.random.Generator) -> Layout:
     """Draw a layout; `city` draws what the scenes of one city share (camera and bonnet)."""
     camera, hood = city.uniform(1.5, 2.1), max(0.0, city.uniform(-0.05, 0.09))
@@ -142,9 +147,8 @@ def sample_layout(rng: np.random.Generator, city: np.random.Generator) -> Layout
         ((235, 235, 235), (210, 214, 220)),
         ((150, 152, 158), (112, 116, 124)),
     )
-    low, high = skies[int(rng.integers(len(skies)))]
     tone = 0.55 + 0.45 * min(1.0, ambient)
-    low, high = (tuple(float(c * tone * rng.uniform(0.95, 1.05)) for c in s) for s in (low, high))
+    low, high = (_toned(rng, colour, tone) for colour in skies[int(rng.integers(len(skies)))])
     warm = rng.normal(0, 0.06)
     return Layout(
         horizon=horizon,
@@ -154,7 +158,7 @@ def sample_layout(rng: np.random.Generator, city: np.random.Generator) -> Layout
         end_kind=str(rng.choice(["building", "hedge", "open"], p=[0.45, 0.4, 0.15])),
         end_front=_front(rng, "building", end, end + 10, tall),
         junction=junction,
-        sides=tuple(sides),
+        sides=(sides[0], sides[1]),
         lanes=lanes,
         asphalt=pick(rng, ((105, 105, 108), (85, 86, 90), (128, 125, 122), (145, 142, 138)), 6),
         paving=pick(rng, ((140, 136, 130), (118, 116, 116), (155, 145, 138), (105, 104, 106)), 8),

@@ -94,9 +94,9 @@ def _things(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Generat
             z += step * rng.uniform(0.6, 1.3)
         if rng.random() < 0.55:
             step, z = rng.uniform(7, 20), rng.uniform(6, 20)
-            lane = (kerb + 1.0, side.front - 0.7)
+            low, high = sorted((kerb + 1.0, side.front - 0.7))
             while z < min(layout.end, 110):
-                add(street.tree, s * float(rng.uniform(*sorted(lane))), z, noise)
+                add(street.tree, s * float(rng.uniform(low, high)), z, noise)
                 z += step * rng.uniform(0.8, 1.4)
         for _ in range(int(rng.integers(1, 4))):  # groups of people
             centre, x = 10 ** rng.uniform(1.1, 1.95), rng.uniform(kerb + 0.4, max(side.walk, kerb + 1.5))
@@ -167,7 +167,7 @@ def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
             x, z = rng.uniform(-12, 12), rng.uniform(*layout.junction)
             if free(x, z - 1, 4):
                 add(vehicles.car, x, z, False, True)
-    for draw, chance in ((people.bicycle, 0.5), (people.motorcycle, 0.42)):
+    for cycle, chance in ((people.bicycle, 0.5), (people.motorcycle, 0.42)):
         for ridden in (True, False):
             while rng.random() < chance + 0.08 * ridden:
                 side = right if rng.random() < 0.5 else left
@@ -175,7 +175,7 @@ def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
                 x = side.road - rng.uniform(0.4, 2.4) if ridden else side.road + rng.uniform(0.3, 1.4)
                 for i in range(group):
                     add(
-                        draw, side.sign * x + i * rng.uniform(0.3, 0.8), z + i * rng.uniform(0.2, 1.5), ridden
+                        cycle, side.sign * x + i * rng.uniform(0.3, 0.8), z + i * rng.uniform(0.2, 1.5), ridden
                     )
     for _ in range(int(rng.integers(0, 4))):  # people on the road
         z = layout.junction[0] - 2.5 if layout.junction[0] < 60 else 10 ** rng.uniform(1.2, 1.9)
@@ -191,7 +191,7 @@ def _bonnet(canvas: Canvas, hood: float) -> None:
     )
     colour = canvas.shade((46, 48, 52), 0.0, canvas.ambient)
     cv2.ellipse(canvas.image, centre, axes, 0, 180, 360, colour, -1, cv2.LINE_AA)
-    cv2.ellipse(canvas.labels, centre, axes, 0, 180, 360, EGO, -1, cv2.LINE_8)
+    cv2.ellipse(canvas.labels, centre, axes, 0, 180, 360, (EGO,), -1, cv2.LINE_8)
 
 
 def _photograph(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Generator) -> np.ndarray:

@@ -163,15 +163,8 @@ def truck(
         canvas.shadow(x - length / 2, z - 0.2, x + length / 2, z + 2.3, 0.6)
         h = length / 2
         canvas.rect(-h, 0.45, h, 0.8, at, (50, 50, 52), TRUCK)
-        canvas.rect(
-            *sorted((-flip * h, flip * h * 0.5))[:1],
-            0.7,
-            *sorted((-flip * h, flip * h * 0.5))[1:],
-            height,
-            at,
-            load,
-            TRUCK,
-        )
+        left, right = sorted((-flip * h, flip * h * 0.5))
+        canvas.rect(left, 0.7, right, height, at, load, TRUCK)
         canvas.flat(
             [
                 (flip * h * 0.56, 0.5),

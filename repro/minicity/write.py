@@ -9,6 +9,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Callable
 
 import cv2
 import numpy as np
@@ -77,7 +78,7 @@ def whole(root: Path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def draw(write, counts: dict, size, progress: bool) -> None:
+def draw(write: Callable[[tuple[str, int]], None], counts: dict, size, progress: bool) -> None:
     """Call write((split, index)) for so many scenes of each split."""
     jobs = [(split, index) for split, count in counts.items() for index in range(count)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # NumPy and OpenCV release the lock
