@@ -26,7 +26,7 @@ class Labeller:
     `pixels` is the one memory, of `shape`, that photos are written into.
     """
 
-    def __init__(self, shape: Tuple[int, int, int, int], scores: Callable[[], np.ndarray], mixed: bool = True,
+    def __init__(self, shape: Tuple[int, ...], scores: Callable[[], np.ndarray], mixed: bool = True,
                  mean: Sequence[float] = MEAN, std: Sequence[float] = STD):
         self.shape, self._scores = tuple(shape), scores
         self._method = labelmap.labels_of if mixed else labelmap.labels_everywhere

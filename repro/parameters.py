@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Tuple
+from typing import Any, Dict, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -74,7 +74,8 @@ def _same_names(own, arrays, source: str) -> None:
             raise UserError(f"{source}: of another network: it {what} {sorted(names)[0]} ({len(names)} such names)")
 
 
-def traced(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...]):
+def traced(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...]
+           ) -> Tuple[Any, Dict[str, mx.nd.NDArray]]:
     """A network, not necessarily initialised, as the symbol of all its outputs for images "data" of `shape`, and its
     values in `arrays` by the symbol's names."""
     with mx.name.NameManager():  # names that do not depend on what was built before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -50,13 +50,13 @@ class Options:
         if self.precision == "int8" and not (self.folded and self.fused):
             raise ValueError("int8: needs folded and fused")
 
-    def network(self) -> Dict[str, bool]:
+    def network(self) -> Dict[str, Any]:
         """Those that repro.build.build takes, for a network with fast inference."""
         return {"rows": self.rows, "jumps_on_crops": self.jumps, "decoder_on_crops": self.decoder}
 
 
 def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, outputs: Sequence[int] = (0,),
-             calibration: Iterable[np.ndarray] = ()):
+             calibration: Iterable[np.ndarray] = ()) -> Tuple[Any, Arrays]:
     """The graph and parameters that an Engine runs: (symbol, arrays) of the chosen outputs, rewritten by `options`."""
     read_in = options.read_in and options.precision != "float16"
     symbol, arrays = passes.chosen(symbol, arrays, outputs)

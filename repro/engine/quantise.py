@@ -145,7 +145,7 @@ def _signs_agree(outputs: List[Entry], values: Arrays, images: Sequence[np.ndarr
     return outputs
 
 
-def _shift(node: Node, by: float, values: Arrays) -> None:
+def _shift(node: Node, by: np.floating, values: Arrays) -> None:
     """Add a constant to a convolution's result, by its bias."""
     if node.flag("no_bias", False):
         bias = np.zeros(node.integer("num_filter", 0), np.float32)

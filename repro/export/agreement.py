@@ -70,9 +70,10 @@ def agreement(one: Run, other: Run, images: Iterable[np.ndarray], everywhere: bo
             else:
                 for name in first.keys() - {"s", "mask"}:
                     apart[name] = max(apart.get(name, 0.0), difference(first[name], second[name]))
-            size = batch.shape[2:]
-            stride = size[0] // first["scores"].shape[1]
-            labels = [labels_of(np.ascontiguousarray(made["scores"]), size, stride) for made in (first, second)]
+            height, width = batch.shape[2:]
+            stride = height // first["scores"].shape[1]
+            labels = [labels_of(np.ascontiguousarray(made["scores"]), (height, width), stride)
+                      for made in (first, second)]
             counts["pixels"] += labels[0].size
             counts["labels"] += int((labels[0] != labels[1]).sum())
     return Agreement(apart=dict(sorted(apart.items())), **counts)

@@ -51,6 +51,6 @@ class Model:
         """A node of ONNX; the name of its output, or those of its `outputs`."""
         number = len(self.nodes)
         names = [f"{self.at}:{number}" + (f":{i}" if outputs else "") for i in range(outputs or 1)]
-        inputs = [one.name if isinstance(one, Value) else one for one in inputs]
-        self.nodes.append(helper.make_node(op, inputs, names, f"{self.at}:{number}", **attributes))
+        read = [one.name if isinstance(one, Value) else one for one in inputs]
+        self.nodes.append(helper.make_node(op, read, names, f"{self.at}:{number}", **attributes))
         return names if outputs else names[0]

@@ -7,7 +7,7 @@ returns the name of its output, or names. What would not be the same function is
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 from onnx import TensorProto
@@ -32,9 +32,9 @@ def _activation(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 def _batch_norm(model: Model, node: Node, inputs: Sequence[Value], shape):
     _only(node, axis="1")
-    if node.flag("fix_gamma", True):
-        inputs = [inputs[0], model.constant(np.ones(inputs[1].shape), "float32"), *inputs[2:]]
-    return model.add("BatchNormalization", *inputs, epsilon=float(node.attrs.get("eps", 1e-3)))
+    data, gamma, *others = inputs
+    scale = model.constant(np.ones(gamma.shape), "float32") if node.flag("fix_gamma", True) else gamma
+    return model.add("BatchNormalization", data, scale, *others, epsilon=float(node.attrs.get("eps", 1e-3)))
 
 
 def _cast(model: Model, node: Node, inputs: Sequence[Value], shape):
@@ -45,7 +45,7 @@ def _concat(model: Model, node: Node, inputs: Sequence[Value], shape):
     return model.add("Concat", *inputs, axis=node.integer("dim", 1))
 
 
-def window(node: Node) -> Dict[str, List[int]]:
+def window(node: Node) -> Dict[str, Any]:
     """Kernel, strides and pads of a convolution or pooling of images, in ONNX's words."""
     kernel = node.pair("kernel", "()")
     if len(kernel) != 2:
@@ -89,8 +89,8 @@ def _bilinear(scale: int) -> np.ndarray:
 
 
 def _hard_sigmoid(model: Model, node: Node, inputs: Sequence[Value], shape):
-    return model.add("HardSigmoid", inputs[0], **{key: float(node.attrs.get(key, value))
-                                                  for key, value in (("alpha", 0.2), ("beta", 0.5))})
+    return model.add("HardSigmoid", inputs[0], alpha=float(node.attrs.get("alpha", 0.2)),
+                     beta=float(node.attrs.get("beta", 0.5)))
 
 
 def _one_hot(model: Model, node: Node, inputs: Sequence[Value], shape):
@@ -130,8 +130,8 @@ def _sequence_mask(model: Model, node: Node, inputs: Sequence[Value], shape):
 def cut(node: Node, shape: Sequence[int]) -> Tuple[int, int, int]:
     """(axis, begin, end) of a slice_axis of what has `shape`, counted from the front."""
     axis = node.integer("axis", 0) % len(shape)
-    begin, end = (node.attrs.get(key, "None") for key in ("begin", "end"))
-    begin, end = int(begin) if begin != "None" else 0, int(end) if end != "None" else shape[axis]
+    begin, end = (default if node.attrs.get(key, "None") == "None" else int(node.attrs[key])
+                  for key, default in (("begin", 0), ("end", shape[axis])))
     return axis, begin + shape[axis] * (begin < 0), end + shape[axis] * (end < 0)
 
 
@@ -153,8 +153,8 @@ def _softmax(model: Model, node: Node, inputs: Sequence[Value], shape):
 def _sum(model: Model, node: Node, inputs: Sequence[Value], shape):
     _only(node, exclude="False")
     axes = node.pair("axis", "()") if "(" in node.attrs.get("axis", "()") else (node.integer("axis", 0),)
-    axes = axes or range(len(inputs[0].shape))
-    return model.add("ReduceSum", inputs[0], model.constant(list(axes)), keepdims=int(node.flag("keepdims", False)))
+    summed = list(axes or range(len(inputs[0].shape)))
+    return model.add("ReduceSum", inputs[0], model.constant(summed), keepdims=int(node.flag("keepdims", False)))
 
 
 def _swap_axis(model: Model, node: Node, inputs: Sequence[Value], shape):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Sequence, Tuple
+from typing import List, Mapping, Sequence, Tuple
 
 import onnx
 from onnx import TensorProto, helper
@@ -72,7 +72,8 @@ def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequenc
 
 def _alive(nodes: Sequence[onnx.NodeProto], names: Sequence[str]):
     """The nodes that these outputs need, and the names of all that they read."""
-    read, kept = set(names), []
+    read = set(names)
+    kept: List[onnx.NodeProto] = []
     for node in reversed(nodes):
         if read.intersection(node.output):
             kept.insert(0, node)
