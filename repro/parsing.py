@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Callable, Dict, Iterable
+from typing import Any, Callable, Dict, Iterable, Mapping
 
 import yaml
 
@@ -64,7 +64,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
 
 
-def fields(value, place: str, checks: Dict[str, Check], optional: Iterable[str] = ()) -> Dict[str, Any]:
+def fields(value, place: str, checks: Mapping[str, Check], optional: Iterable[str] = ()) -> Dict[str, Any]:
     """Check the mapping `value` key by key: unknown keys are errors, and missing ones unless `optional`."""
     if not isinstance(value, dict):
         raise UserError(f"{place}: {shown(value)} is not a mapping; its keys are {', '.join(checks)}")

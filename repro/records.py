@@ -216,7 +216,7 @@ def find(
 
 def same_measurement(one: Record, other: Record) -> bool:
     """Whether two records answer the same question: all but results and provenance are equal."""
-    results = {"evaluations": {}, "majority": {}, "train": {}, "provenance": {}}
+    results: Dict[str, Any] = {"evaluations": {}, "majority": {}, "train": {}, "provenance": {}}
     return replace(one, **results) == replace(other, **results)
 
 

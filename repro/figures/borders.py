@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from repro.data.classes import IGNORE
+from repro.data.images import size_of
 from repro.figures.outputs import Outputs
 
 
@@ -19,7 +20,7 @@ def distances(size: Tuple[int, int], region: int) -> np.ndarray:
 
 def by_distance(outputs: Outputs) -> np.ndarray:
     """Of the computed regions' pixels, (2, region / 2): those labelled wrongly and all labelled, at each distance."""
-    far = distances(outputs.truth.shape, outputs.region)
+    far = distances(size_of(outputs.truth), outputs.region)
     inside = outputs.computed & (outputs.truth != IGNORE)
     return np.stack([np.bincount(far[chosen], minlength=outputs.region // 2)
                      for chosen in (inside & outputs.wrong(), inside)])

@@ -35,7 +35,7 @@ def draw_classes(series: Sequence[Series], path, inference: str = "fast") -> Non
     axis = made.subplots()
     width = 0.84 / len(values)
     for index, ((name, found, seeds), colour) in enumerate(zip(values, COLOURS)):
-        places = [(at, found[one]) for at, one in enumerate(classes) if found[one] is not None]
+        places = [(at, one) for at, one in enumerate(found[name] for name in classes) if one is not None]
         offset = (index - (len(values) - 1) / 2) * width
         heights = [one[0] for _, one in places]
         whiskers = [[one[0] - one[1] for _, one in places], [one[2] - one[0] for _, one in places]]

@@ -8,6 +8,7 @@ from typing import Mapping
 import numpy as np
 
 from repro.data.classes import IGNORE
+from repro.data.images import size_of
 from repro.data.loader import STRIDE
 from repro.labelmap import labels_of
 from repro.segmenter import sigmoid
@@ -51,7 +52,7 @@ class Outputs:
 
     def labels(self, name: str = "scores") -> np.ndarray:
         """The labels uint8 (H, W) that some score maps give."""
-        return labels_of(np.ascontiguousarray(self.named[name]), self.truth.shape, STRIDE)
+        return labels_of(np.ascontiguousarray(self.named[name]), size_of(self.truth), STRIDE)
 
     def wrong(self, name: str = "scores") -> np.ndarray:
         """bool (H, W): labelled otherwise than in truth, where there is one."""

@@ -7,6 +7,7 @@ from typing import Any, List, Mapping, Sequence, Tuple
 import numpy as np
 
 from repro.data.classes import ClassSet
+from repro.data.images import size_of
 from repro.figures.outputs import Outputs
 from repro.overlay import coloured
 from repro.tables.speed import figure, save
@@ -77,7 +78,7 @@ def scale(made, image, axes, label: str) -> None:
 
 def draw_pipeline(outputs: Outputs, classes: ClassSet, path) -> None:
     """Figure 1, step by step."""
-    made, axes = panels(4, 2, outputs.truth.shape, below=0.5)
+    made, axes = panels(4, 2, size_of(outputs.truth), below=0.5)
     count = f"{int(outputs.mask.sum())} of {outputs.mask.size}"
     half, full, both = (coloured(outputs.labels(name), classes) for name in ("half", "full", "scores"))
     show(axes[0, 0], outputs.image, "1  the image")
@@ -103,7 +104,7 @@ def draw_comparison(sctf: Outputs, isctf: Outputs, small: Outputs, corner: Tuple
     """
     from matplotlib.patches import Rectangle
 
-    made, axes = panels(4, 2, sctf.truth.shape, below=0.5)
+    made, axes = panels(4, 2, size_of(sctf.truth), below=0.5)
     height, width = sctf.truth.shape
     show(axes[0, 0], sctf.image, f"image, {height}x{width}, not trained on; its 256-px regions are {sctf.region} px")
     show(axes[0, 1], coloured(sctf.truth, classes), "truth (black: not labelled)")
@@ -136,7 +137,7 @@ def draw_weights(runs: Sequence[Outputs], often: Sequence[np.ndarray], names: Se
          lambda one, share: one.over_pixels(one.activity)),
         ("z2 times sigmoid(s) in computed regions: what counts", lambda one, share: one.weight),
         (f"how often each region is computed, of {images} images", lambda one, share: one.over_pixels(share))]
-    made, axes = panels(len(rows) + 1, len(runs), runs[0].truth.shape, below=0.7)
+    made, axes = panels(len(rows) + 1, len(runs), size_of(runs[0].truth), below=0.7)
     for column, (one, share, name) in enumerate(zip(runs, often, names)):
         show(axes[0, column], dimmed(one.image, one),
              f"{name}: {int(one.mask.sum())} of {one.mask.size} computed (bright)")

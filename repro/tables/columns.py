@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, Decimal
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from repro.records import Record, find
 from repro.rows import HEIGHT, WIDTH, Network, Row, Training
@@ -40,7 +40,8 @@ def reduction(new: str, old: str) -> str:
 
 def configuration(table: Table, rows: Sequence[Row]) -> List[Column]:
     """What tells the rows of a table apart, as the paper's left-hand columns print it."""
-    kinds = {1: _dilations, 2: _inputs, 3: _sparsity, 4: _units, 5: _approach, ABLATIONS: _equations}
+    kinds: Dict[Table, Callable[[Sequence[Row]], List[Column]]] = {
+        1: _dilations, 2: _inputs, 3: _sparsity, 4: _units, 5: _approach, ABLATIONS: _equations}
     return kinds[table](rows)
 
 
@@ -121,7 +122,7 @@ def _values(
 
 def computed(table: Table, rows: Sequence[Row], groups: Sequence[Group]) -> List[Column]:
     """Table 3's "Computed" for each group that was measured on another grid of regions than the paper's."""
-    columns = []
+    columns: List[Column] = []
     for group in groups if table in (3, ABLATIONS) else ():
         pairs = []
         for row in rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from repro.tables.columns import giga
 from repro.tables.verdicts import (
@@ -52,13 +52,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _missing(source: Source, values) -> bool:
-    return any(value_of(source, value) is None for value in values)
+def _means(source: Source, values: Sequence[Value]) -> Optional[List[float]]:
+    """The mean of each; None where one is missing."""
+    means = [value_of(source, value) for value in values]
+    known = [mean for mean in means if mean is not None]
+    return known if len(known) == len(means) else None
 
 
 def _listed(source: Source, figures, between: str = ", ") -> str:
     """The figures one after the other, or the word for what is missing."""
-    if _missing(source, figures):
+    if _means(source, figures) is None:
         return source.missing
     return between.join(text_of(source, figure) for figure in figures)
 
@@ -81,11 +84,11 @@ class Change:
 
     def text(self, source: Source) -> str:
         others = self._others(source)
-        if _missing(source, (self.one, *others)):
+        one, means = value_of(source, self.one), _means(source, others)
+        if one is None or means is None:
             return source.missing
-        differences = self._differences(source)
+        differences = [mean - one for mean in means]
         if len(others) > LISTED:
-            means = [value_of(source, other) for other in others]
             return (f"{text_of(source, self.one)} → {min(means):.2f} to {max(means):.2f} "
                     f"({min(differences):+.2f} to {max(differences):+.2f})")
         changes = [f" ({difference:+.2f})" if key_of(self.one) == "mean_iou" else "" for difference in differences]
@@ -104,12 +107,12 @@ class Range:
     figures: Tuple[Figure, ...]
 
     def _range(self, source: Source) -> Optional[float]:
-        means = [value_of(source, figure) for figure in self.figures]
-        return None if None in means else max(means) - min(means)
+        means = _means(source, self.figures)
+        return None if means is None else max(means) - min(means)
 
     def text(self, source: Source) -> str:
-        texts = _listed(source, self.figures)
-        return texts if _missing(source, self.figures) else f"{texts} (range {self._range(source):.2f})"
+        texts, width = _listed(source, self.figures), self._range(source)
+        return texts if width is None else f"{texts} (range {width:.2f})"
 
     def verdict(self, source: Source) -> Optional[str]:
         return judged(self._range(source), noise_of(source, *self.figures), NOT_MORE)
@@ -125,8 +128,8 @@ class Rising:
         return _listed(source, self.figures, " → ")
 
     def verdict(self, source: Source) -> Optional[str]:
-        means = [value_of(source, figure) for figure in self.figures]
-        if None in means:
+        means = _means(source, self.figures)
+        if means is None:
             return MISSING
         noise = noise_of(source, *self.figures)
         if any(judged(new - old, noise, GAINS) == FAILS for old, new in zip(means, means[1:])):
@@ -168,8 +171,8 @@ class Dominated:
         return _listed(source, self.figures)
 
     def verdict(self, source: Source) -> Optional[str]:
-        means = [value_of(source, figure) for figure in self.figures]
-        if None in means:
+        means = _means(source, self.figures)
+        if means is None:
             return MISSING
         return HOLDS if min(means) < DOMINATED else FAILS
 
@@ -185,9 +188,10 @@ class Released:
         return source.missing if source.missing in texts else "; ".join(texts)
 
     def verdict(self, source: Source) -> Optional[str]:
-        if source.missing in [change.text(source) for change in self.changes]:
+        begins = _means(source, [change.one for change in self.changes])
+        if begins is None or source.missing in [change.text(source) for change in self.changes]:
             return MISSING
-        near = [change for change in self.changes if value_of(source, change.one) < DOMINATED]
+        near = [change for change, begin in zip(self.changes, begins) if begin < DOMINATED]
         return together([change.verdict(source) for change in near]) if near else OPEN
 
 

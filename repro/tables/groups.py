@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Iterable, List, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 from repro.records import Record
 from repro.rows import Row
@@ -66,7 +66,7 @@ def _versions(record: Record) -> str:
 
 def _grids(records: Sequence[Record]) -> str:
     """Regions and k of the records whose grid is not the paper's, such as "regions of 64 px: 6x8 = 48, k = 12 at …"."""
-    kept = {}
+    kept: Dict[Tuple[str, int], Dict] = {}
     for record in records:
         for one in record.evaluations.values():
             if one["regions"] and one["regions"] != record.network.regions:

@@ -137,8 +137,9 @@ def _targets(record: Mapping[str, Any]) -> str:
 def _floors(record: Mapping[str, Any]) -> str:
     """What Model A's times could come to, and what stands in between."""
     rate = record["ceiling"]["rate"]
-    floors = [f"{milliseconds(of(record, key)['multiply_adds'] / rate / times)} ms in {key[1]}"
-              for key, times in ((A, 1), (A_INT8, INT8_TIMES)) if of(record, key)]
+    measured = [(of(record, key), key[1], times) for key, times in ((A, 1), (A_INT8, INT8_TIMES))]
+    floors = [f"{milliseconds(one['multiply_adds'] / rate / times)} ms in {precision}"
+              for one, precision, times in measured if one]
     if not floors:
         return ""
     return (f"The floor: Model A's multiply-adds alone take {' and '.join(floors)}, at the ceiling and, for int8, at "

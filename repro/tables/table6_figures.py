@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import fill
-from typing import Any, Mapping, Sequence
+from typing import Any, List, Mapping, Sequence, Tuple
 
 from repro.peer_rows import PeerRow
 from repro.tables.speed import figure, median, save
@@ -40,7 +40,7 @@ def draw_cost(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
 
 def _name_points(axes, measured) -> None:
     """Ids right of their points; of points close together each next one's further down."""
-    placed = []
+    placed: List[Tuple[float, float]] = []
     for one in sorted(measured, key=lambda one: (-median(one), one["row"])):
         x, y = axes.transData.transform((one["multiply_adds"] / 1e9, median(one)))
         at = y

@@ -57,8 +57,8 @@ class Target:
 
 def _faster(text: str, slow: Key, quick: Key, least: float, beside: Optional[Tuple[Key, Key]] = None) -> Target:
     def same_precision(record: Record) -> str:
-        value = beside and speedup(record, *beside)
-        return "" if value is None else f" ({beside[0][1]} against {beside[1][1]}: {_times(value)})"
+        value = None if beside is None else speedup(record, *beside)
+        return "" if beside is None or value is None else f" ({beside[0][1]} against {beside[1][1]}: {_times(value)})"
     across = " (across precisions)" if slow[1] != quick[1] else ""
     return Target(text + across, lambda record: speedup(record, slow, quick), least, beside=same_precision)
 
@@ -74,11 +74,12 @@ def _of_counted(text: str, row: str, least: float) -> Target:
     whole, kept = (f"{row}-whole", FP32), (row, FP32)
 
     def value(record: Record) -> Optional[float]:
-        measured = speedup(record, whole, kept)
-        return None if measured is None else measured / counted(record, whole, kept)
+        measured, fewer = speedup(record, whole, kept), counted(record, whole, kept)
+        return None if measured is None or fewer is None else measured / fewer
 
     def both(record: Record) -> str:
-        return f" ({_times(speedup(record, whole, kept))} of {_times(counted(record, whole, kept))})"
+        measured, fewer = speedup(record, whole, kept), counted(record, whole, kept)
+        return "" if measured is None or fewer is None else f" ({_times(measured)} of {_times(fewer)})"
     return Target(text, value, least, _percent, both)
 
 

@@ -134,7 +134,7 @@ def judged(difference: Optional[float], noise: Optional[float], bounds: Tuple[fl
     return FAILS if difference + noise <= low or difference - noise >= high else OPEN
 
 
-def together(verdicts: Sequence[str]) -> str:
+def together(verdicts: Sequence[Optional[str]]) -> str:
     """The verdict on a claim of several differences."""
     for verdict in (MISSING, FAILS, OPEN):
         if verdict in verdicts:
@@ -171,4 +171,5 @@ def regions_active(records: Sequence[Record]) -> Dict[int, int]:
 def quartiles(counts: Mapping[int, int]) -> Tuple[int, int, int, int, int]:
     """Minimum, quartiles (nearest rank) and maximum of values counted."""
     values = sorted(Counter(counts).elements())
-    return tuple(values[max(0, math.ceil(len(values) * part / 4) - 1)] for part in range(5))
+    least, lower, middle, upper, most = (values[max(0, math.ceil(len(values) * part / 4) - 1)] for part in range(5))
+    return least, lower, middle, upper, most
