@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
@@ -28,7 +28,7 @@ class Bound:
         device = ("cuda", card or 0) if on_card(providers) else ("cpu", 0)
         self._session = session(path, providers, trace=trace)
         self._binding = self._session.io_binding()
-        self._held = []  # what the binding points to
+        self._held: List[Any] = []  # what the binding points to
         for one in self._session.get_inputs():
             self._binding.bind_ortvalue_input(one.name, self._keep(
                 onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(inputs[one.name]), *device)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
+from repro.data.augment import MEAN, STD
 from repro.data.classes import MOST
 from repro.data.headers import LARGEST
 from repro.errors import UserError
@@ -50,8 +51,8 @@ class OnnxEngine:
             raise UserError(f"{path}: its record is of regions, its outputs ({', '.join(self.names)}) have none")
         self._lock = threading.Lock()
         self._made: Tuple[np.ndarray, ...] = ()
-        self._labeller = Labeller(self.shape, self._scores,
-                                  **({"mean": used.mean, "std": used.std} if used else {}))
+        self._labeller = Labeller(self.shape, self._scores, mean=used.mean if used else MEAN,
+                                  std=used.std if used else STD)
 
     def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
         """The file's outputs for normalised images float32 (N, 3, H, W)."""
@@ -76,7 +77,7 @@ class OnnxEngine:
             raise ValueError("this file has no record that says what its outputs are")
         labels, made = self._found(image)
         height, width = (-(-side // self.metadata.stride) for side in labels.shape)
-        maps = {name: made[name][0, :height, :width] for name in ("z2",) if name in made}
+        maps: Dict[str, Any] = {name: made[name][0, :height, :width] for name in ("z2",) if name in made}
         if scores:
             maps["scores"] = made["scores"][:, :height, :width]
         if self.metadata.region is not None:
@@ -112,7 +113,7 @@ def metadata(path) -> Metadata:
 def _input(session, path):
     """The one input; UserError unless it is of images, as large as can be."""
     found = session.get_inputs()
-    shape = found[0].shape if len(found) == 1 else ()
+    shape: Sequence[Any] = found[0].shape if len(found) == 1 else ()
     if len(shape) != 4 or not all(isinstance(side, int) and side > 0 for side in shape) or shape[1] != 3 \
             or shape[0] * shape[2] * shape[3] > LARGEST or found[0].type != "tensor(float)":
         given = ", ".join(f"{one.name} {one.shape} of {one.type}" for one in found) or "none"

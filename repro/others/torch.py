@@ -67,10 +67,11 @@ def _pad(a: Mapping[str, Any]) -> Operator:
 
 def _resize(a: Mapping[str, Any]) -> Operator:
     kind = a["mode"], a["coordinate_transformation_mode"]
-    settings = {("linear", "half_pixel"): {"mode": "bilinear", "align_corners": False},
-                ("nearest", "asymmetric"): {"mode": "nearest"}}[kind]
-    return lambda x, _, scales: functional.interpolate(
-        x, scale_factor=scales[2:], **settings)
+    known: Dict[Tuple[str, str], Dict[str, Any]] = {
+        ("linear", "half_pixel"): {"mode": "bilinear", "align_corners": False},
+        ("nearest", "asymmetric"): {"mode": "nearest"}}
+    settings = known[kind]
+    return lambda x, _, scales: functional.interpolate(x, scale_factor=scales[2:], **settings)
 
 
 def _slice(a: Mapping[str, Any]) -> Operator:

@@ -69,6 +69,7 @@ class Worker:
                 cwd=SOURCE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         except OSError as error:
             raise UserError(f"{engine}: {python} cannot be run: {error.strerror}") from None
+        self._lines = iter(self._process.stdout or ())
         self.version: str = self._answer()
 
     def run(self) -> float:
@@ -87,7 +88,7 @@ class Worker:
         """End it."""
         self._process.terminate()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in filter(None, (self._process.stdin, self._process.stdout)):
             with contextlib.suppress(OSError):
                 pipe.close()
 
@@ -99,12 +100,11 @@ class Worker:
 
     def _ask(self, line: str):
         with contextlib.suppress(OSError):  # if it has ended, no answer comes
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
+            print(line, file=self._process.stdin, flush=True)
         return self._answer()
 
     def _answer(self):
-        line = self._process.stdout.readline()
+        line = next(self._lines, "")
         if not line:
             code = self._process.wait()
             self.close()

@@ -60,4 +60,4 @@ def blocks_of(symbol) -> List[str]:
     for i in operators:
         if found[i] is None:
             found[i] = next((found[j] for j in inputs[i] if found[j] is not None), OTHER)
-    return [found[i] for i in operators]
+    return [found[i] or OTHER for i in operators]

@@ -93,10 +93,10 @@ def chain(layer: Layer, length: int, ctx) -> Callable[[], None]:
     x = mx.sym.Pooling(x, global_pool=True, pool_type="avg", kernel=(1, 1))  # so that nothing large is handed out
     symbol = fused(x) if ctx.device_type == "cpu" else x
     arrays["data"] = mx.nd.array(random.standard_normal((layer.batch, layer.inputs, *layer.size), np.float32), ctx=ctx)
-    run, inputs = mx.nd.CachedOp(symbol, [("static_alloc", True), ("static_shape", True)]), symbol.list_inputs()
+    run, names = mx.nd.CachedOp(symbol, [("static_alloc", True), ("static_shape", True)]), symbol.list_inputs()
 
     def timed() -> None:
-        run(*(arrays[name] for name in inputs)).wait_to_read()
+        run(*(arrays[name] for name in names)).wait_to_read()
     return timed
 
 
@@ -117,7 +117,7 @@ class Ceiling:
         """The best of the chains' medians, from the timings of `runs`."""
         rates = {name: self._lengths[name] * layer.multiply_adds / timings[name].median
                  for name, layer in self._layers.items()}
-        name = max(rates, key=rates.get)
+        name = max(rates, key=rates.__getitem__)
         return Best(rates[name], str(self._layers[name]))
 
 

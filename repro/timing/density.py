@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Sequence, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import cv2
 import mxnet as mx
@@ -45,7 +46,8 @@ def density_curve(size: Tuple[int, int], width: float, classes: int, rounds: int
     network = build_refiner(classes, width, frozen=True)
     network.initialize(mx.init.Xavier(), ctx=ctx)
     network.hybridize()
-    runs, cases = {"select": lambda: select(scores, [size])}, []
+    runs: Dict[str, Callable[[], object]] = {"select": partial(select, scores, [size])}
+    cases: List[Dict[str, Any]] = []
     for density in densities:
         mask = bands(size, density)[None]
         places = places_of(mask)
@@ -54,10 +56,11 @@ def density_curve(size: Tuple[int, int], width: float, classes: int, rounds: int
             for name, existing in (("multiply_adds", True), ("multiplied", False))}})
 
         def everything(mask=mask):
-            return run_refiner(network, selected(x, scores, mask), ctx)[0].asnumpy()
+            given = selected(x, scores, mask)
+            return None if given is None else run_refiner(network, given, ctx)[0].asnumpy()
 
         runs[f"{density:g}"] = everything
-        runs[f"{density:g} places"] = lambda mask=mask: selected(x, scores, mask)
+        runs[f"{density:g} places"] = partial(selected, x, scores, mask)
     timings = interleaved(runs, rounds, 1, progress=progress)
     for case in cases:
         name = f"{case['density']:g}"
