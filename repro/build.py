@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from repro.gluoncv_networks import STRIDES, Trainable
 from repro.neighbours import AnyNetwork, Neighbour
@@ -31,7 +31,7 @@ def _decoder(network: Network, column: ColumnSpec, classes: int, width: float, *
     if network.structure == "classic":
         return ScoreFusion(classes, prefix=f"{COLUMN_NAMES[column.scale]}_decoder_")
     finest = column is network.columns[-1]
-    settings = dict(OPTIMISED if network.structure == "optimised" else PLAIN)
+    settings: Dict[str, Any] = {**(OPTIMISED if network.structure == "optimised" else PLAIN)}
     steps = {32: 3, 16: 2, 8: 1}[network.output_stride]  # x2 up-samplings to 1/4
     for key in ("widths", "dilations", "jump_groups"):
         settings[key] = settings[key][-steps:]
@@ -83,6 +83,8 @@ def build(network: AnyNetwork, classes: int, width: float = 1.0, grid: Optional[
         return SingleColumn(columns[0], decoders[0], prefix="")
     if not network.sparse:
         return MultiColumn([c.scale for c in network.columns], columns, decoders, network.fusion, classes, prefix="")
+    if grid is None or region is None:
+        raise ValueError("a grid of regions and their side are needed")
     term = None
     if sparsity is not None:
         p, lam, batch, equation = sparsity

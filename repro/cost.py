@@ -14,7 +14,7 @@ import re
 from ast import literal_eval
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Callable, Dict, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import mxnet as mx
 
@@ -104,7 +104,8 @@ def count(symbol, shape: Tuple[int, ...], operators: Dict[str, Counter] = OPERAT
         return several if several in shape_of else f"{node['name']}_output"
 
     counts = []
-    seen, learned = [], []  # for each node: whether it depends on the image, and on a parameter
+    seen: List[bool] = []  # of each node: whether it depends on the image,
+    learned: List[bool] = []  # and on a parameter
     for node in nodes:
         sources = [i for i, *_ in node["inputs"]]
         variable = node["op"] == "null"
@@ -145,13 +146,13 @@ def per_block(counts: Sequence[Count]) -> OrderedDict[str, Tuple[int, int]]:
 
 def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
     """The counted layers of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
-    regions = {}
-    if row.network.sparse:
-        side = row.network.region
-        regions = {"grid": (HEIGHT // side, WIDTH // side), "region": side, "k": row.k(row.network.regions),
-                   "fast": row.inference == "fast"}
+    regions: Dict[str, Any] = {}
+    side = row.network.region
+    if side is not None:
+        grid = (HEIGHT // side, WIDTH // side)
+        regions = {"grid": grid, "region": side, "k": row.k(grid[0] * grid[1]), "fast": row.inference == "fast"}
     shape = (1, 3, HEIGHT, WIDTH)
-    return count(trace(build(row.network, classes, size=shape[2:], **regions), shape), shape)
+    return count(trace(build(row.network, classes, size=(HEIGHT, WIDTH), **regions), shape), shape)
 
 
 def row_cost(row: Row) -> Tuple[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 import mxnet as mx
 from mxnet.gluon import nn
@@ -29,7 +29,7 @@ def gluoncv_network(model: str, size: Tuple[int, int], classes: int):
 
     kind = {"icnet": icnet.ICNet, "fastscnn": fastscnn.FastSCNN, "pspnet": pspnet.PSPNet,
             "deeplabv3": deeplabv3.DeepLabV3, "fcn": fcn.FCN}[model]
-    settings = {"aux": False, "height": size[0], "width": size[1]}
+    settings: Dict[str, Any] = {"aux": False, "height": size[0], "width": size[1]}
     if model != "fastscnn":
         settings.update(backbone="resnet50", pretrained_base=False)
     with contextlib.redirect_stdout(io.StringIO()):  # PSPNet prints its crop size

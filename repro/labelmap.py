@@ -112,4 +112,5 @@ def _checked(scores: np.ndarray, size: Tuple[int, int], stride: int) -> Tuple[in
     if size[0] > stride * scores.shape[1] or size[1] > stride * scores.shape[2]:
         raise ValueError(f"size {size[0]}x{size[1]}: larger than {stride} times the maps, "
                          f"{scores.shape[1]}x{scores.shape[2]}")
-    return scores.shape
+    classes, h, w = scores.shape
+    return classes, h, w

@@ -62,7 +62,7 @@ class SoftmaxLoss(nn.HybridBlock):
         (1,) is the `keep`-th smallest probability, for a batch of which this is a part; by default this batch's own.
         """
         log_true, valid = _true(F, scores, labels, counted)
-        if self.threshold is not None:
+        if self.threshold is not None and self.keep is not None:  # both or neither
             p_true = _probability(F, log_true, valid)
             if ranked is None:
                 ranked = F.max(_smallest(F, p_true, self.keep))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import mxnet as mx
 import numpy as np
 
 from repro.build import build
 from repro.data import Dataset, read_image
+from repro.data.images import read_labelled, size_of
 from repro.data.loader import Batches, evaluation_batches, majority_map
 from repro.errors import UserError
 from repro.inference import evaluate
@@ -43,7 +44,7 @@ class Plan:
                                 f"{size[0]}x{size[1]} pixels; a larger image or crop has more")
             settings.update(grid=grid, region=self.region)
         try:
-            return build(self.network, classes, self.width, size=tuple(size), **settings)
+            return build(self.network, classes, self.width, size=(size[0], size[1]), **settings)
         except ValueError as error:
             raise UserError(f"{self.network.fusion} at {size[0]}x{size[1]}: {error}") from None
 
@@ -62,8 +63,9 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
         raise UserError(f"batch {recipe.batch} does not divide among {parts} devices")
     mx.random.seed(seed)
     np.random.seed(seed)
-    settings = {"frozen": training.pretrained, "stops": recipe.stops}  # statistics of nothing cannot be frozen
-    if training.selection == "sparse":
+    # statistics of nothing cannot be frozen
+    settings: Dict[str, Any] = {"frozen": training.pretrained, "stops": recipe.stops}
+    if training.lam is not None:  # selection sparse
         settings.update(k=None, sparsity=(
             training.p, training.lam * recipe.loss_scale, recipe.batch // parts, training.equation))
     network = plan.build(len(dataset.classes), plan.crop, **settings)
@@ -77,10 +79,10 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
         new -= set(assign_backbones(network, backbone, "the pre-trained backbone"))
     set_rates(network, recipe, new)
     columns = [name for name in network.outputs if name in ("quarter", "half", "full", "double")]
-    spread = plan.region // 4 if plan.network.fusion == "isctf" else None
+    spread = plan.region // 4 if plan.region and plan.network.fusion == "isctf" else None
     positions = recipe.batch * plan.crop[0] * plan.crop[1] // 16  # scores are at 1/4
     keep = min(recipe.keep, positions)
-    hard = {"threshold": recipe.threshold, "keep": keep} if training.bootstrapping else {}
+    hard: Dict[str, Any] = {"threshold": recipe.threshold, "keep": keep} if training.bootstrapping else {}
     loss = TrainingLoss(columns, spread, **hard, part=parts > 1)
     hardest = HardestPixels(columns, spread, min(keep, positions // parts)) if hard and parts > 1 else None
     for block in (loss, hardest) if hardest else (loss,):
@@ -130,7 +132,7 @@ def measure(network: AnyNetwork, training: Training, dataset: Dataset, preset: P
     run       as train_network's.
     """
     classes = len(dataset.classes)
-    plan = Plan(network, training, preset, read_image(dataset.train[0].image).shape[:2])
+    plan = Plan(network, training, preset, size_of(read_image(dataset.train[0].image)))
     steps = budget.steps if training.pretrained else budget.scratch_steps
     arrays, trained = train_network(plan, dataset, steps, seed, ctx, backbone, report, run)
     samples = dataset.measured[:budget.images]
@@ -149,12 +151,12 @@ def measure(network: AnyNetwork, training: Training, dataset: Dataset, preset: P
 
 def majority(dataset: Dataset, samples) -> Dict:
     """Accuracies of the per-pixel most frequent class of the training set: what knowing no image gives."""
-    confusion, guess = Confusion(len(dataset.classes)), None
-    for _, labels, _ in evaluation_batches(samples, dataset.classes, 1):
-        for label in labels:
-            if guess is None or guess.shape != label.shape:
-                guess = majority_map(dataset.train, dataset.classes, label.shape)
-            confusion.add(label, guess)
+    confusion, guess = Confusion(len(dataset.classes)), np.empty((0, 0), np.uint8)
+    for sample in samples:
+        _, label = read_labelled(sample, dataset.classes)
+        if guess.shape != label.shape:
+            guess = majority_map(dataset.train, dataset.classes, size_of(label))
+        confusion.add(label, guess)
     return {"pixel_acc": round(confusion.pixel_accuracy(), 4), "mean_acc": round(confusion.mean_accuracy(), 4),
             "mean_iou": round(confusion.mean_iou(), 4)}
 

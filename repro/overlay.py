@@ -58,11 +58,11 @@ def legend(classes: ClassSet, width: int, regions: bool = False) -> np.ndarray:
 def overlay(image: np.ndarray, found: Segmentation, classes: ClassSet) -> np.ndarray:
     """A photo uint8 RGB (H, W, 3) under the colours of its classes, computed regions outlined, over the legend; a
     small one enlarged. Its sides are even, as videos need them."""
-    picture = cv2.addWeighted(image, 1 - COLOURS, coloured(found.labels, classes), COLOURS, 0)
+    picture: np.ndarray = cv2.addWeighted(image, 1 - COLOURS, coloured(found.labels, classes), COLOURS, 0)
     region, times = found.region, max(1, SMALLEST // max(picture.shape[:2]))
     if times > 1:
         picture = picture.repeat(times, axis=0).repeat(times, axis=1)
-    if found.active is not None:
+    if found.active is not None and region is not None:
         picture = outlined(picture, found.active, region * times)
     below = legend(classes, max(picture.shape[1], SMALLEST), found.active is not None)
     made = np.full((picture.shape[0] + len(below), below.shape[1], 3), 255, np.uint8)

@@ -49,8 +49,8 @@ class PeerRow:
         sparse = self.network.sparse
         if (self.inference == "whole") == sparse:
             raise UserError(f"inference: {self.inference!r} does not suit fusion {self.network.fusion}")
-        chosen = sparse and self.inference != UNCROPPED
-        if (self.k is not None) != chosen or (chosen and not 0 < self.k <= self.network.regions):
+        k, most = self.k, None if self.inference == UNCROPPED else self.network.regions
+        if (k is None) != (most is None) or (k is not None and most is not None and not 0 < k <= most):
             raise UserError(f"k: {self.k} does not suit fusion {self.network.fusion}"
                             + (f" with {self.network.regions} regions" if sparse else ""))
 

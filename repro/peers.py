@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Dict, Tuple
+from typing import Any, Dict, Tuple
 from zlib import crc32
 
 import mxnet as mx
@@ -64,8 +64,10 @@ def network_of(row: PeerRow, size: Tuple[int, int], classes: int, width: float, 
         if width != 1 or settings:
             raise UserError(f"{row.id}: width {width:g} and {settings} are not for gluoncv's networks")
         return gluoncv_network(row.model, size, classes)
-    regions = {}
-    if row.network.sparse:
+    if row.network is None:
+        raise UserError(f"{row.id}: the paper's figures alone, no network to measure")
+    regions: Dict[str, Any] = {}
+    if row.network.region is not None:
         # where nothing else is said, as many regions as on the paper's image
         side = settings.get("region", row.network.region * size[0] // HEIGHT)
         if not side or size[0] % side or size[1] % side:
@@ -99,8 +101,6 @@ def peer(row: PeerRow, size: Tuple[int, int] = (HEIGHT, WIDTH), classes: int = 1
 
     settings  of repro.build.build, over those that follow from the row: grid, region, k, fast.
     """
-    if not row.measured:
-        raise UserError(f"{row.id}: the paper's figures alone, no network to measure")
     shape = (1, 3, *size)
     with mx.name.NameManager():  # names that do not depend on what was built before
         network = network_of(row, size, classes, width, settings)

@@ -136,8 +136,8 @@ class _Video:
                 known = _is_video(file.read(12))
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        self._capture = cv2.VideoCapture(utf8(path), cv2.CAP_FFMPEG) if known else None
-        if self._capture is None or not self._capture.isOpened():
+        self._capture = cv2.VideoCapture(utf8(path), cv2.CAP_FFMPEG) if known else cv2.VideoCapture()
+        if not self._capture.isOpened():
             raise UserError(f"{path}: not a video that OpenCV reads, or damaged")
         count, rate, width, height = (self._property(name) for name in ("COUNT", "FPS", "WIDTH", "HEIGHT"))
         self.count, self.rate = int(count), rate if 0 < rate <= 1000 else 25.0

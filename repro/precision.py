@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
@@ -10,7 +11,7 @@ import numpy as np
 import onnx
 
 from repro.data import Dataset
-from repro.data.images import image_size, read_sample
+from repro.data.images import image_size, read_labelled, read_sample
 from repro.data.loader import evaluation_batches
 from repro.engine import Engine, Options, engine_of, prepared
 from repro.export import PORTABLE, to_onnx
@@ -77,7 +78,7 @@ def labelled(made: Mapping[str, Any], dataset: Dataset, progress: Callable = lam
     confusions = {name: Confusion(len(dataset.classes)) for name in made}
     alike, pixels = dict.fromkeys(others, 0), 0
     for sample in progress(samples):
-        image, label = read_sample(sample, dataset.classes)
+        image, label = read_labelled(sample, dataset.classes)
         found = {name: engine.labels(image) for name, engine in made.items()}
         for name, labels in found.items():
             confusions[name].add(label, labels)
@@ -113,7 +114,6 @@ def compare_exported(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Seq
     made = exported(plan, arrays, dataset, size, precisions, calibration)
     found = labelled(made, dataset, progress)
     image, _ = read_sample(dataset.measured[0], dataset.classes)
-    timings = interleaved({name: lambda engine=engine: engine.labels(image) for name, engine in made.items()}, rounds,
-                          WARMUP)
+    timings = interleaved({name: partial(engine.labels, image) for name, engine in made.items()}, rounds, WARMUP)
     return {**found, "calibration": calibration,
             "seconds": {name: [float(f"{value:.4g}") for value in one.seconds] for name, one in timings.items()}}

@@ -60,7 +60,8 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
         options = Options(precision=precision)
         network, names = _network(about, size, options, kept), _names(about)
         images = [_normalised(photo, size) for photo in calibration] if precision == "int8" else ()
-        return Runner(engine_of(network, arrays, (1, 3, *size), options, ctx, images, list(names.values())), names)
+        return Runner(engine_of(network, arrays, (1, 3, *size), options, ctx, images, list(names.values())),
+                      tuple(names))
 
     def in_onnxruntime(size: Size, kept: Optional[int]) -> Runner:
         try:
@@ -76,14 +77,14 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
                 to_onnx(*prepared(symbol, named, shape, PORTABLE, list(names.values())), shape, file, list(names))
             except NotImplementedError as error:
                 raise UserError(f"ENGINE: onnx cannot run {about.network.fusion}: {str(error)[:120]}") from None
-            return Runner(OnnxEngine(file, providers), names)
+            return Runner(OnnxEngine(file, providers), tuple(names))
 
     return Segmenter(about, k, {"mxnet": in_mxnet, "onnx": in_onnxruntime}[engine], shrink)
 
 
 def _network(about: Weights, size: Size, options: Options, k: Optional[int]):
     """The network with fast inference for padded images of `size`, with the engine's short cuts."""
-    if not about.network.sparse:
+    if about.region is None:
         return build(about.network, len(about.classes), about.width, size=size)
     grid = (size[0] // about.region, size[1] // about.region)
     return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k,

@@ -84,7 +84,8 @@ def multiple_of(region: Optional[int], coarsest: float) -> int:
 
 def round_up(size: Tuple[int, int], multiple: int) -> Tuple[int, int]:
     """(H, W) padded to a multiple."""
-    return tuple(-(-side // multiple) * multiple for side in size)
+    height, width = size
+    return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
 
 def _pair(check):

@@ -34,13 +34,18 @@ class Refining:
     images: Optional[int] = None
 
 
+def shrunk(size: Tuple[int, int], factor: int) -> Tuple[int, int]:
+    """(H, W) divided by `factor`, rounded up."""
+    return -(-size[0] // factor), -(-size[1] // factor)
+
+
 def halved(plan: Plan, size: Tuple[int, int], factor: int = FACTOR) -> Plan:
     """The plan of the same row on images of `size` shrunk by `factor`, as published dense models are trained at the
     resolution that they are used at: what is augmented to be of half the size."""
     recipe = plan.preset.recipe
-    small = tuple(-(-side // factor) for side in plan.preset.crop or size)
+    small, (least, most) = shrunk(plan.preset.crop or size, factor), recipe.scales
     preset = dataclasses.replace(plan.preset, crop=small, recipe=dataclasses.replace(
-        recipe, scales=tuple(scale / factor for scale in recipe.scales)))
+        recipe, scales=(least / factor, most / factor)))
     return Plan(plan.network, plan.training, preset, small)
 
 
@@ -60,7 +65,7 @@ def refined_of(plan: Plan, arrays: Dict, refiner: Dict, classes: int, inference:
 
 def dense_cost(plan: Plan, classes: int, size: Tuple[int, int], factor: int = FACTOR, **settings) -> Dict[str, int]:
     """Multiply-adds of the dense network for an image of `size`: in the paper's convention, and true."""
-    padded = round_up(tuple(-(-side // factor) for side in size), plan.multiple)
+    padded = round_up(shrunk(size, factor), plan.multiple)
     shape = (1, 3, *padded)
     counts = cost.count(cost.trace(plan.build(classes, padded, **settings), shape), shape)
     return {"paper": cost.paper(counts), "true": cost.true(counts)}

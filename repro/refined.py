@@ -11,6 +11,7 @@ import numpy as np
 
 from repro.build import PLANES, build_refiner
 from repro.data.augment import normalise
+from repro.data.images import size_of
 from repro.errors import UserError
 from repro.inference import named_outputs
 from repro.labelmap import arg_max, labels_of
@@ -94,7 +95,7 @@ class Refined:
 
     def labels(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, 3) RGB of any size -> labels uint8 (H, W), as the inference engine's."""
-        size = image.shape[:2]
+        size = size_of(image)
         x = np.zeros((1, 3, *(-(-side // self.multiple) * self.multiple for side in size)), np.float32)
         normalise(image, x[0, :, :size[0], :size[1]])
         return self.predict(x, size).labels

@@ -11,6 +11,7 @@ from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from repro.data.images import size_of
 from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
 from repro.labeller import Labeller
@@ -49,7 +50,7 @@ class Segmentation:
     @property
     def weights(self) -> Optional[np.ndarray]:
         """The sparse weights z2 * sigmoid(s), zero in skipped regions: float32 (h, w), the full column's in the sum."""
-        if self.active is None:
+        if self.z2 is None or self.active is None or self.s is None or self.region is None:
             return self.z2
         side = self.region // self.stride
         chosen = np.kron(self.active * sigmoid(self.s), np.ones((side, side), np.float32))
@@ -116,7 +117,10 @@ class Segmenter:
 
     def grid(self, size: Size) -> Size:
         """Rows and columns of regions of an image (H, W)."""
-        return tuple(side // self.weights.region for side in self.padded(size))
+        side, (height, width) = self.weights.region, self.padded(size)
+        if side is None:
+            raise ValueError(f"fusion {self.weights.network.fusion}: selects no regions")
+        return height // side, width // side
 
     def shrunk(self, size: Size) -> int:
         """How many times an image (H, W) is shrunk along each side."""
@@ -133,20 +137,22 @@ class Segmenter:
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
             what = f"{image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
             raise UserError(f"image: {what}; it must be a uint8 array (H, W, 3), RGB, with a pixel at least")
-        size, times = image.shape[:2], self.shrunk(image.shape[:2])
+        size = size_of(image)
+        times = self.shrunk(size)
         labels, maps = self._computed(_shrunk(np.ascontiguousarray(image), times), scores or times > 1)
         if times > 1:
             labels = labels_of(maps["scores"], size, times * STRIDE)
         maps = {name: values if name == "scores" else values[0] for name, values in maps.items()}
-        active = maps.pop("mask", None)
-        region = None if active is None else times * self.weights.region
+        active, side = maps.pop("mask", None), self.weights.region
+        region = None if active is None or side is None else times * side
         return Segmentation(labels, times * STRIDE, region, None if active is None else active > 0,
                             maps.get("s"), maps.get("z2"), maps["scores"] if scores else None)
 
     def _computed(self, image: np.ndarray, scores: bool) -> Tuple[np.ndarray, Outputs]:
         """Labels and maps (C, y, x) of an image as it is, of its parts put together."""
-        size = image.shape[:2]
-        labels, maps = np.empty(size, np.uint8), {}
+        size = size_of(image)
+        maps: Outputs = {}
+        labels = np.empty(size, np.uint8)
         with self._lock:
             for part in self._parts((0, 0), size):
                 labels[part], found = self._runner(self._size(part), size)(image[part])
@@ -157,7 +163,8 @@ class Segmenter:
 
     def _place(self, maps: Outputs, name: str, values: np.ndarray, part: Tuple[slice, slice], size: Size) -> None:
         """Put a part's map (C, y, x) into that of the image, made if need be."""
-        cell = STRIDE if name in ("scores", "z2") else self.weights.region
+        cell = None if name in ("scores", "z2") else self.weights.region
+        cell = cell or STRIDE
         whole = size if cell == STRIDE else self.padded(size)
         if name not in maps:
             maps[name] = np.zeros((len(values), *(-(-side // cell) for side in whole)), np.float32)
@@ -170,17 +177,18 @@ class Segmenter:
         padded, multiple = self.padded(size), self.weights.multiple
         axis = 0 if padded[0] > padded[1] else 1
         if padded[0] * padded[1] <= self.largest or padded[axis] == multiple:
-            yield tuple(slice(start, start + side) for start, side in zip(corner, size))
+            yield slice(corner[0], corner[0] + size[0]), slice(corner[1], corner[1] + size[1])
             return
         half = -(-size[axis] // (2 * multiple)) * multiple
         for start, side in ((0, half), (half, size[axis] - half)):
             begin, extent = list(corner), list(size)
             begin[axis], extent[axis] = corner[axis] + start, side
-            yield from self._parts(tuple(begin), tuple(extent))
+            yield from self._parts((begin[0], begin[1]), (extent[0], extent[1]))
 
     @staticmethod
     def _size(part: Tuple[slice, slice]) -> Size:
-        return tuple(one.stop - one.start for one in part)
+        rows, columns = part
+        return rows.stop - rows.start, columns.stop - columns.start
 
     def _regions(self, part: Size, image: Size) -> Optional[int]:
         """Regions to compute in a part of an image."""
@@ -188,7 +196,7 @@ class Segmenter:
             return None
         own, all_ = (math.prod(self.grid(size)) for size in (part, image))
         if self.k is None:
-            return max(1, self.weights.training.k(own))
+            return self.weights.training.k(own) or 1
         return min(own, self.k * own // all_)
 
     def _runner(self, part: Size, image: Size) -> Runner:
