@@ -163,8 +163,7 @@ class Segmenter:
 
     def _place(self, maps: Outputs, name: str, values: np.ndarray, part: Tuple[slice, slice], size: Size) -> None:
         """Put a part's map (C, y, x) into that of the image, made if need be."""
-        cell = None if name in ("scores", "z2") else self.weights.region
-        cell = cell or STRIDE
+        cell = (None if name in ("scores", "z2") else self.weights.region) or STRIDE
         whole = size if cell == STRIDE else self.padded(size)
         if name not in maps:
             maps[name] = np.zeros((len(values), *(-(-side // cell) for side in whole)), np.float32)

@@ -10,6 +10,7 @@ import pytest
 from folders import write_camvid, write_cityscapes, write_png
 
 from repro.data import CAMVID, CITYSCAPES, open_dataset, read_image, read_label, read_sample
+from repro.data.images import read_labelled
 from repro.errors import UserError
 
 # cityscapesScripts' 34 ids in order, as train ids.
@@ -58,6 +59,7 @@ def test_cityscapes_splits(tmp_path):
     assert [sample.label for sample in data.test] == [None, None]
     assert data.coarse[0].label.name == "aachen_000000_000019_gtCoarse_labelIds.png"
     assert read_sample(data.test[0], CITYSCAPES)[1] is None
+    refused(lambda: read_labelled(data.test[0], CITYSCAPES), data.test[0].image, "no label")
 
 
 def test_minicity_is_known_by_its_marker(tmp_path):

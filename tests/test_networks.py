@@ -199,3 +199,9 @@ def test_what_does_not_fit_is_said(settings, message):
 def test_a_width_that_divides_no_channel_is_an_error():
     with pytest.raises(ValueError, match="does not divide"):
         build(sparse(), CLASSES, 0.3, grid=(2, 4), region=64)
+
+
+def test_a_sparse_network_wants_its_regions():
+    for given in ({}, {"grid": (2, 3)}, {"region": REGION}):
+        with pytest.raises(ValueError, match="a grid of regions and their side"):
+            build(sparse(), CLASSES, WIDTH, **given)
