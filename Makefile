@@ -119,8 +119,9 @@ reading: $(STAMP)  ## measure how fast images are read, beside how fast they are
 test: $(STAMP)  ## run the tests, warnings as errors
 	@$(VENV)/bin/python -m pytest
 
-lint: $(STAMP)  ## check the style of the sources
+lint: $(STAMP)  ## check the style and the types of the sources
 	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
 
 pretrain: $(STAMP)  ## train the shipped backbone anew (20 minutes on two cores)
 	@$(RUN) experiments.pretrain $(call option,BUDGET,budget) $(call option,GPU,gpu) $(call option,OUT,out)
@@ -129,7 +130,7 @@ minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity
 	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"
 
 clean:  ## remove the environments and the tools' caches; results in .cache/ stay
-	rm -rf .venv .venv-gpu .venv-onnx-gpu .venv-torch .pytest_cache .ruff_cache
+	rm -rf .venv .venv-gpu .venv-onnx-gpu .venv-torch .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, once per change of the requirements; one that cannot run is made anew.
