@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from repro.neighbours import training_name
 from repro.records import find, load_records
-from repro.rows import load_table, training_name
+from repro.rows import load_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = load_records(ROOT / "tables" / "results")
