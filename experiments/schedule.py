@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import sys
 import time
 from typing import List, Sequence
@@ -15,11 +14,12 @@ from experiments.command import HERE, Reported
 from experiments.worker import Job
 from repro.cluster import Cluster
 from repro.errors import UserError
+from repro.threads import threads
 
 
 def workers_for(asked: int, jobs: int, gpu: str, hosts: Sequence[str]) -> int:
-    """How many jobs to run at once: one per core of a CPU; on cards or several machines one after the other."""
-    return 1 if gpu or hosts else max(1, min(asked or os.cpu_count() or 1, jobs))
+    """How many jobs to run at once: one per thread of a CPU; on cards or several machines one after the other."""
+    return 1 if gpu or hosts else max(1, min(asked or threads(), jobs))
 
 
 def measure_all(jobs: List[Job], workers: int, hosts: Sequence[str] = ()) -> None:
@@ -28,7 +28,7 @@ def measure_all(jobs: List[Job], workers: int, hosts: Sequence[str] = ()) -> Non
     The first failure stops the rest, as does an interrupt; records and checkpoints already written stay.
     """
     local = max(1, sum(host == "localhost" for host in hosts)) * workers
-    environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // local))}
+    environment = {"OMP_NUM_THREADS": str(max(1, threads() // local))}
     waiting, running, slots = list(jobs), {}, set(range(1, workers + 1))
     with tqdm(total=len(jobs), desc="trainings", unit="row", mininterval=1) as bar:
         try:

@@ -79,8 +79,9 @@ def street(tmp_path, monkeypatch):
     return folder
 
 
-def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street, tmp_path, capfd):
+def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street, tmp_path, capfd, monkeypatch):
     """Two jobs, the second of which reads a damaged image: the first one's record stays and is found again."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
     given = measure.parse(["--table", "1", "--data", str(street), "--row", "stride32", "--seeds", "0,1",
                            "--steps", "2"])
     jobs = measure.plan(given)
@@ -96,6 +97,7 @@ def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street
     assert list(measure.finished(jobs)) == [first.specification]
     record = json.loads(next(iter(measure.finished(jobs).values())).read_text(encoding="utf-8"))
     assert record["data"] == "camvid" and record["evaluations"]["whole"]["images"] == 2
+    assert record["provenance"]["machine"].endswith(", 3 threads")  # those asked for
     assert str(street) not in json.dumps(record)  # no path of this machine in what may be published
 
 
