@@ -10,6 +10,7 @@ from repro.rows import Column as ColumnSpec
 from repro.rows import Network
 from symbols.classic import ScoreFusion
 from symbols.column import Column
+from symbols.combined import EntropyTwoColumn, GatedTwoColumn
 from symbols.decoder import OPTIMISED, PLAIN, Decoder
 from symbols.network import COLUMN_NAMES, MultiColumn, SingleColumn, SparseTwoColumn, rescale
 from symbols.refine import BLOCKS, PLANES, Refiner
@@ -89,9 +90,11 @@ def build(network: AnyNetwork, classes: int, width: float = 1.0, grid: Optional[
     if sparsity is not None:
         p, lam, batch, equation = sparsity
         term = SparsityTerm(p, lam, batch, grid[0] * grid[1], equation, prefix="sparsity_")
-    return SparseTwoColumn(columns[0], decoders[0], columns[1], decoders[1], classes, grid, region,
-                           improved=network.fusion == "isctf", fast=fast, k=k, sparsity=term,
-                           stops=stops, rows=rows, uncropped=uncropped, prefix="")
+    kinds = {("head", "scales"): SparseTwoColumn, ("entropy", "scales"): EntropyTwoColumn,
+             ("entropy", "gate"): GatedTwoColumn}
+    return kinds[network.selector, network.weighting](
+        columns[0], decoders[0], columns[1], decoders[1], classes, grid, region, improved=network.fusion == "isctf",
+        fast=fast, k=k, sparsity=term, stops=stops, rows=rows, uncropped=uncropped, prefix="")
 
 
 def build_sparse(kind: str, inputs: int, channels: int):

@@ -69,15 +69,15 @@ OPERATORS.update(dict.fromkeys((
     # resizing and pooling
     "UpSampling", "_contrib_BilinearResize2D", "Pooling", "_contrib_AdaptiveAvgPooling2D", "mean", "Pad",
     # batch norm, activations, dropout
-    "BatchNorm", "Activation", "relu", "sigmoid", "hard_sigmoid", "softmax", "clip", "Dropout",
+    "BatchNorm", "Activation", "relu", "sigmoid", "hard_sigmoid", "softmax", "clip", "log", "Dropout",
     # fusion
     "elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum",
     "Concat", "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar",
     "_greater_scalar",
     # regions
     "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose",
-    "Cast", "SwapAxis", "expand_dims", "zeros_like", "_contrib_arange_like", "BlockGrad", "IdentityAttachKLSparseReg",
-    "Flatten",
+    "Cast", "SwapAxis", "expand_dims", "zeros_like", "ones_like", "_contrib_arange_like", "BlockGrad",
+    "IdentityAttachKLSparseReg", "Flatten",
 ), nothing))
 
 

@@ -15,6 +15,8 @@ OUTPUT_STRIDES = (8, 16, 32)
 STRUCTURES = ("plain", "optimised", "classic")
 REGIONS = (128, 256, 512)
 SELECTIONS = ("none", "sparse", "wta")
+SELECTORS = ("head", "entropy")
+WEIGHTINGS = ("scales", "gate")
 INFERENCES = ("whole", "classic", "fast")
 EQUATIONS = (3, 4)
 EXTRAS = ("bootstrapping", "coarse")
@@ -47,13 +49,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Network:
-    """A network's structure; `columns` coarse to fine, `region` the side in px at 1024x2048 (sctf, isctf)."""
+    """A network's structure; `columns` coarse to fine, `region` the side in px at 1024x2048 (sctf, isctf).
+
+    Not the paper's, of isctf: `selector` entropy chooses regions by the half column's entropy instead of the learned
+    head, and `weighting` gate fuses by SparseRefine's gate instead of z1 and z2 * s (symbols/combined.py).
+    """
 
     fusion: str
     columns: Tuple[Column, ...]
     output_stride: int
     structure: str
     region: Optional[int]
+    selector: str = "head"
+    weighting: str = "scales"
 
     def __post_init__(self):
         choice(self.fusion, FUSIONS, "fusion")
@@ -84,9 +92,13 @@ class Network:
         if self.sparse:
             choice(self.region, REGIONS, f"region of fusion {self.fusion}")
         else:
-            _require(
-                self.region is None, f"region: {self.region} needs fusion sctf or isctf, not {self.fusion}"
-            )
+            _require(self.region is None, f"region: {self.region} needs fusion sctf or isctf, not {self.fusion}")
+        choice(self.selector, SELECTORS, "selector")
+        choice(self.weighting, WEIGHTINGS, "weighting")
+        _require(self.selector == "head" or self.fusion == "isctf",
+                 f"selector: {self.selector} needs fusion isctf, not {self.fusion}")
+        _require(self.weighting == "scales" or self.selector == "entropy",
+                 f"weighting: {self.weighting} needs selector entropy, as it leaves the head nothing to learn from")
 
     @property
     def sparse(self) -> bool:
@@ -160,6 +172,10 @@ class Row:
                 f"selection: {training.selection!r} does not suit fusion {self.network.fusion}; "
                 f"choose from {'sparse, wta' if sparse else 'none'}",
             )
+            _require(
+                training.selection != "sparse" or self.network.selector == "head",
+                f"selection: sparse does not suit selector {self.network.selector}, which learns nothing; choose wta",
+            )
         for name, _ in self.extra:
             choice(name, EXTRAS, "extra")
 
@@ -183,6 +199,8 @@ def training_name(network: Network, training: Training) -> str:
     parts += [f"stride{network.output_stride}"] if network.output_stride != 32 else []
     parts += [network.structure] if network.structure != "plain" else []
     parts += [f"r{network.region}"] if network.region else []
+    parts += [network.selector] if network.selector != "head" else []
+    parts += [network.weighting] if network.weighting != "scales" else []
     return "-".join(parts + training_words(training))
 
 
@@ -197,13 +215,15 @@ def training_words(training: Training) -> List[str]:
 
 
 def network_dict(network: Network) -> Dict:
-    """`network` as plain values, with the YAML's keys."""
+    """`network` as plain values, with the YAML's keys (`selector`, `weighting` where they are not the paper's)."""
     return {
         "fusion": network.fusion,
         "columns": [{"scale": column.scale, "units": list(column.units)} for column in network.columns],
         "output_stride": network.output_stride,
         "structure": network.structure,
         "region": network.region,
+        **({"selector": network.selector} if network.selector != "head" else {}),
+        **({"weighting": network.weighting} if network.weighting != "scales" else {}),
     }
 
 
@@ -233,8 +253,10 @@ def parse_network(value, place: str) -> Network:
         "output_stride": parsing.integer,
         "structure": parsing.text,
         "region": parsing.optional(parsing.integer),
+        "selector": parsing.text,
+        "weighting": parsing.text,
     }
-    return parsing.made(Network, place, parsing.fields(value, place, checks))
+    return parsing.made(Network, place, parsing.fields(value, place, checks, optional=("selector", "weighting")))
 
 
 def parse_training(value, place: str) -> Training:

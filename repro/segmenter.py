@@ -37,6 +37,7 @@ class Segmentation:
     s       float32 (Y, X), what they were chosen by: those with the largest s.
     z2      float32 (h, w), between 0 and 1: the full column's weight before regions were chosen.
     scores  float32 (K, h, w), if asked for.
+    learned whether s is the sparse head's, whose sigmoid weighs too; entropy only chooses.
     """
 
     labels: np.ndarray
@@ -46,14 +47,17 @@ class Segmentation:
     s: Optional[np.ndarray] = None
     z2: Optional[np.ndarray] = None
     scores: Optional[np.ndarray] = None
+    learned: bool = True
 
     @property
     def weights(self) -> Optional[np.ndarray]:
-        """The sparse weights z2 * sigmoid(s), zero in skipped regions: float32 (h, w), the full column's in the sum."""
+        """The sparse weights z2 * sigmoid(s), zero in skipped regions: float32 (h, w), the full column's in the sum.
+        (Where s is an entropy: z2 alone.)"""
         if self.z2 is None or self.active is None or self.s is None or self.region is None:
             return self.z2
         side = self.region // self.stride
-        chosen = np.kron(self.active * sigmoid(self.s), np.ones((side, side), np.float32))
+        activity = self.active * sigmoid(self.s) if self.learned else self.active
+        chosen = np.kron(activity, np.ones((side, side), np.float32))
         return (self.z2 * chosen[:self.z2.shape[0], :self.z2.shape[1]]).astype(np.float32)
 
 
@@ -146,7 +150,8 @@ class Segmenter:
         active, side = maps.pop("mask", None), self.weights.region
         region = None if active is None or side is None else times * side
         return Segmentation(labels, times * STRIDE, region, None if active is None else active > 0,
-                            maps.get("s"), maps.get("z2"), maps["scores"] if scores else None)
+                            maps.get("s"), maps.get("z2"), maps["scores"] if scores else None,
+                            getattr(self.weights.network, "selector", "head") == "head")
 
     def _computed(self, image: np.ndarray, scores: bool) -> Tuple[np.ndarray, Outputs]:
         """Labels and maps (C, y, x) of an image as it is, of its parts put together."""

@@ -11,6 +11,8 @@
 Beside them, of other papers:
 
     submanifold.py, refine.py   sparse convolutions by gathered rows, and SparseRefine's network on them
+    combined.py                 regions chosen by entropy and fused by SparseRefine's gate
+    mobile.py, sgcpnet.py       SGCPNet's backbone and network
 
 Shape legend, used in every comment:
 

@@ -7,6 +7,8 @@ classic and fast inference on any grid of regions of one size.
 
 from __future__ import annotations
 
+from typing import Tuple
+
 from mxnet.gluon import nn
 
 from symbols.decoder import Upsample
@@ -110,7 +112,7 @@ class SparseTwoColumn(nn.HybridBlock):
     column's own scores are zero in the skipped regions, elsewhere what crosses over; `scores` are the same.
     """
 
-    outputs = ("scores", "half", "full", "z2", "s", "mask")
+    outputs: Tuple[str, ...] = ("scores", "half", "full", "z2", "s", "mask")
 
     def __init__(self, half_column, half_decoder, full_column, full_decoder, classes: int, grid, region: int,
                  improved: bool, fast: bool, k=None, sparsity=None, stops=(), rows: bool = False,
@@ -135,9 +137,9 @@ class SparseTwoColumn(nn.HybridBlock):
         self.stops, self.by_rows, self.on_crops = frozenset(stops), rows, improved and not uncropped
         self.spread = region // 4  # positions @1/4 along a region's side
         with self.name_scope():
-            self.halve, self.half_up, self.weights_up = rescale(3, 0.5), rescale(classes, 2), rescale(2, 2)
-            self.weights = ScaleWeights(2, prefix="weights_")
-            self.sparse_head = SparseHead(region // 8, prefix="sparse_head_")  # tau positions of half@1/4
+            self.halve, self.half_up = rescale(3, 0.5), rescale(classes, 2)
+            self.add_weights(classes, grid)
+            self.add_selector(region // 8)  # tau positions of half@1/4
             self.crop = (TakeRegions if rows else Crop)(grid, 3, region, prefix="crop_")
             self.gather, self.scatter = Gather(regions), Scatter()
             self.uncrops = nn.HybridSequential(prefix="uncrop_")
@@ -147,40 +149,69 @@ class SparseTwoColumn(nn.HybridBlock):
                 self.uncrops.add(place(grid, channels, region // (4 * 2 ** i)))
             self.fuse = WeightedSum(classes, prefix="fusion_")
             if full_decoder.cropped:
-                self.take_weight, self.take_activity = (
-                    TakeRegions(grid, 1, size, prefix=f"crop{size}_") for size in (self.spread, 1))
                 self.place_scores = place(grid, classes, self.spread, prefix="uncrop_scores_")
+
+    def add_weights(self, classes: int, grid):
+        """What weighs the columns."""
+        self.weights_up, self.weights = rescale(2, 2), ScaleWeights(2, prefix="weights_")
+        if self.full_decoder.cropped:
+            self.take_weight, self.take_activity = (
+                TakeRegions(grid, 1, size, prefix=f"crop{size}_") for size in (self.spread, 1))
+
+    def add_selector(self, tau: int):
+        """What gives each region its s."""
+        self.sparse_head = SparseHead(tau, prefix="sparse_head_")
 
     def hybrid_forward(self, F, image):
         """(N, 3, H, W) -> scores, half and full (N, K, H/4, W/4), z2 (N, 1, H/4, W/4), s and mask (N, 1, Y, X)."""
-        half, *half_sums = self.half_decoder(*self.half_column(self.halve(image)))
-        half = self.half_up(half)
-        z = self.weights(self.leave(F, "weights", half_sums[-1]))
-        z1, z2 = F.split(self.weights_up(z), num_outputs=2, axis=1)
+        half_scores, *half_sums = self.half_decoder(*self.half_column(self.halve(image)))
+        half = self.half_up(half_scores)
+        z = self.scale_weights(F, half_sums[-1])  # z1, z2
 
-        s = self.sparse_head(self.leave(F, "sparse_head", half_sums[-1]))
+        s, activity = self.sparse_activity(F, half_scores, half_sums[-1])
         indices, mask = self.select(F, s)
-        activity = F.sigmoid(s)
-        if self.sparsity is not None:
-            activity = self.sparsity(activity)
 
         if self.k == 0:
-            return F.broadcast_mul(half, z1), half, F.zeros_like(half), z2, s, mask
+            return (self.half_alone(F, z, half), half, F.zeros_like(half), *z[1:], s, mask)
         crossing = [self.leave(F, "cross", m) for m in half_sums] if self.improved else ()
         if self.fast:
             slots = slots_of(F, indices, self.regions)
             levels = self.fast_levels(F, image, indices, slots)
             if self.full_decoder.cropped:
-                full, *_ = self.full_decoder(*levels, *crossing, indices)
-                weight = F.broadcast_mul(self.take_weight(z2, indices), self.take_activity(activity, indices))
-                added, full = (self.place(self.place_scores, filled(F, m), slots)
-                               for m in (F.broadcast_mul(full, weight), full))
-                return F.broadcast_mul(half, z1) + added, half, full, z2, s, mask
+                crops, *_ = self.full_decoder(*levels, *crossing, indices)
+                scores, full = self.fuse_crops(F, z, activity, mask, half, crops, indices, slots)
+                return (scores, half, full, *z[1:], s, mask)
         else:
             levels = self.classic_levels(F, image, mask)
         full, *_ = self.full_decoder(*levels, *crossing)
+        return (self.fuse_maps(F, z, activity, mask, half, full), half, full, *z[1:], s, mask)
+
+    def scale_weights(self, F, last):
+        """The half column's last map -> z1, z2 (N, 1, H/4, W/4)."""
+        z = self.weights(self.leave(F, "weights", last))
+        return tuple(F.split(self.weights_up(z), num_outputs=2, axis=1))
+
+    def sparse_activity(self, F, half_scores, last):
+        """The half column's scores and last map -> s and sigmoid(s) (N, 1, Y, X)."""
+        s = self.sparse_head(self.leave(F, "sparse_head", last))
+        activity = F.sigmoid(s)
+        return s, activity if self.sparsity is None else self.sparsity(activity)
+
+    def half_alone(self, F, z, half):
+        """The fused scores where no region is computed."""
+        return F.broadcast_mul(half, z[0])
+
+    def fuse_maps(self, F, z, activity, mask, half, full):
+        """z1 * half + z2 * sigmoid(s) * mask * full, of both columns' scores (N, K, H/4, W/4)."""
         sparse = F.UpSampling(activity * mask, scale=self.spread, sample_type="nearest")  # (N, 1, H/4, W/4)
-        return self.fuse(z1, z2 * sparse, half, full), half, full, z2, s, mask
+        return self.fuse(z[0], z[1] * sparse, half, full)
+
+    def fuse_crops(self, F, z, activity, mask, half, crops, indices, slots):
+        """The same of the full column's scores on the selected regions, (N * k, K, R/4, R/4); and those in place."""
+        weight = F.broadcast_mul(self.take_weight(z[1], indices), self.take_activity(activity, indices))
+        added, full = (self.place(self.place_scores, filled(F, m), slots)
+                       for m in (F.broadcast_mul(crops, weight), crops))
+        return F.broadcast_mul(half, z[0]) + added, full
 
     def leave(self, F, path: str, x):
         """A half-column map on its way along `path`; its gradient is stopped there if the setting says so."""

@@ -84,11 +84,15 @@ class SparseUNet(nn.HybridBlock):
         return self.last(x)
 
 
+def entropy(F, p, axis: int):
+    """Probabilities along `axis` -> their entropy in natural units, the axis kept with one element."""
+    return F.sum(p * F.log(F.clip(p, LEAST, 1)), axis=axis, keepdims=True) * -1
+
+
 def certainty(F, scores):
     """scores (M, K) -> softmax probabilities and their entropy in natural units, (M, K + 1)."""
     p = F.softmax(scores, axis=-1)
-    entropy = -F.sum(p * F.log(F.clip(p, LEAST, 1)), axis=-1, keepdims=True)
-    return F.concat(p, entropy, dim=1)
+    return F.concat(p, entropy(F, p, -1), dim=1)
 
 
 class GatedEnsembler(nn.HybridBlock):

@@ -97,6 +97,9 @@ S = mx.sym
     lambda x: S.broadcast_maximum(x, S.zeros_like(x)), lambda x: S.reshape(x, (0, -1, 8)),
     lambda x: S.take(S.reshape(x, (-1, 8)), S.topk(S.reshape(x, (1, -1)), k=1, axis=1, dtype="float32") * 0 + 7),
     lambda x: S.one_hot(S.topk(S.sum(x, axis=(2, 3)), k=2, axis=1, dtype="float32"), depth=3),
+    lambda x: S.log(S.clip(x, 1e-2, 1)), lambda x: 1 - x, lambda x: S.transpose(x, axes=(0, 2, 3, 1)),
+    lambda x: S.transpose(x),
+    lambda x: S.FullyConnected(S.reshape(x, (-1, 8)), S.reshape(x, (-1, 8)), no_bias=True, num_hidden=36),
 ])
 def test_operators_one_by_one(tmp_path, make):
     x = mx.nd.array(np.random.RandomState(0).standard_normal((2, 3, 6, 8)))

@@ -77,6 +77,12 @@ def test_weights_of_regions_however_sure_the_head_is():
     np.testing.assert_array_equal(found.weights, np.repeat([[0, 0.5]], 16, 1).repeat(16, 0)[:, :32])
 
 
+def test_weights_of_regions_that_entropy_chose():
+    found = Segmentation(np.zeros((64, 128), np.uint8), region=64, active=np.array([[True, False]]), learned=False,
+                         s=np.array([[0.5, 0.1]], np.float32), z2=np.full((16, 32), 0.5, np.float32))
+    np.testing.assert_array_equal(found.weights, np.repeat([[0.5, 0]], 16, 1).repeat(16, 0)[:, :32])
+
+
 def test_labels_do_not_depend_on_scores_being_asked_for(segmenter):
     found = segmenter.segment(photo(100, 100))
     assert found.scores is None

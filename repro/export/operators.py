@@ -20,9 +20,10 @@ def _simple(op: str) -> Callable:
     return lambda model, node, inputs, shape: model.add(op, *inputs)
 
 
-def _with_scalar(op: str) -> Callable:
+def _with_scalar(op: str, scalar_first: bool = False) -> Callable:
     def convert(model: Model, node: Node, inputs: Sequence[Value], shape):
-        return model.add(op, inputs[0], model.constant(float(node.attrs["scalar"]), inputs[0].kind))
+        both = inputs[0], model.constant(float(node.attrs["scalar"]), inputs[0].kind)
+        return model.add(op, *(both[::-1] if scalar_first else both))
     return convert
 
 
@@ -39,6 +40,11 @@ def _batch_norm(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 def _cast(model: Model, node: Node, inputs: Sequence[Value], shape):
     return model.add("Cast", inputs[0], to=TYPES[_known(node, "dtype")])
+
+
+def _clip(model: Model, node: Node, inputs: Sequence[Value], shape):
+    least, most = (model.constant(float(node.attrs[key]), inputs[0].kind) for key in ("a_min", "a_max"))
+    return model.add("Clip", inputs[0], least, most)
 
 
 def _concat(model: Model, node: Node, inputs: Sequence[Value], shape):
@@ -86,6 +92,12 @@ def _bilinear(scale: int) -> np.ndarray:
     """The kernel (2 * scale, 2 * scale) of a deconvolution that up-samples bilinearly."""
     line = 1 - abs(np.arange(2 * scale) - scale + 0.5) / scale
     return (line[:, None] * line).astype(np.float32)
+
+
+def _fully_connected(model: Model, node: Node, inputs: Sequence[Value], shape):
+    if len(inputs[0].shape) != 2:
+        raise NotImplementedError(f"{node.op} {node.name}: of {len(inputs[0].shape)} dimensions, not of rows")
+    return model.add("Gemm", *inputs, transB=1)
 
 
 def _hard_sigmoid(model: Model, node: Node, inputs: Sequence[Value], shape):
@@ -178,6 +190,10 @@ def _topk(model: Model, node: Node, inputs: Sequence[Value], shape):
     return model.add("Cast", places, to=TensorProto.FLOAT)
 
 
+def _transpose(model: Model, node: Node, inputs: Sequence[Value], shape):
+    return model.add("Transpose", inputs[0], perm=list(node.pair("axes", "()")) or list(range(len(shape)))[::-1])
+
+
 def _up_sampling(model: Model, node: Node, inputs: Sequence[Value], shape):
     _only(node, sample_type="nearest", num_args="1")
     scales = model.constant([1, 1, *[node.integer("scale", 1)] * 2], "float32")
@@ -190,15 +206,16 @@ def _zeros_like(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 
 CONVERTERS: Mapping[str, Callable[[Model, Node, Sequence[Value], Tuple[int, ...]], Any]] = {
-    "Activation": _activation, "BatchNorm": _batch_norm, "Cast": _cast, "Concat": _concat,
-    "Convolution": _convolution, "Deconvolution": _deconvolution, "Pad": _pad, "Pooling": _pooling,
+    "Activation": _activation, "BatchNorm": _batch_norm, "Cast": _cast, "Concat": _concat, "Convolution": _convolution,
+    "Deconvolution": _deconvolution, "FullyConnected": _fully_connected, "Pad": _pad, "Pooling": _pooling,
     "Reshape": _reshape, "SequenceMask": _sequence_mask, "SliceChannel": _slice_channel, "SwapAxis": _swap_axis,
-    "UpSampling": _up_sampling, "_mul_scalar": _with_scalar("Mul"),
-    "_plus_scalar": _with_scalar("Add"), "broadcast_add": _simple("Add"), "broadcast_maximum": _simple("Max"),
-    "broadcast_mul": _simple("Mul"), "elemwise_add": _simple("Add"), "elemwise_mul": _simple("Mul"),
-    "expand_dims": _reshape, "hard_sigmoid": _hard_sigmoid, "one_hot": _one_hot, "relu": _simple("Relu"),
-    "reshape_like": _reshape, "sigmoid": _simple("Sigmoid"), "slice_axis": _slice_axis, "softmax": _softmax,
-    "squeeze": _reshape, "sum": _sum, "take": _take, "topk": _topk, "zeros_like": _zeros_like,
+    "UpSampling": _up_sampling, "_mul_scalar": _with_scalar("Mul"), "_plus_scalar": _with_scalar("Add"),
+    "_rminus_scalar": _with_scalar("Sub", scalar_first=True), "broadcast_add": _simple("Add"),
+    "broadcast_maximum": _simple("Max"), "broadcast_mul": _simple("Mul"), "clip": _clip, "elemwise_add": _simple("Add"),
+    "elemwise_mul": _simple("Mul"), "expand_dims": _reshape, "hard_sigmoid": _hard_sigmoid, "log": _simple("Log"),
+    "one_hot": _one_hot, "relu": _simple("Relu"), "reshape_like": _reshape, "sigmoid": _simple("Sigmoid"),
+    "slice_axis": _slice_axis, "softmax": _softmax, "squeeze": _reshape, "sum": _sum, "take": _take, "topk": _topk,
+    "transpose": _transpose, "zeros_like": _zeros_like,
 }
 
 

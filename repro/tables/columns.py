@@ -85,7 +85,8 @@ def _sparsity(rows: Sequence[Row]) -> List[Column]:
 
 def _equations(rows: Sequence[Row]) -> List[Column]:
     approach, p, lam, _, region, kept = _sparsity(rows)
-    return [approach, _column("Equation", rows, lambda row: f"({row.training.equation})"), p, lam, region, kept,
+    equation = _column("Equation", rows, lambda row: f"({row.training.equation})" if row.training.lam else NONE)
+    return [approach, equation, p, lam, region, kept,
             _column("Bootstrapping", rows, lambda row: _tick(row.training.bootstrapping)),
             _column("Pre-trained", rows, lambda row: _tick(row.training.pretrained))]
 
