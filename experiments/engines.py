@@ -24,8 +24,8 @@ from repro.errors import UserError
 from repro.files import write_text
 from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
-from repro.tables.speed import rounded
 from repro.tables.table6 import OWN_ENGINE
+from repro.timing.clock import rounded
 
 ROWS = "model-a,single"
 ROUNDS, LEAST, SECONDS = 15, 5, 60.0  # turns of each engine; the fewest, if they take more than so many seconds

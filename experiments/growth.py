@@ -28,8 +28,8 @@ from repro.peer_rows import load_peers
 from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
 from repro.tables.growth import PICTURE, TITLES, draw, page, read_growth
-from repro.tables.speed import rounded
 from repro.threads import threads
+from repro.timing.clock import rounded
 
 ROW = "model-a"
 KEPT = (0, 1, 2, 4, 8, 16, 24, 32)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 from contextlib import ExitStack
@@ -31,8 +30,8 @@ from repro.neighbours import load_rows
 from repro.records import load_records, provenance
 from repro.tables.neighbours import PICTURE, REFINED, draw, local_part, page, read_speed
 from repro.tables.refine import read_refined, record_files
-from repro.tables.speed import rounded
 from repro.threads import threads
+from repro.timing.clock import rounded
 
 TABLE = "neighbours"
 RESULTS, OWN = measuring.RESULTS, measuring.CACHE / "speed"
@@ -84,11 +83,11 @@ def serve(case: Case) -> None:
     answer(labels, lambda: {"memory": max(0, peak() - base)})
 
 
-def learned(arrays) -> int:
+def count_learned(arrays) -> int:
     """How many values of a network are learned."""
-    from repro.peers import STATISTICS
+    from repro.parameters import learned
 
-    return sum(math.prod(value.shape) for name, value in arrays.items() if not name.endswith(STATISTICS))
+    return learned({name: value.shape for name, value in arrays.items()})
 
 
 def row_subject(case: Case, image, classes: int):
@@ -108,45 +107,39 @@ def row_subject(case: Case, image, classes: int):
     counted = cost.true(cost.count(cost.trace(plan.build(classes, shape[2:], **settings), shape), shape))
     cuts = Options().network() if settings.get("fast") else {}
     engine = engine_of(plan.build(classes, shape[2:], **settings, **cuts), arrays, shape)
-    return lambda: engine.labels(image), {"multiply_adds": counted, "parameters": learned(arrays)}
+    return lambda: engine.labels(image), {"multiply_adds": counted, "parameters": count_learned(arrays)}
 
 
 def refined_subject(case: Case, image, classes: int):
     """SparseRefine, its dense network in the engine: as row_subject, multiply-adds of this photo, as multiplied."""
     import mxnet as mx
-    import numpy as np
 
-    from repro.data.augment import normalise
     from repro.engine import Options, engine_of
     from repro.measure import Plan
     from repro.parameters import load
     from repro.presets import round_up
     from repro.refine import multiply_adds
-    from repro.refine_measure import dense_cost, halved
+    from repro.refine_measure import dense_cost, halved, shrunk_size
     from repro.refined import Refined, planes_of, refiner_of, shrunk
 
     folder, size = Path(case.params), image.shape[:2]
     record = read_refined(folder.parent / f"refine-{folder.name}.json")
-    row = next(one for table in measuring.ROWS for one in measuring.chosen_rows(table) if one.id == record["row"])
+    row, = measuring.chosen_rows(record["table"], record["row"])
     factor, fast = record["recipe"]["factor"], {"fast": True} if row.network.sparse else {}
     plan = halved(Plan(row.network, row.training, measuring.preset_of(case.preset), size), size, factor)
-    pixels = np.zeros((1, 3, *round_up(size, plan.multiple * factor)), np.float32)
-    small = tuple(side // factor for side in pixels.shape[2:])
+    small = round_up(shrunk_size(size, factor), plan.multiple)
     dense, refiner = (load(folder / f"{name}.params") for name in ("dense", "refiner"))
     cuts = Options().network() if fast else {}
     engine = engine_of(plan.build(classes, small, **fast, **cuts), dense, (1, 3, *small))
     refined = Refined(lambda x: engine.outputs(shrunk(x, factor))[0].asnumpy(),
                       refiner_of(refiner, classes, record["width"], mx.cpu()), mx.cpu(), record["recipe"]["threshold"],
-                      factor)
-
-    def labels():
-        normalise(image, pixels[0, :, :size[0], :size[1]])
-        return refined.predict(pixels, size)
-    given = labels().given
+                      factor, plan.multiple * factor)
+    given = refined.segment(image).given
     sparse = 0 if given is None else sum(multiply_adds(
         given.places, planes_of(record["width"]), classes, existing=False).values())
-    return labels, {"multiply_adds": dense_cost(plan, classes, size, factor, **fast)["true"] + int(sparse),
-                    "parameters": learned(dense) + learned(refiner)}
+    return lambda: refined.segment(image), {
+        "multiply_adds": dense_cost(plan, classes, size, factor, **fast)["true"] + int(sparse),
+        "parameters": count_learned(dense) + count_learned(refiner)}
 
 
 def trained(row, data: str, given) -> str:
@@ -231,7 +224,7 @@ def write(given) -> None:
         found = speeds(RESULTS)
     records, target, drawn = load_records(measuring.RESULTS), RESULTS.parent / f"{TABLE}.md", RESULTS.parent / PICTURE
     refined = refined_records(RESULTS)
-    if not given.render:
+    if given.draw or not given.render:
         draw(rows, records, found, refined, drawn)
     costs = {row.id: row_cost(row) for row in rows}
     text = page(rows, published(TABLE), costs, records, found, refined, drawn.exists())

@@ -31,8 +31,8 @@ from repro.peer_rows import PRECISIONS, load_peers
 from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
 from repro.tables.profile import page, read_measured
-from repro.tables.speed import rounded
 from repro.tables.speed_figures import draw
+from repro.timing.clock import rounded
 
 PUBLISHED, OWN = RESULTS, CACHE / "profile"
 ROW = "model-a"

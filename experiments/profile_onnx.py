@@ -30,7 +30,7 @@ from repro.files import write_text
 from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
 from repro.tables.profile_onnx import page, read_measured
-from repro.tables.speed import rounded
+from repro.timing.clock import rounded
 
 RECORDS, PAGE = {"": "profile-onnx.json", "gpu": "profile-onnx-gpu.json"}, "profile-onnx.md"
 PRECISIONS = {"cpu": ("float32", "int8"), "gpu": ("float32", "tf32", "float16")}  # measured where nothing is said

@@ -88,8 +88,8 @@ def refine(given, command: str) -> None:
     from repro.data import open_dataset
     from repro.data.check import check_files
     from repro.data.images import image_size
-    from repro.measure import Plan
-    from repro.refine_measure import Refining, halved, measure_refined, train_halved
+    from repro.measure import Plan, train_network
+    from repro.refine_measure import Refining, halved, measure_refined
     from repro.refine_training import Recipe
     from repro.training import Run
 
@@ -125,10 +125,9 @@ def refine(given, command: str) -> None:
         return report
 
     if given.dense == "halved":
-        same = identity("dense", steps)
-        arrays = train_halved(plan, dataset, size, steps, seed, ctx, parameters.load(given.pretrained),
-                              bar("dense network", steps), Run(own / f"dense-{same[:12]}", same))
-        plan = halved(plan, size)
+        plan, same = halved(plan, size), identity("dense", steps)
+        arrays, _ = train_network(plan, dataset, steps, seed, ctx, parameters.load(given.pretrained),
+                                  bar("dense network", steps), Run(own / f"dense-{same[:12]}", same))
     parameters.save_arrays(own / "dense.params", arrays)
     weights = hashlib.sha256(b"".join(arrays[key].asnumpy().tobytes() for key in sorted(arrays))).hexdigest()
     inference, same = "fast" if row.network.sparse else "whole", identity(weights, dataclasses.asdict(refining))

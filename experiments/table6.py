@@ -25,10 +25,10 @@ from repro.files import write_text
 from repro.peer_rows import load_peers
 from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
-from repro.tables.speed import rounded
 from repro.tables.table6 import PICTURES, page, read_engines, read_table6, stages
 from repro.tables.table6_figures import draw_cost, draw_waterfall
 from repro.threads import threads
+from repro.timing.clock import rounded
 
 PUBLISHED, OWN = RESULTS, CACHE / "speed"
 ROUNDS = 15

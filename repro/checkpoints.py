@@ -31,6 +31,16 @@ def momenta_of(trainer) -> Dict[int, mx.nd.NDArray]:
     return {index: value for index, value in trainer._updaters[0].states.items() if value is not None}
 
 
+def packed(values: Dict) -> mx.nd.NDArray:
+    """Plain values as an array, to be kept beside others."""
+    return mx.nd.array(np.frombuffer(json.dumps(values).encode(), np.uint8), dtype="uint8")
+
+
+def unpacked(array: mx.nd.NDArray):
+    """The values in an array that `packed` made; ValueError where it is none."""
+    return json_value(array.asnumpy().tobytes().decode("utf-8"))
+
+
 def save(path, step: int, identity: str, parameters: Dict, trainer, averages: np.ndarray,
          losses: Sequence[float], seconds: float) -> None:
     """Write the state after `step` steps.
@@ -44,8 +54,7 @@ def save(path, step: int, identity: str, parameters: Dict, trainer, averages: np
     if bad:
         raise UserError(f"training: {bad[0].partition(':')[2]} is no longer finite after step {step}")
     arrays.update({f"{MOMENTUM}{index}": value for index, value in momenta_of(trainer).items()})
-    meta = json.dumps({"format": FORMAT, "step": step, "identity": identity, "seconds": seconds}).encode()
-    arrays[META] = mx.nd.array(np.frombuffer(meta, np.uint8), dtype="uint8")
+    arrays[META] = packed({"format": FORMAT, "step": step, "identity": identity, "seconds": seconds})
     arrays[LOSSES] = mx.nd.array(np.asarray(losses, np.float64), dtype="float64")
     if averages.size:
         arrays[AVERAGES] = mx.nd.array(averages)
@@ -61,7 +70,7 @@ def restore(path, identity: str, parameters: Dict, trainer, ctx) -> Optional[Dic
         return None
     arrays = load_arrays(path)
     try:
-        meta = json_value(arrays.pop(META).asnumpy().tobytes().decode("utf-8"))
+        meta = unpacked(arrays.pop(META))
         step, found, seconds = natural(meta["step"], "step"), str(meta["identity"]), number(meta["seconds"], "seconds")
         losses: List[float] = arrays.pop(LOSSES).asnumpy().tolist()
     except (KeyError, TypeError, ValueError):

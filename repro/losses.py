@@ -9,7 +9,8 @@ from typing import Optional
 
 from mxnet.gluon import nn
 
-IGNORE = 255  # label of pixels that count nowhere
+from repro.data.classes import IGNORE
+
 UNCOUNTED = 2.0  # stands for the probability of pixels that do not count: never among the smallest
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -157,12 +157,15 @@ def majority(dataset: Dataset, samples) -> Dict:
         if guess.shape != label.shape:
             guess = majority_map(dataset.train, dataset.classes, size_of(label))
         confusion.add(label, guess)
-    return {"pixel_acc": round(confusion.pixel_accuracy(), 4), "mean_acc": round(confusion.mean_accuracy(), 4),
-            "mean_iou": round(confusion.mean_iou(), 4)}
+    return confusion.accuracies()
+
+
+def by_class(names: Sequence[str], class_iou: Sequence[Optional[float]]) -> Dict[str, Optional[float]]:
+    """IoU of each class by its name, as records keep it."""
+    return {name: None if iou is None else round(iou, 4) for name, iou in zip(names, class_iou)}
 
 
 def _plain(evaluation, names) -> Dict:
     values = dataclasses.asdict(evaluation)
-    values["class_iou"] = {name: None if iou is None else round(iou, 4)
-                           for name, iou in zip(names, values["class_iou"])}
+    values["class_iou"] = by_class(names, values["class_iou"])
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Dict
 
 import numpy as np
 
@@ -61,6 +62,11 @@ class Confusion:
     def mean_iou(self) -> float:
         """Mean of `class_iou` over the classes that have one."""
         return _mean(value for value in self.class_iou() if value is not None)
+
+    def accuracies(self) -> Dict[str, float]:
+        """The three figures of the tables, as records keep them."""
+        return {"pixel_acc": round(self.pixel_accuracy(), 4), "mean_acc": round(self.mean_accuracy(), 4),
+                "mean_iou": round(self.mean_iou(), 4)}
 
 
 def _percent(part, whole) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+import math
+from typing import Any, Dict, Mapping, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -13,6 +14,12 @@ from repro.errors import UserError
 from repro.files import replacing, utf8
 
 AVERAGES = "sparsity.q"  # the moving averages of the training graph, no part of the network
+STATISTICS = ("running_mean", "running_var")  # batch norm's: set by training, but not learned
+
+
+def learned(shapes: Mapping[str, Tuple[int, ...]]) -> int:
+    """How many of the values of these shapes, by name, are learned."""
+    return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(STATISTICS))
 
 
 def parameters_of(network) -> Dict[str, mx.gluon.Parameter]:

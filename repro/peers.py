@@ -20,10 +20,9 @@ from repro import cost
 from repro.build import build
 from repro.errors import UserError
 from repro.gluoncv_networks import before_upsampling, gluoncv_network
+from repro.parameters import learned
 from repro.peer_rows import UNCROPPED, PeerRow
 from repro.rows import HEIGHT, WIDTH
-
-STATISTICS = ("running_mean", "running_var")  # batch norm's: set by training, but not learned
 
 
 @dataclass(frozen=True)
@@ -112,5 +111,4 @@ def peer(row: PeerRow, size: Tuple[int, int] = (HEIGHT, WIDTH), classes: int = 1
     shapes.pop("data")
     shapes.update(zip(symbol.list_auxiliary_states(), states))
     arrays = {name: mx.nd.array(random_values(name, one, seed)) for name, one in shapes.items()}
-    learned = sum(math.prod(one) for name, one in shapes.items() if not name.endswith(STATISTICS))
-    return Peer(symbol, arrays, shape, size[0] // outputs[0][2], learned, cost.count(symbol, shape))
+    return Peer(symbol, arrays, shape, size[0] // outputs[0][2], learned(shapes), cost.count(symbol, shape))

@@ -22,7 +22,7 @@ from repro.others.metadata import PRECISIONS
 from repro.others.onnx import OnnxEngine
 from repro.parameters import traced
 from repro.presets import round_up
-from repro.timing.clock import interleaved
+from repro.timing.clock import interleaved, rounded
 
 WARMUP = 3
 
@@ -116,4 +116,4 @@ def compare_exported(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Seq
     image, _ = read_sample(dataset.measured[0], dataset.classes)
     timings = interleaved({name: partial(engine.labels, image) for name, engine in made.items()}, rounds, WARMUP)
     return {**found, "calibration": calibration,
-            "seconds": {name: [float(f"{value:.4g}") for value in one.seconds] for name, one in timings.items()}}
+            "seconds": {name: rounded(one.seconds, 4) for name, one in timings.items()}}

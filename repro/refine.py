@@ -14,10 +14,11 @@ from typing import Dict, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from repro.data.loader import STRIDE
+
 LEAST = 1e-5  # as in the authors' selectors/entropy.py: probabilities below count as this in the logarithm
 THRESHOLD = 0.3  # their setting for a CNN (HRNet-W48)
 LEVELS = 6
-STRIDE = 4  # the dense network's scores are at 1/4 of its own input
 STRIP = 64  # rows of a map whose entropy is computed at a time
 
 

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
 
-import numpy as np
-
 from repro import cost
 from repro.data import Dataset
 from repro.data.loader import Batches, evaluation_batches
-from repro.measure import Plan, network_factory, train_network
+from repro.measure import Plan, network_factory
+from repro.parameters import learned
 from repro.presets import round_up
 from repro.refine_training import Recipe, train_refiner
 from repro.refined import FACTOR, Refined, dense_scores, evaluate_refined, refiner_of
-from repro.training import Run
 
 DENSE = ("halved", "trained")
 
@@ -34,7 +32,7 @@ class Refining:
     images: Optional[int] = None
 
 
-def shrunk(size: Tuple[int, int], factor: int) -> Tuple[int, int]:
+def shrunk_size(size: Tuple[int, int], factor: int) -> Tuple[int, int]:
     """(H, W) divided by `factor`, rounded up."""
     return -(-size[0] // factor), -(-size[1] // factor)
 
@@ -43,16 +41,10 @@ def halved(plan: Plan, size: Tuple[int, int], factor: int = FACTOR) -> Plan:
     """The plan of the same row on images of `size` shrunk by `factor`, as published dense models are trained at the
     resolution that they are used at: what is augmented to be of half the size."""
     recipe = plan.preset.recipe
-    small, (least, most) = shrunk(plan.preset.crop or size, factor), recipe.scales
+    small, (least, most) = shrunk_size(plan.preset.crop or size, factor), recipe.scales
     preset = dataclasses.replace(plan.preset, crop=small, recipe=dataclasses.replace(
         recipe, scales=(least / factor, most / factor)))
     return Plan(plan.network, plan.training, preset, small)
-
-
-def train_halved(plan: Plan, dataset: Dataset, size: Tuple[int, int], steps: int, seed: int, ctx, backbone: Dict,
-                 report=lambda step, value: None, run: Optional[Run] = None) -> Dict:
-    """The dense network's values by name, trained on images shrunk by FACTOR with the row's own recipe."""
-    return train_network(halved(plan, size), dataset, steps, seed, ctx, backbone, report, run)[0]
 
 
 def refined_of(plan: Plan, arrays: Dict, refiner: Dict, classes: int, inference: str, width: float, recipe: Recipe,
@@ -65,7 +57,7 @@ def refined_of(plan: Plan, arrays: Dict, refiner: Dict, classes: int, inference:
 
 def dense_cost(plan: Plan, classes: int, size: Tuple[int, int], factor: int = FACTOR, **settings) -> Dict[str, int]:
     """Multiply-adds of the dense network for an image of `size`: in the paper's convention, and true."""
-    padded = round_up(shrunk(size, factor), plan.multiple)
+    padded = round_up(shrunk_size(size, factor), plan.multiple)
     shape = (1, 3, *padded)
     counts = cost.count(cost.trace(plan.build(classes, padded, **settings), shape), shape)
     return {"paper": cost.paper(counts), "true": cost.true(counts)}
@@ -95,7 +87,7 @@ def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, 
     fast = {"fast": True} if inference == "fast" else {}
     return {
         "size": "{}x{}".format(*size), **found, "dense_multiply_adds": dense_cost(plan, classes, size, **fast),
-        "parameters": {name: int(sum(np.prod(value.shape) for key, value in values.items() if "running" not in key))
+        "parameters": {name: learned({key: value.shape for key, value in values.items()})
                        for name, values in (("dense", arrays), ("refiner", refiner))},
         "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
                   "density": round(trained.density, 4), "empty": trained.empty,

@@ -9,7 +9,6 @@ the image; here the dense network sees the augmented image itself.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from dataclasses import dataclass
@@ -21,14 +20,14 @@ import numpy as np
 from mxnet import autograd
 
 from repro.build import build_refiner
+from repro.checkpoints import packed, unpacked
+from repro.data.classes import IGNORE
 from repro.data.loader import Stream
 from repro.errors import UserError
 from repro.parameters import arrays_of, load, parameters_of, save_arrays
 from repro.refine import THRESHOLD, select, selected
 from repro.refined import FACTOR, run_refiner
-
-IGNORE = 255
-INITIAL = mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2)
+from repro.training import INITIAL, first_and_last
 
 
 @dataclass(frozen=True)
@@ -87,10 +86,9 @@ def cross_entropy(scores, labels):
 
 
 def _save(path: Path, identity: str, parameters: Dict, optimizer: AdamW, values: np.ndarray, seconds: float) -> None:
-    meta = json.dumps({"identity": identity, "seconds": seconds}).encode()
     save_arrays(path, {**{f"parameter:{name}": p.data() for name, p in parameters.items()}, **optimizer.state,
                        "values": mx.nd.array(values, dtype="float64"),
-                       "meta": mx.nd.array(np.frombuffer(meta, np.uint8), dtype="uint8")})
+                       "meta": packed({"identity": identity, "seconds": seconds})})
 
 
 def _restore(path: Path, identity: str, parameters: Dict, optimizer: AdamW) -> Optional[Tuple[np.ndarray, float]]:
@@ -99,7 +97,7 @@ def _restore(path: Path, identity: str, parameters: Dict, optimizer: AdamW) -> O
         return None
     arrays = load(path)
     try:
-        meta = json.loads(arrays["meta"].asnumpy().tobytes())
+        meta = unpacked(arrays["meta"])
         found, seconds, values = meta["identity"], float(meta["seconds"]), arrays["values"].asnumpy()
         same = found == identity
         for name, parameter in parameters.items() if same else ():
@@ -167,7 +165,5 @@ def train_refiner(dense: Callable[[np.ndarray], np.ndarray],
     losses = [loss for loss, _ in values if not math.isnan(loss)]
     if not losses:
         raise UserError(f"training: no pixel of any batch has an entropy above the threshold, {recipe.threshold:g}")
-    tenth = max(1, len(losses) // 10)
-    return arrays_of(network), Trained(
-        float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:])), float(np.mean([d for _, d in values])),
-        len(values) - len(losses), time.monotonic() - began)
+    return arrays_of(network), Trained(*first_and_last(losses), float(np.mean([d for _, d in values])),
+                                       len(values) - len(losses), time.monotonic() - began)

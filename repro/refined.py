@@ -15,8 +15,10 @@ from repro.data.images import size_of
 from repro.errors import UserError
 from repro.inference import named_outputs
 from repro.labelmap import arg_max, labels_of
+from repro.measure import by_class
 from repro.metrics import Confusion
 from repro.parameters import assign
+from repro.presets import round_up
 from repro.refine import STRIDE, THRESHOLD, Selected, multiply_adds, select, selected
 
 # On a CPU MXNet keeps what it prepares for every shape, 0.4 MB an image here, where each has its own: so many of a kind
@@ -93,12 +95,12 @@ class Refined:
         self.dense, self.refiner, self.ctx = dense, refiner, ctx
         self.threshold, self.factor, self.multiple = threshold, factor, multiple
 
-    def labels(self, image: np.ndarray) -> np.ndarray:
-        """uint8 (H, W, 3) RGB of any size -> labels uint8 (H, W), as the inference engine's."""
+    def segment(self, image: np.ndarray) -> Prediction:
+        """uint8 (H, W, 3) RGB of any size -> what is predicted of it."""
         size = size_of(image)
-        x = np.zeros((1, 3, *(-(-side // self.multiple) * self.multiple for side in size)), np.float32)
+        x = np.zeros((1, 3, *round_up(size, self.multiple)), np.float32)
         normalise(image, x[0, :, :size[0], :size[1]])
-        return self.predict(x, size).labels
+        return self.predict(x, size)
 
     def predict(self, x: np.ndarray, size: Tuple[int, int]) -> Prediction:
         """One padded image (1, 3, H', W') whose own size is (H, W). Pixels not selected keep the dense labels."""
@@ -112,13 +114,6 @@ class Refined:
             labels = dense.copy()
             labels[mask] = arg_max(np.ascontiguousarray(fused.T)[:, None])[0]
         return Prediction(labels, dense, mask, given)
-
-
-def _accuracies(confusion: Confusion, names: Sequence[str]) -> Dict[str, Any]:
-    return {"pixel_acc": round(confusion.pixel_accuracy(), 4), "mean_acc": round(confusion.mean_accuracy(), 4),
-            "mean_iou": round(confusion.mean_iou(), 4),
-            "class_iou": {name: None if iou is None else round(iou, 4)
-                          for name, iou in zip(names, confusion.class_iou())}}
 
 
 def _spread(values: Sequence[float]) -> Dict[str, float]:
@@ -147,6 +142,7 @@ def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], 
                 found[name].append(0 if prediction.given is None else sum(multiply_adds(
                     prediction.given.places, planes_of(width), len(names), existing=existing).values()))
     there = {name: round(confusions[f"{name}_there"].pixel_accuracy(), 4) for name in ("dense", "refined")}
-    return {**{name: _accuracies(confusions[name], names) for name in ("dense", "refined")},
+    return {**{name: {**confusions[name].accuracies(), "class_iou": by_class(names, confusions[name].class_iou())}
+               for name in ("dense", "refined")},
             "selected_pixel_acc": {name: None if np.isnan(value) else value for name, value in there.items()},
             **{name: _spread(values) for name, values in found.items()}, "images": len(found["density"])}

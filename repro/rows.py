@@ -174,7 +174,7 @@ class Row:
             )
             _require(
                 training.selection != "sparse" or self.network.selector == "head",
-                f"selection: sparse does not suit selector {self.network.selector}, which learns nothing; choose wta",
+                "selection: sparse does not suit selector entropy, which learns nothing; choose wta",
             )
         for name, _ in self.extra:
             choice(name, EXTRAS, "extra")

@@ -11,7 +11,7 @@ import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Callable, Collection, List, Optional, Tuple
+from typing import Callable, Collection, List, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -36,6 +36,12 @@ class Trained:
     loss_first: float
     loss_last: float
     seconds: float
+
+
+def first_and_last(losses: Sequence[float]) -> Tuple[float, float]:
+    """The mean losses of a run's first and last tenth."""
+    tenth = max(1, len(losses) // 10)
+    return float(np.mean(losses[:tenth])), float(np.mean(losses[-tenth:]))
 
 
 @dataclass(frozen=True)
@@ -211,8 +217,7 @@ def train(network, loss, batches: Callable[[int], Stream], steps: int,
     finally:
         stream.close()
         log.close()
-    tenth = max(1, steps // 10)
-    return Trained(float(np.mean(values[:tenth])), float(np.mean(values[-tenth:])), time.monotonic() - began)
+    return Trained(*first_and_last(values), time.monotonic() - began)
 
 
 def _finite(parameters, ctx) -> bool:

@@ -55,7 +55,7 @@ def test_from_images_to_a_record(street, tmp_path, capsys):
     dataset = open_dataset(street)
     for sample in dataset.measured:
         image, label = read_sample(sample, dataset.classes)
-        confusion.add(label, made.labels(image))
+        confusion.add(label, made.segment(image).labels)
     assert round(confusion.mean_iou(), 4) == record["refined"]["mean_iou"]
     dense = load(folder / "dense.params")
     assert run("--data", street, "--steps", 1) == 0  # the dense network is there, another refiner is trained

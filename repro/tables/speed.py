@@ -34,11 +34,6 @@ def seconds(value, place: str) -> Sequence[float]:
     return found
 
 
-def rounded(values: Iterable[float], digits: int = 5) -> list:
-    """Seconds as a record keeps them."""
-    return [float(f"{value:.{digits}g}") for value in values]
-
-
 def timing(measured: Measured) -> Timing:
     """The runs of an entry."""
     return Timing(tuple(measured["seconds"]))

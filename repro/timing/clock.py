@@ -6,7 +6,7 @@ import statistics
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Callable, ContextManager, Dict, Mapping, Optional, Tuple
+from typing import Callable, ContextManager, Dict, Iterable, List, Mapping, Optional, Tuple
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Timing:
         """The 95th percentile: the smallest run that 95 in 100 do not exceed."""
         ordered = sorted(self.seconds)
         return ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
+
+
+def rounded(seconds: Iterable[float], digits: int = 5) -> List[float]:
+    """Seconds as a record keeps them."""
+    return [float(f"{value:.{digits}g}") for value in seconds]
 
 
 def interleaved(runs: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2,
