@@ -139,6 +139,10 @@ def export(given) -> None:
     for name in ("batch", "images"):
         if getattr(given, name) < 1:
             raise UserError(f"{name.upper()}: {getattr(given, name)} is not 1 or more")
+    if os.path.isdir(os.path.expanduser(given.weights)):
+        from experiments import refined
+
+        return refined.export(given)
     from repro.export import carry
     from repro.measure import Plan
 
@@ -186,7 +190,8 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--k", type=int, help="regions computed (default: as the row is tested)")
     add("--size", default="", help="height x width of the largest image (default: that of the data)")
     add("--batch", type=int, default=1, help="images at once (default %(default)s)")
-    add("--weights", default="", help="a .params file, or random (default: with ROW those trained on this machine)")
+    add("--weights", default="", help="a .params file, random, or a folder that make refine left (default: "
+        "with ROW those trained on this machine)")
     add("--out", default="", help="file to write, for gluon a prefix (default: in exported/, a name that says it all)")
     add("--format", default="onnx", help=f"{' or '.join(FORMATS)} (default %(default)s)")
     add("--precision", default="float32", help=f"of ONNX: {', '.join(PRECISIONS)} (default %(default)s)")

@@ -112,34 +112,19 @@ def row_subject(case: Case, image, classes: int):
 
 def refined_subject(case: Case, image, classes: int):
     """SparseRefine, its dense network in the engine: as row_subject, multiply-adds of this photo, as multiplied."""
-    import mxnet as mx
-
-    from repro.engine import Options, engine_of
-    from repro.measure import Plan
-    from repro.parameters import load
-    from repro.presets import round_up
+    from experiments.refined import load, refined_of
     from repro.refine import multiply_adds
-    from repro.refine_measure import dense_cost, halved, shrunk_size
-    from repro.refined import Refined, planes_of, refiner_of, shrunk
+    from repro.refine_measure import dense_cost
+    from repro.refined import planes_of
 
-    folder, size = Path(case.params), image.shape[:2]
-    record = read_refined(folder.parent / f"refine-{folder.name}.json")
-    row, = measuring.chosen_rows(record["table"], record["row"])
-    factor, fast = record["recipe"]["factor"], {"fast": True} if row.network.sparse else {}
-    plan = halved(Plan(row.network, row.training, measuring.preset_of(case.preset), size), size, factor)
-    small = round_up(shrunk_size(size, factor), plan.multiple)
-    dense, refiner = (load(folder / f"{name}.params") for name in ("dense", "refiner"))
-    cuts = Options().network() if fast else {}
-    engine = engine_of(plan.build(classes, small, **fast, **cuts), dense, (1, 3, *small))
-    refined = Refined(lambda x: engine.outputs(shrunk(x, factor))[0].asnumpy(),
-                      refiner_of(refiner, classes, record["width"], mx.cpu()), mx.cpu(), record["recipe"]["threshold"],
-                      factor, plan.multiple * factor)
+    found = load(case.params)
+    refined, record = refined_of(found), found.record
     given = refined.segment(image).given
     sparse = 0 if given is None else sum(multiply_adds(
         given.places, planes_of(record["width"]), classes, existing=False).values())
-    return lambda: refined.segment(image), {
-        "multiply_adds": dense_cost(plan, classes, size, factor, **fast)["true"] + int(sparse),
-        "parameters": count_learned(dense) + count_learned(refiner)}
+    dense = dense_cost(found.plan, classes, image.shape[:2], record["recipe"]["factor"], **found.fast)["true"]
+    return lambda: refined.segment(image), {"multiply_adds": dense + int(sparse),
+                                            "parameters": count_learned(found.dense) + count_learned(found.refiner)}
 
 
 def trained(row, data: str, given) -> str:

@@ -109,6 +109,22 @@ def place_of(given) -> dict:
     return {"ctx": contexts(given.gpu)[0]}
 
 
+def segmenter_of(given):
+    """The trained networks that WEIGHTS names: a .params file, or a folder of SparseRefine's."""
+    place = place_of(given)
+    if os.path.isdir(os.path.expanduser(given.weights)):
+        for name, value in (("K", given.k is not None), ("ENGINE", given.engine == "onnx"), ("SCORES", given.scores)):
+            if value:
+                raise UserError(f"{name}: not for SparseRefine, which WEIGHTS, a folder, names; leave it out")
+        from experiments import refined
+
+        return refined.segmenter(given.weights, given.shrink, place["ctx"])
+    from experiments.weights import described
+    from repro.predict import load
+
+    return load(described(given.weights), given.k, given.engine, shrink=given.shrink, **place)
+
+
 def predict(given) -> None:
     """Segment all that is given; UserError at the end if something could not be."""
     out = Path(os.path.expanduser(given.output))
@@ -117,11 +133,7 @@ def predict(given) -> None:
     if given.input and out.absolute() == Path(os.path.expanduser(given.input)).absolute():
         raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
     found = sources(given.input, but=out) if given.input else ()
-    place = place_of(given)
-    from experiments.weights import described
-    from repro.predict import load
-
-    segmenter = load(described(given.weights), given.k, given.engine, shrink=given.shrink, **place)
+    segmenter = segmenter_of(given)
     about = segmenter.weights
     print(f"{about.path.name}: {about}", file=sys.stderr)
     try:
@@ -167,7 +179,8 @@ def parse(arguments=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments.predict", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--input", default="", help="a photo, folder, pattern in quotes or video (default: a scene drawn for it)")
-    add("--weights", default=str(SHIPPED), help="a .params file with its .json beside it (default: the shipped one)")
+    add("--weights", default=str(SHIPPED), help="a .params file with its .json beside it, or a folder that "
+        "make refine left (default: the shipped ones)")
     add("--k", type=int, help="regions to compute of each image (default: as trained, a share of those it has)")
     add("--shrink", type=int, help="1, 2, 4, 8: shrink images so many times (default: to about the size trained on)")
     add("--output", default="predictions", help="folder to write into (default %(default)s)")

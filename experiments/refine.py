@@ -140,27 +140,10 @@ def refine(given, command: str) -> None:
         "table": given.table, "row": row.id, "dense_network": given.dense, "data": dataset.name, "preset": given.preset,
         "budget": given.budget, "seed": seed, "dense_steps": steps,
         **{key: value for key, value in dataclasses.asdict(refining).items() if key != "seed"}, **found,
-        "provenance": origin})
+        **({"classes": dataclasses.asdict(dataset.classes)} if dataset.classes.own else {}), "provenance": origin})
     density = found["density"]
     print(f"mean IoU {found['dense']['mean_iou']:.2f}% dense, {found['refined']['mean_iou']:.2f}% refined; "
           f"{100 * density['mean']:.1f} +- {100 * density['spread']:.1f}% of the pixels selected")
-
-
-def trained(name: str, ctx):
-    """What was trained on this machine, the record's name without "refine-" and ".json", as a repro.refined.Refined."""
-    from repro import parameters
-    from repro.measure import Plan
-    from repro.refine_measure import refined_of
-    from repro.refine_training import Recipe
-    from repro.tables.refine import read_refined
-
-    folder = measure.CACHE / "refine"
-    record = read_refined(folder / f"refine-{name}.json")
-    row, = measure.chosen_rows(record["table"], record["row"])
-    dense, refiner = (parameters.load(folder / name / f"{kind}.params") for kind in ("dense", "refiner"))
-    plan = Plan(row.network, row.training, measure.preset_of(record["preset"]), parse_size(record["size"]))
-    return refined_of(plan, dense, refiner, refiner["classifier.bias"].size, "fast" if row.network.sparse else "whole",
-                      record["width"], Recipe(**record["recipe"]), ctx)
 
 
 def render() -> None:

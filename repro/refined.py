@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import mxnet as mx
@@ -57,6 +58,19 @@ def dense_scores(network_for: Callable[[int, int], object], ctx, factor: int = F
     def scores(x: np.ndarray) -> np.ndarray:
         small = mx.nd.array(shrunk(x, factor), ctx=ctx)
         return named_outputs(network_for(*small.shape[2:]), small)["scores"].asnumpy()
+    return scores
+
+
+def engine_scores(make: Callable[[int, int], Any], factor: int = FACTOR, kept: int = 8):
+    """As dense_scores, by engines (repro.engine), of which those of the `kept` sizes used last are kept.
+
+    make  (H, W) -> the engine for shrunk images of that size.
+    """
+    engine = lru_cache(kept)(make)
+
+    def scores(x: np.ndarray) -> np.ndarray:
+        small = shrunk(x, factor)
+        return engine(*small.shape[2:]).outputs(small)[0].asnumpy()
     return scores
 
 

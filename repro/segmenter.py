@@ -38,6 +38,7 @@ class Segmentation:
     z2      float32 (h, w), between 0 and 1: the full column's weight before regions were chosen.
     scores  float32 (K, h, w), if asked for.
     learned whether s is the sparse head's, whose sigmoid weighs too; entropy only chooses.
+    refined bool (H, W), the pixels that SparseRefine computed anew; None of other networks.
     """
 
     labels: np.ndarray
@@ -48,6 +49,7 @@ class Segmentation:
     z2: Optional[np.ndarray] = None
     scores: Optional[np.ndarray] = None
     learned: bool = True
+    refined: Optional[np.ndarray] = None
 
     @property
     def weights(self) -> Optional[np.ndarray]:
@@ -128,22 +130,17 @@ class Segmenter:
 
     def shrunk(self, size: Size) -> int:
         """How many times an image (H, W) is shrunk along each side."""
-        if self.shrink is not None:
-            return self.shrink
-        times = math.sqrt(math.prod(size) / math.prod(self.weights.images_of))
-        return SHRINK[min(max(0, round(math.log2(times))), len(SHRINK) - 1)]
+        return nearest_shrink(size, self.weights.images_of) if self.shrink is None else self.shrink
 
     def segment(self, image: np.ndarray, scores: bool = False) -> Segmentation:
         """uint8 RGB (H, W, 3), of any size -> what is found in it, with its score maps if asked for.
 
         UserError for an array that is no such image.
         """
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
-            what = f"{image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise UserError(f"image: {what}; it must be a uint8 array (H, W, 3), RGB, with a pixel at least")
+        image = photo_of(image)
         size = size_of(image)
         times = self.shrunk(size)
-        labels, maps = self._computed(_shrunk(np.ascontiguousarray(image), times), scores or times > 1)
+        labels, maps = self._computed(shrunk(image, times), scores or times > 1)
         if times > 1:
             labels = labels_of(maps["scores"], size, times * STRIDE)
         maps = {name: values if name == "scores" else values[0] for name, values in maps.items()}
@@ -215,7 +212,21 @@ class Segmenter:
         return self._kept[key]
 
 
-def _shrunk(image: np.ndarray, times: int) -> np.ndarray:
+def photo_of(image) -> np.ndarray:
+    """A photo, contiguous; UserError for what is no uint8 RGB (H, W, 3)."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
+        what = f"{image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise UserError(f"image: {what}; it must be a uint8 array (H, W, 3), RGB, with a pixel at least")
+    return np.ascontiguousarray(image)
+
+
+def nearest_shrink(size: Size, images_of: Size) -> int:
+    """Of SHRINK, how many times an image (H, W) is shrunk to come nearest to the size of those in training."""
+    times = math.sqrt(math.prod(size) / math.prod(images_of))
+    return SHRINK[min(max(0, round(math.log2(times))), len(SHRINK) - 1)]
+
+
+def shrunk(image: np.ndarray, times: int) -> np.ndarray:
     """The averages of blocks of pixels, the last ones filled by repeating the edge."""
     if times == 1:
         return image

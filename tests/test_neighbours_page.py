@@ -189,6 +189,10 @@ def test_trained_timed_and_shown_by_commands(street, capfd):
     shown = (street / "tables" / "neighbours.md").read_bytes()
     assert neighbours.main(["--render"]) == 0
     assert (street / "tables" / "neighbours.md").read_bytes() == shown
+    picture = street / "tables" / neighbours.PICTURE
+    picture.unlink()
+    assert neighbours.main(["--render"]) == 0 and not picture.exists()
+    assert neighbours.main(["--render", "--draw"]) == 0 and picture.is_file()
     capfd.readouterr()
 
 

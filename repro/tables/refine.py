@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from repro import parsing
+from repro.data import classes as class_sets
 from repro.records import parse_provenance
 from repro.tables.columns import giga
 from repro.tables.markdown import markdown_table
@@ -42,7 +43,7 @@ _RECORD = {
     "parameters": _fields(dense=parsing.natural, refiner=parsing.natural),
     "train": _fields(loss_first=parsing.number, loss_last=parsing.number, density=parsing.number,
                      empty=parsing.natural, seconds=parsing.number),
-    "provenance": parse_provenance,
+    "classes": class_sets.parse_values, "provenance": parse_provenance,
 }
 _CASE = _fields(density=positive, pixels=parsing.natural, positions=parsing.sequence(parsing.natural),
                 multiply_adds=parsing.natural, multiplied=parsing.natural, seconds=seconds, places=seconds)
@@ -51,8 +52,11 @@ _CURVE = {"size": parsing.text, "width": positive, "classes": parsing.natural, "
 
 
 def read_refined(path) -> Dict[str, Any]:
-    """A training that `experiments.refine` measured, checked; a UserError names file and key."""
-    return read_json(path, _RECORD)
+    """A training that `experiments.refine` measured, checked; a UserError names file and key.
+
+    "classes"  are those of a data set that names its own; there are none of others.
+    """
+    return read_json(path, _RECORD, optional=("classes",))
 
 
 def read_density(path) -> Dict[str, Any]:
