@@ -97,6 +97,9 @@ S = mx.sym
     lambda x: S.broadcast_maximum(x, S.zeros_like(x)), lambda x: S.reshape(x, (0, -1, 8)),
     lambda x: S.take(S.reshape(x, (-1, 8)), S.topk(S.reshape(x, (1, -1)), k=1, axis=1, dtype="float32") * 0 + 7),
     lambda x: S.one_hot(S.topk(S.sum(x, axis=(2, 3)), k=2, axis=1, dtype="float32"), depth=3),
+    *(lambda x, size=size: S.contrib.AdaptiveAvgPooling2D(x, output_size=size) for size in ((1, 1), (4, 3), (6, 8))),
+    lambda x: S.contrib.BilinearResize2D(x, height=9, width=5),
+    lambda x: S.contrib.BilinearResize2D(x, height=13, width=16, align_corners=False),
     lambda x: S.log(S.clip(x, 1e-2, 1)), lambda x: 1 - x, lambda x: S.transpose(x, axes=(0, 2, 3, 1)),
     lambda x: S.transpose(x),
     lambda x: S.FullyConnected(S.reshape(x, (-1, 8)), S.reshape(x, (-1, 8)), no_bias=True, num_hidden=36),
@@ -162,7 +165,9 @@ def test_the_same_network_is_the_same_file(tmp_path):
 def test_what_cannot_be_written_is_named_and_nothing_written(tmp_path):
     x = mx.sym.var("data")
     for symbol, message in (
-            (mx.sym.contrib.BilinearResize2D(x, height=4, width=4, name="up"), r"_contrib_BilinearResize2D \(up\)"),
+            (mx.sym.arccosh(x, name="up"), r"arccosh \(up\)"),
+            (mx.sym.contrib.BilinearResize2D(x, mode="odd_scale", scale_height=2, scale_width=2, name="up"),
+             "_contrib_BilinearResize2D up: mode odd_scale, not size"),
             (mx.sym.Activation(x, act_type="softsign", name="soft"), "Activation soft: act_type 'softsign'; of relu"),
             (mx.sym.take(x, mx.sym.sum(x), mode="wrap", name="taken"), "take taken: mode wrap, not clip"),
             (mx.sym.cast(x, dtype="float16", name="halved"), "Cast halved: dtype 'float16'; of float32")):

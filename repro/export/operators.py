@@ -31,6 +31,21 @@ def _activation(model: Model, node: Node, inputs: Sequence[Value], shape):
     return model.add({"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}[_known(node, "act_type")], *inputs)
 
 
+def _adaptive_pooling(model: Model, node: Node, inputs: Sequence[Value], shape):
+    """Means of windows that need not be of one size: the product with a matrix of them on either side."""
+    rows, columns = (_windows(side, out) for side, out in zip(inputs[0].shape[2:], shape[2:]))
+    kind = inputs[0].kind
+    return model.add("MatMul", model.constant(rows, kind),
+                     model.add("MatMul", inputs[0], model.constant(columns.T, kind)))
+
+
+def _windows(side: int, count: int) -> np.ndarray:
+    """Which of `side` positions each of `count` means is of, (count, side): those that its share touches."""
+    at = np.arange(count)[:, None]
+    inside = (np.arange(side) >= at * side // count) & (np.arange(side) < -(-(at + 1) * side // count))
+    return inside / inside.sum(axis=1, keepdims=True)
+
+
 def _batch_norm(model: Model, node: Node, inputs: Sequence[Value], shape):
     _only(node, axis="1")
     data, gamma, *others = inputs
@@ -86,6 +101,13 @@ def _deconvolution(model: Model, node: Node, inputs: Sequence[Value], shape):
         return made
     begin, end = [cut] * 2, [cut + shape[2], cut + shape[3]]
     return model.add("Slice", made, *(model.constant(numbers) for numbers in (begin, end, [2, 3])))
+
+
+def _bilinear_resize(model: Model, node: Node, inputs: Sequence[Value], shape):
+    _only(node, mode="size")
+    corners = "align_corners" if node.flag("align_corners", True) else "half_pixel"
+    return model.add("Resize", inputs[0], "", "", model.constant(shape), mode="linear",
+                     coordinate_transformation_mode=corners)
 
 
 def _bilinear(scale: int) -> np.ndarray:
@@ -206,16 +228,17 @@ def _zeros_like(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 
 CONVERTERS: Mapping[str, Callable[[Model, Node, Sequence[Value], Tuple[int, ...]], Any]] = {
-    "Activation": _activation, "BatchNorm": _batch_norm, "Cast": _cast, "Concat": _concat, "Convolution": _convolution,
-    "Deconvolution": _deconvolution, "FullyConnected": _fully_connected, "Pad": _pad, "Pooling": _pooling,
-    "Reshape": _reshape, "SequenceMask": _sequence_mask, "SliceChannel": _slice_channel, "SwapAxis": _swap_axis,
-    "UpSampling": _up_sampling, "_mul_scalar": _with_scalar("Mul"), "_plus_scalar": _with_scalar("Add"),
-    "_rminus_scalar": _with_scalar("Sub", scalar_first=True), "broadcast_add": _simple("Add"),
-    "broadcast_maximum": _simple("Max"), "broadcast_mul": _simple("Mul"), "clip": _clip, "elemwise_add": _simple("Add"),
-    "elemwise_mul": _simple("Mul"), "expand_dims": _reshape, "hard_sigmoid": _hard_sigmoid, "log": _simple("Log"),
-    "one_hot": _one_hot, "relu": _simple("Relu"), "reshape_like": _reshape, "sigmoid": _simple("Sigmoid"),
-    "slice_axis": _slice_axis, "softmax": _softmax, "squeeze": _reshape, "sum": _sum, "take": _take, "topk": _topk,
-    "transpose": _transpose, "zeros_like": _zeros_like,
+    "Activation": _activation, "_contrib_AdaptiveAvgPooling2D": _adaptive_pooling,
+    "_contrib_BilinearResize2D": _bilinear_resize, "BatchNorm": _batch_norm, "Cast": _cast, "Concat": _concat,
+    "Convolution": _convolution, "Deconvolution": _deconvolution, "FullyConnected": _fully_connected, "Pad": _pad,
+    "Pooling": _pooling, "Reshape": _reshape, "SequenceMask": _sequence_mask, "SliceChannel": _slice_channel,
+    "SwapAxis": _swap_axis, "UpSampling": _up_sampling, "_mul_scalar": _with_scalar("Mul"),
+    "_plus_scalar": _with_scalar("Add"), "_rminus_scalar": _with_scalar("Sub", scalar_first=True),
+    "broadcast_add": _simple("Add"), "broadcast_maximum": _simple("Max"), "broadcast_mul": _simple("Mul"),
+    "clip": _clip, "elemwise_add": _simple("Add"), "elemwise_mul": _simple("Mul"), "expand_dims": _reshape,
+    "hard_sigmoid": _hard_sigmoid, "log": _simple("Log"), "one_hot": _one_hot, "relu": _simple("Relu"),
+    "reshape_like": _reshape, "sigmoid": _simple("Sigmoid"), "slice_axis": _slice_axis, "softmax": _softmax,
+    "squeeze": _reshape, "sum": _sum, "take": _take, "topk": _topk, "transpose": _transpose, "zeros_like": _zeros_like,
 }
 
 
