@@ -29,14 +29,19 @@ class Process:
             raise Reported
         self.facts.update(json.loads(line))
 
-    def run(self) -> None:
+    def start(self) -> None:
         """Have it run once."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
+
+    def run(self) -> None:
+        """Have it run once, and wait for what it says."""
+        self.start()
         self.hear()
 
     def close(self) -> None:
-        """Let it end."""
+        """End it."""
+        self.process.terminate()
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait()

@@ -174,7 +174,8 @@ def write(given) -> None:
         if stages(record):
             draw_waterfall(record, every, pages / PICTURES[1])
     target: Path = pages / "table6.md"
-    write_text(target, page(record, every, published("table6"), read_engines(results / "engines.json")))
+    engines = results / "engines.json"
+    write_text(target, page(record, every, published("table6"), read_engines(engines) if engines.is_file() else None))
     print(os.path.relpath(target))
 
 

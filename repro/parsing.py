@@ -163,3 +163,15 @@ def sequence(check: Check) -> Check:
         return tuple(check(item, f"{place}[{index}]") for index, item in enumerate(value))
 
     return checked
+
+
+def filled(check: Check, empty: str = "the list is empty") -> Check:
+    """`sequence(check)` of one item or more; `empty` is said of none."""
+
+    def checked(value, place):
+        result = sequence(check)(value, place)
+        if not result:
+            raise UserError(f"{place}: {empty}")
+        return result
+
+    return checked

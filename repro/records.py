@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from repro import parsing
 from repro.data import classes as class_sets
@@ -249,6 +249,12 @@ def _version(*packages: str) -> str:
         except metadata.PackageNotFoundError:
             continue
     return "none"
+
+
+def versions_of(origin: Mapping[str, Any]) -> str:
+    """The versions in a provenance, such as "Python 3.11.7, MXNet 1.9.1"."""
+    names = {"python": "Python", "mxnet": "MXNet", "numpy": "NumPy", "opencv": "OpenCV"}
+    return ", ".join(f"{names.get(name, name)} {version}" for name, version in origin["versions"].items())
 
 
 def provenance(command: str, threads: Optional[int] = None) -> Dict[str, Any]:

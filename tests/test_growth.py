@@ -40,6 +40,8 @@ def test_each_table_varies_one_thing():
     # a batch's figures are an image's, but for its rate and memory
     assert ["2", "36.0g", "1.00", "450", "450", "0.90", "12.5", "160", "1300", "1"] in lines_of(text, "2 ")
     assert [line[3] for line in lines_of(text.split("## Threads")[1], "1 ")] == ["900"]
+    # another program may have left a version out
+    assert "; Python 3.11.7; " in page(measured(provenance={**PROVENANCE, "versions": {"python": "3.11.7"}}))
     assert "Commit 0123456;" in text and "200 MiB" in text and "Not the published" not in text
 
 
@@ -65,6 +67,9 @@ def test_cases_are_the_papers_image_and_what_is_around_it(monkeypatch):
     ({"extra": 1}, "unknown key 'extra'"),
     ({"groups": {"length": []}}, "groups: unknown key 'length'; choose from k, size, batch, threads"),
     ({"groups": {"k": [case(note="")]}}, "groups: k[0]: unknown key 'note'"),
+    ({"groups": {"k": []}}, "groups: k: the list is empty"),
+    ({"groups": {"k": [case(multiply_adds=0)]}}, "groups: k[0]: multiply_adds: 0 is not above 0"),
+    ({"groups": {"k": [case(batch=0)]}}, "groups: k[0]: batch: 0 is not above 0"),
     ({"groups": {"k": [case(seconds=[])]}}, "groups: k[0]: seconds: no runs"),
 ])
 def test_what_is_no_measurement_is_named(tmp_path, change, words):

@@ -149,6 +149,7 @@ def test_a_card_that_is_too_new_is_named_with_the_alternative(monkeypatch, capsy
 
 @pytest.mark.parametrize("change, words", [
     ({"bandwidth": 0}, "bandwidth: 0.0 is not above 0"),
+    ({"profiles": []}, "profiles: the list is empty"),
     ({"profiles": [{**FLOAT, "labels": []}]}, "profiles[0]: labels: no runs"),
     ({"profiles": [{**FLOAT, "operators": [{**OPERATORS[0], "seconds": -1}]}]}, "operators[0]: seconds: -1"),
     ({"provenance": {}}, "provenance: key 'commit' is missing"),

@@ -78,6 +78,7 @@ def test_the_committed_page_is_the_rendering_of_its_records():
 
 @pytest.mark.parametrize("change, word", [
     (lambda r: r.pop("density"), "density"), (lambda r: r["dense"].update(mean_iou="x"), "mean_iou"),
+    (lambda r: r.update(dense_network="x"), "dense_network: 'x' is not known; choose from halved, trained"),
     (lambda r: r.update(extra=1), "extra"), (lambda r: r["recipe"].pop("factor"), "factor"),
 ])
 def test_a_damaged_record_is_named(change, word, tmp_path):
@@ -86,3 +87,16 @@ def test_a_damaged_record_is_named(change, word, tmp_path):
     with pytest.raises(UserError, match=word) as error:
         read_refined(written(tmp_path / "refine-x.json", record))
     assert "refine-x.json" in str(error.value)
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda c: c.update(cases=[]), "cases: the list is empty"),
+    (lambda c: c["cases"][1].update(positions=[]), r"cases\[1\]: positions: the list is empty"),
+    (lambda c: c["cases"][1].update(positions=[0]), r"positions\[0\]: 0 is not above 0"),
+    (lambda c: c["cases"][0].update(multiply_adds=0), r"cases\[0\]: multiply_adds: 0 is not above 0"),
+])
+def test_a_damaged_curve_is_named(change, words, tmp_path):
+    curve = copy.deepcopy(CURVE)
+    change(curve)
+    with pytest.raises(UserError, match=words):
+        read_density(written(tmp_path / DENSITY, curve))

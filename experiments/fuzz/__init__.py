@@ -16,7 +16,8 @@ __all__ = ["FAULT", "LINE", "READERS", "RESULT", "Case", "cases", "outcome"]
 READERS: Dict[str, str] = {
     "images": "pictures", "labels": "pictures", "photos": "pictures", "videos": "videos",
     "rows": "texts", "presets": "texts", "classes": "texts", "records": "texts", "descriptions": "texts",
-    "metadata": "texts", "logs": "texts", "datasets": "folders", "inputs": "folders",
+    "metadata": "texts", "logs": "texts", "measurements": "measurements",
+    "neighbours": "texts", "datasets": "folders", "inputs": "folders",
     "parameters": "arrays", "backbones": "arrays", "checkpoints": "arrays", "exported": "networks",
     "writers": "disks", "commands": "commands",
 }

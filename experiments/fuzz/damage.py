@@ -136,14 +136,15 @@ def changed(value: Any, draw: random.Random, count: int) -> Iterator[Tuple[str, 
         if chosen is MISSING and place:
             yield "missing key", way, put(value, place, MISSING)
         elif chosen == "unknown":
-            yield "unknown key", way, put(value, place, {**_at(value, place), draw.choice((1, "more", "a\nb")): 1}
-                                          if isinstance(_at(value, place), dict) else {"more": 1})
+            yield "unknown key", way, put(value, place, {**at(value, place), draw.choice((1, "more", "a\nb")): 1}
+                                          if isinstance(at(value, place), dict) else {"more": 1})
         else:
             new = None if chosen is MISSING else chosen
             yield "wrong value", f"{way} is {new!r:.30}", put(value, place, new)
 
 
-def _at(value: Any, place: Tuple) -> Any:
+def at(value: Any, place: Tuple) -> Any:
+    """The value at a place."""
     for key in place:
         value = value[key]
     return value

@@ -14,7 +14,8 @@ from experiments.command import HERE
 from experiments.fuzz.case import LINE, RESULT, Case
 from experiments.fuzz.damage import Damaged, changed, cut, files, flipped, paths
 from repro import logs as logs_of
-from repro import neighbours, parsing, weights
+from repro import neighbours as neighbours_of
+from repro import parsing, weights
 from repro import presets as presets_of
 from repro import records as records_of
 from repro import rows as rows_of
@@ -22,6 +23,7 @@ from repro.data import own
 from repro.data.classes import CITYSCAPES, ClassSet
 from repro.data.headers import LARGEST
 from repro.others.metadata import Check, Metadata, read_metadata
+from repro.peer_rows import PeerRow, load_peers
 
 WEIGHTS = HERE / "pretrained" / "minicity-1110-1131.params"
 RECORDS = HERE.parent / "tables" / "results" / "minicity-lite-full"
@@ -65,9 +67,9 @@ def _texts(texts) -> Iterator[Damaged]:
     yield "odd text", "Latin-1", "rows: ü".encode("latin-1")
 
 
-def _documents(name: str, data: bytes, load: Callable, dump: Callable[[Any], str], odd, read,
-               right: Callable[[Any, Any], bool], draw: random.Random, count: int,
-               kind: Callable[[Any], bool]) -> Iterator[Case]:
+def documents(name: str, data: bytes, load: Callable, dump: Callable[[Any], str], odd, read,
+              right: Callable[[Any, Any], bool], draw: random.Random, count: int,
+              kind: Callable[[Any], bool]) -> Iterator[Case]:
     """Cases for a YAML or JSON file: its bytes damaged, its values changed; what is read must be what is written there.
 
     kind  whether a value is what the reader gives, for damaged bytes, which may be another right text.
@@ -87,21 +89,36 @@ def _documents(name: str, data: bytes, load: Callable, dump: Callable[[Any], str
     yield from paths(data, Path(name).suffix, read, lambda value: right(value, load(data)))
 
 
-def _json(value) -> str:
+def plain(value) -> str:
+    """A value as JSON."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def rows(seed: int) -> Iterator[Case]:
     """repro.rows.load_table."""
+    for table in ("table3", "table1"):
+        yield from _rows(table, rows_of.load_table, seed)
+
+
+def neighbours(seed: int) -> Iterator[Case]:
+    """repro.neighbours.load_rows, and repro.peer_rows.load_peers."""
+    yield from _rows("neighbours", neighbours_of.load_rows, seed)
+
     def same(found, value) -> bool:
-        return [(row.id, neighbours.network_dict(row.network), rows_of.training_dict(row.training), row.inference)
+        return [(row.id, row.label) for row in found] == [(row["id"], row["label"]) for row in value["rows"]]
+    yield from documents("a.yaml", (HERE / "table6.yaml").read_bytes(), yaml.safe_load, yaml.safe_dump, YAMLS,
+                         load_peers, same, random.Random(seed), 100,
+                         lambda found: all(isinstance(row, PeerRow) for row in found))
+
+
+def _rows(table: str, read, seed: int) -> Iterator[Case]:
+    def same(found, value) -> bool:
+        return [(row.id, neighbours_of.network_dict(row.network), rows_of.training_dict(row.training), row.inference)
                 for row in found] == [(row["id"], row["network"], row["training"], row["inference"])
                                       for row in value["rows"]]
-    for table, count in (("table3", 100), ("table1", 100)):
-        data = (HERE / f"{table}.yaml").read_bytes()
-        yield from _documents("a.yaml", data, yaml.safe_load, yaml.safe_dump, YAMLS, rows_of.load_table, same,
-                              random.Random(f"{seed} {table}"), count,
-                              lambda found: all(isinstance(row, rows_of.Row) for row in found))
+    yield from documents("a.yaml", (HERE / f"{table}.yaml").read_bytes(), yaml.safe_load, yaml.safe_dump, YAMLS, read,
+                         same, random.Random(f"{seed} {table}"), 100,
+                         lambda found: all(isinstance(row, rows_of.Row) for row in found))
 
 
 def presets(seed: int) -> Iterator[Case]:
@@ -112,7 +129,7 @@ def presets(seed: int) -> Iterator[Case]:
             and {name: one.steps for name, one in found.budgets.items()} == {
                 name: one["steps"] for name, one in value["budgets"].items()}
     data = (HERE / "presets" / "lite.yaml").read_bytes()
-    yield from _documents("a.yaml", data, yaml.safe_load, yaml.safe_dump, YAMLS,
+    yield from documents("a.yaml", data, yaml.safe_load, yaml.safe_dump, YAMLS,
                           lambda path: presets_of.load_preset(path, "a"), same, random.Random(seed), 200,
                           lambda found: isinstance(found, presets_of.Preset))
 
@@ -126,7 +143,7 @@ def classes(seed: int) -> Iterator[Case]:
     def same(found, value) -> bool:
         return (found.name, found.names, found.ids) == (value["name"], tuple(one["name"] for one in value["classes"]),
                                                         tuple(one["id"] for one in value["classes"]))
-    yield from _documents("classes.yaml", yaml.safe_dump(value).encode(), yaml.safe_load, yaml.safe_dump, YAMLS,
+    yield from documents("classes.yaml", yaml.safe_dump(value).encode(), yaml.safe_load, yaml.safe_dump, YAMLS,
                           own.read_classes, same, random.Random(seed), 150, lambda found: isinstance(found, ClassSet))
 
 
@@ -138,7 +155,7 @@ def records(seed: int) -> Iterator[Case]:
         again = records_of.to_dict(found)
         return {**again, "training_name": value["training_name"], "recipe": value.get("recipe", {})} == {
             "recipe": {}, **_rounded(value)}
-    yield from _documents("a.json", source.read_bytes(), json.loads, _json, JSONS, records_of.read_record, same,
+    yield from documents("a.json", source.read_bytes(), json.loads, plain, JSONS, records_of.read_record, same,
                           random.Random(seed), 300, lambda found: isinstance(found, records_of.Record))
 
 
@@ -164,12 +181,12 @@ def descriptions(seed: int) -> Iterator[Case]:
     def same(found, value) -> bool:
         return (found.width, found.region, found.size, found.mean_iou, found.steps, dict(found.class_iou)) == tuple(
             value[key] for key in ("width", "region", "size", "mean_iou", "steps", "class_iou"))
-    cases = _documents("a.json", _json(value).encode(), json.loads, _json, JSONS, read, same, random.Random(seed), 250,
+    cases = documents("a.json", plain(value).encode(), json.loads, plain, JSONS, read, same, random.Random(seed), 250,
                        lambda found: isinstance(found, weights.Weights))
     yield from (case for case in cases if case.family not in ("odd names", "links", "no file"))
 
     def beside(path):
-        path.with_suffix(".json").write_text(_json(value))
+        path.with_suffix(".json").write_text(plain(value))
     yield from paths(content, ".params", weights.read, lambda found: same(found, value), beside)
     yield from files("a.params", [("another file", "not the one described", content + b"!")],
                      lambda path: beside(path) or weights.read(path), lambda found, _: False, (LINE,))
@@ -179,7 +196,7 @@ def metadata(seed: int) -> Iterator[Case]:
     """repro.others.metadata.read_metadata."""
     made = Metadata("model-a", "isctf", "random", (1, 3, 128, 256), 64, ("scores", "mask"), 4, 64, (2, 4), 3,
                     CITYSCAPES, "0" * 40, Check(2, 0, 4096, 0, 1e-7, {"mxnet": "1.9.1"}))
-    yield from _documents("a.json", made.to_text().encode(), json.loads, _json, JSONS, read_metadata,
+    yield from documents("a.json", made.to_text().encode(), json.loads, plain, JSONS, read_metadata,
                           lambda found, value: json.loads(found.to_text()) == value, random.Random(seed), 250,
                           lambda found: isinstance(found, Metadata))
 
@@ -188,7 +205,7 @@ def logs(seed: int) -> Iterator[Case]:
     """repro.logs.read, and repro.logs.Log going on behind it."""
     draw = random.Random(seed)
     lines = [{"step": n, "loss": 1 / n, "total": 3 / n, "rate": 0.1, "q": 0.3, "active": 9.0} for n in range(1, 9)]
-    data = b"".join(_json(line).encode() + b"\n" for line in lines)
+    data = b"".join(plain(line).encode() + b"\n" for line in lines)
 
     def read(path):
         found = logs_of.read(path)
@@ -212,7 +229,7 @@ def logs(seed: int) -> Iterator[Case]:
     odd = ((family, what, content + b"\n") for family, what, content in _texts(JSONS))
     yield from files("a.jsonl", odd, read, kind)
     for family, what, value in changed(lines[0], draw, 60):
-        content = _json(value).encode("utf-8", "surrogatepass") + b"\n"
+        content = plain(value).encode("utf-8", "surrogatepass") + b"\n"
         yield from files("a.jsonl", [(family, what, content)], read, kind)
     yield from paths(data, ".jsonl", read, lambda value: value == lines)
 

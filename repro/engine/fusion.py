@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Dict, Tuple
 
 import cv2
+
+from repro.engine.graph import json_of
 
 BACKEND = "MKLDNN"
 AVX_512F = 13  # cv2 has numbers for CPU features, and no names in Python
@@ -22,7 +23,7 @@ def fused(symbol):
 def layers(symbol) -> Dict[str, Tuple[str, ...]]:
     """The convolutions of a fused graph by name, and the operators that each was fused with, itself first."""
     found = {}
-    for node in json.loads(symbol.tojson())["nodes"]:
+    for node in json_of(symbol)["nodes"]:
         for part in node.get("subgraphs", ()):
             inner = [n for n in part["nodes"] if n["op"] != "null"]
             found[inner[0]["name"]] = tuple(n["op"] for n in inner)

@@ -8,7 +8,6 @@ What MXNet 1.9.1's int8 convolutions get wrong is rewritten before, by equal gra
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Dict, Iterable, List, Sequence, Tuple
 
@@ -163,5 +162,5 @@ def _names(group, count: int) -> List[str]:
 
 def _fused_names(symbol, convolutions: Sequence[str]) -> List[str]:
     """The nodes of a fused graph that hold these convolutions."""
-    return [node["name"] for node in json.loads(symbol.tojson())["nodes"]
+    return [node["name"] for node in graph.json_of(symbol)["nodes"]
             if any(inner["name"] in convolutions for part in node.get("subgraphs", ()) for inner in part["nodes"])]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
-from repro.records import Record
+from repro.records import Record, versions_of
 from repro.rows import Row
 
 MAIN = ("minicity", "lite", "full")  # the group whose columns are plainly "ours"
@@ -59,11 +59,6 @@ def _commit(record: Record) -> str:
     return record.provenance["commit"][:7] + (" with uncommitted changes" if record.provenance["dirty"] else "")
 
 
-def _versions(record: Record) -> str:
-    names = {"python": "Python", "mxnet": "MXNet", "numpy": "NumPy", "opencv": "OpenCV"}
-    return ", ".join(f"{names.get(name, name)} {version}" for name, version in record.provenance["versions"].items())
-
-
 def _grids(records: Sequence[Record]) -> str:
     """Regions and k of the records whose grid is not the paper's, such as "regions of 64 px: 6x8 = 48, k = 12 at …"."""
     kept: Dict[Tuple[str, int], Dict] = {}
@@ -108,7 +103,7 @@ def caption(group: Group, target: str) -> str:
         f"width {listed(r.width for r in records)} (preset {preset}), budget {budget}: "
         f"{from_to([r.steps for r in records])} steps, seeds {listed(r.seed for r in records)}. "
         f"The training set's per-pixel majority map has mean IoU {majorities}.{warning} "
-        f"Commit {listed(map(_commit, records))}; {'; '.join(sorted(set(map(_versions, records))))}; "
+        f"Commit {listed(map(_commit, records))}; {'; '.join(sorted({versions_of(p) for p in provenances}))}; "
         f"{'; '.join(sorted({p['machine'] for p in provenances}))}; "
         f"{from_to([p['date'] for p in provenances])}; "
         f"{', '.join(sorted({'`' + p['command'] + '`' for p in provenances}))}.\n"

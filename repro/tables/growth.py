@@ -25,16 +25,17 @@ from repro.tables.speed import (
 
 PICTURE = "growth.png"
 TITLES = {"k": "Regions computed", "size": "Image size", "batch": "Images at once", "threads": "Threads"}
-_CASE = {"k": parsing.integer, "height": parsing.integer, "width": parsing.integer, "batch": parsing.integer,
-         "threads": parsing.integer, "multiply_adds": parsing.integer, "memory": parsing.integer, "seconds": seconds}
+_COUNT = parsing.positive(parsing.integer)
+_COUNTS = ("height", "width", "batch", "threads", "multiply_adds", "memory")
+_CASE = {"k": parsing.natural, **dict.fromkeys(_COUNTS, _COUNT), "seconds": seconds}
 
 
 def _cases(value, place: str) -> Sequence[Dict[str, Any]]:
-    return parsing.sequence(lambda one, where: parsing.fields(one, where, dict(_CASE)))(value, place)
+    return parsing.filled(lambda one, where: parsing.fields(one, where, _CASE))(value, place)
 
 
 _RECORD = {
-    "row": parsing.text, "multiplier": positive, "region": parsing.integer, "base": parsing.integer,
+    "row": parsing.text, "multiplier": positive, "region": _COUNT, "base": parsing.natural,
     "groups": lambda value, place: parsing.fields(value, place, dict.fromkeys(TITLES, _cases), optional=TITLES),
     "provenance": parse_provenance,
 }

@@ -24,11 +24,11 @@ _CASE = {**_ABOUT, "alike": parsing.number, "mean_iou": _by(("float32", "int8"),
 _EXPORTED = {**_ABOUT, "alike": _by(REDUCED, parsing.number), "mean_iou": _by(("float32", *REDUCED), parsing.number),
              "seconds": _by(("float32", *REDUCED), seconds)}
 _MEASURED = {
-    "cases": parsing.sequence(lambda value, place: parsing.fields(value, place, _CASE)),
+    "cases": parsing.filled(lambda value, place: parsing.fields(value, place, _CASE)),
     "provenance": parse_provenance,
 }
 _MEASURED_EXPORTED = {
-    "cases": parsing.sequence(lambda value, place: parsing.fields(value, place, _EXPORTED)),
+    "cases": parsing.filled(lambda value, place: parsing.fields(value, place, _EXPORTED)),
     "onnxruntime": parsing.text, "provenance": parse_provenance,
 }
 

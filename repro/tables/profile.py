@@ -42,7 +42,7 @@ _MEASURED = {
     "row": parsing.text, "label": parsing.text, "size": parsing.text, "width": positive, "device": parsing.text,
     "multiply_adds": parsing.integer, "paper": parsing.integer,
     "ceiling": checked({"rate": positive, "layer": parsing.text}), "bandwidth": positive,
-    "blocks": parsing.sequence(parsing.text), "profiles": parsing.sequence(checked(_PROFILE)),
+    "blocks": parsing.sequence(parsing.text), "profiles": parsing.filled(checked(_PROFILE)),
     "provenance": parse_provenance,
 }
 

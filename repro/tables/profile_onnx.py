@@ -36,7 +36,7 @@ _MEASURED = {
     "row": parsing.text, "label": parsing.text, "size": parsing.text, "width": positive, "device": parsing.text,
     "provider": parsing.text, "onnxruntime": parsing.text, "multiply_adds": parsing.integer, "paper": parsing.integer,
     "ceiling": parsing.text, "bandwidth": positive, "blocks": parsing.sequence(parsing.text),
-    "cases": parsing.sequence(checked(_CASE)), "provenance": parse_provenance,
+    "cases": parsing.filled(checked(_CASE)), "provenance": parse_provenance,
 }
 Measured = Mapping[str, Any]
 

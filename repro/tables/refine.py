@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from repro import parsing
 from repro.data import classes as class_sets
+from repro.errors import choice
 from repro.records import parse_provenance
 from repro.tables.columns import giga
 from repro.tables.markdown import markdown_table
@@ -30,7 +31,8 @@ def _class_iou(value, place: str) -> Dict[str, Optional[float]]:
 _ACCURACIES = _fields(pixel_acc=parsing.number, mean_acc=parsing.number, mean_iou=parsing.number, class_iou=_class_iou)
 _SPREAD = _fields(mean=parsing.number, spread=parsing.number, least=parsing.number, most=parsing.number)
 _RECORD = {
-    "table": parsing.text, "row": parsing.text, "dense_network": parsing.text, "data": parsing.text,
+    "table": parsing.text, "row": parsing.text, "data": parsing.text,
+    "dense_network": lambda value, place: choice(value, tuple(DENSE), place),
     "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural, "dense_steps": parsing.natural,
     "width": positive,
     "batch": parsing.natural, "steps": parsing.natural, "images": parsing.natural, "size": parsing.text,
@@ -45,10 +47,11 @@ _RECORD = {
                      empty=parsing.natural, seconds=parsing.number),
     "classes": class_sets.parse_values, "provenance": parse_provenance,
 }
-_CASE = _fields(density=positive, pixels=parsing.natural, positions=parsing.sequence(parsing.natural),
-                multiply_adds=parsing.natural, multiplied=parsing.natural, seconds=seconds, places=seconds)
+_COUNT = parsing.positive(parsing.integer)
+_CASE = _fields(density=positive, pixels=parsing.natural, positions=parsing.filled(_COUNT),
+                multiply_adds=_COUNT, multiplied=parsing.natural, seconds=seconds, places=seconds)
 _CURVE = {"size": parsing.text, "width": positive, "classes": parsing.natural, "select": seconds,
-          "cases": parsing.sequence(_CASE), "provenance": parse_provenance}
+          "cases": parsing.filled(_CASE), "provenance": parse_provenance}
 
 
 def read_refined(path) -> Dict[str, Any]:

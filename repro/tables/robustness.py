@@ -24,6 +24,8 @@ READS = {
     "descriptions": "descriptions of weights (JSON)",
     "metadata": "records of exported networks (JSON)",
     "logs": "logs of trainings (JSON lines)",
+    "measurements": "records of times, memory and more, and their pages (JSON)",
+    "neighbours": "rows of other networks, trained or timed (YAML)",
     "datasets": "folders of data sets, and what is remembered of them",
     "inputs": "what INPUT names: files, folders, patterns",
     "parameters": "parameters (.params)",

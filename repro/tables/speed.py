@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterable, Mapping, Sequence
 from repro import parsing
 from repro.errors import UserError
 from repro.files import replacing
+from repro.records import versions_of
 from repro.timing.clock import Timing
 
 G = 1e9
@@ -28,10 +29,7 @@ def positive(value, place: str) -> float:
 
 def seconds(value, place: str) -> Sequence[float]:
     """Check the seconds of one or more runs."""
-    found = parsing.sequence(positive)(value, place)
-    if not found:
-        raise UserError(f"{place}: no runs")
-    return found
+    return parsing.filled(positive, "no runs")(value, place)
 
 
 def timing(measured: Measured) -> Timing:
@@ -61,10 +59,8 @@ def mebibytes(value: int) -> str:
 
 def origin(provenance: Mapping[str, Any]) -> str:
     """Where a record comes from, in a sentence."""
-    versions = provenance["versions"]
     return (f"Commit {provenance['commit'][:7]}{' with uncommitted changes' if provenance['dirty'] else ''}; "
-            f"Python {versions['python']}, MXNet {versions['mxnet']}, NumPy {versions['numpy']}, OpenCV "
-            f"{versions['opencv']}; {provenance['machine']}; {provenance['date']}; `{provenance['command']}`.")
+            f"{versions_of(provenance)}; {provenance['machine']}; {provenance['date']}; `{provenance['command']}`.")
 
 
 def figure(width: float, height: float):

@@ -77,9 +77,9 @@ def read_table6(path) -> Dict[str, Any]:
     return read_json(path, _RECORD)
 
 
-def read_engines(path) -> Optional[Dict[str, Any]]:
-    """The same graphs in other engines, as measured; None where nothing was."""
-    return read_json(path, _ENGINES) if path.exists() else None
+def read_engines(path) -> Dict[str, Any]:
+    """The same graphs in other engines, as `experiments.engines` measured them, checked."""
+    return read_json(path, _ENGINES)
 
 
 def _ratio(measured: Measured, base: Optional[Measured]) -> str:

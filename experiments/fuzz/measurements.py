@@ -1,0 +1,129 @@
+"""What was measured, in tables/results: each record is read, and its page rendered from it."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Tuple
+
+from experiments.command import HERE
+from experiments.fuzz.case import Case
+from experiments.fuzz.damage import Damaged, at, files, places, put
+from experiments.fuzz.texts import JSONS, RECORDS, documents, plain
+from repro.neighbours import load_rows
+from repro.parsing import read_yaml
+from repro.peer_rows import load_peers
+from repro.records import load_records
+from repro.tables import (
+    growth,
+    neighbours,
+    precision,
+    profile,
+    profile_onnx,
+    reading,
+    refine,
+    robustness,
+    soak,
+    table6,
+)
+
+RESULTS = RECORDS.parent
+LONG = 4  # of a list of hundreds, such as operators, so many are kept
+Reader = Tuple[Callable[[Path], Any], Callable[[Any], str]]  # the record; its page
+
+
+def _readers() -> Dict[str, Reader]:
+    """By the name of a record: what reads it, and what renders it."""
+    printed = read_yaml(HERE / "published.yaml")
+    peers, rows = load_peers(HERE / "table6.yaml"), load_rows(HERE / "neighbours.yaml")
+    row, records = next(one for one in load_rows(HERE / "table3.yaml")), load_records(RESULTS)
+    table6_page = lambda record, engines=None: table6.page(record, peers, printed["table6"], engines)  # noqa: E731
+    timed = json.loads((RESULTS / "table6.json").read_text(encoding="utf-8"))
+    cost = {one.id: (10 ** 9, 2 * 10 ** 9) for one in rows}
+    return {
+        "table6": (table6.read_table6, table6_page),
+        "engines": (table6.read_engines, lambda record: table6_page(timed, record)),
+        "profile": (profile.read_measured, lambda record: profile.page(record, 0.1)),
+        "profile-onnx": (profile_onnx.read_measured, lambda record: profile_onnx.page(record, None, 0.1)),
+        "growth": (growth.read_growth, growth.page),
+        "precision": (precision.read_measured, precision.page),
+        "precision-onnx": (precision.read_exported, lambda record: precision.page(
+            json.loads((RESULTS / "precision.json").read_text(encoding="utf-8")), record)),
+        "reading": (reading.read_measured, lambda record: reading.page(record, row, records)),
+        "neighbours-minicity": (neighbours.read_speed, lambda record: neighbours.page(
+            rows, printed["neighbours"], cost, records, {record["data"]: record}, {})),
+        "robustness": (lambda path: robustness.read_counted(path, ("images", "labels")), robustness.page),
+        "soak": (soak.read_soak, soak.page),
+        "refine-minicity": (refine.read_refined, lambda record: refine.page([record], None)),
+        "refine-density": (refine.read_density, lambda record: refine.page([], record)),
+    }
+
+
+def _shortened(value, key: str = "") -> Any:
+    """A record with few operators, and few readers, so that places of all kinds are changed."""
+    if isinstance(value, dict):
+        return {name: _shortened(one, name) for name, one in value.items()
+                if key != "readers" or name in ("images", "labels")}
+    if isinstance(value, list):
+        return [_shortened(one) for one in (value[:LONG] if key == "operators" else value)]
+    return value
+
+
+def _made_up(provenance) -> Dict[str, Any]:
+    """Records of which none may be published."""
+    iou = {"pixel_acc": 90.0, "mean_acc": 60.0, "mean_iou": 40.5, "class_iou": {"road": 91.5, "train": None}}
+    spread = {"mean": 0.3, "spread": 0.1, "least": 0.1, "most": 0.5}
+    run = {key: list(range(1, 13)) for key in ("done", "memory", "descriptors", "threads", "files", "bytes")}
+    return {
+        "soak": {"minutes": 1.0, "runs": {name: {"seconds": [5.0 * n for n in range(1, 13)], **run}
+                                          for name in soak.RUNS}, "provenance": provenance},
+        "refine-minicity": {
+            "table": "1", "row": "stride32", "dense_network": "halved", "data": "minicity", "preset": "lite",
+            "budget": "full", "seed": 1, "dense_steps": 640, "width": 0.25, "batch": 2, "steps": 1280, "images": 100,
+            "size": "256x512", "recipe": {"rate": 0.01, "decay": 0.05, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8,
+                                          "threshold": 0.3, "factor": 2},
+            "dense": iou, "refined": iou, "selected_pixel_acc": {"dense": 61.25, "refined": None}, "density": spread,
+            "multiply_adds": spread, "multiplied": spread, "dense_multiply_adds": {"paper": 10 ** 9, "true": 10 ** 9},
+            "parameters": {"dense": 10 ** 6, "refiner": 10 ** 6},
+            "train": {"loss_first": 5.0, "loss_last": 2.0, "density": 0.3, "empty": 0, "seconds": 900.0},
+            "provenance": provenance},
+        "refine-density": {
+            "size": "512x1024", "width": 1.0, "classes": 19, "select": [0.02, 0.03], "cases": [
+                {"density": share, "pixels": 524288, "positions": [1024, 512], "multiply_adds": 10 ** 9,
+                 "multiplied": 10 ** 9, "seconds": [share], "places": [0.01]} for share in (0.25, 1.0)],
+            "provenance": provenance},
+    }
+
+
+def _emptied(value) -> Iterator[Damaged]:
+    """Every list empty, and the numbers of its first entry 0: what a page divides by, or takes the largest of."""
+    for place in places(value):
+        if any(isinstance(key, int) and key for key in place):
+            continue
+        one = at(value, place)
+        if isinstance(one, (list, int, float)) and not isinstance(one, bool):
+            yield "nothing in it", ".".join(map(str, place)), plain(put(value, place, [] if isinstance(
+                one, list) else 0)).encode()
+
+
+def measurements(seed: int) -> Iterator[Case]:
+    """The readers of repro.tables on repro.tables.speed.read_json, and their pages."""
+    origin = json.loads((RESULTS / "growth.json").read_text(encoding="utf-8"))["provenance"]
+    made_up = _made_up(origin)
+    for name, (read, page) in _readers().items():
+        value = made_up[name] if name in made_up else _shortened(
+            json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+
+        def both(path, read=read, page=page):
+            record = read(path)
+            return record, page(record)
+
+        def same(found, value) -> bool:
+            return json.loads(plain(found[0])) == value and found[1].startswith("# ")
+
+        def kind(found) -> bool:
+            return isinstance(found[1], str)
+        yield from files(f"{name}.json", _emptied(value), both, lambda found, _, kind=kind: kind(found))
+        yield from documents(f"{name}.json", plain(value).encode(), json.loads, plain, JSONS, both, same,
+                             random.Random(f"{seed} {name}"), 150, kind)

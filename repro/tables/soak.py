@@ -1,0 +1,157 @@
+"""The page on long runs: whether memory and speed of prediction and of training stay flat; its picture."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any, Dict, List, Mapping, Sequence
+
+from repro import parsing
+from repro.errors import UserError
+from repro.records import parse_provenance
+from repro.tables.markdown import markdown_table
+from repro.tables.speed import figure, mebibytes, origin, positive, read_json, save
+
+PICTURE = "soak.png"
+RUNS = {"prediction": "images", "training": "steps"}  # and what each does one after the other
+WARM = 1 / 6  # of a run: what is kept by size of image, or read ahead, is filled
+MEMORY, SPEED = 0.02, 0.05  # that memory may grow by, and speed fall by, in the rest of a flat run
+LEAST = 6  # windows after it
+COUNTS = ("descriptors", "threads", "files")
+Run = Mapping[str, Sequence[float]]
+_NATURALS = parsing.sequence(parsing.natural)
+_KEYS = {"seconds": parsing.sequence(positive), **dict.fromkeys(("done", "memory", *COUNTS, "bytes"), _NATURALS)}
+
+
+def _run(value, place: str) -> Dict[str, Any]:
+    made = parsing.fields(value, place, _KEYS)
+    if len({len(values) for values in made.values()}) > 1:
+        raise UserError(f"{place}: its lists are not of one length")
+    if any(a >= b for a, b in zip(made["seconds"], made["seconds"][1:])) \
+            or any(a > b for a, b in zip(made["done"], made["done"][1:])):
+        raise UserError(f"{place}: seconds or done: not in order")
+    if len(after(made)["seconds"]) < LEAST:
+        raise UserError(f"{place}: {len(made['seconds'])} windows, too few to say what is flat")
+    if not all(made["memory"]):
+        raise UserError(f"{place}: memory: none")
+    return made
+
+
+_RECORD = {
+    "minutes": positive,
+    "runs": lambda value, place: parsing.fields(value, place, dict.fromkeys(RUNS, _run), optional=RUNS),
+    "provenance": parse_provenance,
+}
+
+
+def read_soak(path) -> Dict[str, Any]:
+    """What `experiments.soak` wrote to `path`, checked; a UserError names file and key."""
+    return read_json(path, _RECORD)
+
+
+def rates(run: Run) -> List[float]:
+    """What was done a second, in each window."""
+    ends = [(0.0, 0.0), *zip(run["seconds"], run["done"])]
+    return [(done - before) / (end - begin) for (begin, before), (end, done) in zip(ends, ends[1:])]
+
+
+def after(run: Run) -> Dict[str, Sequence[float]]:
+    """The windows after the warm-up, with their `rates`."""
+    first = sum(end <= run["seconds"][-1] * WARM for end in run["seconds"]) if run["seconds"] else 0
+    return {key: values[first:] for key, values in {**run, "rates": rates(run)}.items()}
+
+
+def steepness(x: Sequence[float], y: Sequence[float]) -> float:
+    """Of a line through points, the median of the slopes between any two (Theil-Sen), which a few far ones do not move.
+
+    x increases.
+    """
+    return statistics.median((y[j] - y[i]) / (x[j] - x[i]) for i in range(len(x)) for j in range(i + 1, len(x)))
+
+
+def _thirds(values: Sequence[float]):
+    """Medians of the first and of the last third."""
+    third = len(values) // 3
+    return statistics.median(values[:third]), statistics.median(values[-third:])
+
+
+def findings(run: Run) -> Dict[str, Any]:
+    """What the rule is about, and whether it holds.
+
+    memory      bytes, the median after the warm-up; grown: what the line through it gains from there to the end.
+    slower      share of the speed that the last third lacks of the first one's; below 0 it is quicker.
+    more        the counts that are higher in the last third.
+    """
+    rest = after(run)
+    memory = statistics.median(rest["memory"])
+    grown = steepness(rest["seconds"], rest["memory"]) * (rest["seconds"][-1] - rest["seconds"][0])
+    first, last = _thirds(rest["rates"])
+    slower = 1 - last / first if first else 1.0
+    more = [name for name in COUNTS if _thirds(rest[name])[1] > _thirds(rest[name])[0]]
+    return {"memory": memory, "grown": grown, "first": first, "last": last, "slower": slower, "more": more,
+            "flat": grown <= MEMORY * memory and slower <= SPEED and not more}
+
+
+def _signed(value: float, digits: int) -> str:
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "+") if float(text) == 0 else text
+
+
+def _cells(name: str, run: Run) -> Dict[str, str]:
+    found, rest, unit = findings(run), after(run), RUNS[name]
+    mib = found["grown"] / 2 ** 20
+    hours = (rest["seconds"][-1] - rest["seconds"][0]) / 3600
+    return {
+        f"{name.capitalize()}": f"{run['done'][-1]:.0f} {unit} in {run['seconds'][-1] / 60:.1f} minutes",
+        "A second, first third": f"{found['first']:.2f} {unit}",
+        "A second, last third": f"{found['last']:.2f} {unit} ({_signed(-100 * found['slower'], 1)}%)",
+        "Memory (median)": f"{mebibytes(found['memory'])} MiB",
+        "Memory grown, by the line": f"{_signed(mib, 1)} MiB ({_signed(100 * found['grown'] / found['memory'], 2)}%), "
+                                     f"{_signed(mib / hours, 1)} MiB an hour",
+        **{f"{count.capitalize()}, first and last third": " and ".join(f"{one:g}" for one in _thirds(rest[count]))
+           for count in COUNTS},
+        "Written and kept, at the end": f"{run['bytes'][-1] / 2 ** 20:.1f} MiB",
+        "**Flat**": "**yes**" if found["flat"] else "**no**",
+    }
+
+
+def page(record: Mapping[str, Any]) -> str:
+    """The page; `record` as `read_soak` gives it."""
+    tables = []
+    for name, run in record["runs"].items():
+        (first, cell), *rest = _cells(name, run).items()
+        tables.append(markdown_table([(first, [key for key, _ in rest]), (cell, [text for _, text in rest])], 1))
+    return (
+        f"# Long runs: {record['minutes']:g} minutes of {' and of '.join(record['runs'])}\n\n"
+        "Two processes side by side, a thread each (`make soak`).\n\n"
+        "* **Prediction**: what `make predict` does with a folder of photos, again and again, with the shipped "
+        "weights: 24 drawn scenes in 11 sizes, three more than engines are kept: some are made anew each time.\n"
+        "* **Training**: the row isctf-sparse-p0.25-l0.001-r256 of Table 3, preset lite, on minicity: images read and "
+        "augmented ahead, a line of the log a step, a checkpoint every 50 steps. Files and memory thus "
+        "grow a little, by a line of the log and a loss a step.\n"
+        f"* **Flat**: after the first sixth, memory grows by no more than {100 * MEMORY:g}% to the end, by a line "
+        f"through it (Theil-Sen); speed in the last third of the rest is not more than {100 * SPEED:g}% below that in "
+        "its first; open descriptors, threads and files (temporary ones too) are not more. Medians of windows of a "
+        "sixtieth of the run.\n"
+        f"* {origin(record['provenance'])}\n\n"
+        f"![Memory and speed]({PICTURE})\n\n" + "\n".join(tables))
+
+
+def draw(record: Mapping[str, Any], path) -> None:
+    """Memory above, speed below, over time, a column a run; grey: the warm-up."""
+    runs = record["runs"]
+    made = figure(4.5 * len(runs), 4.5)
+    above, below = made.subplots(2, len(runs), squeeze=False)
+    for upper, lower, (name, run) in zip(above, below, runs.items()):
+        minutes = [end / 60 for end in run["seconds"]]
+        upper.plot(minutes, [value / 2 ** 20 for value in run["memory"]], color="tab:red")
+        lower.plot(minutes, rates(run))
+        upper.set_title(name, fontsize=9)
+        upper.set_ylabel("MiB", fontsize=8)
+        lower.set_ylabel(f"{RUNS[name]} a second", fontsize=8)
+        lower.set_xlabel("minutes", fontsize=8)
+        for axes in (upper, lower):
+            axes.axvspan(0, minutes[-1] * WARM, color="0.92")
+            axes.set_xlim(0, minutes[-1])
+            axes.set_ylim(bottom=0)
+            axes.tick_params(labelsize=8)
+    save(made, path)
