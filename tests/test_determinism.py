@@ -1,8 +1,10 @@
 """The same seed gives the same result: in another process, however its hashes are salted, read and computed.
 
-With as many threads every bit is the same. Another number of threads sums the gradients of a convolution's weights in
-another order: float32's last bit (measured after 4 steps: 9e-8, or 0.01% of what training moved an array by), from
-which training diverges as it does from any rounding. Inference sums nothing across threads.
+With as many threads every bit is the same, on Python 3.8 and 3.11 alike. Another number of threads sums the gradients
+of a convolution's weights in another order. Measured, one thread against two: after these 4 steps 9e-8, or 0.01% of
+what training moved an array by; of 100 steps by the lite preset the first 24 losses are equal, the 50th differs by 0.1%
+and the last by 2%, the parameters by 5% of what they moved: a training with other threads is another draw, as with
+another seed. Inference sums nothing across threads.
 """
 
 from __future__ import annotations
