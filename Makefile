@@ -122,8 +122,8 @@ submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscap
 reading: $(STAMP)  ## measure how fast images are read, beside how fast they are trained on
 	@$(RUN) experiments.reading $(call option,DATA,data)
 
-test: $(STAMP)  ## run the tests, warnings as errors
-	@$(VENV)/bin/python -m pytest
+test: $(STAMP)  ## run the tests, warnings as errors; COVERAGE=1: of which branches, failing below 90%
+	@$(VENV)/bin/python -m pytest $(call flag,COVERAGE,cov)
 
 lint: $(STAMP)  ## check the style and the types of the sources
 	@$(VENV)/bin/ruff check .
@@ -136,7 +136,7 @@ minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity
 	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"
 
 clean:  ## remove the environments and the tools' caches; results in .cache/ stay
-	rm -rf .venv .venv-gpu .venv-onnx-gpu .venv-torch .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-gpu .venv-onnx-gpu .venv-torch .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, once per change of the requirements; one that cannot run is made anew.
