@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import resource
-from contextlib import contextmanager
-
 import mxnet as mx
 import numpy as np
 import pytest
 
+from experiments.fuzz.case import full_disk
 from repro import files, params_format
 from repro.errors import UserError
 from repro.parameters import load, save_arrays
 
 TYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64")
-
-
-@contextmanager
-def full_disk(bytes_left: int):
-    """A stand-in for a full disk, which takes rights to make: no file may grow beyond so many bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))  # Python ignores the signal; write() fails with EFBIG
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture()
