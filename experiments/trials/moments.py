@@ -46,7 +46,8 @@ def uninterrupted(tree: Tree) -> Dict[str, float]:
 def kills(tree: Tree, whole: Dict[str, bytes], seconds: Dict[str, float], moments: int, seed: int) -> Iterator[Kill]:
     """So many kills: each phase in turn, at a random moment of the `seconds` that it took in the uninterrupted run.
 
-    The turns are in a random order. A phase is waited for by its files, as its beginning varies; what is hit is said by the files left.
+    The turns are in a random order. A phase is waited for by its files, as its beginning varies; what is hit is said by
+    the files left.
     """
     draw = random.Random(seed)
     order = draw.sample(PHASES[:-1], len(PHASES) - 1)  # the end, a moment, is hit by those meant for the page
