@@ -10,6 +10,7 @@ from typing import List, Tuple
 
 from repro.errors import UserError
 
+DRIVER = "libcuda.so.1"
 NEWEST = (8, 9)  # mxnet-cu112 holds machine code for compute capability 5.0 to 8.6, which runs up to 8.9, and no PTX
 INSTEAD = "leave GPU out to run on the CPU, or run the network's ONNX export (repro.export) in another engine"
 # in the order in which one needs another
@@ -27,6 +28,15 @@ def parse(gpu: str) -> Tuple[int, ...]:
     if min(cards) < 0 or len(set(cards)) < len(cards):
         raise UserError(f"GPU: {gpu!r} is not a list of card numbers; leave it out for the CPU, or give 0 or 0,1")
     return cards
+
+
+def driver_for(asked: str, instead: str):
+    """NVIDIA's driver; UserError, on what `asked` for it and what to do `instead`, on a machine without."""
+    try:
+        return ctypes.CDLL(DRIVER)
+    except OSError:
+        raise UserError(f"{asked} needs NVIDIA's driver ({DRIVER}), which this machine does not have; "
+                        f"{instead}") from None
 
 
 def capability(driver, card: int) -> Tuple[int, int]:
@@ -52,11 +62,7 @@ def check(gpu: str) -> None:
     cards = parse(gpu)
     if not cards:
         return
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        raise UserError(f"GPU: {gpu!r} needs NVIDIA's driver (libcuda.so.1), which this machine does not have; "
-                        f"{INSTEAD}") from None
+    driver = driver_for(f"GPU: {gpu!r}", INSTEAD)
     if driver.cuInit(0):
         raise UserError(f"GPU: {gpu!r}: the NVIDIA driver finds no usable card; {INSTEAD}")
     for card in cards:
@@ -82,9 +88,13 @@ def contexts(gpu: str) -> List:
     return [mx.gpu(card) for card in cards]
 
 
-if __name__ == "__main__":  # asked by make before it installs gigabytes: exit code 2 and one line where they cannot run
+# asked by make before it installs gigabytes: exit code 2 and one line where cards, or onnxruntime-gpu, cannot run
+if __name__ == "__main__":
     try:
-        check(sys.argv[1])
+        if sys.argv[1] == "onnx":
+            driver_for("GPU, PROVIDER: onnxruntime-gpu", "leave them out to run on the CPU")
+        else:
+            check(sys.argv[1])
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -7,11 +7,12 @@ from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import onnxruntime
 
+from repro.devices import driver_for
 from repro.errors import UserError, choice
 
+INSTEAD = "leave GPU and PROVIDER out to run on the CPU"
 CPU = "CPUExecutionProvider"
 PROVIDERS = {"cpu": CPU, "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-DRIVER = "libcuda.so.1"
 Provider = Union[str, Tuple[str, Dict[str, Any]]]
 
 
@@ -65,19 +66,11 @@ def check_used(given: Sequence[Provider], used: Sequence[str]) -> None:
 
 def card_name(card: int) -> str:
     """What the driver calls a card, such as NVIDIA H200; UserError where there is none of this number."""
-    driver, number, text = _driver("cuda"), ctypes.c_int(), ctypes.create_string_buffer(256)
+    driver, number, text = driver_for("PROVIDER: cuda", INSTEAD), ctypes.c_int(), ctypes.create_string_buffer(256)
     if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(number), card):
         raise UserError(f"GPU: the driver finds no card {card}")
     driver.cuDeviceGetName(text, len(text), number)
     return text.value.decode()
-
-
-def _driver(name: str):
-    try:
-        return ctypes.CDLL(DRIVER)
-    except OSError:
-        raise UserError(f"PROVIDER: {name} needs NVIDIA's driver ({DRIVER}), which this machine does not have; leave "
-                        "GPU and PROVIDER out to run on the CPU") from None
 
 
 def _usable(name: str) -> None:
@@ -87,7 +80,7 @@ def _usable(name: str) -> None:
         raise UserError(f"PROVIDER: {name}: the installed onnxruntime {onnxruntime.__version__} has "
                         f"{', '.join(found)}, not {PROVIDERS[name]}; install onnxruntime-gpu in its place "
                         f"(requirements/onnx-gpu.txt), on a machine with NVIDIA's driver")
-    _driver(name)
+    driver_for(f"PROVIDER: {name}", INSTEAD)
     load = getattr(onnxruntime, "preload_dlls", None)  # those of CUDA and cuDNN that pip installed; from 1.21 on
     if load:
         load()
