@@ -8,9 +8,9 @@ import sysconfig
 from pathlib import Path
 from typing import List, Tuple
 
+from repro.driver import capability, driver_for
 from repro.errors import UserError
 
-DRIVER = "libcuda.so.1"
 NEWEST = (8, 9)  # mxnet-cu112 holds machine code for compute capability 5.0 to 8.6, which runs up to 8.9, and no PTX
 INSTEAD = "leave GPU out to run on the CPU, or run the network's ONNX export (repro.export) in another engine"
 # in the order in which one needs another
@@ -28,30 +28,6 @@ def parse(gpu: str) -> Tuple[int, ...]:
     if min(cards) < 0 or len(set(cards)) < len(cards):
         raise UserError(f"GPU: {gpu!r} is not a list of card numbers; leave it out for the CPU, or give 0 or 0,1")
     return cards
-
-
-def driver_for(asked: str, instead: str):
-    """NVIDIA's driver; UserError, on what `asked` for it and what to do `instead`, on a machine without."""
-    try:
-        return ctypes.CDLL(DRIVER)
-    except OSError:
-        raise UserError(f"{asked} needs NVIDIA's driver ({DRIVER}), which this machine does not have; "
-                        f"{instead}") from None
-
-
-def capability(driver, card: int) -> Tuple[int, int]:
-    """Compute capability of a card, from the driver's library; UserError when there is no such card."""
-    device, count = ctypes.c_int(), ctypes.c_int()
-    driver.cuDeviceGetCount(ctypes.byref(count))
-    if card >= count.value:
-        raise UserError(f"GPU: there is no card {card}; the driver shows {count.value}")
-    driver.cuDeviceGet(ctypes.byref(device), card)
-    values = []
-    for attribute in (75, 76):  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
-        value = ctypes.c_int()
-        driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
-        values.append(value.value)
-    return values[0], values[1]
 
 
 def check(gpu: str) -> None:

@@ -11,8 +11,8 @@ from experiments.command import HERE
 from experiments.fuzz.case import Case
 from experiments.fuzz.damage import Damaged, at, files, places, put
 from experiments.fuzz.texts import JSONS, RECORDS, documents, plain
+from experiments.render import published
 from repro.neighbours import load_rows
-from repro.parsing import read_yaml
 from repro.peer_rows import load_peers
 from repro.records import load_records
 from repro.tables import (
@@ -35,10 +35,9 @@ Reader = Tuple[Callable[[Path], Any], Callable[[Any], str]]  # the record; its p
 
 def _readers() -> Dict[str, Reader]:
     """By the name of a record: what reads it, and what renders it."""
-    printed = read_yaml(HERE / "published.yaml")
     peers, rows = load_peers(HERE / "table6.yaml"), load_rows(HERE / "neighbours.yaml")
     row, records = next(one for one in load_rows(HERE / "table3.yaml")), load_records(RESULTS)
-    table6_page = lambda record, engines=None: table6.page(record, peers, printed["table6"], engines)  # noqa: E731
+    table6_page = lambda record, engines=None: table6.page(record, peers, published("table6"), engines)  # noqa: E731
     timed = json.loads((RESULTS / "table6.json").read_text(encoding="utf-8"))
     cost = {one.id: (10 ** 9, 2 * 10 ** 9) for one in rows}
     return {
@@ -52,7 +51,7 @@ def _readers() -> Dict[str, Reader]:
             json.loads((RESULTS / "precision.json").read_text(encoding="utf-8")), record)),
         "reading": (reading.read_measured, lambda record: reading.page(record, row, records)),
         "neighbours-minicity": (neighbours.read_speed, lambda record: neighbours.page(
-            rows, printed["neighbours"], cost, records, {record["data"]: record}, {})),
+            rows, published("neighbours"), cost, records, {record["data"]: record}, {})),
         "robustness": (lambda path: robustness.read_counted(path, ("images", "labels")), robustness.page),
         "soak": (soak.read_soak, soak.page),
         "refine-minicity": (refine.read_refined, lambda record: refine.page([record], None)),

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import onnxruntime
 
-from repro.devices import driver_for
+from repro.driver import driver_for
 from repro.errors import UserError, choice
 
 INSTEAD = "leave GPU and PROVIDER out to run on the CPU"
