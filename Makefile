@@ -13,7 +13,7 @@ OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev
 export OMP_NUM_THREADS
 export PYTHON DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED OUT BATCH STEPS READERS CHECKPOINT
 export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE PROVIDER PRECISION FORMAT CARD
-export THRESHOLD RATE WIDTH
+export THRESHOLD RATE WIDTH MOMENTS TIMES
 
 TABLES := table1 table2 table3 table4 table5 ablations
 OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
@@ -26,7 +26,7 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density robustness predict export figures tables submit reading test lint pretrain minicity clean
+.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density robustness faults predict export figures tables submit reading test lint pretrain minicity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9 .-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -92,6 +92,9 @@ density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with dens
 
 robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
 	@$(RUN) experiments.robustness
+
+faults: $(STAMP)  ## kill runs at MOMENTS (50) random moments, fill their disk, run two at once; tables/faults.md (half an hour)
+	@$(RUN) experiments.faults $(foreach v,MOMENTS TIMES,$(call option,$(v),$(call lower,$(v))))
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render

@@ -7,14 +7,13 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from experiments.command import HERE, PRETRAINED, Reported, run
 from experiments.schedule import measure_all, workers_for
-from experiments.worker import Job
+from experiments.worker import Job, forget
 from repro.cluster import parse_hosts
 from repro.errors import UserError, choice
 from repro.files import write_bytes
@@ -126,7 +125,7 @@ def plan(given) -> List[Job]:
                 name=name, data=str(folder), preset=str(preset_path), preset_name=given.preset, changes=changes,
                 budget=budget_name, label=label, gpu=given.gpu, pretrained=pretrained, specification=specification,
                 command=command_of(given, dataset.name), results=str(CACHE / "results"), runs=str(CACHE / "runs"),
-                every=given.checkpoint, readers=given.readers, **values))
+                every=given.checkpoint, readers=given.readers, fresh=given.fresh, **values))
     return jobs
 
 
@@ -170,8 +169,9 @@ def measure(given) -> None:
     due = [job for job in jobs if job.specification not in done]
     print(f"{ROWS[given.table]}: {len(jobs)} trainings, {len(jobs) - len(due)} measured on this machine before",
           file=sys.stderr)
-    for job in due if given.fresh else ():
-        shutil.rmtree(job.folder, ignore_errors=True)
+    for job in jobs:
+        if job.specification in done:
+            forget(job)
     if due:
         measure_all(due, workers_for(given.jobs, len(due), given.gpu, hosts), hosts)
     if given.publish:

@@ -12,7 +12,7 @@ from typing import List, Sequence
 from tqdm import tqdm
 
 from experiments.command import HERE, Reported
-from experiments.worker import Job
+from experiments.worker import Job, alone
 from repro.cluster import Cluster
 from repro.errors import UserError
 
@@ -27,6 +27,15 @@ def measure_all(jobs: List[Job], workers: int, hosts: Sequence[str] = ()) -> Non
 
     The first failure stops the rest, as does an interrupt; records and checkpoints already written stay.
     """
+    if not hosts:
+        _measure_all(jobs, workers, hosts)
+    for job in jobs if hosts else ():
+        with alone(job) as due:  # its workers are several
+            if due:
+                _measure_all([job], 1, hosts)
+
+
+def _measure_all(jobs: List[Job], workers: int, hosts: Sequence[str]) -> None:
     local = max(1, sum(host == "localhost" for host in hosts)) * workers
     environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // local))}
     waiting, running, slots = list(jobs), {}, set(range(1, workers + 1))

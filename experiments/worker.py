@@ -8,20 +8,21 @@ Of several workers on one training (repro/cluster.py), the first one measures an
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
 import shutil
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
+from typing import Iterator
 
 from tqdm import tqdm
 
 from experiments.command import contexts, run
-from repro.cluster import ROLE
+from repro.cluster import PARENT, ROLE, end_with_parent
 from repro.files import locked
 
 
@@ -47,6 +48,7 @@ class Job:
     runs: str              # folder of runs not yet finished
     every: int             # steps between checkpoints
     readers: int           # processes that read batches ahead
+    fresh: bool = False    # whether what an unfinished run has kept is not to be used
     slot: int = 0          # line of the progress bar
 
     @property
@@ -55,30 +57,43 @@ class Job:
         return Path(self.runs) / self.specification[:16]
 
 
-def end_with_parent() -> None:
-    """End this process when the one that started it has ended, however that ended."""
-    parent = os.getppid()
+@contextlib.contextmanager
+def alone(job: Job) -> Iterator[bool]:
+    """Hold a job's lock: whether it is to be measured, or was by another process while this one waited for it.
 
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def work(job: Job) -> None:
-    """Measure and write the record, unless another process has done so while this one waited for it."""
-    if os.environ.get(ROLE):
-        _measure(job)
-        return
+    Its folder goes at the end, unless that is an error's.
+    """
     began = time.time()
     with locked(job.folder.with_suffix(".lock"),
                 lambda: print(f"{job.name}: another process is at it; waiting", file=sys.stderr)):
         done = job.folder.with_suffix(".done")
-        if not (done.exists() and done.stat().st_mtime > began):
-            _measure(job)
+        due = not (done.exists() and done.stat().st_mtime > began)
+        if due and job.fresh:
+            shutil.rmtree(job.folder, ignore_errors=True)
+        yield due
+        if due:
             done.touch()
         shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def forget(job: Job) -> None:
+    """Remove the folder of a job that has its record, which a process killed behind that has left; none that is in use.
+    """
+    def busy():
+        raise BlockingIOError
+    if job.folder.exists():
+        with contextlib.suppress(BlockingIOError), locked(job.folder.with_suffix(".lock"), busy):
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def work(job: Job) -> None:
+    """Measure and write the record; one of a cluster's leaves the lock to the process that started that."""
+    if os.environ.get(ROLE):
+        _measure(job)
+        return
+    with alone(job) as due:
+        if due:
+            _measure(job)
 
 
 def _measure(job: Job) -> None:
@@ -122,6 +137,7 @@ def _measure(job: Job) -> None:
                             provenance=provenance, **measured,
                             classes=dataset.classes if dataset.classes.own else None)
     path = records.record_path(job.results, record)
+    path.unlink(missing_ok=True)  # another measurement's, which is not of the parameters that follow
     parameters.save_arrays(path.with_suffix(".params"), arrays)
     lines = logs.read(job.folder / "log.jsonl")
     logs.plot(lines, path.with_suffix(".png"), f"{dataset.name}, {job.name}, seed {job.seed}", training.p,
@@ -133,7 +149,7 @@ def _measure(job: Job) -> None:
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches experiments/measure.py too, which ends this process
-    end_with_parent()
+    end_with_parent(int(os.environ.get(PARENT, 0)))
     parser = argparse.ArgumentParser(prog="python -m experiments.worker", description=__doc__.split("\n")[0])
     parser.add_argument("job", type=json.loads, help="a Job as JSON")
     return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments))

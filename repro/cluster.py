@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
@@ -21,6 +22,7 @@ from repro.errors import UserError
 
 LOCAL = ("localhost", "127.0.0.1")
 ROLE = "DMLC_ROLE"  # set in every process of a cluster
+PARENT = "CLUSTER_PARENT"  # which process started a worker on this machine
 _SSH = ("ssh", "-tt", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
 
 
@@ -59,7 +61,8 @@ class Worker:
     def __init__(self, command: Sequence[str], host: str, environment: Dict[str, str], folder: Path):
         self.host = host
         if host in LOCAL:
-            self._process = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment})
+            here = {**os.environ, PARENT: str(os.getpid()), **environment}
+            self._process = subprocess.Popen(command, cwd=folder, env=here)
         else:
             there = shlex.join(["env", *(f"{k}={v}" for k, v in environment.items()), *command])
             self._process = subprocess.Popen([*_SSH, host, f"cd {shlex.quote(str(folder))} && exec {there}"],
@@ -78,6 +81,20 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def end_with_parent(parent: int = 0) -> None:
+    """End this process when the one that started it has ended, however that ended.
+
+    parent  its process id; 0: that which has not ended by now.
+    """
+    parent = parent or os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _how(code: int) -> str:
@@ -100,8 +117,9 @@ class Cluster:
         shared = {"DMLC_PS_ROOT_URI": _address(hosts), "DMLC_PS_ROOT_PORT": str(_free_port()),
                   "DMLC_NUM_WORKER": str(len(hosts)), "DMLC_NUM_SERVER": str(len(hosts))}
         here = {**os.environ, **shared, "DMLC_NODE_HOST": shared["DMLC_PS_ROOT_URI"], "OMP_NUM_THREADS": "1"}
+        helper = f"from repro.cluster import end_with_parent; end_with_parent({os.getpid()}); import mxnet"
         for role in ("scheduler", *["server"] * len(hosts)):  # importing mxnet is all they do, until the end
-            self.helpers.append(subprocess.Popen([sys.executable, "-W", "ignore", "-c", "import mxnet"], cwd=folder,
+            self.helpers.append(subprocess.Popen([sys.executable, "-W", "ignore", "-c", helper], cwd=folder,
                                                  env={**here, ROLE: role}))
         self.workers = [Worker(command, host, {**environment, **shared, ROLE: "worker",
                                                **({"DMLC_NODE_HOST": "127.0.0.1"} if host in LOCAL and

@@ -43,9 +43,13 @@ def write_minicity(
     marker = {"generator": VERSION, "seed": int(seed), "size": size, "counts": counts}
     if _holds(root, marker):
         return
-    with whole(root) as temporary:
-        draw(lambda job: _write_scene(temporary, seed, *job, size), counts, size, progress)
-        (temporary / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+    try:
+        with whole(root) as temporary:
+            draw(lambda job: _write_scene(temporary, seed, *job, size), counts, size, progress)
+            (temporary / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+    except OSError:
+        if not _holds(root, marker):  # which another process may have written by now
+            raise
 
 
 def checked(root, seed: int, size, counts: dict):

@@ -1,0 +1,266 @@
+"""Runs that are killed, whose disk is full, or that are two at once: what experiments/faults.py counts."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import fcntl
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from folders import write_camvid
+from made_up import PROVENANCE, made_up
+from test_workers import all_end
+
+from experiments import faults, measure, schedule, worker
+from experiments.command import PRETRAINED
+from experiments.trials.events import Trials
+from experiments.trials.tree import PHASES as TREE_PHASES
+from experiments.trials.tree import Fault, Tree
+from repro import measure as library
+from repro import parameters, records
+from repro.errors import UserError
+from repro.minicity import write, write_minicity
+from repro.tables.faults import EVENTS, KILLS, PHASES, page, read_faults
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture()
+def job(tmp_path, monkeypatch):
+    """A job of Table 1 that has a run's folder."""
+    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
+    given = measure.parse(["--table", "1", "--data", str(write_camvid(tmp_path / "street")), "--row", "stride32"])
+    job, = measure.plan(given)
+    job.folder.mkdir(parents=True)
+    (job.folder / "log.jsonl").write_text("")
+    return job
+
+
+def locked_by_another(job) -> bool:
+    with open(job.folder.with_suffix(".lock"), "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_a_fresh_run_leaves_the_folder_to_the_one_that_holds_its_lock(job, monkeypatch):
+    """It used to take it away at once, and the other failed for want of its log."""
+    def measured(jobs, *_):
+        assert jobs[0].fresh and jobs[0].folder.exists()
+        raise KeyboardInterrupt
+    monkeypatch.setattr(measure, "measure_all", measured)
+    monkeypatch.setattr(measure, "plan", lambda given: [dataclasses.replace(job, fresh=given.fresh)])
+    assert measure.main(["--table", "1", "--fresh"]) == 130
+    with worker.alone(dataclasses.replace(job, fresh=True)) as due:
+        assert due and not job.folder.exists() and locked_by_another(job)
+    with worker.alone(job) as due:
+        assert due
+
+
+def test_a_folder_left_behind_a_record_goes_unless_it_is_in_use(job, monkeypatch):
+    monkeypatch.setattr(measure, "plan", lambda given: [job])
+    monkeypatch.setattr(measure, "finished", lambda jobs: {job.specification: Path("a.json")})
+    monkeypatch.setattr("experiments.render.main", lambda arguments: 0)
+    with open(job.folder.with_suffix(".lock"), "w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert measure.main(["--table", "1"]) == 0 and job.folder.exists()
+    assert measure.main(["--table", "1"]) == 0 and not job.folder.exists()
+
+
+def test_two_teams_are_not_at_one_training_at_once(job, monkeypatch):
+    class Cluster:
+        failed = ""
+
+        def __init__(self, *_):
+            seen.append(locked_by_another(job))
+
+        def poll(self):
+            return len(seen) - 1
+
+        def stop(self):
+            pass
+    seen = []
+    monkeypatch.setattr(schedule, "Cluster", Cluster)
+    schedule.measure_all([job], 1, ["localhost", "localhost"])
+    assert seen == [True] and not locked_by_another(job) and not job.folder.exists()
+    job.folder.mkdir()
+    with pytest.raises(UserError, match="its process ended with code 1"):
+        schedule.measure_all([job], 1, ["localhost", "localhost"])
+    assert not locked_by_another(job) and job.folder.exists()
+
+
+def test_a_record_goes_before_another_measurements_parameters_take_their_place(job, monkeypatch):
+    """A kill between the two left the old record with the new parameters."""
+    class Stopped(Exception):
+        pass
+
+    def saved(path, arrays):
+        assert path.parent == old.parent and not old.exists()
+        raise Stopped
+    row, = measure.chosen_rows("1", "stride32")
+    made = made_up(row, data="camvid", budget=job.label)
+    old = records.write_record(job.results, made)
+    monkeypatch.setattr(library, "measure", lambda *_: ({name: getattr(made, name) for name in (
+        "steps", "evaluations", "majority", "scale", "width", "train")}, {}))
+    monkeypatch.setattr(parameters, "save_arrays", saved)
+    with pytest.raises(Stopped):
+        worker.work(job)
+
+
+@pytest.mark.parametrize("late", (0, 3))
+def test_a_killed_command_leaves_no_process_of_its_cluster(late):
+    """Neither servers, nor a worker that was starting, whose parent was another by the time it asked for it."""
+    code = ("import os, time; from repro.cluster import PARENT, end_with_parent; time.sleep({}); "
+            "end_with_parent(int(os.environ[PARENT])); time.sleep(300)")
+    script = f"""
+import os, signal, sys, time
+from pathlib import Path
+from repro.cluster import Cluster
+made = Cluster([sys.executable, "-c", {code!r}.format({late})], ["localhost"], {{}}, Path({str(ROOT)!r}))
+print(*(one.pid for one in (*made.helpers, made.workers[0]._process)), flush=True)
+time.sleep({3 - late})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        pids = [int(word) for word in process.stdout.readline().split()]
+    assert len(pids) == 3 and all_end(pids)
+
+
+def test_a_data_set_drawn_by_another_process_meanwhile_is_taken(tmp_path, monkeypatch):
+    counts = {"size": (32, 64), "train": 2, "val": 1, "coarse": 1, "progress": False}
+    real = write.draw
+
+    def drawn(*arguments):
+        monkeypatch.setattr(write, "draw", real)
+        write_minicity(tmp_path / "city", **counts)
+        real(*arguments)
+    monkeypatch.setattr(write, "draw", drawn)
+    write_minicity(tmp_path / "city", **counts)
+    assert len(list((tmp_path / "city").rglob("*_leftImg8bit.png"))) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["city"]
+    monkeypatch.setattr(write, "draw", lambda *_: (tmp_path / "other").mkdir() or (tmp_path / "other" / "a").mkdir())
+    with pytest.raises(UserError, match="other is not empty and is not a minicity folder"):
+        write_minicity(tmp_path / "other", **counts)
+
+
+def test_kills_are_counted_and_the_page_written(tmp_path, monkeypatch, capsys):
+    """The script with three kills: while a checkpoint is written, while results are, and while the page is."""
+    monkeypatch.setattr(faults, "COUNTED", tmp_path / "faults.json")
+    monkeypatch.setattr(faults, "PAGE", tmp_path / "faults.md")
+    assert faults.main(["--moments", "3", "--times", "0"]) == 0, capsys.readouterr().err
+    found = read_faults(faults.COUNTED)
+    assert sum(one["kills"] for one in found["phases"].values()) == 3 and not found["events"]["two"]["times"]
+    assert not sum(one["faults"] for one in found["phases"].values()) and found["provenance"]["command"].endswith("0")
+    assert "at 3 random moments" in faults.PAGE.read_text() and faults.main(["--render"]) == 0
+
+
+@pytest.fixture()
+def tree(tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.trials.tree.shutil.copytree", lambda source, target, ignore: target.mkdir())
+    (tmp_path / "tree").mkdir()
+    return Tree(tmp_path / "tree", tmp_path)
+
+
+def put(path: Path, data: str = "x") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(data)
+
+
+def test_phases_are_told_by_files(tree):
+    assert tuple(PHASES) == TREE_PHASES and tree.phase() == "start" and tree.checkpoint_step() == 0
+    for name, text, phase in (("runs/a.lock", "", "building"), ("runs/a/log.jsonl", "", "building"),
+                              ("runs/a/log.jsonl", "{}\n", "training"), ("runs/a/.writing-x.params", "", "checkpoint"),
+                              ("results/g/.writing-x.params", "", "record"), ("results/g/a.params", "", "record"),
+                              ("results/g/.writing-x.json", "", "record"), ("results/g/a.json", "", "page"),
+                              ("../tables/.writing-x.md", "", "page"), ("../tables/ablations.md", "", "end")):
+        put(tree.cache / name, text)
+        assert tree.phase() == phase, name
+    assert tree.half_written() == 4
+    tree.clear()
+    assert tree.phase() == "start" and not tree.half_written()
+
+
+def test_what_differs_from_an_uninterrupted_run_is_a_fault(tree):
+    record = {"steps": 6, "train": {"loss_last": 1, "seconds": 3}, "provenance": {"date": "2026-01-02", "machine": "m"}}
+    put(tree.cache / "results/g/a.json", json.dumps(record))
+    put(tree.cache / "results/g/a.params", "values")
+    put(tree.folder / "tables/ablations.md", "measured 2026-01-02; 3")
+    whole = tree.left()
+    for changed, text in (("a.json", json.dumps({**record, "steps": 7})), ("a.params", "value"), ("b.json", None)):
+        path = tree.cache / "results/g" / changed
+        before = path.read_text() if path.exists() else None
+        put(path, text or json.dumps(record))
+        with pytest.raises(Fault, match=f"{changed} {'differs' if text else 'is there'}"):
+            tree.as_never_stopped(whole)
+        path.unlink() if before is None else put(path, before)
+    record["train"]["seconds"], record["provenance"]["date"] = 4, "2026-01-03"
+    put(tree.cache / "results/g/a.json", json.dumps(record))
+    put(tree.folder / "tables/ablations.md", "measured 2026-01-03; 3")
+    put(tree.cache / "results/g/.writing-x.json", "{")
+    tree.as_never_stopped(whole)
+    (tree.cache / "runs" / "a").mkdir(parents=True)
+    with pytest.raises(Fault, match="the run's folder a is left"):
+        tree.as_never_stopped(whole)
+    (tree.cache / "results/g/a.params").unlink()
+    with pytest.raises(Fault, match="a.params is not there"):
+        tree.as_never_stopped(whole)
+
+
+def counted(**changes):
+    phases = {name: dict(zip(KILLS, (4, 3, 2, 1))) for name in PHASES}
+    events = {name: {"times": 3, "faults": 1, "seconds": None if "two" in name else 4.25} for name in EVENTS}
+    return {"seed": 7, "left": 5, "phases": phases, "events": events, "provenance": PROVENANCE, **changes}
+
+
+def test_the_page_counts(tmp_path):
+    put(tmp_path / "a.json", json.dumps(counted()))
+    text = page(read_faults(tmp_path / "a.json"))
+    lines = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in text.splitlines() if "|" in line]
+    assert "at 32 random moments" in text and "Seed of the moments: 7." in text and "5 temporary files" in text
+    assert ["training", "4", "3", "2", "3", "1"] in lines and ["all", "32", "24", "16", "24", "8"] in lines
+    assert [EVENTS["reader"], "3", "2", "1", "4.2"] in lines and [EVENTS["two"], "3", "2", "1", "-"] in lines
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda found: found.pop("left"), "key 'left' is missing"),
+    (lambda found: found["phases"].pop("page"), "phases: key 'page' is missing"),
+    (lambda found: found["events"]["two"].update(times=-1), "events: two: times: -1 is below 0"),
+    (lambda found: found["events"].update(more={}), "events: unknown key 'more'"),
+])
+def test_a_wrong_count_is_named(tmp_path, change, words):
+    found = copy.deepcopy(counted())
+    change(found)
+    put(tmp_path / "a.json", json.dumps(found))
+    with pytest.raises(UserError, match=words):
+        read_faults(tmp_path / "a.json")
+
+
+def test_faults_of_events_are_said_and_counted(capsys):
+    class Made:
+        def two(self, draw):
+            if draw.random() < 2:
+                raise Fault("code 1")
+
+        def reader(self, draw):
+            return 1.26
+    found, wrong = faults.count_events(Made(), ["two", "reader"], 2, 0)
+    assert found == {"two": {"times": 2, "faults": 2, "seconds": None},
+                     "reader": {"times": 2, "faults": 0, "seconds": 1.3}}
+    assert wrong == [f"{EVENTS['two']}: code 1"] * 2 and f"  {wrong[0]}\n" in capsys.readouterr().err
+    assert all(callable(getattr(Trials, name)) for name in EVENTS)
+    for arguments, words in ((["--moments", "-1"], "--moments: -1 is below 0"), (["--event", "x"], "event: 'x' is")):
+        assert faults.main(arguments) == 2 and words in capsys.readouterr().err
+
+
+def test_the_committed_page_is_its_rendering():
+    assert faults.COUNTED.exists() == faults.PAGE.exists() and PRETRAINED.exists()
+    if faults.COUNTED.exists():
+        found = read_faults(faults.COUNTED)
+        assert page(found) == faults.PAGE.read_text(encoding="utf-8")
+        assert not sum(one["faults"] for part in ("phases", "events") for one in found[part].values())
