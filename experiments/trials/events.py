@@ -74,7 +74,8 @@ class Trials:
         self._started()
         with self.tree.start() as run:
             found = run.one("experiments.worker")
-            time.sleep(draw.uniform(0, 5))
+            step = draw.randrange(STEPS)
+            run.wait_for(lambda: self.tree.steps() >= step)
             began = time.monotonic()
             run.kill_one(found)
             seconds = self._said(run, "its process ended with code -9", began)
@@ -87,7 +88,7 @@ class Trials:
         with self.tree.start() as run:
             if draw.random() < 0.5:
                 run.one("experiments.worker")
-            time.sleep(draw.uniform(0, 3))
+            time.sleep(draw.uniform(0, 1))
             run.kill_one(run.pid)
             self._same_in_the_end()
             run.gone()
