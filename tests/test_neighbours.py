@@ -9,7 +9,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from described import random_weights
-from folders import write_png
+from folders import write_camvid
 from made_up import made_up
 from model_a import MODEL_A
 
@@ -152,12 +152,7 @@ def test_records_and_weights_keep_them(tmp_path):
 def trained(tmp_path_factory):
     """SGCPNet and Fast-SCNN trained for two steps on a small CamVid folder, by the same jobs as the paper's rows."""
     root = tmp_path_factory.mktemp("neighbours")
-    random = np.random.RandomState(0)
-    for split in ("train", "test"):
-        for i in range(2):
-            write_png(root / "street" / split / f"{i}.png", random.randint(0, 255, (100, 120, 3)).astype(np.uint8))
-            labels = random.randint(0, 11, (100, 120)).astype(np.uint8)
-            write_png(root / "street" / f"{split}annot" / f"{i}.png", labels)
+    write_camvid(root / "street", train=2, val=0, test=2, size=(100, 120))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measure, "CACHE", root / "cache")
         found = {}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 
-import numpy as np
 import pytest
-from folders import write_png
+from folders import write_camvid
 from made_up import PROVENANCE, made_up
 from speed_records import lines_of
 
@@ -158,12 +157,7 @@ def street(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(neighbours, "RESULTS", tmp_path / "tables" / "results")
     monkeypatch.setattr(neighbours, "OWN", tmp_path / "speed")
-    random = np.random.RandomState(0)
-    for split in ("train", "test"):
-        for i in range(2):
-            write_png(tmp_path / "street" / split / f"{i}.png", random.randint(0, 255, (100, 120, 3)).astype(np.uint8))
-            labels = random.randint(0, 11, (100, 120)).astype(np.uint8)
-            write_png(tmp_path / "street" / f"{split}annot" / f"{i}.png", labels)
+    write_camvid(tmp_path / "street", train=2, val=0, test=2, size=(100, 120))
     return tmp_path
 
 
