@@ -122,10 +122,10 @@ def test_rows_name_them_and_refuse_what_does_not_suit():
 
 def test_the_ablation_s_rows_differ_in_what_they_say_alone():
     rows = {row.id: row for row in load_table(EXPERIMENTS / "ablations.yaml")}
-    plain = rows["model-a"].network
+    plain = rows["model-a-head"].network
     assert rows["model-a-wta"].network == plain
     assert rows["model-a-entropy"].network == dataclasses.replace(plain, selector="entropy")
     assert rows["model-a-entropy-gate"].network == dataclasses.replace(plain, selector="entropy", weighting="gate")
-    assert rows["model-a"].training.selection == "sparse"
+    assert rows["model-a-head"].training.selection == "sparse"
     for name in ("wta", "entropy", "entropy-gate"):
         assert rows[f"model-a-{name}"].training == WTA
