@@ -122,8 +122,8 @@ submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscap
 reading: $(STAMP)  ## measure how fast images are read, beside how fast they are trained on
 	@$(RUN) experiments.reading $(call option,DATA,data)
 
-test: $(STAMP)  ## run the tests, warnings as errors; COVERAGE=1: of which branches, failing below 90%
-	@$(VENV)/bin/python -m pytest $(if $(filter-out 0,$(COVERAGE)),--cov --cov-config=setup.cfg)
+test: $(STAMP)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
+	@$(VENV)/bin/python -m pytest $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)
 
 lint: $(STAMP)  ## check the style and the types of the sources
 	@$(VENV)/bin/ruff check .
