@@ -163,6 +163,7 @@ def test_processes_end_with_the_one_that_started_them(data, tmp_path, end):
                           env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
         pids = [int(word) for word in process.stdout.readline().split()]
         assert len(pids) == 2 and all(map(running, pids))
+        time.sleep(0.5)  # until it sleeps: Python loses an interrupt that falls into the end of an object
         if end == signal.SIGINT:
             os.killpg(process.pid, end)  # as Ctrl-C does
         else:
