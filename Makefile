@@ -101,7 +101,7 @@ faults: $(STAMP)  ## kill runs at MOMENTS (50) random moments, fill their disk, 
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in reading table6 profile growth precision neighbours refine robustness soak; do $(RUN) experiments.$$page --render || exit; done
+	@for page in reading table6 profile growth precision neighbours refine robustness soak faults; do $(RUN) experiments.$$page --render || exit; done
 	@if [ -f tables/results/profile-onnx.json ]; then $(RUN) experiments.profile --engine onnx --render; fi
 
 predict: $(STAMP)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
