@@ -102,6 +102,13 @@ def test_eq_3_is_measured_beside_eq_4(group):
     assert len(rows) == 2 and all(find(RECORDS, row.network, row.training, group) for row in rows)
 
 
+@pytest.mark.parametrize("group, seeds", [(MAIN, [0, 1, 2]), (CAMVID, [0])], ids=("minicity", "camvid"))
+@pytest.mark.parametrize("row", ("model-a-head", "model-a-entropy", "model-a-entropy-gate"))
+def test_what_entropy_and_the_gate_give_model_a_is_measured(row, group, seeds):
+    chosen, = (one for one in load_table(ROOT / "experiments" / "ablations.yaml") if one.id == row)
+    assert [record.seed for record in find(RECORDS, chosen.network, chosen.training, group)] == seeds
+
+
 def test_model_a_was_trained_for_long_at_half_width_on_camvid():
     row, = (row for row in load_table(ROOT / "experiments" / "ablations.yaml") if row.id == "model-a-scratch")
     record, = find(RECORDS, row.network, row.training, ("camvid", "long", "full"))
