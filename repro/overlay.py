@@ -56,7 +56,7 @@ def legend(classes: ClassSet, width: int, regions: bool = False) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, found: Segmentation, classes: ClassSet) -> np.ndarray:
-    """A photo uint8 RGB (H, W, 3) under the colours of its classes, computed regions outlined, refined pixels tinted,
+    """A photo uint8 RGB (H, W, 3) under the colours of its classes, computed regions and refined pixels outlined,
     over the legend; a small one enlarged. Its sides are even, as videos need them."""
     picture: np.ndarray = cv2.addWeighted(image, 1 - COLOURS, coloured(found.labels, classes), COLOURS, 0)
     region, times = found.region, max(1, SMALLEST // max(picture.shape[:2]))
@@ -65,8 +65,8 @@ def overlay(image: np.ndarray, found: Segmentation, classes: ClassSet) -> np.nda
     if found.active is not None and region is not None:
         picture = outlined(picture, found.active, region * times)
     if found.refined is not None:
-        there = found.refined.repeat(times, axis=0).repeat(times, axis=1)
-        picture[there] = picture[there] // 2 + np.array(OUTLINE, np.uint8) // 2
+        there = found.refined.repeat(times, axis=0).repeat(times, axis=1).astype(np.uint8)
+        picture[there > cv2.erode(there, np.ones((3, 3), np.uint8))] = OUTLINE  # their border
     below = legend(classes, max(picture.shape[1], SMALLEST), found.active is not None or found.refined is not None)
     made = np.full((picture.shape[0] + len(below), below.shape[1], 3), 255, np.uint8)
     made[:len(picture), :picture.shape[1]] = picture

@@ -29,6 +29,18 @@ def test_active_regions_and_no_others_are_outlined():
     assert not picture.any() and not made[~drawn].any()
 
 
+def test_refined_pixels_are_outlined_and_their_classes_seen():
+    refined = np.zeros((300, 400), bool)
+    refined[10:20, 30:60] = True
+    photo, labels = np.full((300, 400, 3), 90, np.uint8), np.zeros((300, 400), np.uint8)
+    plain, made = (overlay(photo, Segmentation(labels, refined=mask), CAMVID) for mask in (None, refined))
+    expected = refined.copy()
+    expected[11:19, 31:59] = False
+    np.testing.assert_array_equal((made[:300, :400] == OUTLINE).all(axis=2), expected)
+    np.testing.assert_array_equal(made[:300, :400][~expected], plain[:300, :400][~expected])
+    assert (made[300:] == OUTLINE).all(axis=2).any() and not (plain[300:] == OUTLINE).all(axis=2).any()  # the legend
+
+
 def test_a_legend_names_every_class_once():
     for classes, width in ((CITYSCAPES, 512), (CITYSCAPES, 2048), (CAMVID, 300), (CAMVID, 1)):
         made = legend(classes, width, regions=True)
