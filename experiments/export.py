@@ -132,6 +132,25 @@ def file_of(given, row: str, k: Optional[int], shape) -> Path:
     return out
 
 
+def subject_of(given, source: Source, size, origin):
+    """What is exported of a source, for images up to `size`, and its record before it is checked."""
+    from repro.export import carry
+    from repro.measure import Plan
+
+    plan = Plan(source.network, source.training, source.preset, size)
+    shape = (given.batch, 3, *round_up(size, plan.multiple))
+    grid = tuple(side // plan.region for side in shape[2:]) if plan.region else None
+    k = chosen_k(given, source, grid)
+    subject = carry.Subject(plan, source.arrays, len(source.classes), shape, k)
+    named = subject.build().outputs
+    return subject, Metadata(
+        row=source.row, training=training_name(source.network, source.training), weights=source.weights, shape=shape,
+        multiple=plan.multiple, outputs=tuple(named) if given.format == "gluon" else tuple(
+            name for name in carry.OUTPUTS if name in named),
+        stride=STRIDE, region=plan.region, grid=grid, k=k, classes=source.classes,
+        commit=origin["commit"] + "+" * origin["dirty"], precision=given.precision)
+
+
 def export(given) -> None:
     """Find the parameters, write the file and its record, print what was found."""
     choice(given.format, FORMATS, "FORMAT")
@@ -144,7 +163,6 @@ def export(given) -> None:
 
         return refined.export(given)
     from repro.export import carry
-    from repro.measure import Plan
 
     origin = provenance("")
     dataset = None if given.data == "minicity" else open_dataset(measure.data_folder(given.data, None)[0])
@@ -153,19 +171,8 @@ def export(given) -> None:
     source = of_row(given, dataset) if given.row else of_weights(given.weights or SHIPPED)
     size = source.preset.size if dataset is None else image_size(dataset.measured[0].image)
     size = parse_size(given.size) if given.size else size
-    plan = Plan(source.network, source.training, source.preset, size)
-    shape = (given.batch, 3, *round_up(size, plan.multiple))
-    grid = tuple(side // plan.region for side in shape[2:]) if plan.region else None
-    k = chosen_k(given, source, grid)
-    out = file_of(given, source.row, k, shape)
-    subject = carry.Subject(plan, source.arrays, len(source.classes), shape, k)
-    named = subject.build().outputs
-    metadata = Metadata(
-        row=source.row, training=training_name(source.network, source.training), weights=source.weights, shape=shape,
-        multiple=plan.multiple, outputs=tuple(named) if given.format == "gluon" else tuple(
-            name for name in carry.OUTPUTS if name in named),
-        stride=STRIDE, region=plan.region, grid=grid, k=k, classes=source.classes,
-        commit=origin["commit"] + "+" * origin["dirty"], precision=given.precision)
+    subject, metadata = subject_of(given, source, size, origin)
+    out, shape = file_of(given, source.row, subject.k, subject.shape), subject.shape
     images = list(batches(pictures(dataset, size, given.images), shape))
     if given.format == "gluon":
         check = carry.carry_gluon(subject, metadata, images, out).check

@@ -83,20 +83,13 @@ def serve(case: Case) -> None:
     answer(labels, lambda: {"memory": max(0, peak() - base)})
 
 
-def count_learned(arrays) -> int:
-    """How many values of a network are learned."""
-    from repro.parameters import learned
-
-    return learned({name: value.shape for name, value in arrays.items()})
-
-
 def row_subject(case: Case, image, classes: int):
     """A row's network in the engine: (its labels of the photo, multiply-adds and parameters)."""
     from repro import cost
     from repro.engine import Options, engine_of
     from repro.export.carry import random_arrays
     from repro.measure import Plan
-    from repro.parameters import load
+    from repro.parameters import learned, load
     from repro.presets import round_up
 
     row, = rows_of(case.row)
@@ -107,12 +100,13 @@ def row_subject(case: Case, image, classes: int):
     counted = cost.true(cost.count(cost.trace(plan.build(classes, shape[2:], **settings), shape), shape))
     cuts = Options().network() if settings.get("fast") else {}
     engine = engine_of(plan.build(classes, shape[2:], **settings, **cuts), arrays, shape)
-    return lambda: engine.labels(image), {"multiply_adds": counted, "parameters": count_learned(arrays)}
+    return lambda: engine.labels(image), {"multiply_adds": counted, "parameters": learned(arrays)}
 
 
 def refined_subject(case: Case, image, classes: int):
     """SparseRefine, its dense network in the engine: as row_subject, multiply-adds of this photo, as multiplied."""
     from experiments.refined import load, refined_of
+    from repro.parameters import learned
     from repro.refine import multiply_adds
     from repro.refine_measure import dense_cost
     from repro.refined import planes_of
@@ -124,7 +118,7 @@ def refined_subject(case: Case, image, classes: int):
         given.places, planes_of(record["width"]), classes, existing=False).values())
     dense = dense_cost(found.plan, classes, image.shape[:2], record["recipe"]["factor"], **found.fast)["true"]
     return lambda: refined.segment(image), {"multiply_adds": dense + int(sparse),
-                                            "parameters": count_learned(found.dense) + count_learned(found.refiner)}
+                                            "parameters": learned(found.dense) + learned(found.refiner)}
 
 
 def trained(row, data: str, given) -> str:

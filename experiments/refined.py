@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from pathlib import Path
@@ -10,11 +9,8 @@ from typing import Any, Dict, NamedTuple
 
 from experiments import measure
 from experiments.table6 import parse_size
-from repro.data.loader import STRIDE
 from repro.errors import UserError
 from repro.files import write_text
-from repro.neighbours import training_name
-from repro.others.metadata import Metadata
 from repro.records import provenance
 from repro.tables.refine import read_refined
 
@@ -106,19 +102,13 @@ def export(given) -> None:
     size = parse_size(given.size or record["size"])
     small = round_up(shrunk_size(size, factor), plan.multiple)
     out = Path(given.out or measure.ROOT / "exported" / f"sparserefine-{trained.folder.name}-{size[0]}x{size[1]}")
-    origin = provenance("")
+    source = rows.Source(f"sparserefine-{record['row']}", plan.network, plan.training, plan.preset, about.classes,
+                         trained.dense, str(about))
+    subject, metadata = rows.subject_of(given, source, small, provenance(""))
     dataset = None if given.data == "minicity" else open_dataset(measure.data_folder(given.data, None)[0])
     pictures = rows.pictures(dataset, size, given.images)
-    subject = carry.Subject(plan, trained.dense, trained.classes, (1, 3, *small), None)
-    if plan.region:
-        regions = (small[0] // plan.region) * (small[1] // plan.region)
-        subject = dataclasses.replace(subject, k=max(1, plan.training.k(regions)))
-    metadata = Metadata(
-        row=f"sparserefine-{record['row']}", training=training_name(plan.network, plan.training), weights=str(about),
-        shape=subject.shape, multiple=plan.multiple, outputs=tuple(subject.build().outputs), stride=STRIDE,
-        region=plan.region, grid=tuple(side // plan.region for side in small) if plan.region else None, k=subject.k,
-        classes=about.classes, commit=origin["commit"] + "+" * origin["dirty"], precision="float32")
-    halves = [shrunk(x, factor) for x in rows.batches(pictures, (1, 3, small[0] * factor, small[1] * factor))]
+    whole = (*subject.shape[:2], *(side * factor for side in small))
+    halves = [shrunk(x, factor) for x in rows.batches(pictures, whole)]
     carry.carry_gluon(subject, metadata, halves, f"{out}-dense")
     selections = [one for one in (refined.segment(image).given for image in pictures) if one is not None]
     check = carry_refiner(refined.refiner, selections, f"{out}-refiner")

@@ -40,6 +40,11 @@ class Neighbour:
         return False
 
     @property
+    def selector(self) -> None:
+        """What chooses regions; nothing."""
+        return None
+
+    @property
     def region(self) -> None:
         """The side of a region; none."""
         return None

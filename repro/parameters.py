@@ -17,9 +17,9 @@ AVERAGES = "sparsity.q"  # the moving averages of the training graph, no part of
 STATISTICS = ("running_mean", "running_var")  # batch norm's: set by training, but not learned
 
 
-def learned(shapes: Mapping[str, Tuple[int, ...]]) -> int:
-    """How many of the values of these shapes, by name, are learned."""
-    return sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith(STATISTICS))
+def learned(arrays: Mapping[str, mx.nd.NDArray]) -> int:
+    """How many of these values, by name, are learned."""
+    return sum(math.prod(value.shape) for name, value in arrays.items() if not name.endswith(STATISTICS))
 
 
 def parameters_of(network) -> Dict[str, mx.gluon.Parameter]:

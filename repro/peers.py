@@ -111,4 +111,4 @@ def peer(row: PeerRow, size: Tuple[int, int] = (HEIGHT, WIDTH), classes: int = 1
     shapes.pop("data")
     shapes.update(zip(symbol.list_auxiliary_states(), states))
     arrays = {name: mx.nd.array(random_values(name, one, seed)) for name, one in shapes.items()}
-    return Peer(symbol, arrays, shape, size[0] // outputs[0][2], learned(shapes), cost.count(symbol, shape))
+    return Peer(symbol, arrays, shape, size[0] // outputs[0][2], learned(arrays), cost.count(symbol, shape))

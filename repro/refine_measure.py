@@ -47,14 +47,6 @@ def halved(plan: Plan, size: Tuple[int, int], factor: int = FACTOR) -> Plan:
     return Plan(plan.network, plan.training, preset, small)
 
 
-def refined_of(plan: Plan, arrays: Dict, refiner: Dict, classes: int, inference: str, width: float, recipe: Recipe,
-               ctx) -> Refined:
-    """The trained dense network and refiner together, for images of sides that are multiples of 2 * plan.multiple."""
-    networks = network_factory(plan, arrays, classes, inference, ctx)
-    return Refined(dense_scores(networks, ctx, recipe.factor), refiner_of(refiner, classes, width, ctx), ctx,
-                   recipe.threshold, recipe.factor, plan.multiple * recipe.factor)
-
-
 def dense_cost(plan: Plan, classes: int, size: Tuple[int, int], factor: int = FACTOR, **settings) -> Dict[str, int]:
     """Multiply-adds of the dense network for an image of `size`: in the paper's convention, and true."""
     padded = round_up(shrunk_size(size, factor), plan.multiple)
@@ -80,15 +72,15 @@ def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, 
     dense = dense_scores(network_factory(plan, arrays, classes, inference, ctx), ctx, recipe.factor)
     refiner, trained = train_refiner(dense, batches.iterate, refining.steps, classes, refining.width, recipe,
                                      refining.seed, ctx, report, checkpoint, identity, every)
-    refined = refined_of(plan, arrays, refiner, classes, inference, refining.width, recipe, ctx)
+    refined = Refined(dense, refiner_of(refiner, classes, refining.width, ctx), ctx, recipe.threshold, recipe.factor,
+                      multiple)
     samples = dataset.measured[:refining.images]
     found = evaluate_refined(refined, progress(evaluation_batches(samples, dataset.classes, 1, (multiple, multiple)),
                                                len(samples)), dataset.classes.names, refining.width)
     fast = {"fast": True} if inference == "fast" else {}
     return {
         "size": "{}x{}".format(*size), **found, "dense_multiply_adds": dense_cost(plan, classes, size, **fast),
-        "parameters": {name: learned({key: value.shape for key, value in values.items()})
-                       for name, values in (("dense", arrays), ("refiner", refiner))},
+        "parameters": {"dense": learned(arrays), "refiner": learned(refiner)},
         "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
                   "density": round(trained.density, 4), "empty": trained.empty,
                   "seconds": round(trained.seconds, 1)}}, refiner

@@ -9,7 +9,7 @@ from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
 
-from repro.data.classes import KNOWN, ClassSet
+from repro.data.classes import ClassSet, of_names
 from repro.data.images import size_of
 from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
@@ -37,11 +37,7 @@ class RefinedWeights:
 
 def of_record(path: Path, record: Mapping[str, Any]) -> RefinedWeights:
     """Describe what a record of repro.tables.refine.read_refined is of; UserError where its classes are not known."""
-    names = tuple(record["refined"]["class_iou"])
-    classes = record.get("classes") or next((one for one in KNOWN.values() if one.names == names), None)
-    if classes is None or classes.names != names:
-        raise UserError(f"weights {path}: their classes ({', '.join(names)}) are of no known set; "
-                        f"known are {', '.join(KNOWN)}")
+    classes = of_names(record["refined"]["class_iou"], record.get("classes"), f"weights {path}")
     height, width = map(int, record["size"].split("x"))
     words = (f"SparseRefine over {record['row']} at half resolution, trained on {record['data']} at {record['size']}, "
              f"commit {record['provenance']['commit'][:7]}: mean IoU {record['dense']['mean_iou']:.1f}% dense, "

@@ -148,7 +148,7 @@ class Segmenter:
         region = None if active is None or side is None else times * side
         return Segmentation(labels, times * STRIDE, region, None if active is None else active > 0,
                             maps.get("s"), maps.get("z2"), maps["scores"] if scores else None,
-                            getattr(self.weights.network, "selector", "head") == "head")
+                            self.weights.network.selector != "entropy")
 
     def _computed(self, image: np.ndarray, scores: bool) -> Tuple[np.ndarray, Outputs]:
         """Labels and maps (C, y, x) of an image as it is, of its parts put together."""

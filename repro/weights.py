@@ -15,7 +15,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from repro import parsing
 from repro.data import classes as class_sets
-from repro.data.classes import KNOWN, ClassSet
+from repro.data.classes import ClassSet
 from repro.errors import UserError, choice, shown
 from repro.files import contents, write_text
 from repro.neighbours import AnyNetwork, multiple, network_dict, parse_network, width_of
@@ -104,11 +104,7 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
     found = record.evaluations.get("fast") or record.evaluations.get("whole")
     if not found:
         raise UserError(f"weights {path}: their record has no evaluation of fast inference or of the whole network")
-    names = tuple(found["class_iou"])
-    classes = record.classes or next((one for one in KNOWN.values() if one.names == names), None)
-    if classes is None:
-        raise UserError(f"weights {path}: their classes ({', '.join(names)}) are of no known set; "
-                        f"known are {', '.join(KNOWN)}")
+    classes = class_sets.of_names(found["class_iou"], record.classes, f"weights {path}")
     return Weights(
         path=Path(path), network=record.network, training=record.training, classes=classes, width=width,
         region=preset.region(record.network.region) if record.network.region else None, data=record.data,

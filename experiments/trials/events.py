@@ -135,9 +135,7 @@ class Trials:
 
     def _two(self, one: Run, other: Run, *options: str) -> None:
         for run in (one, other):
-            code = run.end()
-            if code or run.errors():
-                raise Fault(f"of two runs one ended with code {code}: {run.errors()}")
+            run.end_well("of two runs one")
         self.tree.as_never_stopped(self._whole(*options))
 
     def two(self, draw: random.Random) -> None:
@@ -210,8 +208,7 @@ class Trials:
         """Draw the data set, and take it away; seconds that took."""
         began = time.monotonic()
         with self._drawing() as run:
-            if run.end() or run.errors():
-                raise Fault(f"it cannot be drawn: {run.errors()}")
+            run.end_well("drawing alone")
         self._set = self._drawn()
         shutil.rmtree(self.tree.folder / DRAWN)
         return time.monotonic() - began
@@ -232,9 +229,7 @@ class Trials:
         self._draw_alone()
         with self._drawing() as one, self._drawing() as other:
             for run in (one, other):
-                code = run.end()
-                if code or run.errors():
-                    raise Fault(f"of two one ended with code {code}: {run.errors()}")
+                run.end_well("of two one")
         if self._drawn() != self._set:
             raise Fault("another data set is drawn")
         shutil.rmtree(self.tree.folder / DRAWN)

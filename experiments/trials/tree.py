@@ -22,6 +22,7 @@ from experiments.command import HERE
 from repro import params_format
 from repro.checkpoints import META
 from repro.minicity import write_minicity
+from repro.tables import faults
 
 STEPS, EVERY = 6, 2  # of training, and between checkpoints
 PATIENCE = 600       # seconds of a whole run, after which it hangs
@@ -40,7 +41,7 @@ rows:
     training: {selection: sparse, p: 0.25, lambda: 0.001, bootstrapping: true, coarse: false, pretrained: true}
     inference: fast
 """
-PHASES = ("start", "building", "training", "checkpoint", "evaluation", "record", "page", "end")
+PHASES = tuple(faults.PHASES)
 _DATE = re.compile(rb"\d{4}-\d\d-\d\d")
 
 
@@ -110,6 +111,12 @@ class Run:
         self.gone()
         return code
 
+    def end_well(self, who: str = "it") -> None:
+        """Wait for its end; Fault, on `who`, unless that is with code 0 and without an error said."""
+        code = self.end()
+        if code or self.errors():
+            raise Fault(f"{who} ended with code {code}: {self.errors()}")
+
     def gone(self) -> None:
         """Wait until no process of the session is left; Fault if one is after ten seconds."""
         until = time.monotonic() + 10
@@ -178,9 +185,7 @@ class Tree:
     def run(self, *options: str) -> None:
         """The command to its end; Fault unless it ends well."""
         with self.start(*options) as run:
-            code = run.end()
-            if code or run.errors():
-                raise Fault(f"code {code}: {run.errors()}")
+            run.end_well()
 
     def left(self) -> Dict[str, bytes]:
         """By name what runs left, but for dates and durations: parameters, log, curves, record and page."""

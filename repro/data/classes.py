@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Iterable
 
 from repro import parsing
 from repro.errors import UserError, choice, shown
@@ -90,6 +91,16 @@ CAMVID = ClassSet(
 )
 
 KNOWN = {one.name: one for one in (CITYSCAPES, CAMVID)}
+
+
+def of_names(names: Iterable[str], own: ClassSet | None, place: str) -> ClassSet:
+    """`own`, or the set known here that has these names; UserError where there is none."""
+    names = tuple(names)
+    classes = own or next((one for one in KNOWN.values() if one.names == names), None)
+    if classes is None or classes.names != names:
+        raise UserError(f"{place}: their classes ({', '.join(names)}) are of no known set; "
+                        f"known are {', '.join(KNOWN)}")
+    return classes
 
 
 def plain(classes: ClassSet):

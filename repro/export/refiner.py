@@ -6,17 +6,13 @@ scores there, and where each layer finds its inputs. ONNX files of this project 
 
 from __future__ import annotations
 
-import os
-import tempfile
-import warnings
-from pathlib import Path
 from typing import Any, Dict, Sequence
 
 import mxnet as mx
-import numpy as np
 
 from repro.errors import UserError
 from repro.export.agreement import ALIKE
+from repro.export.carry import gluon_files
 from repro.refine import LEVELS, Selected
 from repro.refined import run_refiner
 
@@ -31,25 +27,15 @@ def carry_refiner(refiner, given: Sequence[Selected], prefix) -> Dict[str, Any]:
     Returns {"selections", "pixels", "apart"}: how many were compared, and the largest difference as a share of the
     largest value. UserError where it is not float error; nothing is written then.
     """
-    prefix = Path(prefix)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    inputs = [mx.sym.var(name) for name in INPUTS]
-    fused, own = refiner(*inputs)
-    wanted = [run_refiner(refiner, one, mx.cpu())[0].asnumpy() for one in given]
-    with tempfile.TemporaryDirectory(dir=prefix.parent, prefix=".writing-") as folder:
-        inside = Path(folder) / prefix.name
-        mx.sym.Group([fused, own]).save(f"{inside}-symbol.json", remove_amp_cast=True)
+    def save(inside: str) -> None:
+        mx.sym.Group(list(refiner(*map(mx.sym.var, INPUTS)))).save(f"{inside}-symbol.json", remove_amp_cast=True)
         mx.nd.save(f"{inside}-0000.params", {f"arg:{name}": parameter.data(mx.cpu())
                                              for name, parameter in refiner.collect_params().items()})
-        files = [f"{inside}-symbol.json", f"{inside}-0000.params"]
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Cannot decide type", UserWarning)  # an input's, in an exported graph
-            loaded = mx.gluon.SymbolBlock.imports(files[0], list(INPUTS), files[1])
-        found = [run_refiner(loaded, one, mx.cpu())[0].asnumpy() for one in given]
-        apart = max((float(abs(one - other).max() / abs(one).max()) for one, other in zip(wanted, found)), default=0.0)
+
+    with gluon_files(prefix, INPUTS, save) as loaded:
+        both = ([run_refiner(network, one, mx.cpu())[0].asnumpy() for network in (refiner, loaded)] for one in given)
+        apart = max((float(abs(one - other).max() / abs(one).max()) for one, other in both), default=0.0)
         if not apart <= ALIKE:
             raise UserError(f"{prefix}: not written: its scores are {apart:.1e} of the largest value apart")
-        for file in files:
-            os.replace(file, prefix.parent / Path(file).name)
-    return {"selections": len(given), "pixels": int(np.sum([len(one.pixels) for one in given])),
+    return {"selections": len(given), "pixels": sum(len(one.pixels) for one in given),
             "apart": float(f"{apart:.2g}")}
