@@ -72,7 +72,7 @@ OPERATORS.update(dict.fromkeys((
     "BatchNorm", "Activation", "relu", "sigmoid", "hard_sigmoid", "softmax", "clip", "log", "Dropout",
     # fusion
     "elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum",
-    "Concat", "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar",
+    "Concat", "stack", "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar",
     "_greater_scalar",
     # regions
     "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose",

@@ -206,14 +206,17 @@ def subsampled(symbol, arrays: Arrays):
 
 
 def broadcast(symbol, arrays: Arrays, shape: Tuple[int, ...]):
-    """A one-channel map repeated by Concat to be multiplied by another is multiplied by broadcasting. Exact."""
+    """A one-channel map repeated by stack to be multiplied by another is multiplied by broadcasting. Exact."""
     outputs = graph.read(symbol)
     shape_of = graph.shapes(outputs, arrays, shape)
 
     def repeated(entry: Entry) -> bool:
         node, (first, index) = entry[0], (entry[0].inputs or [entry])[0]
-        return node.op == "Concat" and node.integer("dim", 1) == 1 and shape_of[first.name, index][1] == 1 and \
-            all(n is first and j == index for n, j in node.inputs)
+        if node.op != "stack" or first.op != "squeeze" or any(n is not first or j != index for n, j in node.inputs):
+            return False
+        source, output = first.inputs[0]
+        before, after = shape_of[source.name, output], shape_of[first.name, index]
+        return node.integer("axis", 0) == 1 and before[1] == 1 and before[:1] + before[2:] == after
 
     def replace(node: Node):
         if node.op != "elemwise_mul":
@@ -222,7 +225,7 @@ def broadcast(symbol, arrays: Arrays, shape: Tuple[int, ...]):
         if sum(which) != 1:
             return None
         narrow, other = node.inputs[which.index(True)][0], node.inputs[which.index(False)]
-        return Node("broadcast_mul", node.name, {}, [other, narrow.inputs[0]]), 0
+        return Node("broadcast_mul", node.name, {}, [other, narrow.inputs[0][0].inputs[0]]), 0
     return _done(graph.rewrite(outputs, replace), arrays)
 
 

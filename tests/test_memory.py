@@ -1,0 +1,60 @@
+"""Training keeps nothing of a step: what the C library has given out, in bytes, is the same after many of them."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import re
+
+import mxnet as mx
+import pytest
+from model_a import BACKBONE, EXPERIMENTS, MODEL_A
+
+from repro import measure, parameters
+from repro.data import open_dataset
+from repro.minicity import write_minicity
+from repro.presets import load_preset
+from repro.rows import Column, Network, Training
+
+UNITS = (3, 4, 6, 3)
+COARSE_TO_FINE = Network("ctf", (Column(0.5, UNITS), Column(1.0, UNITS)), 32, "plain", None)
+NONE = Training("none", None, None, bootstrapping=False, coarse=False, pretrained=True)
+SPARSE = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=False, pretrained=True)
+BEGIN, STEPS = 10, 50
+ALLOWED = 4096  # bytes a step, for the losses, the log and what is rounded; concat's gradient kept 33 KiB of each
+
+
+def given_out(folder) -> int:
+    """Bytes that malloc has given out and not had back, whatever the system has lent it (glibc's malloc_info)."""
+    library = ctypes.CDLL("libc.so.6")
+    library.fopen.restype = ctypes.c_void_p
+    library.fopen.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+    library.malloc_info.argtypes = [ctypes.c_int, ctypes.c_void_p]
+    library.fclose.argtypes = [ctypes.c_void_p]
+    path = folder / "malloc.xml"
+    mx.nd.waitall()
+    file = library.fopen(str(path).encode(), b"w")
+    assert library.malloc_info(0, file) == 0
+    library.fclose(file)
+    total = path.read_text().rpartition("</heap>")[2]
+
+    def size(what: str) -> int:
+        return int(re.search(rf'<{what}[^>]* size="(\d+)"', total).group(1))
+    return size('system type="current"') + size('total type="mmap"') - size('total type="fast"') - \
+        size('total type="rest"')
+
+
+@pytest.mark.parametrize("network, training", ((COARSE_TO_FINE, NONE), (MODEL_A, SPARSE)), ids=("ctf", "model-a"))
+def test_memory_of_training_stays(network, training, tmp_path):
+    write_minicity(tmp_path / "city", seed=5, size=(128, 256), train=2, val=1, coarse=0, progress=False)
+    lite = load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite")
+    preset = dataclasses.replace(lite, recipe=dataclasses.replace(lite.recipe, batch=1))
+    plan = measure.Plan(network, training, preset, (128, 256))
+    held = {}
+
+    def look(step: int, loss: float) -> None:
+        if step in (BEGIN, BEGIN + STEPS):
+            held[step] = given_out(tmp_path)
+    measure.train_network(plan, open_dataset(tmp_path / "city"), BEGIN + STEPS + 1, 0, [mx.cpu()],
+                          parameters.load(BACKBONE), look)
+    assert (held[BEGIN + STEPS] - held[BEGIN]) / STEPS < ALLOWED
