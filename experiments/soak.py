@@ -33,7 +33,8 @@ from repro.tables.soak import COUNTS, PICTURE, RUNS, draw, page, read_soak
 
 MINUTES = 30.0
 WINDOWS, SAMPLES = 60, 10  # of a run; at most, of a window
-ROW, EVERY = "isctf-sparse-p0.25-l0.001-r256", 50  # trained; steps between its checkpoints
+TABLE, ROW, PRESET, DATA = "3", "isctf-sparse-p0.25-l0.001-r256", "lite", "minicity"  # trained
+EVERY = 50  # steps between its checkpoints
 ENDLESS = 10 ** 6  # steps
 PHOTOS = 24
 # (H, W) that most photos have, and those of every fourth: together three more than engines are kept
@@ -115,7 +116,7 @@ def prediction(folder: Path) -> Callable[[Watch], None]:
 
 
 def training(folder: Path) -> Callable[[Watch], None]:
-    """Have minicity, and the row's plan; what trains it in `folder` without an end."""
+    """Have the data, and the row's plan; what trains it in `folder` without an end."""
     import mxnet as mx
 
     from experiments.measure import chosen_rows, data_folder, preset_of
@@ -125,8 +126,8 @@ def training(folder: Path) -> Callable[[Watch], None]:
     from repro.measure import Plan, train_network
     from repro.training import Run
 
-    row, preset = chosen_rows("3", ROW)[0], preset_of("lite")
-    dataset = open_dataset(data_folder("minicity", preset)[0])
+    row, preset = chosen_rows(TABLE, ROW)[0], preset_of(PRESET)
+    dataset = open_dataset(data_folder(DATA, preset)[0])
     plan = Plan(row.network, row.trainings[0][1], preset, size_of(read_image(dataset.train[0].image)))
     backbone = imagenet.load_backbone(PRETRAINED)
 
@@ -157,6 +158,8 @@ def measure(chosen, minutes: float, command: str) -> dict:
     """Run what is chosen side by side; the record."""
     from tqdm import tqdm
 
+    from repro.segmenter import ENGINES
+
     origin = provenance(command, 1)  # of the code that starts, whatever is committed meanwhile
     found: Dict[str, Dict[str, list]] = {
         name: {key: [] for key in ("seconds", "done", "memory", *COUNTS, "bytes")} for name in chosen}
@@ -181,7 +184,10 @@ def measure(chosen, minutes: float, command: str) -> dict:
                     bar.update()
                     if process.facts["seconds"] >= minutes * 60:
                         del running[name]
-    return {"minutes": minutes, "runs": found, "provenance": origin}
+    return {"minutes": minutes, "windows": WINDOWS, "of": {
+        "prediction": {"scenes": PHOTOS, "sizes": len(set(map(size_of_photo, range(PHOTOS)))), "engines": ENGINES},
+        "training": {"table": TABLE, "row": ROW, "preset": PRESET, "data": DATA, "checkpoint": EVERY},
+    }, "runs": found, "provenance": origin}
 
 
 def write(given) -> None:

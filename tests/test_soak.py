@@ -26,7 +26,10 @@ def made_run(**changes):
 
 
 def measured(**changes):
-    return {"minutes": 30.0, "runs": {"prediction": made_run(**changes), "training": made_run()},
+    return {"minutes": 30.0, "windows": 60, "of": {
+        "prediction": {"scenes": 24, "sizes": 11, "engines": 7},
+        "training": {"table": "3", "row": "some-row", "preset": "lite", "data": "minicity", "checkpoint": 50},
+    }, "runs": {"prediction": made_run(**changes), "training": made_run()},
             "provenance": PROVENANCE}
 
 
@@ -38,7 +41,9 @@ def test_a_flat_run_is_so_by_its_figures():
                                                       ["A second, last third", "2.00 steps (+0.0%)"]]
     assert lines_of(text, "Memory grown, by the line")[0][1] == "+0.0 MiB (+0.00%), +0.0 MiB an hour"
     assert lines_of(text, "**Flat**") == [["**Flat**", "**yes**"]] * 2
-    assert "Commit 0123456;" in text
+    assert "Commit 0123456;" in text and "Medians of 60 windows" in text
+    assert "24 drawn scenes in 11 sizes, of which 7 engines at most are kept" in text
+    assert "the row some-row of Table 3, preset lite, on minicity" in text and "a checkpoint every 50 steps" in text
 
 
 @pytest.mark.parametrize("change, figure", [
@@ -136,6 +141,7 @@ def test_training_is_the_real_one(tmp_path, monkeypatch):
 def test_a_moment_of_prediction_in_its_process():
     record = soak.measure(["prediction"], 1e-4, "make soak")
     assert record["runs"]["prediction"]["done"][0] >= 1 and record["provenance"]["command"] == "make soak"
+    assert record["of"]["prediction"] == {"scenes": 24, "sizes": 11, "engines": ENGINES} and record["windows"] == 60
     assert {len(values) for values in record["runs"]["prediction"].values()} == {1}
 
 

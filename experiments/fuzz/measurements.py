@@ -75,8 +75,12 @@ def _made_up(provenance) -> Dict[str, Any]:
     spread = {"mean": 0.3, "spread": 0.1, "least": 0.1, "most": 0.5}
     run = {key: list(range(1, 13)) for key in ("done", "memory", "descriptors", "threads", "files", "bytes")}
     return {
-        "soak": {"minutes": 1.0, "runs": {name: {"seconds": [5.0 * n for n in range(1, 13)], **run}
-                                          for name in soak.RUNS}, "provenance": provenance},
+        "soak": {
+            "minutes": 1.0, "windows": 12, "of": {
+                "prediction": {"scenes": 4, "sizes": 2, "engines": 1},
+                "training": {"row": "some", "table": "3", "preset": "lite", "data": "minicity", "checkpoint": 5}},
+            "runs": {name: {"seconds": [5.0 * n for n in range(1, 13)], **run} for name in soak.RUNS},
+            "provenance": provenance},
         "refine-minicity": {
             "table": "1", "row": "stride32", "dense_network": "halved", "data": "minicity", "preset": "lite",
             "budget": "full", "seed": 1, "dense_steps": 640, "width": 0.25, "batch": 2, "steps": 1280, "images": 100,

@@ -36,8 +36,21 @@ def _run(value, place: str) -> Dict[str, Any]:
     return made
 
 
+_OF: Dict[str, Dict[str, parsing.Check]] = {
+    "prediction": dict.fromkeys(("scenes", "sizes", "engines"), parsing.natural),
+    "training": {**dict.fromkeys(("row", "table", "preset", "data"), parsing.text), "checkpoint": parsing.natural},
+}
+
+
+def _of(value, place: str) -> Dict[str, Any]:
+    made = parsing.fields(value, place, dict.fromkeys(_OF, lambda one, where: one))
+    return {name: parsing.fields(one, f"{place}: {name}", _OF[name]) for name, one in made.items()}
+
+
 _RECORD = {
     "minutes": positive,
+    "windows": parsing.natural,
+    "of": _of,
     "runs": lambda value, place: parsing.fields(value, place, dict.fromkeys(RUNS, _run), optional=RUNS),
     "provenance": parse_provenance,
 }
@@ -116,6 +129,7 @@ def _cells(name: str, run: Run) -> Dict[str, str]:
 
 def page(record: Mapping[str, Any]) -> str:
     """The page; `record` as `read_soak` gives it."""
+    photos, trained = record["of"]["prediction"], record["of"]["training"]
     tables = []
     for name, run in record["runs"].items():
         (first, cell), *rest = _cells(name, run).items()
@@ -124,14 +138,15 @@ def page(record: Mapping[str, Any]) -> str:
         f"# Long runs: {record['minutes']:g} minutes of {' and of '.join(record['runs'])}\n\n"
         "Two processes side by side, a thread each (`make soak`).\n\n"
         "* **Prediction**: what `make predict` does with a folder of photos, again and again, with the shipped "
-        "weights: 24 drawn scenes in 11 sizes, three more than engines are kept: some are made anew each time.\n"
-        "* **Training**: the row isctf-sparse-p0.25-l0.001-r256 of Table 3, preset lite, on minicity: images read and "
-        "augmented ahead, a line of the log a step, a checkpoint every 50 steps. Files and memory thus "
-        "grow a little, by a line of the log and a loss a step.\n"
+        f"weights: {photos['scenes']} drawn scenes in {photos['sizes']} sizes, of which {photos['engines']} engines "
+        "at most are kept: some are made anew each time.\n"
+        f"* **Training**: the row {trained['row']} of Table {trained['table']}, preset {trained['preset']}, on "
+        f"{trained['data']}: images read and augmented ahead, a line of the log a step, a checkpoint every "
+        f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step.\n"
         f"* **Flat**: after the first sixth, memory grows by no more than {100 * MEMORY:g}% to the end, by a line "
         f"through it (Theil-Sen); speed in the last third of the rest is not more than {100 * SPEED:g}% below that in "
-        "its first; open descriptors, threads and files (temporary ones too) are not more. Medians of windows of a "
-        "sixtieth of the run.\n"
+        "its first; open descriptors, threads and files (temporary ones too) are not more. Medians of "
+        f"{record['windows']} windows.\n"
         f"* {origin(record['provenance'])}\n\n"
         f"![Memory and speed]({PICTURE})\n\n" + "\n".join(tables))
 
