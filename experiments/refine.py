@@ -99,7 +99,8 @@ def refine(given, command: str) -> None:
     size = image_size(dataset.train[0].image)
     images = budget.images if given.images is None else given.images
     refining = Refining(preset.width if given.width is None else given.width, given.batch or preset.recipe.batch,
-                        given.steps or budget.steps, Recipe(rate=given.rate, threshold=given.threshold), seed, images)
+                        preset.recipe.scales, given.steps or budget.steps,
+                        Recipe(rate=given.rate, threshold=given.threshold), seed, images)
     plan = Plan(row.network, training, preset, size)
     if given.dense == "trained":
         plan, arrays = submit.trained_plan(given, dataset, size)

@@ -16,16 +16,15 @@ from repro.presets import round_up
 from repro.refine_training import Recipe, train_refiner
 from repro.refined import FACTOR, Refined, dense_scores, evaluate_refined, refiner_of
 
-DENSE = ("halved", "trained")
-
 
 @dataclass(frozen=True)
 class Refining:
-    """How a refiner is trained and measured: `width` of its planes, images a batch, steps, their recipe, a seed, and
-    the number of images measured (None: all)."""
+    """How a refiner is trained and measured: `width` of its planes, images a batch, `scales` that whole images are
+    augmented by, steps, their recipe, a seed, and the number of images measured (None: all)."""
 
     width: float
     batch: int
+    scales: Tuple[float, float]
     steps: int
     recipe: Recipe
     seed: int = 0
@@ -68,7 +67,7 @@ def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, 
     multiple = plan.multiple * recipe.factor
     crop = round_up(size, multiple)
     batches = Batches(dataset.train, dataset.classes, refining.batch, crop, refining.seed,
-                      scales=plan.preset.recipe.scales, stride=1)
+                      scales=refining.scales, stride=1)  # not the plan's, which may be those of halved images
     dense = dense_scores(network_factory(plan, arrays, classes, inference, ctx), ctx, recipe.factor)
     refiner, trained = train_refiner(dense, batches.iterate, refining.steps, classes, refining.width, recipe,
                                      refining.seed, ctx, report, checkpoint, identity, every)

@@ -151,7 +151,7 @@ def train_refiner(dense: Callable[[np.ndarray], np.ndarray],
                     fused, own = run_refiner(network, given, ctx)
                     total = cross_entropy(fused, wanted) + cross_entropy(own, wanted)
                 total.backward()
-                optimizer.step(recipe.rate_at(step, steps), step + 1)
+                optimizer.step(recipe.rate_at(step, steps), 1 + sum(not math.isnan(one) for one, _ in values))
                 loss = float(total.asscalar())
                 if not math.isfinite(loss):
                     raise UserError(f"training: the loss is {loss} at step {step + 1} of {steps}; a rate below "

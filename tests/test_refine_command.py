@@ -12,6 +12,7 @@ import pytest
 from folders import write_camvid
 
 from experiments import export, measure, predict, refine, refined
+from repro import refine_measure
 from repro.cost import count, trace, true
 from repro.data import open_dataset
 from repro.data.classes import ClassSet
@@ -72,6 +73,18 @@ def test_from_images_to_a_record(street, tmp_path, capsys):
     assert run("--data", street, "--dense", "trained", "--steps", 1, "--weights", folder / "dense.params") == 0
     over = json.loads((tmp_path / "cache" / "refine" / "refine-camvid-trained.json").read_text())
     assert over["dense"]["mean_iou"] == record["dense"]["mean_iou"]
+
+
+@pytest.mark.parametrize("dense", ("halved", "trained"))
+def test_the_refiner_is_trained_on_images_of_the_scales_that_it_is_used_at(dense, street, tmp_path, monkeypatch):
+    assert run("--data", street) == 0  # leaves a dense network for the second case
+    made, given = refine_measure.Batches, []
+    monkeypatch.setattr(refine_measure, "Batches", lambda *of, **named: given.append(named) or made(*of, **named))
+    weights = ("--weights", tmp_path / "cache" / "refine" / "camvid" / "dense.params") if dense == "trained" else ()
+    assert run("--data", street, "--dense", dense, "--steps", 1, *weights) == 0
+    assert [one["scales"] for one in given] == [measure.preset_of("lite").recipe.scales] == [(0.7, 1.3)]
+    name = "refine-camvid.json" if dense == "halved" else "refine-camvid-trained.json"
+    assert json.loads((tmp_path / "cache" / "refine" / name).read_text())["scales"] == [0.7, 1.3]
 
 
 def test_the_density_curve_has_a_record(tmp_path, street):

@@ -16,8 +16,8 @@ from repro.tables.refine import DENSITY, draw, page, read_density, read_refined,
 ACCURACIES = {"pixel_acc": 90.0, "mean_acc": 60.0, "class_iou": {"road": 91.5, "train": None}}
 RECORD = {
     "table": "1", "row": "stride32", "dense_network": "halved", "data": "minicity", "preset": "lite", "budget": "full",
-    "seed": 1,
-    "dense_steps": 640, "width": 0.25, "batch": 2, "steps": 1280, "images": 100, "size": "256x512",
+    "seed": 1, "dense_steps": 640,
+    "width": 0.25, "batch": 2, "scales": [0.7, 1.3], "steps": 1280, "images": 100, "size": "256x512",
     "recipe": {"rate": 0.01, "decay": 0.05, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "threshold": 0.3,
                "factor": 2},
     "dense": {**ACCURACIES, "mean_iou": 40.125}, "refined": {**ACCURACIES, "mean_iou": 43.5},

@@ -83,7 +83,8 @@ def _made_up(provenance) -> Dict[str, Any]:
             "provenance": provenance},
         "refine-minicity": {
             "table": "1", "row": "stride32", "dense_network": "halved", "data": "minicity", "preset": "lite",
-            "budget": "full", "seed": 1, "dense_steps": 640, "width": 0.25, "batch": 2, "steps": 1280, "images": 100,
+            "budget": "full", "seed": 1, "dense_steps": 640, "width": 0.25, "batch": 2, "scales": [0.5, 2],
+            "steps": 1280, "images": 100,
             "size": "256x512", "recipe": {"rate": 0.01, "decay": 0.05, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8,
                                           "threshold": 0.3, "factor": 2},
             "dense": iou, "refined": iou, "selected_pixel_acc": {"dense": 61.25, "refined": None}, "density": spread,
