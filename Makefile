@@ -13,7 +13,7 @@ OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev
 export OMP_NUM_THREADS
 export PYTHON DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED OUT BATCH STEPS READERS CHECKPOINT
 export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE PROVIDER PRECISION FORMAT CARD
-export THRESHOLD RATE WIDTH MINUTES WHAT MOMENTS TIMES
+export THRESHOLD RATE WIDTH DENSE MINUTES WHAT MOMENTS TIMES
 
 TABLES := table1 table2 table3 table4 table5 ablations
 OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
@@ -82,9 +82,9 @@ neighbours-time: $(STAMP)  ## time them side by side on DATA, with what they lea
 	@$(RUN) experiments.neighbours $(foreach v,DATA PRESET BUDGET,$(call option,$(v),$(call lower,$(v)))) \
 	  $(call flag,PUBLISH,publish)
 
-refine: $(STAMP)  ## SparseRefine over a row at half resolution: DATA=, ROW=, STEPS=, WIDTH=; tables/sparserefine.md
+refine: $(STAMP)  ## SparseRefine over a row at half resolution: DATA=, ROW=, STEPS=, WIDTH=, DENSE=; tables/sparserefine.md
 	@$(RUN) experiments.refine $(foreach v,DATA PRESET BUDGET TABLE ROW SEED WEIGHTS PRETRAINED STEPS BATCH RATE \
-	  THRESHOLD WIDTH GPU CHECKPOINT,$(call option,$(v),$(call lower,$(v)))) $(call flag,PUBLISH,publish)
+	  THRESHOLD WIDTH GPU CHECKPOINT DENSE EXTRA,$(call option,$(v),$(call lower,$(v)))) $(call flag,PUBLISH,publish)
 
 density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
 	@$(RUN) experiments.refine --density $(foreach v,SIZE WIDTH ROUNDS GPU,$(call option,$(v),$(call lower,$(v)))) \

@@ -37,6 +37,20 @@ def command_of(parser, given, target: str, but=("render", "draw")) -> str:
     return " ".join([parser.prog, *options]) if options else f"make {target}"
 
 
+def seed_of(text: str, place: str) -> int:
+    """A seed as NumPy takes them; a UserError begins with `place`."""
+    if not (text.isascii() and text.isdigit() and int(text) < 2 ** 32):
+        raise UserError(f"{place}: {text!r} is not a whole number from 0 to {2 ** 32 - 1}")
+    return int(text)
+
+
+def at_least_one(value: int, place: str) -> int:
+    """A count of what there must be one of; a UserError begins with `place`."""
+    if value < 1:
+        raise UserError(f"{place}: {value} is not 1 or more")
+    return value
+
+
 class Reported(Exception):
     """A user's mistake that another process has said already."""
 

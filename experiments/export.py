@@ -20,7 +20,7 @@ from typing import Any, Dict, NamedTuple, Optional
 import numpy as np
 
 from experiments import measure, submit
-from experiments.command import run
+from experiments.command import at_least_one, run, seed_of
 from experiments.predict import SHIPPED
 from experiments.table6 import parse_size
 from experiments.weights import described
@@ -103,7 +103,7 @@ def of_row(given, dataset) -> Source:
     preset = measure.preset_of(given.preset)
     if given.weights == RANDOM:
         plan = Plan(row.network, training, preset, preset.size)
-        arrays, words = random_arrays(plan, len(classes), int(given.seed)), f"random, seed {given.seed}"
+        arrays, words = random_arrays(plan, len(classes), seed_of(given.seed, "SEED")), f"random, seed {given.seed}"
     else:
         arrays, words = parameters.load(given.weights), f"file {Path(given.weights).name}"
     return Source(row.id, row.network, training, preset, classes, arrays, words)
@@ -148,7 +148,8 @@ def subject_of(given, source: Source, size, origin):
         multiple=plan.multiple, outputs=tuple(named) if given.format == "gluon" else tuple(
             name for name in carry.OUTPUTS if name in named),
         stride=STRIDE, region=plan.region, grid=grid, k=k, classes=source.classes,
-        commit=origin["commit"] + "+" * origin["dirty"], precision=given.precision)
+        commit=origin["commit"] + "+" * origin["dirty"], precision=given.precision,
+        **({"selector": source.network.selector} if plan.region else {}))
 
 
 def export(given) -> None:
@@ -156,8 +157,7 @@ def export(given) -> None:
     choice(given.format, FORMATS, "FORMAT")
     choice(given.precision, PRECISIONS if given.format == "onnx" else PRECISIONS[:1], f"PRECISION of {given.format}")
     for name in ("batch", "images"):
-        if getattr(given, name) < 1:
-            raise UserError(f"{name.upper()}: {getattr(given, name)} is not 1 or more")
+        at_least_one(getattr(given, name), name.upper())
     if os.path.isdir(os.path.expanduser(given.weights)):
         from experiments import refined
 

@@ -49,13 +49,17 @@ def count_kills(made: Trials, moments: int, seed: int) -> Tuple[Dict[str, Any], 
     seconds = uninterrupted(made.tree)
     whole = made.known[()] = made.tree.left()
     _say("uninterrupted: " + ", ".join(f"{phase} {seconds[phase]:.2f} s" for phase in PHASES))
-    for number, kill in enumerate(kills(made.tree, whole, seconds, moments, seed), 1):
-        for name, value in zip(KILLS, (True, kill.step > 0, kill.record, bool(kill.fault))):
-            phases[kill.phase][name] += value
-        left += kill.left
-        where = f"kill {number} of {moments}: {PHASES[kill.phase]}; checkpoint of step {kill.step}"
-        _say(f"{where}: {kill.fault or 'the same in the end'}")
-        faults += [f"{where}: {kill.fault}"] if kill.fault else []
+    try:
+        for number, kill in enumerate(kills(made.tree, whole, seconds, moments, seed), 1):
+            for name, value in zip(KILLS, (True, kill.step > 0, kill.record, bool(kill.fault))):
+                phases[kill.phase][name] += value
+            left += kill.left
+            where = f"kill {number} of {moments}: {PHASES[kill.phase]}; checkpoint of step {kill.step}"
+            _say(f"{where}: {kill.fault or 'the same in the end'}")
+            faults += [f"{where}: {kill.fault}"] if kill.fault else []
+    except Fault as error:  # of a run that was to be killed; what was counted before stays
+        _say(str(error))
+        faults.append(str(error))
     return {"phases": phases, "left": left}, faults
 
 
@@ -68,7 +72,7 @@ def count_events(made: Trials, names, times: int, seed: int) -> Tuple[Dict[str, 
         for number in range(times):
             try:
                 said.append(getattr(made, name)(random.Random(f"{name} {seed} {number}")))
-            except (Fault, UserError) as error:
+            except UserError as error:
                 wrong.append(f"{EVENTS[name]}: {error}")
         longest = max((one for one in said if one is not None), default=None)
         counted[name] = {"times": times, "faults": len(wrong), "seconds": longest and round(longest, 1)}

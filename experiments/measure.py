@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from experiments.command import HERE, PRETRAINED, Reported, run
+from experiments.command import HERE, PRETRAINED, Reported, at_least_one, run, seed_of
 from experiments.schedule import measure_all, workers_for
 from experiments.worker import Job, forget
 from repro.cluster import parse_hosts
@@ -92,10 +92,8 @@ def plan(given) -> List[Job]:
     preset = changed(load_preset(preset_path, given.preset), changes)
     budget_name = given.budget or ("full" if given.row else "quick")
     budget = preset.budget(budget_name)
-    try:
-        seeds = sorted({int(seed) for seed in given.seeds.split(",")})
-    except ValueError:
-        raise UserError(f"SEEDS: {given.seeds!r} is not a list of numbers such as 0,1,2") from None
+    seeds = sorted({seed_of(seed.strip(), f"SEEDS: {given.seeds!r}") for seed in given.seeds.split(",")})
+    at_least_one(given.checkpoint, "CHECKPOINT")
     devices.check(given.gpu)
     pretrained, weights = backbone(given, preset, rows)
     folder, identity = data_folder(given.data, preset)

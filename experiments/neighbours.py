@@ -138,6 +138,17 @@ def refined_cases(data: str, folder: str, given):
     return [Case(REFINED, folder, given.preset, str(own))]
 
 
+def command_of(given, data: str) -> str:
+    """The command that repeats the measurement, without a path of this machine."""
+    known = {"data": "minicity", "preset": "lite", "budget": "full", "rows": "", "rounds": ROUNDS}
+    words = {name: value for name, value in vars(given).items() if name in known and value != known[name]}
+    if "data" in words:
+        words["data"] = f"/path/to/{data}"
+    if {"rows", "rounds"} & words.keys():
+        return " ".join([f"python -m experiments.{TABLE}", *(f"--{name} {value}" for name, value in words.items())])
+    return " ".join([f"make {TABLE}-time", *(f"{name.upper()}={value}" for name, value in words.items())])
+
+
 def measure(given) -> dict:
     """Time every row on the data's first measured image, in one interleaved run."""
     from tqdm import tqdm
@@ -149,11 +160,16 @@ def measure(given) -> dict:
     rows, preset = rows_of(given.rows), measuring.preset_of(given.preset)
     folder, _ = measuring.data_folder(given.data, preset)
     dataset = open_dataset(folder)
-    options = "" if given.data == "minicity" else f" DATA=/path/to/{dataset.name}"
-    origin = provenance(f"make {TABLE}-time{options}")
+    origin = provenance(command_of(given, dataset.name))
     cases = [Case(row.id, str(folder), given.preset, trained(row, dataset.name, given)) for row in rows]
     if not given.rows or REFINED in given.rows.split(","):
         cases += refined_cases(dataset.name, str(folder), given)
+    if not cases:
+        raise UserError(f"--rows {given.rows}: not trained on {dataset.name} on this machine; `make refine` does that")
+    there = {one["row"] for one in speeds(RESULTS).get(dataset.name, {"rows": ()})["rows"]}
+    if given.publish and there - {case.row for case in cases}:
+        raise UserError(f"--rows {given.rows}: its record would take the place of one with "
+                        f"{', '.join(sorted(there - {case.row for case in cases}))}; leave out --rows or --publish")
     with ExitStack() as stack:
         processes = []
         for case in tqdm(cases, "started", unit="network", disable=None):

@@ -15,12 +15,13 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import sys
 from pathlib import Path
 
 from experiments import measure, submit
-from experiments.command import PRETRAINED, contexts, run
+from experiments.command import PRETRAINED, at_least_one, contexts, run, seed_of
 from experiments.table6 import parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
@@ -62,35 +63,54 @@ def density(given, command: str) -> None:
     ctx, origin = contexts(given.gpu)[0], provenance(command)
     from repro.timing.density import density_curve
 
-    width = 1.0 if given.width is None else given.width
-    try:
-        found = density_curve(size, width, CLASSES, given.rounds, ctx=ctx,
-                              progress=lambda turns: tqdm(turns, "rounds", disable=None))
-    except ValueError as error:
-        raise UserError(f"--width: {error}") from None
+    width = width_of(given, 1.0)
+    found = density_curve(size, width, CLASSES, given.rounds, ctx=ctx,
+                          progress=lambda turns: tqdm(turns, "rounds", disable=None))
     write_record(given, "density", {"size": given.size, "width": width, "classes": CLASSES, **found,
                                     "provenance": origin})
 
 
+def width_of(given, default: float) -> float:
+    """That of the extractor's planes; UserError where there are none of it."""
+    from repro.build import build_refiner
+
+    width = default if given.width is None else given.width
+    try:
+        build_refiner(CLASSES, width)
+    except ValueError as error:
+        raise UserError(f"--width: {error}") from None
+    return width
+
+
 def refine(given, command: str) -> None:
     """Train what is missing and measure."""
-    choice(given.dense, ("halved", "trained"), "--dense")
+    from repro.tables.refine import DENSE
+
+    if choice(given.dense, tuple(DENSE), "--dense") == "halved" and given.weights:
+        raise UserError("--weights: for --dense trained; halved trains the dense network itself")
     row, training = submit.chosen(given)
-    if not given.seed.isdigit():
-        raise UserError(f"--seed: {given.seed!r} is not a number such as 0")
-    seed = int(given.seed)
+    seed = seed_of(given.seed, "--seed")
     preset = measure.preset_of(given.preset)
     budget = preset.budget(given.budget)
+    for name in ("rate", "threshold"):
+        if not 0 < getattr(given, name) < math.inf:
+            raise UserError(f"--{name}: {getattr(given, name):g} is not above 0")
+    for name in ("steps", "batch", "images", "checkpoint"):
+        if getattr(given, name) is not None:
+            at_least_one(getattr(given, name), f"--{name}")
+    width = width_of(given, preset.width)
     ctx = contexts(given.gpu)
+    pretrained, values = measure.backbone(given, preset, [row] if given.dense == "halved" else [])
     from tqdm import tqdm
 
-    from repro import parameters
+    from repro import imagenet, parameters
     from repro.data import open_dataset
     from repro.data.check import check_files
     from repro.data.images import image_size
     from repro.measure import Plan, train_network
     from repro.refine_measure import Refining, halved, measure_refined
     from repro.refine_training import Recipe
+    from repro.rows import network_dict, training_dict
     from repro.training import Run
 
     folder, content = measure.data_folder(given.data, preset)
@@ -98,14 +118,14 @@ def refine(given, command: str) -> None:
     origin = provenance(command)
     size = image_size(dataset.train[0].image)
     images = budget.images if given.images is None else given.images
-    refining = Refining(preset.width if given.width is None else given.width, given.batch or preset.recipe.batch,
+    refining = Refining(width, given.batch or preset.recipe.batch,
                         preset.recipe.scales, given.steps or budget.steps,
                         Recipe(rate=given.rate, threshold=given.threshold), seed, images)
     plan = Plan(row.network, training, preset, size)
     if given.dense == "trained":
         plan, arrays = submit.trained_plan(given, dataset, size)
     check_files((*dataset.train, *dataset.measured[:images]), dataset.classes, known=measure.CACHE / "checked.json")
-    name = "-".join([dataset.name, *([row.id] if row.id != "stride32" else []),
+    name = "-".join([dataset.name, *([row.id] if row.id != "stride32" else []), *([given.extra] if given.extra else []),
                      *([given.dense] if given.dense != "halved" else []),
                      *([given.preset] if given.preset != "lite" else []),
                      *([given.budget] if given.budget != "full" else []),
@@ -114,7 +134,8 @@ def refine(given, command: str) -> None:
     steps = budget.steps if training.pretrained else budget.scratch_steps
 
     def identity(*values) -> str:
-        plain = [row.id, given.dense, content, dataclasses.asdict(preset), given.budget, given.seed, *values]
+        plain = [network_dict(row.network), training_dict(training), given.dense, content,
+                 dataclasses.asdict(dataset.classes), dataclasses.asdict(preset), given.budget, seed, *values]
         return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
     def bar(what: str, total: int):
@@ -126,8 +147,9 @@ def refine(given, command: str) -> None:
         return report
 
     if given.dense == "halved":
-        plan, same = halved(plan, size), identity("dense", steps)
-        arrays, _ = train_network(plan, dataset, steps, seed, ctx, parameters.load(given.pretrained),
+        plan, same = halved(plan, size), identity("dense", steps, values if training.pretrained else "")
+        backbone = imagenet.load_backbone(pretrained) if training.pretrained else None
+        arrays, _ = train_network(plan, dataset, steps, seed, ctx, backbone,
                                   bar("dense network", steps), Run(own / f"dense-{same[:12]}", same))
     parameters.save_arrays(own / "dense.params", arrays)
     weights = hashlib.sha256(b"".join(arrays[key].asnumpy().tobytes() for key in sorted(arrays))).hexdigest()
@@ -141,6 +163,7 @@ def refine(given, command: str) -> None:
         "table": given.table, "row": row.id, "dense_network": given.dense, "data": dataset.name, "preset": given.preset,
         "budget": given.budget, "seed": seed, "dense_steps": steps,
         **{key: value for key, value in dataclasses.asdict(refining).items() if key != "seed"}, **found,
+        **({"extra": given.extra} if given.extra else {}),
         **({"classes": dataclasses.asdict(dataset.classes)} if dataset.classes.own else {}), "provenance": origin})
     density = found["density"]
     print(f"mean IoU {found['dense']['mean_iou']:.2f}% dense, {found['refined']['mean_iou']:.2f}% refined; "
@@ -180,9 +203,10 @@ def parser_of() -> argparse.ArgumentParser:
     add("--budget", default="full", help="the dense network's, and the refiner's steps (default %(default)s)")
     add("--seed", default="0", help="of both trainings (default %(default)s)")
     add("--weights", default="", help="with --dense trained: the row's .params file (default: found)")
-    add("--pretrained", default=str(PRETRAINED), help="with --dense halved: a backbone's .params")
-    add("--steps", type=int, default=0, help="of the refiner (default: the budget's)")
-    add("--batch", type=int, default=0, help="images (default: the preset's)")
+    add("--pretrained", default=str(PRETRAINED), help="with --dense halved: a backbone's .params, or "
+        "resnet50_v1 to download gluoncv's")
+    add("--steps", type=int, help="of the refiner (default: the budget's)")
+    add("--batch", type=int, help="images (default: the preset's)")
     add("--rate", type=float, default=RATE, help="learning rate (default %(default)s)")
     add("--threshold", type=float, default=0.3, help="of the entropy, in natural units (default %(default)s)")
     add("--width", type=float, help="of the extractor's planes (default: the preset's; the curve's: 1)")

@@ -49,7 +49,8 @@ def load(path) -> Trained:
         raise UserError(f"weights {path}: a folder, but not one that `make refine` left: there is no {missing[0]}")
     record = read_refined(place)
     row, = measure.chosen_rows(record["table"], record["row"])
-    plan = Plan(row.network, row.training, measure.preset_of(record["preset"]), parse_size(record["size"]))
+    training = dict(row.trainings)[record.get("extra", "")]
+    plan = Plan(row.network, training, measure.preset_of(record["preset"]), parse_size(record["size"]))
     return Trained(folder, record, plan, *(parameters.load(folder / f"{kind}.params") for kind in KINDS))
 
 

@@ -18,6 +18,8 @@ def chosen(given):
     """(row, the training of it that is asked for)."""
     row, = measure.chosen_rows(given.table, given.row)
     trainings = dict(row.trainings)
+    if given.extra and len(trainings) == 1:
+        raise UserError(f"EXTRA: {given.extra!r}: {row.id} has no training but its own; leave it out")
     return row, trainings[choice(given.extra, tuple(trainings), f"EXTRA of {row.id}")]
 
 

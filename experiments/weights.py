@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ SHIPPED_AT_MOST = 8_000_000  # bytes: every clone has them
 
 def described(path) -> weights.Weights:
     """What is known of a .params file: by its own description, or by its record where a training has left it."""
+    path = Path(os.path.expanduser(path))
     try:
         place = weights.description_of(path)
         values = parsing.read_json(place, "description")

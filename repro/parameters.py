@@ -74,34 +74,38 @@ def assign(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights", c
         _set(parameter, arrays[name], name, source, ctx)
 
 
+def _refuse(names, what: str, source: str) -> None:
+    if names:
+        raise UserError(f"{source}: of another network: it {what} {sorted(names)[0]} ({len(names)} such names)")
+
+
 def _same_names(own, arrays, source: str) -> None:
-    for what, names in (("lacks", own.keys() - arrays.keys()),
-                        ("has, unlike this network,", arrays.keys() - own.keys())):
-        if names:
-            raise UserError(f"{source}: of another network: it {what} {sorted(names)[0]} ({len(names)} such names)")
+    _refuse(own.keys() - arrays.keys(), "lacks", source)
+    _refuse(arrays.keys() - own.keys(), "has, unlike this network,", source)
 
 
-def traced(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...]
+def traced(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...], source: str = "weights"
            ) -> Tuple[Any, Dict[str, mx.nd.NDArray]]:
     """A network, not necessarily initialised, as the symbol of all its outputs for images "data" of `shape`, and its
-    values in `arrays` by the symbol's names."""
+    values in `arrays`, which may have more, by the symbol's names; UserError where one is missing or misshaped."""
+    own = parameters_of(network)
+    _refuse(own.keys() - arrays.keys(), "lacks", source)
     with mx.name.NameManager():  # names that do not depend on what was built before
         made = network(mx.sym.var("data", shape=tuple(shape)))
     symbol = mx.sym.Group(list(made)) if isinstance(made, (list, tuple)) else made
-    return symbol, {parameter.name: arrays[name] for name, parameter in parameters_of(network).items()}
-
-
-def check(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...], source: str = "weights") -> None:
-    """UserError unless `arrays` are exactly the values of `network`, not initialised, on images of `shape`."""
-    own = parameters_of(network)
-    _same_names(own, arrays, source)
-    symbol, _ = traced(network, arrays, shape)
     found, _, states = symbol.infer_shape()
     shapes = dict(zip(symbol.list_arguments() + symbol.list_auxiliary_states(), found + states))
     for name, parameter in own.items():
         wanted = shapes.get(parameter.name, parameter.shape)
         if arrays[name].shape != tuple(wanted):
             raise UserError(f"{source}: {name} has shape {arrays[name].shape}; this network has {tuple(wanted)}")
+    return symbol, {parameter.name: arrays[name] for name, parameter in own.items()}
+
+
+def check(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...], source: str = "weights") -> None:
+    """UserError unless `arrays` are exactly the values of `network`, not initialised, on images of `shape`."""
+    _same_names(parameters_of(network), arrays, source)
+    traced(network, arrays, shape, source)
 
 
 def assign_backbones(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights") -> Tuple[str, ...]:

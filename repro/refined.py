@@ -140,8 +140,9 @@ def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], 
     """A test set's accuracies, dense and refined, on every labelled pixel, and what was selected of its images.
 
     batches  of repro.data.loader.evaluation_batches; width: the refiner's, for its multiply-adds.
-    Returns plain values: "dense", "refined" (percentages), "selected" (of the pixels selected alone, both),
-    "density", "multiply_adds" (of pairs that exist) and "multiplied" (by this project's layers) an image, "images".
+    Returns plain values: "dense", "refined" (percentages), "selected_pixel_acc" (of the pixels selected alone, both;
+    None where there are none), "density", "multiply_adds" (of pairs that exist) and "multiplied" (by this project's
+    layers) an image, "images".
     """
     confusions = {name: Confusion(len(names)) for name in ("dense", "refined", "dense_there", "refined_there")}
     found: Dict[str, List[float]] = {"density": [], "multiply_adds": [], "multiplied": []}

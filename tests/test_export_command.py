@@ -112,6 +112,17 @@ def in_mxnet(k):
     return carry.Subject(plan, source.arrays, len(source.classes), (1, 3, 128, 256), k).network()
 
 
+def test_what_only_chooses_regions_does_not_weigh(exported, tmp_path):
+    call(tmp_path / "network.onnx", "--row", "model-a-entropy", "--weights", "random", *SIZE)
+    image = scene(0, "val", 1, (100, 250))[0]
+    found, head = (OnnxEngine(path).segment(image) for path in (tmp_path / "network.onnx", exported))
+    there = np.kron(found.active, np.ones((16, 16)))[:25, :63]
+    assert metadata(tmp_path / "network.onnx").selector == "entropy" and metadata(exported).selector == "head"
+    assert 0 < found.active.sum() < found.active.size
+    np.testing.assert_allclose(found.weights, found.z2 * there)
+    assert (head.weights < head.z2)[np.kron(head.active, np.ones((16, 16)))[:25, :63] > 0].all()  # times sigmoid(s)
+
+
 def test_normalisation_is_the_files(exported, tmp_path):
     """A file that says otherwise is fed otherwise."""
     model = onnx.load(str(exported))
@@ -191,6 +202,9 @@ def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     ([*RANDOM, "--format", "tflite"], "FORMAT: 'tflite' is not known; choose from onnx, gluon"),
     ([*RANDOM, "--out", "network.pb"], "OUT: 'network.pb' does not end with .onnx"),
     ([*RANDOM, "--batch", "0"], "BATCH: 0 is not 1 or more"),
+    ([*RANDOM, "--seed", "abc"], "SEED: 'abc' is not a whole number from 0 to 4294967295"),
+    (["--row", "model-a", "--weights", str(export.SHIPPED)], "of another network: it lacks "),
+    (["--row", "1110-1131", "--weights", str(export.SHIPPED), "--preset", "paper"], "this network has (64, 3, 7, 7)"),
     ([*RANDOM, "--preset", "huge"], "PRESET: 'huge' is not known; choose from"),
     (["--weights", "/none.params"], "/none"),
     (["--row", "stride32", "--weights", "/none.params"], "weights /none.params: no such file"),

@@ -17,6 +17,7 @@ from test_workers import all_end
 
 from experiments import faults, measure, schedule, worker
 from experiments.command import PRETRAINED
+from experiments.trials import moments
 from experiments.trials.events import Trials
 from experiments.trials.tree import PHASES as TREE_PHASES
 from experiments.trials.tree import Fault, Tree
@@ -256,6 +257,16 @@ def test_faults_of_events_are_said_and_counted(capsys):
     assert all(callable(getattr(Trials, name)) for name in EVENTS)
     for arguments, words in ((["--moments", "-1"], "--moments: -1 is below 0"), (["--event", "x"], "event: 'x' is")):
         assert faults.main(arguments) == 2 and words in capsys.readouterr().err
+
+
+def test_a_run_that_ends_before_it_is_killed_is_no_kill(tmp_path, tree, monkeypatch, capsys):
+    monkeypatch.setattr(moments, "_killed", lambda *of: False)
+    with pytest.raises(Fault, match="five runs ended before they could be killed: "):
+        next(moments.kills(tree, {}, dict.fromkeys(TREE_PHASES, 1.0), 2, 0))
+    monkeypatch.setattr(faults, "uninterrupted", lambda tree: dict.fromkeys(TREE_PHASES, 1.0))
+    found, wrong = faults.count_kills(Trials(tree), 2, 0)
+    assert len(wrong) == 1 and wrong[0] in capsys.readouterr().err
+    assert not sum(one["kills"] for one in found["phases"].values())
 
 
 def test_the_committed_page_is_its_rendering():

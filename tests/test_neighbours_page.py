@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from argparse import Namespace
 
@@ -176,10 +177,16 @@ def test_trained_timed_and_shown_by_commands(street, capfd):
         ("ours-model-a", "random", 2), ("sgcpnet", "trained", 2)]
     assert found["size"] == "100x120" and found["rows"][1]["parameters"] == 607826 - 8 * 65  # 11 classes, not 19
     assert found["rows"][1]["multiply_adds"] < 10 ** 8 and min(one["memory"] for one in found["rows"]) > 2 ** 20
-    assert found["provenance"]["command"] == "make neighbours-time DATA=/path/to/camvid"
+    assert found["provenance"]["command"] == "python -m experiments.neighbours --data /path/to/camvid " \
+        "--rows ours-model-a,sgcpnet --budget full+steps2 --rounds 2"
     assert not list((street / "tables" / "results").glob("*"))  # only with --publish
     assert neighbours.main([*timed, "--publish"]) == 0
     assert (street / "tables" / "results" / path.name).is_file()
+    assert neighbours.main([*data, "--rows", "sgcpnet", "--rounds", "1", "--publish"]) == 2
+    assert "take the place of one with ours-model-a; leave out" in capfd.readouterr().err
+    assert neighbours.main([*data, "--rows", "sparserefine", "--rounds", "1"]) == 2
+    assert "--rows sparserefine: not trained on camvid on this machine; `make refine`" in capfd.readouterr().err
+    assert len(read_speed(street / "tables" / "results" / path.name)["rows"]) == 2
     shown = (street / "tables" / "neighbours.md").read_bytes()
     assert neighbours.main(["--render"]) == 0
     assert (street / "tables" / "neighbours.md").read_bytes() == shown
@@ -188,6 +195,13 @@ def test_trained_timed_and_shown_by_commands(street, capfd):
     assert neighbours.main(["--render"]) == 0 and not picture.exists()
     assert neighbours.main(["--render", "--draw"]) == 0 and picture.is_file()
     capfd.readouterr()
+
+
+def test_the_command_of_a_whole_run_is_makes():
+    given = argparse.Namespace(data="minicity", preset="lite", budget="full", rows="", rounds=neighbours.ROUNDS)
+    assert neighbours.command_of(given, "minicity") == "make neighbours-time"
+    given = argparse.Namespace(data="/home/me/roads", preset="long", budget="full", rows="", rounds=neighbours.ROUNDS)
+    assert neighbours.command_of(given, "camvid") == "make neighbours-time DATA=/path/to/camvid PRESET=long"
 
 
 def test_sparserefine_is_timed_as_it_was_trained_here(street, capfd, monkeypatch):

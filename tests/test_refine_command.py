@@ -12,6 +12,7 @@ import pytest
 from folders import write_camvid
 
 from experiments import export, measure, predict, refine, refined
+from experiments.command import PRETRAINED
 from repro import refine_measure
 from repro.cost import count, trace, true
 from repro.data import open_dataset
@@ -20,7 +21,7 @@ from repro.data.images import read_sample
 from repro.errors import UserError
 from repro.measure import Plan
 from repro.metrics import Confusion
-from repro.parameters import load
+from repro.parameters import load, save_arrays
 from repro.presets import changed
 from repro.refine_measure import dense_cost, halved
 from repro.refined_segmenter import of_record
@@ -187,6 +188,16 @@ def test_classes_of_one_s_own_are_kept(street, folder):
     (["--dense", "both"], ("'both'", "halved, trained")),
     (["--row", "stride64"], ("'stride64'", "stride32")),
     (["--seed", "x"], ("'x'", "--seed")),
+    (["--seed", "5000000000"], ("'5000000000'", "--seed", "4294967295")),
+    (["--images", "0"], ("--images: 0 is not 1 or more",)),
+    (["--steps", "-5"], ("--steps: -5 is not",)),
+    (["--batch", "0"], ("--batch: 0 is not",)),
+    (["--checkpoint", "0"], ("--checkpoint: 0 is not",)),
+    (["--rate", "nan"], ("--rate: nan is not above 0",)),
+    (["--weights", "x.params"], ("--weights", "--dense trained")),
+    (["--extra", "coarse"], ("EXTRA", "'coarse'", "stride32", "leave it out")),
+    (["--pretrained", "/no/such.params"], ("PRETRAINED: /no/such.params: no such file",)),
+    (["--preset", "paper"], ("PRETRAINED", "width 1", "resnet50_v1")),
     (["--dense", "trained"], ("no parameters", "make table1")),
     (["--width", "0.3"], ("width 0.3",)),
     (["--threshold", "9"], ("threshold, 9",)),
@@ -197,6 +208,25 @@ def test_mistakes_are_one_line(arguments, words, street, capsys):
     assert run("--data", street, *arguments) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(error) == 1 and all(word in error[0] for word in words), error
+
+
+def test_another_backbone_or_training_is_another_dense_network(street, tmp_path):
+    assert run("--data", street) == 0
+    folder, other = tmp_path / "cache" / "refine" / "camvid", tmp_path / "other.params"
+    first = load(folder / "dense.params")
+    save_arrays(other, {name: value * 1.02 for name, value in load(PRETRAINED).items()})
+    assert run("--data", street, "--pretrained", other) == 0
+    second = load(folder / "dense.params")
+    name = "full_column.level2.0.conv1.weight"
+    assert not (first[name] == second[name]).min().asscalar()
+    wide = write_camvid(tmp_path / "wide", train=2, val=0, test=1, size=(256, 512))
+    model_a = ("--data", wide, "--table", "4", "--row", "1120-1241", "--batch", 1, "--steps", 1)
+    assert run(*model_a) == run(*model_a, "--extra", "bootstrapping") == 0
+    own, other = (refined.load(folder.with_name(f"camvid-1120-1241{extra}")) for extra in ("", "-bootstrapping"))
+    assert other.record["extra"] == "bootstrapping" and "extra" not in own.record
+    assert other.plan.training.bootstrapping and not own.plan.training.bootstrapping
+    name = name.replace("full", "half")
+    assert not (own.dense[name] == other.dense[name]).min().asscalar()
 
 
 def test_half_the_images_are_half_the_crop_and_scales():

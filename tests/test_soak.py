@@ -58,6 +58,17 @@ def test_what_grows_or_slows_is_not_flat(change, figure):
     assert figure in text and [line[1] for line in lines_of(text, "**Flat**")] == ["**no**", "**yes**"]
 
 
+def test_one_run_alone_is_described_alone():
+    text = page({**measured(), "runs": {"training": made_run()}})
+    assert text.startswith("# Long runs: 30 minutes of training\n\nOne process, of one thread ")
+    assert "* **Training**" in text and "* **Prediction**" not in text
+
+
+def test_the_committed_page_is_its_rendering():
+    folder = soak.RESULTS.parent
+    assert (folder / "soak.md").read_text(encoding="utf-8") == page(read_soak(soak.RESULTS / "soak.json"))
+
+
 def test_what_happens_once_does_not_tip_the_line():
     assert steepness([1, 2, 3, 4, 5], [1, 2, 90, 4, 5]) == 1
     spike = made_run(memory=[400 * MIB] * 30 + [900 * MIB] + [400 * MIB] * 29)

@@ -120,13 +120,17 @@ def with_classes(record, classes):
                               "evaluations": {"classic": figures, "fast": {**figures, "mean_iou": 3.5}}}, "record")
 
 
-def test_a_record_becomes_a_description(tmp_path):
+def test_a_record_becomes_a_description(tmp_path, monkeypatch):
     row = measure.chosen_rows("4", "1110-1131-scratch")[0]
     (tmp_path / "x.params").write_bytes(b"values")
     found = weights.of_record(tmp_path / "x.params", with_classes(made_up(row), CAMVID), LITE)
     assert (found.classes, found.network, found.region, found.mean_iou) == (CAMVID, row.network, 64, 3.5)
     weights.write(found)
     assert weights.read(tmp_path / "x.params") == found
+    (tmp_path / "x.json").write_text(json.dumps(records.to_dict(with_classes(made_up(row), CAMVID))))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert command.described("~/x.params").mean_iou == command.described(tmp_path / "x.params").mean_iou == 3.5
+    weights.write(found)
     cropped = dataclasses.replace(LITE, crop=(64, 128))
     assert weights.of_record(found.path, with_classes(made_up(row, scale="64x128"), CAMVID), cropped) == found
     with pytest.raises(UserError, match="classes .road, train. are of no known set; known are cityscapes, camvid"):

@@ -55,6 +55,8 @@ def kills(tree: Tree, whole: Dict[str, bytes], seconds: Dict[str, float], moment
             killed = _killed(tree, wanted, draw.randrange(EVERY, STEPS + 1, EVERY), draw.uniform(0, seconds[wanted]))
             if killed:
                 break
+        else:
+            raise Fault(f"five runs ended before they could be killed: {wanted}")
         phase = tree.phase()
         try:
             step, fault = tree.checkpoint_step(), ""

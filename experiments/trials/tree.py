@@ -21,6 +21,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 from experiments.command import HERE
 from repro import params_format
 from repro.checkpoints import META
+from repro.errors import UserError
 from repro.minicity import write_minicity
 from repro.tables import faults
 
@@ -45,7 +46,7 @@ PHASES = tuple(faults.PHASES)
 _DATE = re.compile(rb"\d{4}-\d\d-\d\d")
 
 
-class Fault(Exception):
+class Fault(UserError):
     """What should not have come of it."""
 
 

@@ -110,7 +110,7 @@ def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray
     calibration  such batches, others, that int8's ranges are measured on.
     """
     network = subject.build(**subject.cuts())
-    symbol, arrays = traced(network, subject.arrays, subject.shape)
+    symbol, arrays = traced(network, subject.arrays, subject.shape, "the trained network")
     numbers = [network.outputs.index(name) for name in metadata.outputs]
     symbol, arrays = prepared(symbol, arrays, subject.shape, PORTABLE, numbers)
     with replacing(path) as temporary:

@@ -14,6 +14,7 @@ from repro.data.augment import MEAN, STD
 from repro.data.classes import ClassSet, parse_values
 from repro.errors import UserError, choice, shown
 from repro.files import contents
+from repro.rows import SELECTORS
 
 KEY = "spatial-sparsity"  # of the ONNX file's own metadata
 FORMAT = 1
@@ -57,6 +58,7 @@ class Metadata:
     multiple       H and W are multiples of it.
     outputs        their names, in order; the first, "scores", has a position every `stride` pixels.
     region, grid   side of a region in pixels; rows and columns of them; None without regions, as k, those computed.
+    selector       what regions are chosen by: head, whose sigmoid of s weighs too, or entropy.
     classes        a label is a number among them; `ids` are those of label files.
     commit         of this project, with "+" behind it where files were changed.
     precision      of PRECISIONS, that it computes in; inputs and outputs are float32.
@@ -78,10 +80,11 @@ class Metadata:
     mean: Tuple[float, float, float] = MEAN
     std: Tuple[float, float, float] = STD
     precision: str = "float32"
+    selector: str = "head"
 
     def to_text(self) -> str:
         """JSON; what `parse` reads."""
-        regions = {"side": self.region, "grid": self.grid, "k": self.k}
+        regions = {"side": self.region, "grid": self.grid, "k": self.k, "selector": self.selector}
         return json.dumps({
             "format": FORMAT, "row": self.row, "training": self.training, "weights": self.weights,
             "commit": self.commit, "precision": self.precision,
@@ -123,7 +126,7 @@ def parse(text: str, place: str) -> Metadata:
         row=found["row"], training=found["training"], weights=found["weights"], shape=shape, multiple=multiple,
         outputs=made["names"], stride=made["stride"], region=side, grid=grid, k=regions.get("k"),
         classes=found["classes"], commit=found["commit"], check=found["check"], mean=given["mean"], std=given["std"],
-        precision=found.get("precision", "float32"))
+        precision=found.get("precision", "float32"), selector=regions.get("selector", "head"))
 
 
 def read_metadata(path) -> Metadata:
@@ -175,7 +178,8 @@ def _outputs(value, place) -> Dict[str, Any]:
 
 
 def _regions(value, place) -> Dict[str, Any]:
-    found = parsing.fields(value, place, {"side": _COUNT, "grid": _several(_COUNT, 2), "k": _AMOUNT})
+    found = parsing.fields(value, place, {
+        "side": _COUNT, "grid": _several(_COUNT, 2), "k": _AMOUNT, "selector": _is(*SELECTORS)}, optional=("selector",))
     if found["k"] > found["grid"][0] * found["grid"][1]:
         raise UserError(f"{place}: k: {found['k']} is more than the grid of {found['grid'][0]}x{found['grid'][1]} has")
     return found

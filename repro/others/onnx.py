@@ -81,7 +81,8 @@ class OnnxEngine:
         if scores:
             maps["scores"] = made["scores"][:, :height, :width]
         if self.metadata.region is not None:
-            maps.update(region=self.metadata.region, active=made["mask"][0] > 0, s=made["s"][0])
+            maps.update(region=self.metadata.region, active=made["mask"][0] > 0, s=made["s"][0],
+                        learned=self.metadata.selector != "entropy")
         return Segmentation(labels=labels, stride=self.metadata.stride, **maps)
 
     def _found(self, image: np.ndarray) -> Tuple[np.ndarray, Dict[str, np.ndarray]]:

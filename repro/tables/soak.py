@@ -134,15 +134,18 @@ def page(record: Mapping[str, Any]) -> str:
     for name, run in record["runs"].items():
         (first, cell), *rest = _cells(name, run).items()
         tables.append(markdown_table([(first, [key for key, _ in rest]), (cell, [text for _, text in rest])], 1))
-    return (
-        f"# Long runs: {record['minutes']:g} minutes of {' and of '.join(record['runs'])}\n\n"
-        "Two processes side by side, a thread each (`make soak`).\n\n"
-        "* **Prediction**: what `make predict` does with a folder of photos, again and again, with the shipped "
-        f"weights: {photos['scenes']} drawn scenes in {photos['sizes']} sizes, of which {photos['engines']} engines "
-        "at most are kept: some are made anew each time.\n"
-        f"* **Training**: the row {trained['row']} of Table {trained['table']}, preset {trained['preset']}, on "
+    words = {
+        "prediction": f"what `make predict` does with a folder of photos, again and again, with the shipped weights: "
+        f"{photos['scenes']} drawn scenes in {photos['sizes']} sizes, of which {photos['engines']} engines at most are "
+        "kept: some are made anew each time.",
+        "training": f"the row {trained['row']} of Table {trained['table']}, preset {trained['preset']}, on "
         f"{trained['data']}: images read and augmented ahead, a line of the log a step, a checkpoint every "
-        f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step.\n"
+        f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step."}
+    runs = list(record["runs"])
+    return (
+        f"# Long runs: {record['minutes']:g} minutes of {' and of '.join(runs)}\n\n"
+        f"{'Two processes side by side, a thread each' if len(runs) > 1 else 'One process, of one thread'} "
+        "(`make soak`).\n\n" + "".join(f"* **{name.capitalize()}**: {words[name]}\n" for name in runs) +
         f"* **Flat**: after the first sixth, memory grows by no more than {100 * MEMORY:g}% to the end, by a line "
         f"through it (Theil-Sen); speed in the last third of the rest is not more than {100 * SPEED:g}% below that in "
         "its first; open descriptors, threads and files (temporary ones too) are not more. Medians of "
