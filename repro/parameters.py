@@ -96,9 +96,9 @@ def traced(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...], so
     found, _, states = symbol.infer_shape()
     shapes = dict(zip(symbol.list_arguments() + symbol.list_auxiliary_states(), found + states))
     for name, parameter in own.items():
-        wanted = shapes.get(parameter.name, parameter.shape)
-        if arrays[name].shape != tuple(wanted):
-            raise UserError(f"{source}: {name} has shape {arrays[name].shape}; this network has {tuple(wanted)}")
+        wanted, have = tuple(shapes.get(parameter.name, parameter.shape)), arrays[name].shape
+        if len(have) != len(wanted) or any(b and a != b for a, b in zip(have, wanted)):
+            raise UserError(f"{source}: {name} has shape {have}; this network has {wanted}")
     return symbol, {parameter.name: arrays[name] for name, parameter in own.items()}
 
 
