@@ -31,7 +31,7 @@ SCTF, ISCTF, SMALL = (f"{name}-sparse-p0.5-l0.001-r{side}"
                       for name, side in (("sctf", 256), ("isctf", 256), ("isctf", 128)))
 NAMES = {SCTF: "SCTF, 256-px regions", ISCTF: "ISCTF, 256-px regions", SMALL: "ISCTF, 128-px regions"}
 BARS = (("3", SCTF, "SCTF, p = 0.5"), ("3", ISCTF, "ISCTF, p = 0.5"), ("3", SMALL, "ISCTF, p = 0.5, 128-px regions"),
-        ("5", "model-a", "Model A"))
+        ("4", "1120-1241", "Model A"))
 GROUP = ("minicity", "lite", "full")
 
 

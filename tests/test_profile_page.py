@@ -82,9 +82,9 @@ def test_the_page_has_times_shares_and_rates():
 def test_whether_a_target_is_reached_follows_from_the_figures():
     assert convolutions(FLOAT) == pytest.approx(30 / 0.361 / 90)
     assert network(MEASURED, FLOAT, "scores") == pytest.approx(2 / 2.67)
-    assert verdicts(MEASURED) == ["All convolutions, float32: 92.3% of the ceiling; 85% are asked: reached.",
-                                  "The whole network, labels included, float32: 67.4% of the ceiling; 75% are asked: "
-                                  "not reached."]
+    assert verdicts(MEASURED) == [
+        "All convolutions, float32: 92.3% of the ceiling; this project's target is 85%: reached.",
+        "The whole network, labels included, float32: 67.4% of the ceiling; this project's target is 75%: not reached."]
     slow = {**FLOAT, "ceiling": 100e9, "labels": [0.44]}
     assert [line.split(": ")[-1] for line in verdicts({**MEASURED, "profiles": [slow]})] == ["not reached.", "reached."]
     assert verdicts({**MEASURED, "profiles": [INT8]}) == []

@@ -54,10 +54,10 @@ def test_a_networks_figures():
     text = text_of(measured())
     # 180g in 2.24 s are 160.7 GFLOP/s, 89.3% of twice 90 billion
     assert lines_of(text, "ICNet (gluoncv)")[0] == [
-        "ICNet (gluoncv)", "float32", "172g", "180g", "26.0M", "2240", "2464", "3", "0.45", "4.48", "8.96", "161",
+        "ICNet (gluoncv)", "icnet", "float32", "172g", "180g", "26.0M", "2240", "2464", "3", "0.45", "4.48", "8.96", "161",
         "89%"]
     assert lines_of(text, "ICNet (gluoncv)")[1] == [
-        "ICNet (gluoncv)", "int8", "172g", "180g", "26.0M", "1400", "1540", "3", "0.71", "5.60", "2.80", "257", "-"]
+        "ICNet (gluoncv)", "icnet", "int8", "172g", "180g", "26.0M", "1400", "1540", "3", "0.71", "5.60", "2.80", "257", "-"]
     assert "**All weights are random**" in text and "180 GFLOP/s, the best float32 convolution" in text
     assert "Commit 0123456;" in text and "9216 MiB" in text
 
@@ -91,7 +91,7 @@ def test_targets_not_reached(target, figures, value):
 def test_what_was_not_measured_is_said():
     text = text_of(measured({"icnet": FIGURES["icnet"]}))
     assert all(line == ["-", "not measured"] for line in verdicts(text).values())
-    assert lines_of(text, "ICNet (gluoncv)")[0][9:11] == ["-", "-"]
+    assert lines_of(text, "ICNet (gluoncv)")[0][10:12] == ["-", "-"]
     assert "Table 5" not in text and "other engines" not in text
 
 

@@ -94,7 +94,8 @@ CLAIMS = (
              for extra in ("", "bootstrapping", "coarse")), Steps((_4("1110-1131"), _4("1110-1131-scratch")))),
           "Ours is not the paper's comparison: the row from scratch gets more steps than a fine-tuned one, its own and "
           "those that the backbone of the others was pre-trained for (experiments/presets/lite.yaml), so that totals "
-          "are equal, and spends all of them on its own structure and task. The paper's backbone is ImageNet's."),
+          "are equal in steps (the backbone's are of more images), and spends all of them on its own structure and "
+          "task. The paper's backbone is ImageNet's."),
     Claim("The half column's attention sometimes dominates: mean z2, six removals", "4.5",
           (Dominated(tuple(_4(row, key="z2_mean") for row in REMOVED)),),
           "The mean of z2 is over all positions of all test images, before the mask; at p = 0.25 about three quarters "

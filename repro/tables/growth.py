@@ -139,7 +139,7 @@ def draw(record: Mapping[str, Any], path) -> None:
         upper.set_title(TITLES[group].lower(), fontsize=9)
         lower.set_xlabel("megapixels" if group == "size" else group, fontsize=8)
         for axes in (upper, lower):
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
             axes.tick_params(labelsize=8)
             if group in ("batch", "threads"):
                 axes.set_xticks(x)

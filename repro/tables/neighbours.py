@@ -153,7 +153,8 @@ def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tu
         "preset's. Compare multiply-adds and times, not names.\n"
         "* **Training**: the paper's networks begin with the backbone trained on minicity, and keep its batch norm's "
         "statistics; the others begin with random values, learn theirs, and train for as many steps as backbone and "
-        "row together.\n"
+        "row together (the backbone's are of more images). Online bootstrapping and coarse labels are not used; the "
+        "paper's figure of Model A is with both.\n"
         "* **Scores**: those of SGCPNet and Fast-SCNN, at 1/8, are brought to 1/4 bilinearly, where the loss of all is."
         "\n* **Time**: each network in a process of its own, in turns, in this project's engine in float32; the "
         "median. **Memory**: the most that its process had while it labelled, above what it had before the network was "
@@ -197,7 +198,8 @@ def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Sp
         most = max(spent for _, spent, _ in chosen)
         for at, (line, spent, accuracy) in enumerate(sorted(chosen, key=lambda one: -one[2])):
             colour, marker = ("tab:blue", "o") if line.own else ("tab:orange", "s")
-            axes.scatter(spent, accuracy, color=colour, marker=marker)
+            axes.scatter(spent, accuracy, color=colour, marker=marker,
+                         label="the paper's" if line.own else "others'")
             name = line.label.partition(" over ")[0]  # over what SparseRefine is, is in the table
             axes.annotate(name, (spent, accuracy), xytext=(0, -14 if at % 2 else 7), textcoords="offset points",
                           # towards the middle; above and below in turn: those alike do not write over each other
@@ -206,5 +208,7 @@ def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Sp
         axes.margins(0.25)
         axes.set_xlim(0, 1.25 * most)
         axes.grid(True, which="both", linewidth=0.3, color="0.85")
+    kinds = dict(zip(*reversed(made.axes[0].get_legend_handles_labels())))  # one of each
+    made.legend(kinds.values(), kinds.keys(), fontsize=8, ncols=2, loc="outside lower center", frameon=False)
     save(made, path)
     return True

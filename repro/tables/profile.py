@@ -167,14 +167,14 @@ def _frames(measured: Mapping[str, Any]) -> str:
 
 
 def verdicts(measured: Mapping[str, Any]) -> List[str]:
-    """What is asked of float32, what was measured, and whether that reaches it; empty where it was not measured."""
+    """What float32 is to reach, what was measured, and whether that reaches it; empty where it was not measured."""
     lines = []
     for profile in measured["profiles"]:
         if profile["precision"] == "float32":
             for text, value, least in (("All convolutions", convolutions(profile), CONVOLUTIONS),
                                        ("The whole network, labels included", network(measured, profile), NETWORK)):
                 if value is not None:
-                    lines.append(f"{text}, float32: {value:.1%} of the ceiling; {least:.0%} are asked: "
+                    lines.append(f"{text}, float32: {value:.1%} of the ceiling; this project's target is {least:.0%}: "
                                  f"{'reached' if value >= least else 'not reached'}.")
     return lines
 

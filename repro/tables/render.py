@@ -23,6 +23,13 @@ from repro.tables.markdown import Column, markdown_table
 
 MARKER = "<!-- measured on this machine, not published -->"
 SECOND = [name for name, _ in METRICS[:2]]  # what the second part of a table shows
+NOTES = {  # on a table's own columns
+    "4": "* **removed**: residual units, of ResNet-50's 16; **levels 2-5**: those left in each. **+ bs.**: trained "
+         "with online bootstrapping; **+ coarse**: with that and the coarsely labelled set. The second table is of "
+         "trainings with neither.\n",
+    "5": "* **Δ**: to the row above; **Overall Δ**: to max. Each row keeps what those above it add: Model A is trained "
+         "with online bootstrapping and the coarsely labelled set too.\n",
+}
 
 
 def _tables(table: Table, rows: Sequence[Row], paper, costs: Costs, groups: Sequence[Group]) -> str:
@@ -61,6 +68,7 @@ def published_part(
     `costs` per row id the multiply-adds (in the paper's convention, true), `records` what was measured and published.
     """
     groups = groups_of(rows, records, local=False)
+    tables = _tables(table, rows, paper["rows"], costs, groups)
     printed = (
         "* **paper**: as printed (arXiv 1712.00213), Cityscapes val, 1024×2048. Accuracies on other data "
         "stand beside them, they are not comparable with them.\n"
@@ -71,8 +79,10 @@ def published_part(
         f"{printed if paper['rows'] else ''}"
         f"{''.join(caption(group, _target(table)) for group in groups)}"
         "* **Calc.**: multiply-adds (g: 10^9) of the full-width network at 1024×2048, whatever was trained; "
-        "ours in the paper's convention, true with the projection shortcuts counted too.\n\n"
-        f"{_tables(table, rows, paper['rows'], costs, groups)}"
+        "ours in the paper's convention, true with the projection shortcuts counted too.\n"
+        f"{NOTES.get(str(table), '')}"
+        + ("* **±**: half the range of the seeds.\n" if "±" in tables else "")
+        + f"\n{tables}"
     )
 
 

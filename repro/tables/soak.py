@@ -170,6 +170,6 @@ def draw(record: Mapping[str, Any], path) -> None:
         for axes in (upper, lower):
             axes.axvspan(0, minutes[-1] * WARM, color="0.92")
             axes.set_xlim(0, minutes[-1])
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
             axes.tick_params(labelsize=8)
     save(made, path)

@@ -105,6 +105,7 @@ def _measured(record: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     other = {FP32: own[INT8], INT8: own[FP32]}
     return markdown_table([
         ("Network", [labels.get(one["row"], one["row"]) for one in lines]),
+        ("In the picture", [one["row"] for one in lines]),
         ("Precision", [one["precision"] for one in lines]),
         ("Calc.", [f"{giga(one['paper'])}g" for one in lines]),
         ("Multiply-adds run", [f"{giga(one['multiply_adds'])}g" for one in lines]),
@@ -118,7 +119,7 @@ def _measured(record: Mapping[str, Any], labels: Mapping[str, str]) -> str:
             _ratio(one, other.get(one["precision"])) for one in lines]),
         ("GFLOP/s", [f"{gflops(one):.0f}" for one in lines]),
         ("Of the ceiling", [f"{share(record, one):.0%}" if one["precision"] == FP32 else "-" for one in lines]),
-    ], 2)
+    ], 3)
 
 
 def _targets(record: Mapping[str, Any]) -> str:
@@ -218,10 +219,13 @@ def page(record: Mapping[str, Any], rows: Sequence[PeerRow], paper: Mapping[str,
         + f"* Peak memory of the whole measurement: {mebibytes(record['peak_memory'])} MiB. "
         f"{origin(record['provenance'])}\n\n{_measured(record, labels)}\n"
         f"![Time against multiply-adds]({PICTURES[0]})",
-        f"## Targets\n\nBy the figures above, before rounding.\n\n{_targets(record)}\n{_floors(record)}",
+        "## Targets\n\nThis project's own, by the figures above, before rounding.\n\n"
+        f"{_targets(record)}\n{_floors(record)}",
     ]
     if stages(record):
-        parts.append("## Table 5 as counted and as measured\n\n"
+        parts.append("## Table 5 as run and as timed\n\n"
+                     "Multiply-adds are those run: projection shortcuts are counted, and what fast inference's short "
+                     "cuts leave out is not. In the paper's convention the same stages are in [Table 5](table5.md).\n\n"
                      f"{_waterfall(record, labels)}\n![Table 5's stages]({PICTURES[1]})")
     if engines is not None:
         parts.append(f"## The same graphs in other engines\n\n{_engines(engines, labels)}")

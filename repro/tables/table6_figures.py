@@ -1,4 +1,4 @@
-"""Table 6's pictures: time against multiply-adds, and Table 5's stages as counted and as measured."""
+"""Table 6's pictures: time against multiply-adds, and Table 5's stages as run and as timed."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def draw_waterfall(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> 
     labels = {row.id: row.label for row in rows}
     made = figure(9, 4.2)
     axes = made.subplots()
-    for offset, values, name, colour in ((-0.2, [counted for _, counted, _ in found], "multiply-adds", "0.6"),
+    for offset, values, name, colour in ((-0.2, [run for _, run, _ in found], "multiply-adds run", "0.6"),
                                          (0.2, [spent for _, _, spent in found], "time", "tab:blue")):
         bars = axes.bar([index + offset for index in range(len(found))], values, 0.38, label=name, color=colour)
         axes.bar_label(bars, ["1" if value == 1 else f"1/{1 / value:.1f}" for value in values], fontsize=8)
     axes.set_xticks(range(len(found)), [fill(labels[row], 16, break_on_hyphens=False) for row, _, _ in found],
                     fontsize=8)
-    axes.set(ylabel="of the single column's", title="Table 5's stages, as counted and as measured (float32)")
+    axes.set(ylabel="of the single column's", title="Table 5's stages, as run and as timed (float32)")
     axes.legend(fontsize=8)
     save(made, path)
