@@ -199,7 +199,7 @@ def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Sp
         for at, (line, spent, accuracy) in enumerate(sorted(chosen, key=lambda one: -one[2])):
             colour, marker = ("tab:blue", "o") if line.own else ("tab:orange", "s")
             axes.scatter(spent, accuracy, color=colour, marker=marker,
-                         label="the paper's" if line.own else "others'")
+                         label="the paper's" if line.own else "others")
             name = line.label.partition(" over ")[0]  # over what SparseRefine is, is in the table
             axes.annotate(name, (spent, accuracy), xytext=(0, -14 if at % 2 else 7), textcoords="offset points",
                           # towards the middle; above and below in turn: those alike do not write over each other
