@@ -57,7 +57,8 @@ def test_a_networks_figures():
         "ICNet (gluoncv)", "icnet", "float32", "172g", "180g", "26.0M", "2240", "2464", "3", "0.45", "4.48", "8.96",
         "161", "89%"]
     assert lines_of(text, "ICNet (gluoncv)")[1] == [
-        "ICNet (gluoncv)", "icnet", "int8", "172g", "180g", "26.0M", "1400", "1540", "3", "0.71", "5.60", "2.80", "257", "-"]
+        "ICNet (gluoncv)", "icnet", "int8", "172g", "180g", "26.0M", "1400", "1540", "3", "0.71", "5.60", "2.80", "257",
+        "-"]
     assert "**All weights are random**" in text and "180 GFLOP/s, the best float32 convolution" in text
     assert "Commit 0123456;" in text and "9216 MiB" in text
 
