@@ -28,7 +28,7 @@ def described(path) -> weights.Weights:
         values = parsing.read_json(place, "description")
     except ValueError:  # a UserError, or no name of a file
         values = None  # for `read` to say
-    if not isinstance(values, dict) or "evaluations" not in values:
+    if not isinstance(values, dict) or not {"format", "evaluations"} <= values.keys():  # a backbone's has no format
         return weights.read(path)
     record = records.from_dict(values, str(place))
     return weights.of_record(path, record, preset_of(choice(record.preset, PRESETS, f"{place}: preset")))

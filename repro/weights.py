@@ -127,11 +127,15 @@ def write(weights: Weights) -> Path:
 def read(path) -> Weights:
     """The description of the .params file `path`, which must be the one described.
 
-    UserError, in one line, for a missing file, a description that is damaged or does not fit itself, another file.
+    UserError, in one line, for a missing file, an exported one, a description that is damaged, of something else or
+    does not fit itself, another file.
     """
     path = Path(os.path.expanduser(path))
     if not os.path.isfile(path):  # pathlib's raises for a name that is too long
         raise UserError(f"weights {path}: {'not a file' if os.path.exists(path) else 'no such file'}")
+    if path.suffix.lower() == ".onnx":
+        raise UserError(f"weights {path}: an exported file; give the .params that it was made from, "
+                        "or use it with repro.others.onnx.OnnxEngine")
     place = description_of(path)
     try:
         values = parsing.json_value(contents(place, parsing.LARGEST_JSON).decode("utf-8"))
@@ -187,8 +191,11 @@ _CHECKS = {
 
 
 def _checked(values, path: Path, place: str) -> Weights:
-    if isinstance(values, dict) and values.get("format") != FORMAT:
-        raise UserError(f"{place}: format {shown(values.get('format'))} is not known; this program reads {FORMAT}")
+    if isinstance(values, dict) and "format" not in values:  # such as the record of a backbone
+        raise UserError(f"{place}: not a description of a trained network (it has no 'format') but of something else, "
+                        "such as a backbone")
+    if isinstance(values, dict) and values["format"] != FORMAT:
+        raise UserError(f"{place}: format {shown(values['format'])} is not known; this program reads {FORMAT}")
     found = parsing.fields(values, place, _CHECKS)
     del found["format"]
     made = Weights(path=path, **found)

@@ -89,6 +89,21 @@ def test_files_that_are_not_there_or_damaged(about, tmp_path):
         weights.read(about.path)
 
 
+def test_an_exported_file_and_a_backbone_are_refused_as_what_they_are(about, tmp_path):
+    exported = tmp_path / "a.onnx"
+    exported.write_bytes(b"graph")
+    said = {}
+    for path in (exported, PRETRAINED):
+        for read in (weights.read, command.described):
+            with pytest.raises(UserError) as caught:
+                read(path)
+            assert said.setdefault(path, str(caught.value)) == str(caught.value)
+    assert said[exported] == (f"weights {exported}: an exported file; give the .params that it was made from, "
+                              "or use it with repro.others.onnx.OnnxEngine")
+    assert said[PRETRAINED] == (f"{PRETRAINED.with_suffix('.json')}: not a description of a trained network (it has no "
+                                "'format') but of something else, such as a backbone")
+
+
 def test_values_of_another_network_are_named_when_loaded(about):
     """The file is the one described, but what it holds is not what the description says."""
     arrays = parameters.load(about.path)
