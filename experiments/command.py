@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Optional
@@ -10,6 +11,14 @@ from repro.errors import UserError
 
 HERE = Path(__file__).resolve().parent
 PRETRAINED = HERE / "pretrained" / "minicity-quarter.params"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose mistakes are one line and exit code 2 as all others are, without the usage before it."""
+
+    def error(self, message: str):
+        """Say the mistake and end."""
+        self.exit(2, f"error: {UserError(message)}\n")
 
 
 def contexts(gpu: str):

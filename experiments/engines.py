@@ -9,7 +9,6 @@ the result. Some of the rows or engines, or another size or width, are written t
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from experiments.command import command_of, run
+from experiments.command import Parser, command_of, run
 from experiments.measure import CACHE, RESULTS
 from experiments.table6 import chosen_rows, parse_size
 from repro.errors import UserError
@@ -108,7 +107,7 @@ def write(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.engines", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.engines", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--rows", default=ROWS, help="ids of experiments/table6.yaml (default %(default)s)")
     add("--engines", default="", help="some of them, divided by ; (default: all)")

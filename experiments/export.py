@@ -20,7 +20,7 @@ from typing import Any, Dict, NamedTuple, Optional
 import numpy as np
 
 from experiments import measure, submit
-from experiments.command import at_least_one, run, seed_of
+from experiments.command import Parser, at_least_one, run, seed_of
 from experiments.predict import SHIPPED
 from experiments.table6 import parse_size
 from experiments.weights import described
@@ -189,7 +189,7 @@ def export(given) -> None:
 
 def parse(arguments=None) -> argparse.Namespace:
     """The command line's values."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.export", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.export", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--row", default="", help="a row's id (default: the shipped weights', or those of WEIGHTS, which say it)")
     add("--table", default="", help="the row's table (default: found)")

@@ -9,7 +9,6 @@ All of it happens in a private copy of the project (experiments/trials/tree.py).
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -19,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
-from experiments.command import HERE, command_of, run
+from experiments.command import HERE, Parser, command_of, run
 from experiments.trials.events import Trials
 from experiments.trials.moments import kills, uninterrupted
 from experiments.trials.tree import Fault, Tree, draw_data
@@ -109,7 +108,7 @@ def write(given, parser) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 where there are faults."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.faults", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.faults", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--moments", type=int, default=50, help="kills of a run (default %(default)s)")
     add("--times", type=int, default=3, help="of each other event (default %(default)s)")

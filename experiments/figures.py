@@ -9,7 +9,6 @@ The networks are Table 3's, trained on minicity; the images are minicity's, none
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Iterator, List
 from tqdm import tqdm
 
 from experiments import measure, submit
-from experiments.command import run
+from experiments.command import Parser, run
 from repro.data import open_dataset, read_image
 from repro.data.images import image_size
 from repro.data.loader import evaluation_batches
@@ -119,7 +118,7 @@ def draw(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.figures", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.figures", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--render", action="store_true", help="the bars alone, from the published records")
     add("--image", type=int, default=12, help="test image of the pipeline and the weights (default %(default)s)")

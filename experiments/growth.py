@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Dict, Tuple
 
-from experiments.command import HERE, command_of, run
+from experiments.command import HERE, Parser, command_of, run
 from experiments.measure import RESULTS
 from experiments.processes import Process, answer
 from experiments.table6 import OWN, parse_size
@@ -161,7 +161,7 @@ def write(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.growth", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.growth", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--size", default=f"{HEIGHT}x{WIDTH}", help="height x width that the cases are around (default %(default)s)")
     add("--width", type=float, default=1.0, help="of the network, for a quick look (default %(default)s)")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from experiments.command import HERE, PRETRAINED, Reported, at_least_one, run, seed_of
+from experiments.command import HERE, PRETRAINED, Parser, Reported, at_least_one, run, seed_of
 from experiments.schedule import measure_all, workers_for
 from experiments.worker import Job, forget
 from repro.cluster import parse_hosts
@@ -194,7 +194,7 @@ def say_where(paths) -> None:
 
 def parse(arguments=None) -> argparse.Namespace:
     """The command line's values."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.measure", description=__doc__)
+    parser = Parser(prog="python -m experiments.measure", description=__doc__)
     add = parser.add_argument
     add("--table", required=True, help=f"one of {', '.join(ROWS)}")
     add("--data", default="minicity", help="minicity, or a folder: Cityscapes' layout, CamVid's, or with classes.yaml")

@@ -5,10 +5,10 @@ With --own fewer scenes, of five classes that the folder names itself, as anyone
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 
+from experiments.command import Parser
 from repro.errors import UserError
 from repro.minicity import write_minicity, write_own
 
@@ -23,7 +23,7 @@ def parse_size(text: str):
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.minicity", description=__doc__.split(":")[0])
+    parser = Parser(prog="python -m experiments.minicity", description=__doc__.split(":")[0])
     parser.add_argument("out", help="folder to write; it must be absent, empty or already this data")
     parser.add_argument("--size", default="256x512", metavar="HxW", help="pixels (default %(default)s)")
     parser.add_argument(

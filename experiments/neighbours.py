@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Dict
 
 from experiments import measure as measuring
-from experiments.command import HERE, run
+from experiments.command import HERE, Parser, run
 from experiments.processes import Process, answer
 from experiments.render import published
 from repro.errors import UserError
@@ -232,7 +232,7 @@ def write(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.neighbours", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.neighbours", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--data", default="minicity", help="minicity, or a folder in a known layout (default %(default)s)")
     add("--rows", default="", help=f"ids of experiments/{TABLE}.yaml, such as sgcpnet,icnet (default: all)")

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ import sys
 from tqdm import tqdm
 
 from experiments import submit
-from experiments.command import run
+from experiments.command import Parser, run
 from experiments.measure import RESULTS, data_folder, preset_of
 from repro.errors import UserError
 from repro.files import write_text
@@ -70,7 +69,7 @@ def write(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.precision", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.precision", description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="minicity", help="minicity, or folders, separated by commas")
     parser.add_argument("--engine", choices=("mxnet", "onnx"), default="mxnet", help="whose (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed photos, of onnx (default %(default)s)")

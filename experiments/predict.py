@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from experiments.command import HERE, card_of, contexts, run
+from experiments.command import HERE, Parser, card_of, contexts, run
 from repro.errors import UserError
 from repro.files import replacing, utf8, write_bytes
 from repro.overlay import overlay
@@ -176,7 +176,7 @@ def report(out: Path, times, wall: float, lines, count: int) -> None:
 
 def parse(arguments=None) -> argparse.Namespace:
     """The command line's values."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.predict", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.predict", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--input", default="", help="a photo, folder, pattern in quotes or video (default: a scene drawn for it)")
     add("--weights", default=str(SHIPPED), help="a .params file with its .json beside it, or a folder that "

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.command import HERE, PRETRAINED, contexts, run
+from experiments.command import HERE, PRETRAINED, Parser, contexts, run
 from repro.files import write_text
 
 DATA = HERE.parent / ".cache" / "data" / "minicity-pretrain"
@@ -50,7 +49,7 @@ def pretrain(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.pretrain", description=__doc__)
+    parser = Parser(prog="python -m experiments.pretrain", description=__doc__)
     parser.add_argument("--budget", default="full", help="quick or full, in presets/pretrain.yaml [%(default)s]")
     parser.add_argument("--gpu", default="", help="devices, such as 0 or 0,1 (default: the CPU)")
     parser.add_argument("--out", default=str(PRETRAINED), help="the .params file to write (default %(default)s)")

@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from experiments.command import HERE, command_of, contexts, run
+from experiments.command import HERE, Parser, command_of, contexts, run
 from experiments.measure import CACHE, RESULTS
 from experiments.render import published
 from experiments.table6 import machine, parse_size
@@ -200,7 +200,7 @@ def write(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.profile", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.profile", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--row", default=ROW, help="an id of experiments/table6.yaml (default %(default)s)")
     add("--size", default=f"{HEIGHT}x{WIDTH}", help="height x width of the image (default %(default)s)")

@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
 import sys
 import time
 
-from experiments.command import HERE, run
+from experiments.command import HERE, Parser, run
 from experiments.measure import CACHE, RESULTS, data_folder, preset_of
 from repro.data import open_dataset, read_image
 from repro.data.loader import Batches
@@ -95,7 +94,7 @@ def write(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.reading", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.reading", description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="", help="a folder in Cityscapes' or CamVid's layout, read as well")
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement (default %(default)s)")
     parser.add_argument("--render", action="store_true", help="write the page from what was measured before")

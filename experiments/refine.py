@@ -11,7 +11,6 @@ page is then written too.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import hashlib
 import json
@@ -21,7 +20,7 @@ import sys
 from pathlib import Path
 
 from experiments import measure, submit
-from experiments.command import PRETRAINED, at_least_one, contexts, run, seed_of
+from experiments.command import PRETRAINED, Parser, at_least_one, contexts, run, seed_of
 from experiments.table6 import parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
@@ -190,9 +189,9 @@ def execute(given, command: str) -> None:
         render()
 
 
-def parser_of() -> argparse.ArgumentParser:
+def parser_of() -> Parser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.refine", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.refine", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--table", default="1", help="the dense network's table (default %(default)s)")
     add("--row", default="stride32", help="its row (default %(default)s)")

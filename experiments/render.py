@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from experiments.command import HERE, run
+from experiments.command import HERE, Parser, run
 from repro.cost import row_cost
 from repro.files import write_text
 from repro.parsing import read_yaml
@@ -69,7 +68,7 @@ def write_tables(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.render", description=__doc__)
+    parser = Parser(prog="python -m experiments.render", description=__doc__)
     parser.add_argument("--table", choices=tuple(PAGES), help="one page (default: all)")
     parser.add_argument("--local", action="store_true", help="add what this machine measured itself")
     return run(write_tables, parser.parse_args(arguments))

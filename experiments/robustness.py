@@ -19,7 +19,7 @@ import threading
 from collections import Counter
 from typing import Dict, Iterator, List, Tuple
 
-from experiments.command import HERE, command_of, run
+from experiments.command import HERE, Parser, command_of, run
 from experiments.fuzz import FAULT, READERS, RESULT, cases, outcome
 from repro.errors import UserError, choice
 from repro.files import write_text
@@ -132,7 +132,7 @@ def write(given, parser) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 where there are faults."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.robustness", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.robustness", description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", default="0", help="of the random cases, such as 0,1,2 (default %(default)s)")
     parser.add_argument("--reader", default="", help=f"one of {', '.join(READERS)} (default: all)")
     parser.add_argument("--render", action="store_true", help="write the page from what was counted before")

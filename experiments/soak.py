@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable, Dict
 
-from experiments.command import PRETRAINED, command_of, run
+from experiments.command import PRETRAINED, Parser, command_of, run
 from experiments.measure import RESULTS
 from experiments.processes import Process
 from experiments.table6 import OWN
@@ -212,7 +212,7 @@ def write(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.soak", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.soak", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--minutes", type=float, default=MINUTES, help="of each run (default %(default)g)")
     add("--what", default="", help=f"some of {','.join(RUNS)} (default: all)")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments import measure
-from experiments.command import contexts, run
+from experiments.command import Parser, contexts, run
 from repro.errors import UserError, choice
 
 
@@ -75,7 +75,7 @@ def submit(given) -> None:
 
 def parse(arguments=None) -> argparse.Namespace:
     """The command line's values."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.submit", description=__doc__)
+    parser = Parser(prog="python -m experiments.submit", description=__doc__)
     add = parser.add_argument
     add("--table", default="", help=f"one of {', '.join(measure.ROWS)}")
     add("--row", default="", help="a row's id")

@@ -9,7 +9,6 @@ Some of the rows, or another size or width, are written to .cache/speed/ instead
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.command import HERE, command_of, run
+from experiments.command import HERE, Parser, command_of, run
 from experiments.measure import CACHE, RESULTS
 from experiments.render import published
 from repro.errors import UserError
@@ -181,7 +180,7 @@ def write(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.table6", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.table6", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--rows", default="", help="ids of experiments/table6.yaml, such as model-a,icnet (default: all)")
     add("--size", default=f"{HEIGHT}x{WIDTH}", help="height x width of the image (default %(default)s)")

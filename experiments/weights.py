@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import os
 import sys
 from pathlib import Path
 
-from experiments.command import PRETRAINED, run
+from experiments.command import PRETRAINED, Parser, run
 from experiments.measure import PRESETS, preset_of
 from repro import parsing, records, weights
 from repro.errors import UserError, choice
@@ -52,7 +51,7 @@ def make(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.weights", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.weights", description=__doc__.split("\n")[0])
     parser.add_argument("trained", help="a trained row's .params, its record beside it")
     parser.add_argument("out", help="the .params file to write, a .json beside it")
     return run(make, parser.parse_args(arguments))

@@ -7,7 +7,6 @@ Of several workers on one training (repro/cluster.py), the first one measures an
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -21,7 +20,7 @@ from typing import Iterator
 
 from tqdm import tqdm
 
-from experiments.command import contexts, run
+from experiments.command import Parser, contexts, run
 from repro.cluster import PARENT, ROLE, end_with_parent
 from repro.files import locked
 
@@ -150,7 +149,7 @@ def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches experiments/measure.py too, which ends this process
     end_with_parent(int(os.environ.get(PARENT, 0)))
-    parser = argparse.ArgumentParser(prog="python -m experiments.worker", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.worker", description=__doc__.split("\n")[0])
     parser.add_argument("job", type=json.loads, help="a Job as JSON")
     return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments))
 

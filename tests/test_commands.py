@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from folders import write_camvid, write_png
 
-from experiments import command, measure, minicity, pretrain
+from experiments import command, measure, minicity, predict, pretrain
 from repro.devices import check, parse
 from repro.errors import UserError
 
@@ -52,6 +53,26 @@ def test_a_folder_of_nothing_known(capsys, tmp_path):
 def test_pretrain_and_minicity_say_what_is_wrong(capsys, tmp_path):
     assert "BUDGET" in line(capsys, pretrain.main(["--budget", "some"]))
     assert "HxW" in line(capsys, minicity.main([str(tmp_path / "x"), "--size", "big"]))
+
+
+SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(command.HERE.glob("*.py"))}
+
+
+@pytest.mark.parametrize("script", [name for name, text in SCRIPTS.items() if "parse_args(" in text])
+def test_a_wrong_option_is_one_line_without_usage(script, capsys):
+    assert "ArgumentParser(" not in SCRIPTS[script]
+    if script == "worker":  # its main changes what its process does with signals
+        return
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"experiments.{script}").main(["--none-such"])
+    error = line(capsys, ended.value.code)
+    assert "--none-such" in error or "required: " in error
+
+
+def test_a_wrong_value_names_its_option(capsys):
+    with pytest.raises(SystemExit) as ended:
+        predict.main(["--k", "foo"])
+    assert line(capsys, ended.value.code) == "error: argument --k: invalid int value: 'foo'\n"
 
 
 def test_gpu_lists():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections import Counter
 
 import pytest
 from made_up import PROVENANCE
 
 from experiments import robustness
-from experiments.fuzz import FAULT, LINE, READERS, RESULT, Case, cases, outcome
+from experiments.fuzz import FAULT, LINE, READERS, RESULT, Case, cases, commands, outcome
 from experiments.fuzz.case import full_disk
 from repro.errors import UserError
 from repro.files import write_text
@@ -63,6 +64,14 @@ def _line(text):
 def test_faults_are_seen(run, right, allowed, wanted):
     ended, text = outcome(Case("family", "name", run, right, allowed))
     assert ended == wanted[0] and text.startswith(wanted[1])
+
+
+@pytest.mark.parametrize("said", [
+    "usage: a [-h]\nerror: x", "a: error: x", "Warning: y\nerror: x", "error: x\nerror: y", "error: x\nTraceback", ""])
+def test_a_script_that_says_more_than_its_error_is_a_fault(said, monkeypatch):
+    monkeypatch.setattr("experiments.predict.main", lambda arguments: print(said, file=sys.stderr) or 2)
+    with pytest.raises(AssertionError, match="exit code 2"):
+        commands._run("predict", [])
 
 
 def test_a_disk_is_full_only_as_long_as_it_is(tmp_path):
