@@ -26,7 +26,7 @@ from experiments.command import HERE, Parser, card_of, contexts, run
 from repro.errors import UserError
 from repro.files import replacing, utf8, write_bytes
 from repro.overlay import overlay
-from repro.photos import Source, sources
+from repro.photos import Source, passed_over, sources
 
 SHIPPED = HERE / "pretrained" / "minicity-1110-1131.params"
 JPEG_SIDE = 65000  # the format ends at 65535
@@ -136,6 +136,9 @@ def predict(given) -> None:
     segmenter = segmenter_of(given)
     about = segmenter.weights
     print(f"{about.path.name}: {about}", file=sys.stderr)
+    others = passed_over(given.input, but=out) if given.input else ""
+    if others:
+        print(others, file=sys.stderr)
     try:
         found = found or (sample(out, about.images_of),)
         report(out, *work(found, segmenter, out, given.scores))

@@ -25,6 +25,7 @@ from repro.files import contents, utf8
 PHOTOS = (".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a video is said here, in one line
+SHOWN = 8  # other kinds of files that are named
 CUT = 0.95  # a video that gives less than this share of the frames that it says it has is truncated
 
 
@@ -89,6 +90,28 @@ def sources(given: str, but=None) -> Tuple[Source, ...]:
     names = Counter(str(one.relative_to(root).with_suffix("")) for one in found)
     return tuple(Source(one, name if names[name] == 1 else str(one.relative_to(root)))
                  for one in sorted(found) for name in [str(one.relative_to(root).with_suffix(""))])
+
+
+def passed_over(given: str, but=None) -> str:
+    """A line on the files that `sources` leaves in a folder because of how they end; "" where there are none.
+
+    given, but  as `sources` takes them; of a file or a pattern nothing is left. Hidden files and folders do not count.
+    """
+    root = Path(os.path.expanduser(given))
+    if not os.path.isdir(root):
+        return ""
+    left_out, kinds = but and Path(but).absolute(), []
+    for one in root.rglob("*"):
+        hidden = any(part.startswith(".") for part in one.relative_to(root).parts)
+        if not hidden and one.suffix.lower() not in PHOTOS + VIDEOS and os.path.isfile(one) \
+                and left_out not in one.absolute().parents:
+            kinds.append(one.suffix.lower() or "no suffix")
+    if not kinds:
+        return ""
+    shown = sorted(set(kinds))
+    listed = ", ".join(shown[:SHOWN]) + (", ..." if len(shown) > SHOWN else "")
+    files = "1 file of another kind" if len(kinds) == 1 else f"{len(kinds)} files of other kinds"
+    return str(UserError(f"passed over: {files} ({listed}); known are {' '.join(PHOTOS + VIDEOS)}"))  # surely one line
 
 
 def read_photo(path) -> np.ndarray:

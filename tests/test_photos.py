@@ -8,7 +8,7 @@ import pytest
 from folders import write_png
 
 from repro.errors import UserError
-from repro.photos import Source, read_photo, sources
+from repro.photos import Source, passed_over, read_photo, sources
 
 COLOUR = (200, 120, 40)  # red, green, blue
 
@@ -113,6 +113,24 @@ def test_files_folders_and_patterns(tmp_path):
     assert [source.video for source in sources(str(root))] == [False] * 4 + [True, False]
     odd = bgr(root / "[1].png", picture(4, 4))
     assert [source.path for source in sources(str(odd))] == [odd]  # a file's own name, though it looks like a pattern
+
+
+def test_files_of_other_kinds_in_a_folder_are_counted(tmp_path):
+    root = tmp_path / "street"
+    bgr(root / "a.png", picture(4, 4))
+    assert passed_over(str(root)) == ""
+    for name in ("b.HEIC", "deep/a.json", "deep/b.json", "notes", ".hidden.txt", ".git/config", "out/x.npy", "c.a\nb"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("")
+    known = "; known are .bmp .jp2 .jpeg .jpg"
+    assert passed_over(str(root), but=root / "out").startswith(
+        f"passed over: 5 files of other kinds (.a\\nb, .heic, .json, no suffix){known}")
+    assert passed_over(str(root / "out")).startswith(f"passed over: 1 file of another kind (.npy){known}")
+    for number in range(9):
+        (root / "out" / f"a.{number}").write_text("")
+    assert "10 files of other kinds (.0, .1, .2, .3, .4, .5, .6, .7, ...); " in passed_over(str(root / "out"))
+    for named in (root / "b.HEIC", root / "*", root / "none"):
+        assert passed_over(str(named)) == ""
 
 
 @pytest.mark.parametrize("given, words", [

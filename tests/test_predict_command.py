@@ -81,6 +81,19 @@ def test_a_folder_with_damaged_files_is_done_but_for_those(command, tmp_path):
     assert cv2.imread(str(out / "one_labelIds.png"), cv2.IMREAD_UNCHANGED).shape == (1, 1)
 
 
+def test_files_of_other_kinds_are_said_and_change_no_exit_code(command, tmp_path):
+    folder = tmp_path / "photos"
+    write_png(folder / "a.png", noise())
+    for name in ("IMG.HEIC", "notes.txt", ".hidden"):
+        (folder / name).write_text("")
+    code, _, told, out = command("--input", folder, "--output", folder / "out")
+    assert code == 0 and files(folder / "out") == ["a_labelIds.png", "a_overlay.jpg"]
+    said = [one for one in told.splitlines() if one.startswith("passed over: ")]
+    assert len(said) == 1 and said[0].startswith("passed over: 2 files of other kinds (.heic, .txt); known are .bmp ")
+    code, _, told, _ = command("--input", folder / "*.png")
+    assert code == 0 and "passed over" not in told
+
+
 def test_nothing_but_damaged_files(command, tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     code, said, told, out = command("--input", tmp_path / "empty.png")
