@@ -11,6 +11,8 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
+from typing import List, Tuple
 
 from experiments.command import HERE, Parser, run
 from experiments.measure import CACHE, RESULTS, data_folder, preset_of
@@ -68,17 +70,23 @@ def row():
     return next(one for one in load_table(HERE / "table3.yaml") if one.id == ROW)
 
 
-def measure(data: str, seconds: float) -> dict:
-    """Measure minicity, the folder `data` if one is given, and large scenes."""
+def folders_of(data: str) -> List[Tuple[str, Path]]:
+    """(name of its data, folder) of minicity, and of `data` if that is given; UserError where a folder is wrong."""
+    lite = preset_of("lite")
+    found = (data_folder(one, lite)[0] for one in ([data] if data else []) + ["minicity"])  # drawn when `data` is right
+    return [(open_dataset(folder).name, folder) for folder in found][::-1]
+
+
+def measure(folders, seconds: float) -> dict:
+    """Measure minicity and what else is among `folders`, as `folders_of` gives them, and large scenes."""
     import cv2
 
     from repro.minicity import write_minicity
 
     cv2.setNumThreads(1)  # as in training
-    origin = provenance("", os.cpu_count())  # of the code that starts, whatever is committed meanwhile
-    lite = preset_of("lite")
-    cases = [case(data_folder(name, lite)[0], "lite", seconds) for name in ["minicity"] + ([data] if data else [])]
-    origin["command"] = "python -m experiments.reading" + (f" --data /path/to/{cases[1]['data']}" if data else "")
+    names = "".join(f" --data /path/to/{name}" for name, _ in folders[1:])
+    origin = provenance(f"python -m experiments.reading{names}", os.cpu_count())
+    cases = [case(folder, "lite", seconds) for _, folder in folders]
     large = CACHE / "data" / f"minicity-1024x2048-{LARGE}"
     write_minicity(large, size=(1024, 2048), train=LARGE, val=1, coarse=0)
     return {"seconds": seconds, "cases": [*cases, case(large, "paper", seconds)], "provenance": origin}
@@ -87,7 +95,7 @@ def measure(data: str, seconds: float) -> dict:
 def write(given) -> None:
     """Measure unless only the page is asked for; write the page and print its path."""
     if not given.render:
-        write_text(MEASURED, json.dumps(measure(given.data, given.seconds), indent=1) + "\n")
+        write_text(MEASURED, json.dumps(measure(folders_of(given.data), given.seconds), indent=1) + "\n")
     write_text(PAGE, page(read_measured(MEASURED), row(), load_records(RESULTS)))
     print(os.path.relpath(PAGE))
 

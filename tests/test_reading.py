@@ -52,6 +52,20 @@ def test_a_folder_is_measured_in_every_way(tmp_path):
     assert len(lines_of(page(read_measured(path), reading.row(), []), "camvid")) == 2
 
 
+def test_a_wrong_folder_is_said_before_anything_is_measured(tmp_path, monkeypatch, capsys):
+    def never(*of, **named):
+        raise AssertionError("measured")
+    monkeypatch.setattr(reading, "case", never)
+    monkeypatch.setattr("experiments.measure.CACHE", tmp_path / "cache")  # minicity is not drawn either
+    (tmp_path / "none").mkdir()
+    for given, words in (("/no/such", "DATA: '/no/such' is neither minicity nor a folder"),
+                         (str(tmp_path / "none"), f"{tmp_path / 'none'}: ")):
+        assert reading.main(["--data", given]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {words}") and said.count("\n") == 1
+    assert not (tmp_path / "cache").exists()
+
+
 def test_the_page_is_written_from_what_was_measured(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reading, "MEASURED", tmp_path / "reading.json")
     monkeypatch.setattr(reading, "PAGE", tmp_path / "reading.md")
