@@ -96,7 +96,7 @@ soak: $(STAMP)  ## predict and train side by side for 30 minutes: do memory and 
 robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
 	@$(RUN) experiments.robustness
 
-faults: $(STAMP)  ## kill runs at MOMENTS (50) random moments, fill their disk, run two at once; tables/faults.md (half an hour)
+faults: $(STAMP)  ## kill runs at MOMENTS (50; fewer: into .cache/speed/) random moments, fill their disk, run two at once; tables/faults.md (half an hour)
 	@$(RUN) experiments.faults $(foreach v,MOMENTS TIMES,$(call option,$(v),$(call lower,$(v))))
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone

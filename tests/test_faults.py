@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import fcntl
@@ -154,10 +155,13 @@ def test_kills_are_counted_and_the_page_written(tmp_path, monkeypatch, capsys):
     """The script with three kills: while a checkpoint is written, while results are, and while the page is."""
     monkeypatch.setattr(faults, "COUNTED", tmp_path / "faults.json")
     monkeypatch.setattr(faults, "PAGE", tmp_path / "faults.md")
-    assert faults.main(["--moments", "3", "--times", "0"]) == 0, capsys.readouterr().err
+    for usual, value in (("MOMENTS", 3), ("TIMES", 0)):
+        monkeypatch.setattr(faults, usual, value)
+    assert faults.main([]) == 0, capsys.readouterr().err
     found = read_faults(faults.COUNTED)
     assert sum(one["kills"] for one in found["phases"].values()) == 3 and not found["events"]["two"]["times"]
-    assert not sum(one["faults"] for one in found["phases"].values()) and found["provenance"]["command"].endswith("0")
+    assert not sum(one["faults"] for one in found["phases"].values())
+    assert found["provenance"]["command"] == "make faults"
     assert "at 3 random moments" in faults.PAGE.read_text() and faults.main(["--render"]) == 0
 
 
@@ -257,6 +261,24 @@ def test_faults_of_events_are_said_and_counted(capsys):
     assert all(callable(getattr(Trials, name)) for name in EVENTS)
     for arguments, words in ((["--moments", "-1"], "--moments: -1 is below 0"), (["--event", "x"], "event: 'x' is")):
         assert faults.main(arguments) == 2 and words in capsys.readouterr().err
+
+
+def test_what_is_reduced_leaves_what_is_published(tmp_path, monkeypatch, capsys):
+    for name, path in (("COUNTED", "faults.json"), ("PAGE", "faults.md"), ("OWN", "own")):
+        monkeypatch.setattr(faults, name, tmp_path / path)
+    monkeypatch.setattr(faults, "trials", lambda: contextlib.nullcontext())
+    monkeypatch.setattr(faults, "count_kills", lambda *of: ({name: counted()[name] for name in ("phases", "left")}, []))
+    monkeypatch.setattr(faults, "count_events", lambda *of: (counted()["events"], []))
+    for arguments, words in (
+            (["--moments", "1"], "--moments 1 is less than 50"),
+            (["--moments", "0", "--times", "1"], "--moments 0 is less than 50, --times 1 is less than 3")):
+        assert faults.main(arguments) == 0
+        captured = capsys.readouterr()
+        assert captured.err.startswith(f"{words}: to be written to ") and captured.out.endswith("own/faults.md\n")
+        assert not faults.COUNTED.exists() and not faults.PAGE.exists()
+        assert read_faults(tmp_path / "own" / "faults.json")["provenance"]["command"].endswith(" ".join(arguments))
+    assert faults.main(["--moments", "60"]) == 0 and not capsys.readouterr().err
+    assert read_faults(faults.COUNTED)["left"] == 5 and faults.PAGE.exists()
 
 
 def test_a_run_that_ends_before_it_is_killed_is_no_kill(tmp_path, tree, monkeypatch, capsys):

@@ -109,7 +109,9 @@ def test_exported_networks_are_measured_and_written(trained, tmp_path, monkeypat
     monkeypatch.setattr(precision, "data_folder", lambda data, preset: (dataset.measured[0].image.parents[3], ""))
     monkeypatch.setattr(precision.submit, "trained_plan", lambda *_: (plan, arrays))
     (tmp_path / "precision.json").write_text(json.dumps(measured()))
-    assert precision.main(["--engine", "onnx", "--rounds", "2"]) == 0
+    monkeypatch.setattr(precision, "OWN", tmp_path / "own")
+    monkeypatch.setattr(precision, "ROUNDS", 2)
+    assert precision.main(["--engine", "onnx"]) == 0 and not (tmp_path / "own").exists()
     found = read_exported(tmp_path / "precision-onnx.json")
     assert found["provenance"]["command"] == "make precision ENGINE=onnx DATA=minicity"
     assert [(case["label"], len(case["seconds"]["int8"])) for case in found["cases"]] == [("Model A", 2)]
@@ -118,6 +120,29 @@ def test_exported_networks_are_measured_and_written(trained, tmp_path, monkeypat
     assert precision.main(["--render"]) == 0 and (tmp_path / "precision.md").read_text() == text
     assert precision.main(["--engine", "onnx", "--rounds", "0"]) == 2
     assert "--rounds: 0 is not 1 or more" in capsys.readouterr().err
+
+
+def test_what_is_reduced_leaves_what_is_published(trained, tmp_path, monkeypatch, capsys):
+    dataset = trained[2]
+    for name, path in (("MEASURED", "precision.json"), ("PAGE", "precision.md"), ("OWN", "own")):
+        monkeypatch.setattr(precision, name, tmp_path / path)
+    monkeypatch.setattr(precision, "data_folder", lambda data, preset: (dataset.measured[0].image.parents[3], ""))
+    made = {"mxnet": measured()["cases"][0], "onnx": EXPORTED}
+    monkeypatch.setattr(precision, "case", lambda given, data, *of: {**made[given.engine], "data": data})
+    (tmp_path / "precision.json").write_text(json.dumps(measured()))  # of "streets"
+    (tmp_path / "precision-onnx.json").write_text(json.dumps({**BESIDE, "cases": [{**EXPORTED, "data": dataset.name}]}))
+    (tmp_path / "precision.md").write_text("page")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for arguments, words in (([], "--data is without streets"),
+                             (["--engine", "onnx", "--rounds", "3"], "--rounds 3 is less than 50")):
+        assert precision.main(arguments) == 0
+        captured = capsys.readouterr()
+        assert captured.err.startswith(f"{words}: to be written to ") and captured.out.endswith("own/precision.md\n")
+        assert {path: path.read_bytes() for path in before} == before
+    assert read_measured(tmp_path / "own" / "precision.json")["provenance"]["command"] == "make precision DATA=minicity"
+    assert (tmp_path / "own" / "precision.md").read_text().count("Model A | minicity") == 4  # two rows, both engines
+    assert precision.main(["--engine", "onnx"]) == 0  # none of its data is missing
+    assert (tmp_path / "precision-onnx.json").read_bytes() != before[tmp_path / "precision-onnx.json"]
 
 
 def test_a_damaged_record_and_an_untrained_row_are_one_line(tmp_path, monkeypatch, capsys):

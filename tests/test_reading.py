@@ -66,6 +66,28 @@ def test_a_wrong_folder_is_said_before_anything_is_measured(tmp_path, monkeypatc
     assert not (tmp_path / "cache").exists()
 
 
+def test_what_is_reduced_leaves_what_is_published(tmp_path, monkeypatch, capsys):
+    for name, path in (("MEASURED", "reading.json"), ("PAGE", "reading.md"), ("OWN", "own")):
+        monkeypatch.setattr(reading, name, tmp_path / path)
+    street = write_camvid(tmp_path / "camvid")
+    monkeypatch.setattr(reading, "folders_of", lambda data: [("minicity", street)] + [("camvid", street)] * bool(data))
+    monkeypatch.setattr(reading, "measure", lambda folders, seconds: measured(
+        *({**CASE, "data": name} for name, _ in folders)))
+    assert reading.main(["--data", "x"]) == 0 and not (tmp_path / "own").exists()
+    before = reading.MEASURED.read_bytes(), reading.PAGE.read_bytes()
+    capsys.readouterr()
+    for arguments, words in ((["--seconds", "1", "--data", "x"], "--seconds 1 is less than 10"),
+                             ([], "--data is without camvid")):
+        assert reading.main(arguments) == 0
+        captured = capsys.readouterr()
+        own = os.path.relpath(tmp_path / "own")
+        assert captured.err == f"{words}: to be written to {own}, and what is published stays\n"
+        assert captured.out == f"{own}/reading.md\n"
+        assert (reading.MEASURED.read_bytes(), reading.PAGE.read_bytes()) == before
+    assert len(read_measured(tmp_path / "own" / "reading.json")["cases"]) == 1
+    assert reading.main(["--data", "x"]) == 0 and not capsys.readouterr().err
+
+
 def test_the_page_is_written_from_what_was_measured(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reading, "MEASURED", tmp_path / "reading.json")
     monkeypatch.setattr(reading, "PAGE", tmp_path / "reading.md")
