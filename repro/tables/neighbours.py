@@ -186,6 +186,24 @@ def points(shown: Sequence[Line], speed: Optional[Speed]) -> List[Tuple[Line, fl
             if line.accuracies and line.id in timed]
 
 
+def _name_points(axes, chosen: Sequence[Tuple[Line, float, float]]) -> None:
+    """Names beside their points: where, of right, left and the corners, nothing is in the way first."""
+    places = [tuple(axes.transData.transform(point)) for _, *point in chosen]
+    left, right = (axes.transAxes.transform((side, 0))[0] for side in (0, 1))
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
+    for (line, *point), (x, y) in zip(chosen, places):
+        name = line.label.partition(" over ")[0]  # over what SparseRefine is, is in the table
+        wide, high = 6.2 * len(name), 11.0  # about, in pixels
+        boxes = [(x + dx, y + dy, x + dx + wide, y + dy + high) for dx, dy in (
+            (9, -high / 2), (-9 - wide, -high / 2), (6, 5), (6, -5 - high), (-6 - wide, 5), (-6 - wide, -5 - high))]
+        free = [box for box in boxes if left < box[0] and box[2] < right and not any(
+            a[0] < box[2] and box[0] < a[2] and a[1] < box[3] and box[1] < a[3] for a in taken)]
+        box = (free or boxes)[0]
+        taken.append(box)
+        away = (((box[0] + box[2]) / 2 - x) * 72 / axes.figure.dpi, ((box[1] + box[3]) / 2 - y) * 72 / axes.figure.dpi)
+        axes.annotate(name, point, away, textcoords="offset points", fontsize=8, ha="center", va="center")
+
+
 def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined, path) -> bool:
     """Mean IoU over time, a panel for each published data set; False, and nothing drawn, where none has both."""
     found = [(group, points(lines(rows, group, refined), speed_of(group, speeds)))
@@ -195,20 +213,17 @@ def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Sp
         return False
     made = figure(5 * len(found), 4)
     for axes, (group, chosen) in zip(made.subplots(1, len(found), squeeze=False)[0], found):
-        most = max(spent for _, spent, _ in chosen)
-        for at, (line, spent, accuracy) in enumerate(sorted(chosen, key=lambda one: -one[2])):
+        for line, spent, accuracy in chosen:
             colour, marker = ("tab:blue", "o") if line.own else ("tab:orange", "s")
-            axes.scatter(spent, accuracy, color=colour, marker=marker,
-                         label="the paper's" if line.own else "others")
-            name = line.label.partition(" over ")[0]  # over what SparseRefine is, is in the table
-            axes.annotate(name, (spent, accuracy), xytext=(0, -14 if at % 2 else 7), textcoords="offset points",
-                          # towards the middle; above and below in turn: those alike do not write over each other
-                          fontsize=8, ha="left" if spent < most / 4 else "right" if spent > most * 3 / 4 else "center")
+            axes.scatter(spent, accuracy, color=colour, marker=marker, label="the paper's" if line.own else "others")
         axes.set(title=group.key[0], xlabel="ms an image, labels included", ylabel="mean IoU (%)")
         axes.margins(0.25)
-        axes.set_xlim(0, 1.25 * most)
+        axes.set_xlim(0, 1.25 * max(spent for _, spent, _ in chosen))
         axes.grid(True, which="both", linewidth=0.3, color="0.85")
     kinds = dict(zip(*reversed(made.axes[0].get_legend_handles_labels())))  # one of each
     made.legend(kinds.values(), kinds.keys(), fontsize=8, ncols=2, loc="outside lower center", frameon=False)
+    made.draw_without_rendering()  # which lays it out
+    for axes, (_, chosen) in zip(made.axes, found):
+        _name_points(axes, chosen)
     save(made, path)
     return True
