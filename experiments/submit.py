@@ -19,7 +19,7 @@ def chosen(given):
     row, = measure.chosen_rows(given.table, given.row)
     trainings = dict(row.trainings)
     if given.extra and len(trainings) == 1:
-        raise UserError(f"EXTRA: {given.extra!r}: {row.id} has no training but its own; leave it out")
+        raise UserError(f"EXTRA of {row.id}: {given.extra!r}: it has no training but its own; leave it out")
     return row, trainings[choice(given.extra, tuple(trainings), f"EXTRA of {row.id}")]
 
 
