@@ -16,7 +16,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from experiments.command import Parser, command_of, run
+from experiments.command import Parser, at_least_one, command_of, run
 from experiments.measure import CACHE, RESULTS
 from experiments.table6 import chosen_rows, parse_size
 from repro.errors import UserError
@@ -88,8 +88,7 @@ def write(given) -> None:
     from repro.tables.table6 import read_engines
 
     rows, size = chosen_rows(given.rows), parse_size(given.size)
-    if given.rounds < 1:
-        raise UserError(f"--rounds: {given.rounds} is not 1 or more")
+    at_least_one(given.rounds, "--rounds")
     names = [name.strip() for name in given.engines.split(";")] if given.engines else list(ENGINES)
     for name in names:
         if name not in ENGINES:

@@ -18,11 +18,11 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Dict, Tuple
 
-from experiments.command import HERE, Parser, command_of, run
+from experiments.command import HERE, Parser, at_least_one, command_of, run
 from experiments.measure import RESULTS
 from experiments.processes import Process, answer
 from experiments.table6 import OWN, parse_size
-from repro.errors import UserError, choice
+from repro.errors import choice
 from repro.files import write_text
 from repro.peer_rows import load_peers
 from repro.records import provenance
@@ -144,8 +144,7 @@ def write(given) -> None:
         return
     size = parse_size(given.size)
     chosen = [choice(name, tuple(TITLES), "--only") for name in given.only.split(",") if name] or list(TITLES)
-    if given.rounds < 1:
-        raise UserError(f"--rounds: {given.rounds} is not 1 or more")
+    at_least_one(given.rounds, "--rounds")
     complete = chosen == list(TITLES) and size == (HEIGHT, WIDTH) and given.width == 1
     results, pages = (RESULTS, RESULTS.parent) if complete else (OWN, OWN)
     path = results / "growth.json"

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Dict
 
 from experiments import measure as measuring
-from experiments.command import HERE, Parser, run
+from experiments.command import HERE, Parser, at_least_one, run
 from experiments.processes import Process, answer
 from experiments.render import published
 from repro.errors import UserError
@@ -167,9 +167,10 @@ def measure(given) -> dict:
     if not cases:
         raise UserError(f"--rows {given.rows}: not trained on {dataset.name} on this machine; `make refine` does that")
     there = {one["row"] for one in speeds(RESULTS).get(dataset.name, {"rows": ()})["rows"]}
-    if given.publish and there - {case.row for case in cases}:
-        raise UserError(f"--rows {given.rows}: its record would take the place of one with "
-                        f"{', '.join(sorted(there - {case.row for case in cases}))}; leave out --rows or --publish")
+    lost = sorted(there - {case.row for case in cases})
+    if given.publish and lost:
+        raise UserError(f"--rows {given.rows}: its record would take the place of one with {', '.join(lost)}; "
+                        "leave out --rows or --publish")
     with ExitStack() as stack:
         processes = []
         for case in tqdm(cases, "started", unit="network", disable=None):
@@ -207,8 +208,7 @@ def write(given) -> None:
     if given.serve:
         serve(Case(**json.loads(given.serve)))
         return
-    if given.rounds < 1:
-        raise UserError(f"--rounds: {given.rounds} is not 1 or more")
+    at_least_one(given.rounds, "--rounds")
     rows, found = rows_of(), speeds(RESULTS)
     given.local = given.local or not (given.publish or given.render or given.draw)
     if not (given.render or given.draw):

@@ -16,9 +16,8 @@ import sys
 from tqdm import tqdm
 
 from experiments import submit
-from experiments.command import Parser, fewer, lacking, places, run
+from experiments.command import Parser, at_least_one, fewer, lacking, places, run
 from experiments.measure import CACHE, RESULTS, data_folder, preset_of
-from repro.errors import UserError
 from repro.files import write_text
 from repro.records import provenance
 from repro.tables.precision import page, read_exported, read_measured
@@ -72,8 +71,7 @@ def measure(given, sets) -> dict:
 
 def write(given) -> None:
     """Measure unless only the page is asked for; write the page and print its path."""
-    if given.rounds < 1:
-        raise UserError(f"--rounds: {given.rounds} is not 1 or more")
+    at_least_one(given.rounds, "--rounds")
     target, measured, exported = PAGE, MEASURED, MEASURED.with_name(EXPORTED)
     if not given.render:
         path, read = (exported, read_exported) if given.engine == "onnx" else (measured, read_measured)

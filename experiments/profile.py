@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from experiments.command import HERE, Parser, command_of, contexts, run
+from experiments.command import HERE, Parser, at_least_one, command_of, contexts, run
 from experiments.measure import CACHE, RESULTS
 from experiments.render import published
 from experiments.table6 import machine, parse_size
@@ -175,8 +175,7 @@ def write(given) -> None:
     """Measure unless only the page is asked for; write what was measured, page and picture, and print the page."""
     row, size = chosen_row(given.row), parse_size(given.size)
     for name in ("rounds", "frames"):
-        if getattr(given, name) < 1:
-            raise UserError(f"--{name}: {getattr(given, name)} is not 1 or more")
+        at_least_one(getattr(given, name), f"--{name}")
     if row.model and given.width != 1:
         raise UserError(f"--width: {given.width:g} is not for {row.id}, which is gluoncv's")
     if given.operators:

@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 
 from experiments import profile
-from experiments.command import card_of
+from experiments.command import at_least_one, card_of
 from experiments.render import published
 from experiments.table6 import parse_size
 from repro.errors import UserError, choice
@@ -269,8 +269,7 @@ def write(given) -> None:
     """Measure unless only the page is asked for; write what was measured and the page, and print it."""
     row, size = profile.chosen_row(given.row), parse_size(given.size)
     for name in ("rounds", "frames"):
-        if getattr(given, name) < 1:
-            raise UserError(f"--{name}: {getattr(given, name)} is not 1 or more")
+        at_least_one(getattr(given, name), f"--{name}")
     if row.model and given.width != 1:
         raise UserError(f"--width: {given.width:g} is not for {row.id}, which is gluoncv's")
     usual = given.row == profile.ROW and size == (HEIGHT, WIDTH) and given.width == 1 and not (

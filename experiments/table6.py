@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.command import HERE, Parser, command_of, run
+from experiments.command import HERE, Parser, at_least_one, command_of, run
 from experiments.measure import CACHE, RESULTS
 from experiments.render import published
 from repro.errors import UserError
@@ -160,8 +160,7 @@ def measure(rows, size, width: float, rounds: int, command: str) -> dict:
 def write(given) -> None:
     """Measure unless only the page is asked for; write what was measured, the page and the pictures."""
     rows, size = chosen_rows(given.rows), parse_size(given.size)
-    if given.rounds < 1:
-        raise UserError(f"--rounds: {given.rounds} is not 1 or more")
+    at_least_one(given.rounds, "--rounds")
     complete = not given.rows and size == (HEIGHT, WIDTH) and given.width == 1
     results, pages = (PUBLISHED, PUBLISHED.parent) if complete else (OWN, OWN)
     path = results / "table6.json"

@@ -154,6 +154,11 @@ def optional(check: Check) -> Check:
     return lambda value, place: None if value is None else check(value, place)
 
 
+def mapping(checks: Mapping[str, Check], optional: Iterable[str] = ()) -> Check:
+    """A mapping whose `fields` these are."""
+    return lambda value, place: fields(value, place, dict(checks), optional)
+
+
 def sequence(check: Check) -> Check:
     """A list, each item checked; a tuple comes out."""
 

@@ -60,6 +60,11 @@ class Source:
             return video.rate
 
 
+def _within(path: Path, folder) -> bool:
+    """Whether a file is in a folder or one of its folders; in None nothing is."""
+    return folder is not None and Path(folder).absolute() in path.absolute().parents
+
+
 def sources(given: str, but=None) -> Tuple[Source, ...]:
     """The photos and videos that `given` names, sorted.
 
@@ -81,9 +86,7 @@ def sources(given: str, but=None) -> Tuple[Source, ...]:
         root, kinds = Path(os.path.commonpath([one.parent for one in found])) if found else path, ""
     else:
         raise UserError(f"INPUT: {given}: no such file or folder")
-    if but is not None:
-        left_out = Path(but).absolute()
-        found = [one for one in found if left_out not in one.absolute().parents]
+    found = [one for one in found if not _within(one, but)]
     if not found:
         where = "in it" if os.path.isdir(path) else "is called so"
         raise UserError(f"INPUT: {given}: no photo or video {where}{kinds}")
@@ -100,11 +103,11 @@ def passed_over(given: str, but=None) -> str:
     root = Path(os.path.expanduser(given))
     if not os.path.isdir(root):
         return ""
-    left_out, kinds = but and Path(but).absolute(), []
+    kinds = []
     for one in root.rglob("*"):
         hidden = any(part.startswith(".") for part in one.relative_to(root).parts)
         if not hidden and one.suffix.lower() not in PHOTOS + VIDEOS and os.path.isfile(one) \
-                and left_out not in one.absolute().parents:
+                and not _within(one, but):
             kinds.append(one.suffix.lower() or "no suffix")
     if not kinds:
         return ""

@@ -126,8 +126,8 @@ _RECORD = {
     "classes": class_sets.parse_values,
     "recipe": _mapping_of(_anything),
     "evaluations": _evaluations,
-    "majority": lambda value, place: parsing.fields(value, place, _ACCURACIES),
-    "train": lambda value, place: parsing.fields(value, place, _TRAIN),
+    "majority": parsing.mapping(_ACCURACIES),
+    "train": parsing.mapping(_TRAIN),
     "provenance": parse_provenance,
 }
 

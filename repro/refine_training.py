@@ -136,6 +136,7 @@ def train_refiner(dense: Callable[[np.ndarray], np.ndarray],
     optimizer = AdamW(parameters, recipe)
     found = _restore(checkpoint, identity, parameters, optimizer) if checkpoint else None
     values: List[Tuple[float, float]] = [tuple(one) for one in found[0].reshape(-1, 2)] if found else []
+    updates = sum(not math.isnan(loss) for loss, _ in values)  # steps that selected nothing are none
     began = time.monotonic() - (found[1] if found else 0)
     stream = batches(len(values))
     try:
@@ -151,7 +152,8 @@ def train_refiner(dense: Callable[[np.ndarray], np.ndarray],
                     fused, own = run_refiner(network, given, ctx)
                     total = cross_entropy(fused, wanted) + cross_entropy(own, wanted)
                 total.backward()
-                optimizer.step(recipe.rate_at(step, steps), 1 + sum(not math.isnan(one) for one, _ in values))
+                updates += 1
+                optimizer.step(recipe.rate_at(step, steps), updates)
                 loss = float(total.asscalar())
                 if not math.isfinite(loss):
                     raise UserError(f"training: the loss is {loss} at step {step + 1} of {steps}; a rate below "

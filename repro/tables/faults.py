@@ -42,8 +42,7 @@ _EVENT = {"times": parsing.natural, "faults": parsing.natural, "seconds": parsin
 
 
 def _by_name(names, checks):
-    return lambda value, place: parsing.fields(value, place, {
-        name: lambda one, where: parsing.fields(one, where, checks) for name in names})
+    return parsing.mapping(dict.fromkeys(names, parsing.mapping(checks)))
 
 
 def read_faults(path) -> Dict[str, Any]:

@@ -36,7 +36,7 @@ def _cases(value, place: str) -> Sequence[Dict[str, Any]]:
 
 _RECORD = {
     "row": parsing.text, "multiplier": positive, "region": _COUNT, "base": parsing.natural,
-    "groups": lambda value, place: parsing.fields(value, place, dict.fromkeys(TITLES, _cases), optional=TITLES),
+    "groups": parsing.mapping(dict.fromkeys(TITLES, _cases), optional=TITLES),
     "provenance": parse_provenance,
 }
 

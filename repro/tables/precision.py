@@ -15,7 +15,7 @@ REDUCED = ("float16", "int8")  # beside float32, of exported files
 
 
 def _by(names, check: parsing.Check) -> parsing.Check:
-    return lambda value, place: parsing.fields(value, place, dict.fromkeys(names, check))
+    return parsing.mapping(dict.fromkeys(names, check))
 
 
 _ABOUT = {"row": parsing.text, "label": parsing.text, "data": parsing.text, "width": parsing.text,
@@ -24,11 +24,11 @@ _CASE = {**_ABOUT, "alike": parsing.number, "mean_iou": _by(("float32", "int8"),
 _EXPORTED = {**_ABOUT, "alike": _by(REDUCED, parsing.number), "mean_iou": _by(("float32", *REDUCED), parsing.number),
              "seconds": _by(("float32", *REDUCED), seconds)}
 _MEASURED = {
-    "cases": parsing.filled(lambda value, place: parsing.fields(value, place, _CASE)),
+    "cases": parsing.filled(parsing.mapping(_CASE)),
     "provenance": parse_provenance,
 }
 _MEASURED_EXPORTED = {
-    "cases": parsing.filled(lambda value, place: parsing.fields(value, place, _EXPORTED)),
+    "cases": parsing.filled(parsing.mapping(_EXPORTED)),
     "onnxruntime": parsing.text, "provenance": parse_provenance,
 }
 

@@ -23,11 +23,6 @@ def not_negative(value, place: str) -> float:
     return value if value == 0 else positive(value, place)
 
 
-def checked(checks: Mapping[str, parsing.Check]):
-    """A check of a mapping with these keys."""
-    return lambda value, place: parsing.fields(value, place, dict(checks))
-
-
 OPERATOR = {
     "name": parsing.text, "kind": parsing.text, "block": parsing.text, "shape": parsing.text,
     "multiply_adds": parsing.integer, "moved": parsing.integer, "seconds": not_negative,
@@ -35,14 +30,14 @@ OPERATOR = {
 _PROFILE = {
     "precision": parsing.text, "labels": seconds, "scores": seconds, "ceiling": positive, "frames": parsing.integer,
     "filling": not_negative, "map": not_negative, "between": parsing.number,
-    "memory": checked({"built": parsing.integer, "running": parsing.integer}),
-    "operators": parsing.sequence(checked(OPERATOR)),
+    "memory": parsing.mapping({"built": parsing.integer, "running": parsing.integer}),
+    "operators": parsing.sequence(parsing.mapping(OPERATOR)),
 }
 _MEASURED = {
     "row": parsing.text, "label": parsing.text, "size": parsing.text, "width": positive, "device": parsing.text,
     "multiply_adds": parsing.integer, "paper": parsing.integer,
-    "ceiling": checked({"rate": positive, "layer": parsing.text}), "bandwidth": positive,
-    "blocks": parsing.sequence(parsing.text), "profiles": parsing.filled(checked(_PROFILE)),
+    "ceiling": parsing.mapping({"rate": positive, "layer": parsing.text}), "bandwidth": positive,
+    "blocks": parsing.sequence(parsing.text), "profiles": parsing.filled(parsing.mapping(_PROFILE)),
     "provenance": parse_provenance,
 }
 

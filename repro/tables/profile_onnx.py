@@ -14,7 +14,6 @@ from repro.tables.profile import (
     Part,
     by_block,
     by_kind,
-    checked,
     ms,
     not_negative,
     slowest,
@@ -29,14 +28,14 @@ _CASE = {
     "precision": parsing.text, "batch": parsing.positive(parsing.integer), "labels": seconds, "scores": seconds,
     "photo": parsing.sequence(positive), "ceiling": positive, "frames": parsing.integer, "before": not_negative,
     "after": not_negative, "between": parsing.number,
-    "memory": checked({"built": parsing.integer, "running": parsing.integer}),
-    "operators": parsing.sequence(checked(OPERATOR)),
+    "memory": parsing.mapping({"built": parsing.integer, "running": parsing.integer}),
+    "operators": parsing.sequence(parsing.mapping(OPERATOR)),
 }
 _MEASURED = {
     "row": parsing.text, "label": parsing.text, "size": parsing.text, "width": positive, "device": parsing.text,
     "provider": parsing.text, "onnxruntime": parsing.text, "multiply_adds": parsing.integer, "paper": parsing.integer,
     "ceiling": parsing.text, "bandwidth": positive, "blocks": parsing.sequence(parsing.text),
-    "cases": parsing.filled(checked(_CASE)), "provenance": parse_provenance,
+    "cases": parsing.filled(parsing.mapping(_CASE)), "provenance": parse_provenance,
 }
 Measured = Mapping[str, Any]
 

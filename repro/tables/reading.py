@@ -17,12 +17,11 @@ _RATES = {mode: parsing.number for mode in MODES}
 _CASE = {
     "data": parsing.text, "preset": parsing.text, "samples": parsing.integer, "size": parsing.text,
     "crop": parsing.text, "batch": parsing.integer,
-    "rates": lambda value, place: parsing.fields(
-        value, place, {cache: lambda one, where: parsing.fields(one, where, _RATES) for cache in CACHES}),
+    "rates": parsing.mapping(dict.fromkeys(CACHES, parsing.mapping(_RATES))),
 }
 _MEASURED = {
     "seconds": parsing.number,
-    "cases": parsing.sequence(lambda value, place: parsing.fields(value, place, _CASE)),
+    "cases": parsing.sequence(parsing.mapping(_CASE)),
     "provenance": parse_provenance,
 }
 

@@ -20,7 +20,7 @@ DENSE = {"halved": "trained on halved images", "trained": "trained on whole imag
 
 
 def _fields(**checks):
-    return lambda value, place: parsing.fields(value, place, checks)
+    return parsing.mapping(checks)
 
 
 def _class_iou(value, place: str) -> Dict[str, Optional[float]]:

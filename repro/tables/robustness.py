@@ -48,7 +48,7 @@ def read_counted(path, readers: Tuple[str, ...]) -> Dict[str, Any]:
     """What `experiments.robustness` wrote to `path`, checked, of all `readers`; a UserError names file and key."""
     return read_json(path, {
         "seeds": parsing.sequence(parsing.natural),
-        "readers": lambda value, place: parsing.fields(value, place, {reader: _families for reader in readers}),
+        "readers": parsing.mapping(dict.fromkeys(readers, _families)),
         "provenance": parse_provenance})
 
 

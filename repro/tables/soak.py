@@ -36,22 +36,16 @@ def _run(value, place: str) -> Dict[str, Any]:
     return made
 
 
-_OF: Dict[str, Dict[str, parsing.Check]] = {
-    "prediction": dict.fromkeys(("scenes", "sizes", "engines"), parsing.natural),
-    "training": {**dict.fromkeys(("row", "table", "preset", "data"), parsing.text), "checkpoint": parsing.natural},
+_OF = {
+    "prediction": parsing.mapping(dict.fromkeys(("scenes", "sizes", "engines"), parsing.natural)),
+    "training": parsing.mapping({**dict.fromkeys(("row", "table", "preset", "data"), parsing.text),
+                                 "checkpoint": parsing.natural}),
 }
-
-
-def _of(value, place: str) -> Dict[str, Any]:
-    made = parsing.fields(value, place, dict.fromkeys(_OF, lambda one, where: one))
-    return {name: parsing.fields(one, f"{place}: {name}", _OF[name]) for name, one in made.items()}
-
-
 _RECORD = {
     "minutes": positive,
     "windows": parsing.natural,
-    "of": _of,
-    "runs": lambda value, place: parsing.fields(value, place, dict.fromkeys(RUNS, _run), optional=RUNS),
+    "of": parsing.mapping(_OF),
+    "runs": parsing.mapping(dict.fromkeys(RUNS, _run), optional=RUNS),
     "provenance": parse_provenance,
 }
 

@@ -57,7 +57,7 @@ def entries(checks: Mapping[str, parsing.Check], *key: str) -> parsing.Check:
 
 _RECORD = {
     "size": _size, "width": positive, "threads": parsing.integer, "peak_memory": parsing.integer,
-    "ceiling": lambda value, place: parsing.fields(value, place, {"rate": positive, "layer": parsing.text}),
+    "ceiling": parsing.mapping({"rate": positive, "layer": parsing.text}),
     "rows": entries({
         "row": parsing.text, "precision": _precision, "multiply_adds": parsing.integer, "paper": parsing.integer,
         "parameters": parsing.integer, "seconds": seconds}, "row", "precision"),
