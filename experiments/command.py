@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Optional
 
 from repro.errors import UserError
 
@@ -38,36 +37,6 @@ def card_of(gpu: str) -> Optional[int]:
     if len(cards) > 1:
         raise UserError(f"GPU: {gpu!r}: onnxruntime computes on one card")
     return cards[0] if cards else None
-
-
-def command_of(parser, given, target: str, but=("render", "draw")) -> str:
-    """The command that repeats a measurement: `make target`, or the script where an option is not its default."""
-    options = [f"--{name} {value:g}" if isinstance(value, float) else f"--{name} {value}"
-               for name, value in vars(given).items() if name not in but and value != parser.get_default(name)]
-    return " ".join([parser.prog, *options]) if options else f"make {target}"
-
-
-def places(reduced: str, own: Path, *published: Path) -> Tuple[Path, ...]:
-    """Where a measurement and its page are written: `published`, or files of the same names in `own` if it is reduced.
-
-    reduced  in which way, such as "--times 1 is less than 3", which is said then; "" for a run as it is published.
-    """
-    if not reduced:
-        return published
-    print(f"{reduced}: to be written to {os.path.relpath(own)}, and what is published stays", file=sys.stderr)
-    return tuple(own / path.name for path in published)
-
-
-def fewer(given, **usual) -> str:
-    """What is reduced, for `places`: the options of which less is given than is usual."""
-    return ", ".join(f"--{name} {getattr(given, name):g} is less than {value:g}"
-                     for name, value in usual.items() if getattr(given, name) < value)
-
-
-def lacking(measured, published) -> str:
-    """What is reduced, for `places`: the names of data that are published and not to be measured."""
-    left = sorted(set(published) - set(measured))
-    return f"--data is without {', '.join(left)}" if left else ""
 
 
 def seed_of(text: str, place: str) -> int:

@@ -4,7 +4,7 @@
 
 From the image to the score maps, on the same threads, in turns. Each engine but this project's lives in a process of
 its own, which runs when it is asked and else is idle, and is measured only if its scores are ours. Table 6's page shows
-the result. Some of the rows or engines, or another size or width, are written to .cache/speed/ instead.
+the result. Some of the rows or engines, another size or width, or fewer rounds, are written to .cache/speed/ instead.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from experiments.command import Parser, at_least_one, command_of, run
-from experiments.measure import CACHE, RESULTS
-from experiments.table6 import chosen_rows, parse_size
+from experiments.command import Parser, at_least_one, run
+from experiments.measure import RESULTS
+from experiments.repeat import command_of, fewer, other, places, tell
+from experiments.table6 import OWN, chosen_rows, parse_size
 from repro.errors import UserError
 from repro.files import write_text
 from repro.records import provenance
@@ -96,12 +97,13 @@ def write(given) -> None:
     others = {name: given.torch if name.startswith("torch") else sys.executable for name in names}
     if given.torch in others.values() and not os.access(given.torch, os.X_OK):
         raise UserError(f"--torch: {given.torch} is not there; `make engines` sets it up")
-    complete = (given.rows, size, given.width, given.engines) == (ROWS, (HEIGHT, WIDTH), 1, "")
-    path = (RESULTS if complete else CACHE / "speed") / "engines.json"
+    reduced = (other(given, rows=ROWS, engines="", size=f"{HEIGHT}x{WIDTH}", width=1.0), fewer(given, rounds=ROUNDS))
+    path, = places(reduced, OWN, RESULTS / "engines.json")
     measured = measure(rows, size, given.width, given.rounds, others, given.command)
     write_text(path, json.dumps(measured, indent=1) + "\n")
     read_engines(path)
     print(os.path.relpath(path))
+    tell(reduced, OWN)
 
 
 def main(arguments=None) -> int:

@@ -19,7 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
-from experiments.command import HERE, Parser, command_of, fewer, places, run
+from experiments.command import HERE, Parser, run
+from experiments.repeat import command_of, fewer, places, tell
 from experiments.trials.events import Trials
 from experiments.trials.moments import kills, uninterrupted
 from experiments.trials.tree import Fault, Tree, draw_data
@@ -97,7 +98,9 @@ def write(given, parser) -> None:
         with trials() as made:
             _, faults = count_events(made, [choice(given.event, tuple(EVENTS), "event")], given.times, given.seed)
     elif not given.render:
-        counts, target = places(fewer(given, moments=MOMENTS, times=TIMES), OWN, COUNTED, PAGE)
+        reduced = [fewer(given, moments=MOMENTS, times=TIMES)]
+        tell(reduced, OWN)
+        counts, target = places(reduced, OWN, COUNTED, PAGE)
         origin = provenance(command_of(parser, given, "faults", but=("render", "event")))
         with trials() as made:
             counted, faults = count_kills(made, given.moments, given.seed)

@@ -5,7 +5,7 @@
     python -m experiments.growth --draw        the page and the picture
 
 Each case runs in a process of its own: MXNet reads its number of threads once, and memory is a process's. The cases of
-a group take turns. Another base or width, or some groups alone, are written to .cache/speed/ instead.
+a group take turns. Another base or width, some groups alone, or fewer rounds, are written to .cache/speed/ instead.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Dict, Tuple
 
-from experiments.command import HERE, Parser, at_least_one, command_of, run
+from experiments.command import HERE, Parser, at_least_one, run
 from experiments.measure import RESULTS
 from experiments.processes import Process, answer
+from experiments.repeat import command_of, fewer, other, places, tell
 from experiments.table6 import OWN, parse_size
 from repro.errors import choice
 from repro.files import write_text
@@ -145,17 +146,17 @@ def write(given) -> None:
     size = parse_size(given.size)
     chosen = [choice(name, tuple(TITLES), "--only") for name in given.only.split(",") if name] or list(TITLES)
     at_least_one(given.rounds, "--rounds")
-    complete = chosen == list(TITLES) and size == (HEIGHT, WIDTH) and given.width == 1
-    results, pages = (RESULTS, RESULTS.parent) if complete else (OWN, OWN)
-    path = results / "growth.json"
+    reduced = other(given, only="", size=f"{HEIGHT}x{WIDTH}", width=1.0), fewer(given, rounds=ROUNDS)
+    path, target = places(reduced, OWN, RESULTS / "growth.json", RESULTS.parent / "growth.md")
     if not (given.render or given.draw):
         measured = measure(cases(size, given.width, chosen), given.rounds, given.command)
         write_text(path, json.dumps(measured, indent=1) + "\n")
     record = read_growth(path)
     if not given.render:
-        draw(record, pages / PICTURE)
-    write_text(pages / "growth.md", page(record))
-    print(os.path.relpath(pages / "growth.md"))
+        draw(record, target.parent / PICTURE)
+    write_text(target, page(record))
+    print(os.path.relpath(target))
+    tell(reduced, OWN)
 
 
 def main(arguments=None) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
 from experiments.command import HERE, PRETRAINED, Parser, Reported, at_least_one, run, seed_of
+from experiments.repeat import changed, make_command, portable
 from experiments.schedule import measure_all, workers_for
 from experiments.worker import Job, forget
 from repro.cluster import parse_hosts
@@ -129,15 +130,10 @@ def plan(given) -> List[Job]:
 
 def command_of(given, dataset: str) -> str:
     """The make command that repeats the measurement, without a path of this machine."""
-    words = [f"make {ROWS[given.table]}"]
-    for variable, value, default in (
-            ("DATA", "minicity" if given.data == "minicity" else f"/path/to/{dataset}", "minicity"),
-            ("ROW", given.row, ""), ("PRESET", given.preset, "lite"), ("BUDGET", given.budget, ""),
-            ("BATCH", given.batch, None), ("STEPS", given.steps, None), ("SEEDS", given.seeds, "0"),
-            ("GPU", given.gpu, "")):
-        if value != default:
-            words.append(f"{variable}={value}")
-    return " ".join(words)
+    return make_command(ROWS[given.table], changed(
+        {**vars(given), "data": portable(given.data, dataset)},
+        {"data": "minicity", "row": "", "preset": "lite", "budget": "", "batch": None, "steps": None, "seeds": "0",
+         "gpu": ""}))
 
 
 def own_records():

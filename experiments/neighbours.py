@@ -24,6 +24,7 @@ from experiments import measure as measuring
 from experiments.command import HERE, Parser, at_least_one, run
 from experiments.processes import Process, answer
 from experiments.render import published
+from experiments.repeat import changed, make_command, portable, script_command
 from repro.errors import UserError
 from repro.files import write_text
 from repro.neighbours import load_rows
@@ -140,13 +141,11 @@ def refined_cases(data: str, folder: str, given):
 
 def command_of(given, data: str) -> str:
     """The command that repeats the measurement, without a path of this machine."""
-    known = {"data": "minicity", "preset": "lite", "budget": "full", "rows": "", "rounds": ROUNDS}
-    words = {name: value for name, value in vars(given).items() if name in known and value != known[name]}
-    if "data" in words:
-        words["data"] = f"/path/to/{data}"
+    known = {"data": "minicity", "rows": "", "preset": "lite", "budget": "full", "rounds": ROUNDS}
+    words = changed({**vars(given), "data": portable(given.data, data)}, known)
     if {"rows", "rounds"} & words.keys():
-        return " ".join([f"python -m experiments.{TABLE}", *(f"--{name} {value}" for name, value in words.items())])
-    return " ".join([f"make {TABLE}-time", *(f"{name.upper()}={value}" for name, value in words.items())])
+        return script_command(f"python -m experiments.{TABLE}", words)
+    return make_command(f"{TABLE}-time", words)
 
 
 def measure(given) -> dict:

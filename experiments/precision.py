@@ -16,8 +16,9 @@ import sys
 from tqdm import tqdm
 
 from experiments import submit
-from experiments.command import Parser, at_least_one, fewer, lacking, places, run
+from experiments.command import Parser, at_least_one, run
 from experiments.measure import CACHE, RESULTS, data_folder, preset_of
+from experiments.repeat import fewer, lacking, places, tell
 from repro.files import write_text
 from repro.records import provenance
 from repro.tables.precision import page, read_exported, read_measured
@@ -79,7 +80,8 @@ def write(given) -> None:
         sets = {data: opened(data) for data in given.data.split(",")}
         reduced = [lacking([one.name for one in sets.values()], [one["data"] for one in published]),
                    fewer(given, rounds=ROUNDS) if given.engine == "onnx" else ""]
-        target, measured, exported = places(", ".join(filter(None, reduced)), OWN, PAGE, measured, exported)
+        tell(reduced, OWN)
+        target, measured, exported = places(reduced, OWN, PAGE, measured, exported)
         write_text(exported if given.engine == "onnx" else measured, json.dumps(measure(given, sets), indent=1) + "\n")
     text = page(read_measured(measured if measured.is_file() else MEASURED),  # a reduced run of the exported has none
                 read_exported(exported) if exported.is_file() else None)

@@ -6,7 +6,7 @@
     python -m experiments.profile --draw         the page and the picture
     python -m experiments.profile --engine onnx  exported, in onnxruntime: experiments/profile_onnx.py
 
-Another measurement than the first is written to .cache/profile/ instead, as are all traces.
+Another measurement than the first, or a shorter one, is written to .cache/profile/ instead, as are all traces.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from experiments.command import HERE, Parser, at_least_one, command_of, contexts, run
+from experiments.command import HERE, Parser, at_least_one, contexts, run
 from experiments.measure import CACHE, RESULTS
 from experiments.render import published
+from experiments.repeat import command_of, fewer, other, places, tell
 from experiments.table6 import machine, parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
@@ -36,6 +37,7 @@ from repro.timing.clock import rounded
 
 PUBLISHED, OWN = RESULTS, CACHE / "profile"
 ROW = "model-a"
+USUAL = {"row": ROW, "size": f"{HEIGHT}x{WIDTH}", "width": 1.0}  # of what is published
 ROUNDS, FRAMES, CALIBRATION = 30, 10, 2
 
 
@@ -183,18 +185,20 @@ def write(given) -> None:
         return
     if given.provider or given.batches or given.cuda_graph:
         raise UserError("--provider, --batches, --cuda-graph: are for --engine onnx")
-    usual = given.row == ROW and size == (HEIGHT, WIDTH) and given.width == 1
-    results, pages = (PUBLISHED, PUBLISHED.parent) if usual and not (given.gpu or given.precision) else (OWN, OWN)
+    another = other(given, **USUAL)
+    reduced = another, other(given, gpu="", precision=None), fewer(given, rounds=ROUNDS, frames=FRAMES)
+    path, target = places(reduced, OWN, PUBLISHED / "profile.json", PUBLISHED.parent / "profile.md")
     if not (given.render or given.draw):
         precisions = precisions_of(row, given)
         device(given.gpu)  # says what is wrong before anything is made
-        write_text(results / "profile.json", json.dumps(measure(given, row, size, precisions), indent=1) + "\n")
-    measured = read_measured(results / "profile.json")
+        write_text(path, json.dumps(measure(given, row, size, precisions), indent=1) + "\n")
+    measured = read_measured(path)
     if not given.render:
-        draw(measured, pages / "profile.png")
-    text = page(measured, float(published("table6")["rows"]["Ours"]["time"]) / 1e3 if usual else None)
-    write_text(pages / "profile.md", text)
-    print(f"{'' if given.render else text}{os.path.relpath(pages / 'profile.md')}")
+        draw(measured, target.with_suffix(".png"))
+    text = page(measured, float(published("table6")["rows"]["Ours"]["time"]) / 1e3 if not another else None)
+    write_text(target, text)
+    print(f"{'' if given.render else text}{os.path.relpath(target)}")
+    tell(reduced, OWN)
 
 
 def main(arguments=None) -> int:

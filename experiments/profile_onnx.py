@@ -24,11 +24,11 @@ import onnx
 from experiments import profile
 from experiments.command import at_least_one, card_of
 from experiments.render import published
+from experiments.repeat import changed, fewer, make_command, other, places, tell
 from experiments.table6 import parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
 from repro.records import provenance
-from repro.rows import HEIGHT, WIDTH
 from repro.tables.profile_onnx import page, read_measured
 from repro.timing.clock import rounded
 
@@ -257,12 +257,10 @@ class Ceilings:
 
 def command(given) -> str:
     """What repeats the measurement: make's, but for options that it has no variable for."""
-    known = {"row": profile.ROW, "size": f"{HEIGHT}x{WIDTH}", "gpu": "", "provider": ""}
-    own = (given.width, given.precision, given.rounds, given.frames, given.batches, given.cuda_graph)
-    if own != (1.0, None, profile.ROUNDS, profile.FRAMES, "", False):
-        return given.command.replace("--cuda_graph True", "--cuda-graph")
-    return " ".join(["make profile ENGINE=onnx"] + [
-        f"{name.upper()}={getattr(given, name)}" for name, usual in known.items() if getattr(given, name) != usual])
+    if changed(vars(given), {"width": 1.0, "precision": None, "rounds": profile.ROUNDS, "frames": profile.FRAMES,
+                             "batches": "", "cuda_graph": False}):
+        return given.command
+    return make_command("profile ENGINE=onnx", changed(vars(given), {**profile.USUAL, "gpu": "", "provider": ""}))
 
 
 def write(given) -> None:
@@ -272,20 +270,21 @@ def write(given) -> None:
         at_least_one(getattr(given, name), f"--{name}")
     if row.model and given.width != 1:
         raise UserError(f"--width: {given.width:g} is not for {row.id}, which is gluoncv's")
-    usual = given.row == profile.ROW and size == (HEIGHT, WIDTH) and given.width == 1 and not (
-        given.precision or given.provider or given.batches or given.cuda_graph)
-    results = profile.PUBLISHED if usual else profile.OWN
-    pages = results.parent if usual else results
+    another = other(given, **profile.USUAL, precision=None, provider="", batches="", cuda_graph=False)
+    reduced = another, fewer(given, rounds=profile.ROUNDS, frames=profile.FRAMES)
+    *files, target = places(reduced, profile.OWN, *(profile.PUBLISHED / name for name in RECORDS.values()),
+                            profile.PUBLISHED.parent / PAGE)
     if not (given.render or given.draw):
         place = place_of(given.gpu, given.provider, given.cuda_graph)
         known = KNOWN[place.kind]
         precisions = [choice(given.precision, known, f"--precision on a {place.kind.upper()}")] \
             if given.precision else PRECISIONS[place.kind]
         found = measure(given, row, size, place, precisions, batches_of(given.batches, place.kind))
-        write_text(results / RECORDS["gpu" if place.kind == "gpu" else ""], json.dumps(found, indent=1) + "\n")
-    records = [read_measured(results / name) if (results / name).is_file() else None for name in RECORDS.values()]
+        write_text(files[list(RECORDS).index("gpu" if place.kind == "gpu" else "")], json.dumps(found, indent=1) + "\n")
+    records = [read_measured(path) if path.is_file() else None for path in files]
     if not any(records):
-        raise UserError(f"{results / RECORDS['']}: not there; `make profile ENGINE=onnx` measures it")
-    text = page(*records, float(published("table6")["rows"]["Ours"]["time"]) / 1e3 if usual else None)
-    write_text(pages / PAGE, text)
-    print(f"{'' if given.render else text}{os.path.relpath(pages / PAGE)}")
+        raise UserError(f"{files[0]}: not there; `make profile ENGINE=onnx` measures it")
+    text = page(*records, float(published("table6")["rows"]["Ours"]["time"]) / 1e3 if not another else None)
+    write_text(target, text)
+    print(f"{'' if given.render else text}{os.path.relpath(target)}")
+    tell(reduced, profile.OWN)

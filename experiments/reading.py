@@ -16,8 +16,9 @@ import time
 from pathlib import Path
 from typing import List, Tuple
 
-from experiments.command import HERE, Parser, fewer, lacking, places, run
+from experiments.command import HERE, Parser, run
 from experiments.measure import CACHE, RESULTS, data_folder, preset_of
+from experiments.repeat import fewer, lacking, places, tell
 from repro.data import open_dataset, read_image
 from repro.data.loader import Batches
 from repro.files import write_text
@@ -103,7 +104,8 @@ def write(given) -> None:
         folders = folders_of(given.data)
         reduced = [lacking([name for name, _ in folders], [one["data"] for one in published]),
                    fewer(given, seconds=SECONDS)]
-        measured, target = places(", ".join(filter(None, reduced)), OWN, MEASURED, PAGE)
+        tell(reduced, OWN)
+        measured, target = places(reduced, OWN, MEASURED, PAGE)
         write_text(measured, json.dumps(measure(folders, given.seconds), indent=1) + "\n")
     write_text(target, page(read_measured(measured), row(), load_records(RESULTS)))
     print(os.path.relpath(target))

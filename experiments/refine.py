@@ -21,6 +21,7 @@ from pathlib import Path
 
 from experiments import measure, submit
 from experiments.command import PRETRAINED, Parser, at_least_one, contexts, run, seed_of
+from experiments.repeat import changed, script_command
 from experiments.table6 import parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
@@ -40,16 +41,10 @@ def write_record(given, name: str, found: dict) -> None:
 
 def command_of(given, parser) -> str:
     """The command that repeats this, without a path of this machine."""
-    words = ["python -m experiments.refine"]
-    for name, value in vars(given).items():
-        if value == parser.get_default(name) or name == "publish":
-            continue
-        if name == "data":
-            value = f"/path/to/{Path(value).name}"
-        elif name in ("weights", "pretrained"):
-            value = Path(value).name
-        words.append(f"--{name}" if value is True else f"--{name} {value}")
-    return " ".join(words)
+    words = changed(vars(given), {name: parser.get_default(name) for name in vars(given) if name != "publish"})
+    short = {"data": "/path/to/{}", "weights": "{}", "pretrained": "{}"}
+    return script_command(parser.prog, {name: short[name].format(Path(value).name) if name in short else value
+                                        for name, value in words.items()})
 
 
 def density(given, command: str) -> None:

@@ -19,8 +19,9 @@ import threading
 from collections import Counter
 from typing import Dict, Iterator, List, Tuple
 
-from experiments.command import HERE, Parser, command_of, run
+from experiments.command import HERE, Parser, run
 from experiments.fuzz import FAULT, READERS, RESULT, cases, outcome
+from experiments.repeat import command_of
 from repro.errors import UserError, choice
 from repro.files import write_text
 from repro.records import provenance

@@ -22,9 +22,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Callable, Dict
 
-from experiments.command import PRETRAINED, Parser, command_of, run
+from experiments.command import PRETRAINED, Parser, run
 from experiments.measure import RESULTS
 from experiments.processes import Process
+from experiments.repeat import command_of, fewer, other, places, tell
 from experiments.table6 import OWN
 from repro.errors import UserError, choice
 from repro.files import write_text
@@ -198,16 +199,16 @@ def write(given) -> None:
     chosen = [choice(name, tuple(RUNS), "--what") for name in given.what.split(",") if name] or list(RUNS)
     if not 0 < given.minutes < 1e6:
         raise UserError(f"--minutes: {given.minutes:g} is not above 0")
-    complete = chosen == list(RUNS) and given.minutes == MINUTES
-    results, pages = (RESULTS, RESULTS.parent) if complete else (OWN, OWN)
-    path = results / "soak.json"
+    reduced = other(given, what=""), fewer(given, minutes=MINUTES)
+    path, target = places(reduced, OWN, RESULTS / "soak.json", RESULTS.parent / "soak.md")
     if not (given.render or given.draw):
         write_text(path, json.dumps(measure(chosen, given.minutes, given.command), indent=1) + "\n")
     record = read_soak(path)
     if not given.render:
-        draw(record, pages / PICTURE)
-    write_text(pages / "soak.md", page(record))
-    print(os.path.relpath(pages / "soak.md"))
+        draw(record, target.parent / PICTURE)
+    write_text(target, page(record))
+    print(os.path.relpath(target))
+    tell(reduced, OWN)
 
 
 def main(arguments=None) -> int:

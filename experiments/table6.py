@@ -4,7 +4,7 @@
     python -m experiments.table6 --render      writes the page from what was measured
     python -m experiments.table6 --draw        the page and the pictures
 
-Some of the rows, or another size or width, are written to .cache/speed/ instead.
+Some of the rows, another size or width, or fewer rounds, are written to .cache/speed/ instead.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import os
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-from experiments.command import HERE, Parser, at_least_one, command_of, run
+from experiments.command import HERE, Parser, at_least_one, run
 from experiments.measure import CACHE, RESULTS
 from experiments.render import published
+from experiments.repeat import command_of, fewer, other, places, tell
 from repro.errors import UserError
 from repro.files import write_text
 from repro.peer_rows import load_peers
@@ -29,7 +29,7 @@ from repro.tables.table6_figures import draw_cost, draw_waterfall
 from repro.threads import threads
 from repro.timing.clock import rounded
 
-PUBLISHED, OWN = RESULTS, CACHE / "speed"
+OWN = CACHE / "speed"
 ROUNDS = 15
 LEAST, SHARE = 3, 45.0  # turns of the slowest; seconds that a row's turns may take, if there are more of them
 RESIDENT = 7 * 2 ** 30  # bytes of engines that stay in memory; others are made anew for each of their turns
@@ -161,20 +161,19 @@ def write(given) -> None:
     """Measure unless only the page is asked for; write what was measured, the page and the pictures."""
     rows, size = chosen_rows(given.rows), parse_size(given.size)
     at_least_one(given.rounds, "--rounds")
-    complete = not given.rows and size == (HEIGHT, WIDTH) and given.width == 1
-    results, pages = (PUBLISHED, PUBLISHED.parent) if complete else (OWN, OWN)
-    path = results / "table6.json"
+    reduced = other(given, rows="", size=f"{HEIGHT}x{WIDTH}", width=1.0), fewer(given, rounds=ROUNDS)
+    path, engines, target = places(reduced, OWN, RESULTS / "table6.json", RESULTS / "engines.json",
+                                   RESULTS.parent / "table6.md")
     if not (given.render or given.draw):
         write_text(path, json.dumps(measure(rows, size, given.width, given.rounds, given.command), indent=1) + "\n")
     record, every = read_table6(path), load_peers(HERE / "table6.yaml")
     if not given.render:
-        draw_cost(record, every, pages / PICTURES[0])
+        draw_cost(record, every, target.parent / PICTURES[0])
         if stages(record):
-            draw_waterfall(record, every, pages / PICTURES[1])
-    target: Path = pages / "table6.md"
-    engines = results / "engines.json"
+            draw_waterfall(record, every, target.parent / PICTURES[1])
     write_text(target, page(record, every, published("table6"), read_engines(engines) if engines.is_file() else None))
     print(os.path.relpath(target))
+    tell(reduced, OWN)
 
 
 def main(arguments=None) -> int:

@@ -274,7 +274,7 @@ def test_what_is_reduced_leaves_what_is_published(tmp_path, monkeypatch, capsys)
             (["--moments", "0", "--times", "1"], "--moments 0 is less than 50, --times 1 is less than 3")):
         assert faults.main(arguments) == 0
         captured = capsys.readouterr()
-        assert captured.err.startswith(f"{words}: to be written to ") and captured.out.endswith("own/faults.md\n")
+        assert captured.err.startswith(f"{words}: written to ") and captured.out.endswith("own/faults.md\n")
         assert not faults.COUNTED.exists() and not faults.PAGE.exists()
         assert read_faults(tmp_path / "own" / "faults.json")["provenance"]["command"].endswith(" ".join(arguments))
     assert faults.main(["--moments", "60"]) == 0 and not capsys.readouterr().err

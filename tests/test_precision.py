@@ -137,7 +137,7 @@ def test_what_is_reduced_leaves_what_is_published(trained, tmp_path, monkeypatch
                              (["--engine", "onnx", "--rounds", "3"], "--rounds 3 is less than 50")):
         assert precision.main(arguments) == 0
         captured = capsys.readouterr()
-        assert captured.err.startswith(f"{words}: to be written to ") and captured.out.endswith("own/precision.md\n")
+        assert captured.err.startswith(f"{words}: written to ") and captured.out.endswith("own/precision.md\n")
         assert {path: path.read_bytes() for path in before} == before
     assert read_measured(tmp_path / "own" / "precision.json")["provenance"]["command"] == "make precision DATA=minicity"
     assert (tmp_path / "own" / "precision.md").read_text().count("Model A | minicity") == 4  # two rows, both engines

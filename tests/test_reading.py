@@ -81,7 +81,7 @@ def test_what_is_reduced_leaves_what_is_published(tmp_path, monkeypatch, capsys)
         assert reading.main(arguments) == 0
         captured = capsys.readouterr()
         own = os.path.relpath(tmp_path / "own")
-        assert captured.err == f"{words}: to be written to {own}, and what is published stays\n"
+        assert captured.err == f"{words}: written to {own}, and what is published stays\n"
         assert captured.out == f"{own}/reading.md\n"
         assert (reading.MEASURED.read_bytes(), reading.PAGE.read_bytes()) == before
     assert len(read_measured(tmp_path / "own" / "reading.json")["cases"]) == 1
