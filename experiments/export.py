@@ -5,6 +5,7 @@
     python -m experiments.export --row model-a --weights random --preset paper          before it is trained
     python -m experiments.export --precision int8                   or float16: what that loses is in the record
     python -m experiments.export --format gluon                     symbol and parameters, for SymbolBlock.imports
+    python -m experiments.export --weights .cache/refine/minicity   SparseRefine's two networks, a file each
 
 Size, batch and k are constants of a file: another one is another export of the same parameters, never another training.
 """

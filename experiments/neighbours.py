@@ -110,7 +110,7 @@ def refined_subject(case: Case, image, classes: int):
     from repro.parameters import learned
     from repro.refine import multiply_adds
     from repro.refine_measure import dense_cost
-    from repro.refined import planes_of
+    from repro.refine_networks import planes_of
 
     found = load(case.params)
     refined, record = refined_of(found), found.record

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any, Dict, NamedTuple
 
@@ -54,49 +54,79 @@ def load(path) -> Trained:
     return Trained(folder, record, plan, *(parameters.load(folder / f"{kind}.params") for kind in KINDS))
 
 
-def refined_of(trained: Trained, ctx=None):
-    """Both networks as a repro.refined.Refined, the dense one in this project's engine. ctx: default the CPU."""
+def refined_of(trained: Trained, ctx=None, providers=None):
+    """Both networks as a repro.refined.Refined.
+
+    ctx        MXNet's device, of this project's engine and Gluon (default: the CPU).
+    providers  of onnxruntime, as repro.others.providers gives them: both run there instead.
+    """
     import mxnet as mx
 
     from repro.engine import Options, engine_of
-    from repro.refined import Refined, engine_scores, refiner_of
+    from repro.refine_networks import fused_by, refiner_of
+    from repro.refined import Refined, engine_scores
 
     plan, record, classes, ctx = trained.plan, trained.record, trained.classes, ctx or mx.cpu()
-    cuts = Options().network() if trained.fast else {}
+    refiner, factor = refiner_of(trained.refiner, classes, record["width"], ctx), record["recipe"]["factor"]
 
-    def make(height: int, width: int):
-        network = plan.build(classes, (height, width), **trained.fast, **cuts)
-        return engine_of(network, trained.dense, (1, 3, height, width), ctx=ctx)
-    factor = record["recipe"]["factor"]
-    return Refined(engine_scores(make, factor), refiner_of(trained.refiner, classes, record["width"], ctx), ctx,
-                   record["recipe"]["threshold"], factor, plan.multiple * factor)
+    def network_for(size, options):
+        return plan.build(classes, size, **trained.fast, **(options.network() if trained.fast else {}))
+
+    def in_mxnet(*size: int):
+        engine = engine_of(network_for(size, Options()), trained.dense, (1, 3, *size), ctx=ctx)
+        return lambda x: engine.outputs(x)[0].asnumpy()
+    if providers is None:
+        make, fused = in_mxnet, fused_by(refiner, ctx)
+    else:
+        make, fused = in_onnxruntime(network_for, trained.dense, refiner, classes, providers)
+    return Refined(engine_scores(make, factor), fused, record["recipe"]["threshold"], factor, plan.multiple * factor)
 
 
-def segmenter(path, shrink, ctx):
-    """What `make predict` calls, of such a folder."""
+def in_onnxruntime(network_for, arrays, refiner, classes: int, providers):
+    """The dense network by its size, and the refiner, there."""
+    try:
+        from repro.export import PORTABLE
+        from repro.export.engine import onnx_engine
+        from repro.export.refiner import write_refiner
+        from repro.others.refined import OnnxRefiner
+    except ImportError as error:
+        raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
+
+    def make(*size: int):
+        network = network_for(size, PORTABLE)
+        engine = onnx_engine(network, arrays, (1, 3, *size), {"scores": network.outputs.index("scores")}, providers)
+        return lambda x: engine.outputs(x)[0]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "refiner.onnx"
+        write_refiner(refiner, classes, file)
+        return make, OnnxRefiner(file, providers)
+
+
+def segmenter(path, shrink, **place):
+    """What `make predict` calls, of such a folder; place: ctx or providers, as refined_of's."""
     from repro.refined_segmenter import RefinedSegmenter, of_record
 
     trained = load(path)
-    return RefinedSegmenter(of_record(trained.folder, trained.record), refined_of(trained, ctx), shrink)
+    return RefinedSegmenter(of_record(trained.folder, trained.record), refined_of(trained, **place), shrink)
 
 
 def export(given) -> None:
-    """Carry both networks of the folder WEIGHTS out, as Gluon's files; what FORMAT=gluon of `make export` does then."""
+    """Carry both networks of the folder WEIGHTS out: what `make export` does then."""
     from experiments import export as rows
     from repro.data import open_dataset
     from repro.export import carry
-    from repro.export.refiner import INPUTS, carry_refiner
+    from repro.export.refiner import carry_refiner, carry_refiner_onnx
+    from repro.others.refined import DENSE, REFINER, Record
     from repro.presets import round_up
     from repro.refine_measure import shrunk_size
+    from repro.refine_networks import refiner_of
     from repro.refined import shrunk
     from repro.refined_segmenter import of_record
 
-    if given.format != "gluon":
-        raise UserError(f"FORMAT: {given.format} is not for SparseRefine, whose refiner takes as many pixels as are "
-                        "selected; choose gluon")
-    for name in ("row", "k"):
-        if getattr(given, name):
-            raise UserError(f"{name.upper()}: not for SparseRefine, which WEIGHTS, a folder, names; leave it out")
+    for name, value in (("ROW", given.row), ("K", given.k is not None), ("PRECISION", given.precision != "float32"),
+                        ("BATCH", given.batch != 1)):
+        if value:
+            raise UserError(f"{name}: not for SparseRefine, which WEIGHTS, a folder, names; leave it out")
     trained = load(given.weights)
     record, plan, factor = trained.record, trained.plan, trained.record["recipe"]["factor"]
     about, refined = of_record(trained.folder, record), refined_of(trained)
@@ -110,15 +140,20 @@ def export(given) -> None:
     pictures = rows.pictures(dataset, size, given.images)
     whole = (*subject.shape[:2], *(side * factor for side in small))
     halves = [shrunk(x, factor) for x in rows.batches(pictures, whole)]
-    carry.carry_gluon(subject, metadata, halves, f"{out}-dense")
     selections = [one for one in (refined.segment(image).given for image in pictures) if one is not None]
-    check = carry_refiner(refined.refiner, selections, f"{out}-refiner")
-    write_text(Path(f"{out}-refiner.json"), json.dumps({
-        "weights": str(about), "inputs": INPUTS, "outputs": ["fused", "own"], "threshold": refined.threshold,
-        "factor": factor, "classes": list(about.classes.names), "check": check, "commit": metadata.commit}, indent=1)
-        + "\n")
+    of = Record(str(about), refined.threshold, factor, tuple(about.classes.names), metadata.commit)
+    refiner = refiner_of(trained.refiner, trained.classes, record["width"], None)
+    if given.format == "gluon":
+        files = [f"{out}{end}-symbol.json" for end in (DENSE, REFINER)]
+        carry.carry_gluon(subject, metadata, halves, f"{out}{DENSE}")
+        of = carry_refiner(refiner, of, selections, f"{out}{REFINER}")
+    else:
+        files = [f"{out}{end}.onnx" for end in (DENSE, REFINER)]
+        carry.carry_onnx(subject, metadata, halves, files[0])
+        of = carry_refiner_onnx(refiner, of, selections, files[1])
+    write_text(Path(f"{out}{REFINER}.json"), of.to_text())
     print(f"{about}")
-    print(f"as here on {check['selections']} images, {check['pixels']} selected pixels: {check['apart']:.1e} of the "
-          "largest score apart")
-    for kind in KINDS:
-        print(os.path.relpath(f"{out}-{kind}-symbol.json"))
+    print(f"as here on {of.check['selections']} images, {of.check['pixels']} selected pixels: {of.check['apart']:.1e} "
+          "of the largest score apart")
+    for file in files:
+        print(os.path.relpath(file))

@@ -15,6 +15,12 @@ from repro.errors import UserError
 HIGHEST = 1e30  # of scores, which are added up
 
 
+def check_finite(scores: np.ndarray) -> None:
+    """UserError where scores are not finite, or cannot be added up."""
+    if not -HIGHEST < scores.min() <= scores.max() < HIGHEST:  # NaN compares with nothing
+        raise UserError("the network's scores are not finite: its weights are damaged, or of another network")
+
+
 class Labeller:
     """Labels of photos, one after the other, through a network that runs at one size. Threads take turns.
 
@@ -52,8 +58,7 @@ class Labeller:
         with self._lock:
             self._fill(image)
             scores = self._scores()
-        if not -HIGHEST < scores.min() <= scores.max() < HIGHEST:  # NaN compares with nothing
-            raise UserError("the network's scores are not finite: its weights are damaged, or of another network")
+        check_finite(scores)
         return self._method(scores, (height, width), self.shape[2] // scores.shape[1])
 
     def _fill(self, image: np.ndarray) -> None:

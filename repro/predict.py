@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple, Union
 
@@ -18,7 +17,7 @@ import numpy as np
 from repro import parameters, weights
 from repro.build import build
 from repro.data.augment import normalise
-from repro.engine import Options, engine_of, prepared
+from repro.engine import Options, engine_of
 from repro.engine.engine import PRECISIONS
 from repro.errors import UserError, choice
 from repro.segmenter import OUTPUTS, Runner, Segmentation, Segmenter
@@ -65,19 +64,16 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
 
     def in_onnxruntime(size: Size, kept: Optional[int]) -> Runner:
         try:
-            from repro.export import PORTABLE, to_onnx
-            from repro.others.onnx import OnnxEngine
+            from repro.export import PORTABLE
+            from repro.export.engine import onnx_engine
         except ImportError as error:
             raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
-        network, names, shape = _network(about, size, PORTABLE, kept), _names(about), (1, 3, *size)
-        symbol, named = parameters.traced(network, arrays, shape)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "network.onnx"
-            try:
-                to_onnx(*prepared(symbol, named, shape, PORTABLE, list(names.values())), shape, file, list(names))
-            except NotImplementedError as error:
-                raise UserError(f"ENGINE: onnx cannot run {about.network.fusion}: {str(error)[:120]}") from None
-            return Runner(OnnxEngine(file, providers), tuple(names))
+        names = _names(about)
+        try:
+            engine = onnx_engine(_network(about, size, PORTABLE, kept), arrays, (1, 3, *size), names, providers)
+        except NotImplementedError as error:
+            raise UserError(f"ENGINE: onnx cannot run {about.network.fusion}: {str(error)[:120]}") from None
+        return Runner(engine, tuple(names))
 
     return Segmenter(about, k, {"mxnet": in_mxnet, "onnx": in_onnxruntime}[engine], shrink)
 

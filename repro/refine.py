@@ -19,6 +19,9 @@ from repro.data.loader import STRIDE
 LEAST = 1e-5  # as in the authors' selectors/entropy.py: probabilities below count as this in the logarithm
 THRESHOLD = 0.3  # their setting for a CNN (HRNet-W48)
 LEVELS = 6
+# of the network, in its order: pixels' colours, their dense scores, and Places.arrays
+INPUTS = ("pixels", "dense", *(f"{kind}{i}" for kind, levels in (
+    ("same", LEVELS), ("down", LEVELS - 1), ("up", LEVELS - 1)) for i in range(levels)))
 STRIP = 64  # rows of a map whose entropy is computed at a time
 
 
@@ -163,6 +166,11 @@ class Selected:
     pixels: np.ndarray
     dense: np.ndarray
     places: Places
+
+    @property
+    def arrays(self) -> Tuple[np.ndarray, ...]:
+        """In the order of INPUTS."""
+        return self.pixels, self.dense, *self.places.arrays
 
 
 def selected(x: np.ndarray, scores: np.ndarray, mask: np.ndarray, levels: int = LEVELS) -> Optional[Selected]:

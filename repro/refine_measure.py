@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy as np
 
 from repro import cost
 from repro.data import Dataset
 from repro.data.loader import Batches, evaluation_batches
-from repro.measure import Plan, network_factory
+from repro.measure import Plan, by_class, network_factory
+from repro.metrics import Confusion
 from repro.parameters import learned
 from repro.presets import round_up
+from repro.refine import multiply_adds
+from repro.refine_networks import dense_scores, fused_by, planes_of, refiner_of
 from repro.refine_training import Recipe, train_refiner
-from repro.refined import FACTOR, Refined, dense_scores, evaluate_refined, refiner_of
+from repro.refined import FACTOR, Refined
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,39 @@ def dense_cost(plan: Plan, classes: int, size: Tuple[int, int], factor: int = FA
     return {"paper": cost.paper(counts), "true": cost.true(counts)}
 
 
+def _spread(values: Sequence[float]) -> Dict[str, float]:
+    """Mean, standard deviation, smallest and largest over the images."""
+    return {"mean": float(np.mean(values)), "spread": float(np.std(values)), "least": float(min(values)),
+            "most": float(max(values))}
+
+
+def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], width: float) -> Dict[str, Any]:
+    """A test set's accuracies, dense and refined, on every labelled pixel, and what was selected of its images.
+
+    batches  of repro.data.loader.evaluation_batches; width: the refiner's, for its multiply-adds.
+    Returns plain values: "dense", "refined" (percentages), "selected_pixel_acc" (of the pixels selected alone, both;
+    None where there are none), "density", "multiply_adds" (of pairs that exist) and "multiplied" (by this project's
+    layers) an image, "images".
+    """
+    confusions = {name: Confusion(len(names)) for name in ("dense", "refined", "dense_there", "refined_there")}
+    found: Dict[str, List[float]] = {"density": [], "multiply_adds": [], "multiplied": []}
+    for x, labels, sizes in batches:
+        for one, label, size in zip(x, labels, sizes):
+            prediction = refined.predict(one[None], size)
+            for name, values in (("dense", prediction.dense), ("refined", prediction.labels)):
+                confusions[name].add(label, values)
+                confusions[f"{name}_there"].add(label[prediction.mask], values[prediction.mask])
+            found["density"].append(prediction.density)
+            for name, existing in (("multiply_adds", True), ("multiplied", False)):
+                found[name].append(0 if prediction.given is None else sum(multiply_adds(
+                    prediction.given.places, planes_of(width), len(names), existing=existing).values()))
+    there = {name: round(confusions[f"{name}_there"].pixel_accuracy(), 4) for name in ("dense", "refined")}
+    return {**{name: {**confusions[name].accuracies(), "class_iou": by_class(names, confusions[name].class_iou())}
+               for name in ("dense", "refined")},
+            "selected_pixel_acc": {name: None if np.isnan(value) else value for name, value in there.items()},
+            **{name: _spread(values) for name, values in found.items()}, "images": len(found["density"])}
+
+
 def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, size: Tuple[int, int],
                     refining: Refining, ctx, report=lambda step, value: None,
                     progress: Callable = lambda batches, total: batches, checkpoint: Optional[Path] = None,
@@ -71,8 +109,8 @@ def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, 
     dense = dense_scores(network_factory(plan, arrays, classes, inference, ctx), ctx, recipe.factor)
     refiner, trained = train_refiner(dense, batches.iterate, refining.steps, classes, refining.width, recipe,
                                      refining.seed, ctx, report, checkpoint, identity, every)
-    refined = Refined(dense, refiner_of(refiner, classes, refining.width, ctx), ctx, recipe.threshold, recipe.factor,
-                      multiple)
+    network = refiner_of(refiner, classes, refining.width, ctx)
+    refined = Refined(dense, fused_by(network, ctx), recipe.threshold, recipe.factor, multiple)
     samples = dataset.measured[:refining.images]
     found = evaluate_refined(refined, progress(evaluation_batches(samples, dataset.classes, 1, (multiple, multiple)),
                                                len(samples)), dataset.classes.names, refining.width)

@@ -26,7 +26,8 @@ from repro.data.loader import Stream
 from repro.errors import UserError
 from repro.parameters import arrays_of, load, parameters_of, save_arrays
 from repro.refine import THRESHOLD, select, selected
-from repro.refined import FACTOR, run_refiner
+from repro.refine_networks import run_refiner
+from repro.refined import FACTOR
 from repro.training import INITIAL, first_and_last
 
 

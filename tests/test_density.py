@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from repro.refine import multiply_adds, places_of
-from repro.refined import planes_of
+from repro.refine_networks import planes_of
 from repro.timing.density import bands, density_curve
 
 

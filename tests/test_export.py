@@ -178,7 +178,7 @@ def test_what_cannot_be_written_is_named_and_nothing_written(tmp_path):
 
 def test_one_input(tmp_path):
     symbol = mx.sym.var("data") + mx.sym.var("other")
-    with pytest.raises(ValueError, match="inputs other: there is one, data"):
+    with pytest.raises(ValueError, match="inputs other: they are not among data"):
         to_onnx(symbol, {}, (1, 3, 8, 8), tmp_path / "none.onnx")
 
 

@@ -22,7 +22,8 @@ SHARE = {"rows": 4, "presets": 2, "classes": 2, "datasets": 4, "backbones": 3, "
 LEAST = {"images": 500, "labels": 500, "photos": 1000, "videos": 400, "rows": 100, "presets": 150, "classes": 150,
          "records": 400, "descriptions": 350, "metadata": 350, "logs": 250, "measurements": 800,
          "neighbours": 100, "datasets": 80, "inputs": 70,
-         "parameters": 500, "backbones": 130, "checkpoints": 350, "exported": 350, "writers": 50, "commands": 30}
+         "parameters": 500, "backbones": 130, "checkpoints": 350, "exported": 350, "refiners": 350,
+         "writers": 50, "commands": 30}
 
 
 @pytest.mark.parametrize("reader", READERS)

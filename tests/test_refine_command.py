@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
-import cv2
-import mxnet as mx
-import numpy as np
 import pytest
 from folders import write_camvid
+from refining import run, street_in
 
-from experiments import export, measure, predict, refine, refined
+from experiments import measure, refined
 from experiments.command import PRETRAINED
 from repro import refine_measure
 from repro.cost import count, trace, true
 from repro.data import open_dataset
-from repro.data.classes import ClassSet
 from repro.data.images import read_sample
-from repro.errors import UserError
 from repro.measure import Plan
 from repro.metrics import Confusion
 from repro.parameters import load, save_arrays
-from repro.presets import changed
 from repro.refine_measure import dense_cost, halved
-from repro.refined_segmenter import of_record
 from repro.rows import load_table
-from repro.tables.refine import read_refined
 
 
 @pytest.fixture
 def street(tmp_path, monkeypatch):
-    """A small data set; everything is written under tmp_path, and budgets have two steps."""
-    presets = measure.preset_of
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(measure, "RESULTS", tmp_path / "tables" / "results")
-    monkeypatch.setattr(measure, "preset_of", lambda name: changed(presets(name), {"steps": 2}))
-    return write_camvid(tmp_path / "street", train=3, val=1, test=2, size=(64, 128))
-
-
-def run(*arguments):
-    return refine.main(["--width", "0.0625", *map(str, arguments)])
+    return street_in(tmp_path, monkeypatch)
 
 
 def test_from_images_to_a_record(street, tmp_path, capsys):
@@ -96,92 +79,6 @@ def test_the_density_curve_has_a_record(tmp_path, street):
     record = json.loads((tmp_path / "cache" / "refine" / "refine-density.json").read_text())
     assert record["size"] == "64x128" and record["cases"][-1]["pixels"] == 64 * 128
     assert all(len(case["seconds"]) == 1 for case in record["cases"])
-
-
-@pytest.fixture
-def folder(street, tmp_path, capsys):
-    """Where both networks are left."""
-    assert run("--data", street) == 0
-    capsys.readouterr()
-    return tmp_path / "cache" / "refine" / "camvid"
-
-
-def photo_in(street):
-    sample = open_dataset(street).measured[0]
-    return sample.image, read_sample(sample, open_dataset(street).classes)[0]
-
-
-def test_predict_takes_such_a_folder(street, folder, tmp_path, capsys):
-    path, image = photo_in(street)
-    out = tmp_path / "out"
-    assert predict.main(["--input", str(path), "--weights", str(folder), "--output", str(out)]) == 0
-    said = capsys.readouterr().err
-    assert "SparseRefine over stride32 at half resolution, trained on camvid at 64x128" in said
-    wanted = refined.refined_of(refined.load(folder)).segment(image)
-    ids = cv2.imread(str(out / f"{path.stem}_labelIds.png"), cv2.IMREAD_UNCHANGED)
-    np.testing.assert_array_equal(ids, np.array(open_dataset(street).classes.ids)[wanted.labels])
-    assert (out / f"{path.stem}_overlay.jpg").is_file()
-    segmenter = refined.segmenter(folder, 2, mx.cpu())
-    found = segmenter.segment(image[:63, :127])
-    assert found.labels.shape == found.refined.shape == (63, 127) and found.stride == 8
-    np.testing.assert_array_equal(found.labels[:62:2, :126:2], found.labels[1:62:2, 1:126:2])
-    assert 0 < found.refined.mean() <= 1 and found.active is None
-    assert [segmenter.shrunk((64, 128)), refined.segmenter(folder, None, mx.cpu()).shrunk((256, 512))] == [2, 4]
-
-
-def test_export_writes_both_networks(street, folder, tmp_path, capsys):
-    prefix = tmp_path / "made" / "network"
-    assert export.main(["--weights", str(folder), "--format", "gluon", "--out", str(prefix), "--data", str(street),
-                        "--images", "2"]) == 0
-    record = json.loads(prefix.with_name("network-refiner.json").read_text())
-    trained = refined.load(folder)
-    assert record["check"]["selections"] == 2 and record["check"]["apart"] <= 1e-4
-    assert record["classes"] == list(trained.record["refined"]["class_iou"]) and record["threshold"] == 0.3
-    dense = json.loads(prefix.with_name("network-dense.json").read_text())
-    assert dense["input"]["shape"] == [1, 3, 32, 64] and dense["check"]["labels"] == 0
-    there, (_, image) = refined.refined_of(trained), photo_in(street)
-    wanted = there.segment(image)
-    with pytest.warns(UserWarning, match="Cannot decide type"):  # of an input, in an exported graph
-        loaded = mx.gluon.SymbolBlock.imports(f"{prefix}-refiner-symbol.json", record["inputs"],
-                                              f"{prefix}-refiner-0000.params")
-    there.refiner = loaded
-    np.testing.assert_array_equal(there.segment(image).labels, wanted.labels)
-    assert "as here on 2 images" in capsys.readouterr().out
-    assert sorted(path.name for path in prefix.parent.iterdir()) == sorted(
-        f"network-{kind}{end}" for kind in ("dense", "refiner") for end in ("-symbol.json", "-0000.params", ".json"))
-
-
-def test_what_does_not_suit_such_a_folder_is_one_line(street, folder, tmp_path, capsys):
-    path, image = photo_in(street)
-    known = ["--input", str(path), "--weights", str(folder), "--output", str(tmp_path / "out")]
-    for script, arguments, words in (
-            (predict, [*known, "--k", "3"], "K: not for SparseRefine"),
-            (predict, [*known, "--scores"], "SCORES: not for SparseRefine"),
-            (predict, [*known, "--engine", "onnx"], "ENGINE: not for SparseRefine"),
-            (predict, [*known, "--shrink", "3"], "SHRINK: 3"),
-            (predict, [*known, "--weights", str(street)], "a folder, but not one that `make refine` left"),
-            (export, ["--weights", str(folder)], "FORMAT: onnx is not for SparseRefine"),
-            (export, ["--weights", str(folder), "--format", "gluon", "--k", "2"], "K: not for SparseRefine")):
-        assert script.main(arguments) == 2
-        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-        assert len(errors) == 1 and words in errors[0], errors
-    segmenter = refined.segmenter(folder, None, mx.cpu())
-    with pytest.raises(UserError, match="SCORES"):
-        segmenter.segment(image, scores=True)
-    with pytest.raises(UserError, match="uint8 array"):
-        segmenter.segment(image[..., 0])
-
-
-def test_classes_of_one_s_own_are_kept(street, folder):
-    record = dict(refined.load(folder).record)
-    record["refined"] = {**record["refined"], "class_iou": {"tree": 1.0, "road": 2.0}}
-    with pytest.raises(UserError, match=r"classes \(tree, road\) are of no known set; known are"):
-        of_record(folder, record)
-    own = ClassSet("garden", ("tree", "road"), ((0, 255, 0), (9, 9, 9)), (1, 2), ())
-    path = folder.parent / "refine-garden.json"
-    values = json.loads((folder.parent / "refine-camvid.json").read_text())
-    path.write_text(json.dumps({**values, "refined": record["refined"], "classes": dataclasses.asdict(own)}))
-    assert of_record(folder, read_refined(path)).classes == own
 
 
 @pytest.mark.parametrize("arguments, words", [

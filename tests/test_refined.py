@@ -11,8 +11,10 @@ from repro.errors import UserError
 from repro.labelmap import labels_everywhere
 from repro.parameters import arrays_of
 from repro.refine import multiply_adds, places_of
+from repro.refine_measure import evaluate_refined
+from repro.refine_networks import dense_scores, fused_by, planes_of, refiner_of, run_refiner
 from repro.refine_training import AdamW, Recipe, cross_entropy, train_refiner
-from repro.refined import Refined, dense_scores, evaluate_refined, planes_of, refiner_of, run_refiner, shrunk
+from repro.refined import Refined, shrunk
 
 CPU, CLASSES, WIDTH, SIZE = mx.cpu(), 3, 1 / 8, (32, 48)
 NAMES = ("road", "sky", "pole")
@@ -71,7 +73,7 @@ def test_the_dense_network_sees_means_of_pixels():
 @pytest.mark.parametrize("size", [SIZE, (27, 41)])
 def test_selected_pixels_have_the_refined_label_and_all_others_the_dense_one(size):
     x, network = pictures()[0][:1], initialised()
-    refined = Refined(blurred, network, CPU, threshold=1.08)
+    refined = Refined(blurred, fused_by(network, CPU), threshold=1.08)
     found = refined.predict(x, size)
     assert found.labels.shape == found.dense.shape == found.mask.shape == size and found.labels.dtype == np.uint8
     assert 0.1 < found.density < 0.9 and found.density == found.mask.sum() / found.mask.size
@@ -84,22 +86,31 @@ def test_selected_pixels_have_the_refined_label_and_all_others_the_dense_one(siz
 
 
 def test_where_nothing_is_uncertain_nothing_is_run_and_where_all_is_all_is():
-    def forbidden(*given):
+    def forbidden(given):
         raise AssertionError("the network was run")
 
     x = pictures()[0][:1]
-    nothing = Refined(blurred, forbidden, CPU, threshold=10).predict(x, SIZE)
+    nothing = Refined(blurred, forbidden, threshold=10).predict(x, SIZE)
     assert nothing.given is None and nothing.density == 0
     np.testing.assert_array_equal(nothing.labels, nothing.dense)
-    everything = Refined(blurred, initialised(), CPU, threshold=-1).predict(x, SIZE)
+    everything = Refined(blurred, fused_by(initialised(), CPU), threshold=-1).predict(x, SIZE)
     assert everything.density == 1 and everything.given.places.counts == (32 * 48, 16 * 24, 8 * 12, 4 * 6, 2 * 3, 2)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scores_that_are_not_finite_are_not_labelled(value):
+    x = pictures()[0][:1]
+    for refined in (Refined(lambda x: blurred(x) * value, None), Refined(
+            blurred, lambda given: given.dense * value, threshold=1.08)):
+        with pytest.raises(UserError, match="scores are not finite"):
+            refined.predict(x, SIZE)
 
 
 def test_a_test_sets_figures_are_of_every_labelled_pixel():
     images, labels = pictures(count=3)
     sets = [(images[:2], list(labels[:2].astype(np.uint8)), [SIZE] * 2),
             (images[2:], [labels[2, :27, :41].astype(np.uint8)], [(27, 41)])]
-    refined = Refined(blurred, initialised(), CPU, threshold=1.08)
+    refined = Refined(blurred, fused_by(initialised(), CPU), threshold=1.08)
     found = evaluate_refined(refined, sets, NAMES, WIDTH)
     one = [refined.predict(x[None], size) for batch, _, sizes in sets for x, size in zip(batch, sizes)]
     truth = [label for _, every, _ in sets for label in every]
@@ -114,7 +125,7 @@ def test_a_test_sets_figures_are_of_every_labelled_pixel():
     costs = [sum(multiply_adds(places_of(p.mask[None]), planes_of(WIDTH), CLASSES).values()) for p in one[:2]]
     assert found["multiply_adds"]["most"] >= max(costs) and found["images"] == 3
     assert found["multiplied"]["mean"] > found["multiply_adds"]["mean"]
-    never = evaluate_refined(Refined(blurred, None, CPU, threshold=10), sets, NAMES, WIDTH)
+    never = evaluate_refined(Refined(blurred, None, threshold=10), sets, NAMES, WIDTH)
     assert never["refined"] == never["dense"] and never["multiply_adds"]["most"] == 0
     assert never["selected_pixel_acc"] == {"dense": None, "refined": None}
 
@@ -123,7 +134,7 @@ def test_training_learns_what_only_pixels_show():
     arrays, run = trained(40)
     assert run.loss_last < 0.5 * run.loss_first and run.empty == 0 and 0.5 < run.density <= 1
     images, labels = pictures(99)
-    found = Refined(blurred, refiner_of(arrays, CLASSES, WIDTH, CPU), CPU).predict(images[:1], SIZE)
+    found = Refined(blurred, fused_by(refiner_of(arrays, CLASSES, WIDTH, CPU), CPU)).predict(images[:1], SIZE)
     known = labels[0] != 255
     assert (found.labels == labels[0])[known & found.mask].mean() > 0.9 > (found.dense == labels[0])[known].mean()
 

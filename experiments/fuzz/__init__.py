@@ -19,6 +19,7 @@ READERS: Dict[str, str] = {
     "metadata": "texts", "logs": "texts", "measurements": "measurements",
     "neighbours": "texts", "datasets": "folders", "inputs": "folders",
     "parameters": "arrays", "backbones": "arrays", "checkpoints": "arrays", "exported": "networks",
+    "refiners": "refiners",
     "writers": "disks", "commands": "commands",
 }
 

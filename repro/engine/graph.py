@@ -6,7 +6,7 @@ import json
 from ast import literal_eval
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -130,11 +130,12 @@ def uses(outputs: Sequence[Entry]) -> Counter:
     return counts
 
 
-def shapes(outputs: Sequence[Entry], arrays: Arrays, shape: Tuple[int, ...]) -> Dict[Tuple[str, int], Tuple[int, ...]]:
-    """(node's name, output) -> its shape, for an input of `shape` (N, 3, H, W)."""
+def shapes(outputs: Sequence[Entry], arrays: Arrays,
+           inputs: Mapping[str, Tuple[int, ...]]) -> Dict[Tuple[str, int], Tuple[int, ...]]:
+    """(node's name, output) -> its shape, for inputs of these shapes."""
     internals = write(outputs).get_internals()
     known = {name: arrays[name].shape for name in internals.list_inputs() if name in arrays}
-    _, found, _ = internals.infer_shape(**known, **{INPUT: shape})
+    _, found, _ = internals.infer_shape(**known, **inputs)
     named = dict(zip(internals.list_outputs(), found))
     result = {}
     for node in ordered(outputs):

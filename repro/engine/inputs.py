@@ -17,7 +17,7 @@ from repro.engine.graph import INPUT, Arrays, Entry, Node
 def read_in(symbol, arrays: Arrays, shape: Tuple[int, ...]):
     """Averages of whole blocks of pixels of "data", and "data" in another shape, as inputs of their own. Exact."""
     outputs = graph.read(symbol)
-    shape_of = graph.shapes(outputs, arrays, shape)
+    shape_of = graph.shapes(outputs, arrays, {INPUT: shape})
     made: Dict[Tuple[int, ...], Entry] = {}
 
     def replace(node: Node):

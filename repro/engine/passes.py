@@ -38,7 +38,7 @@ def folded(symbol, arrays: Arrays, shape: Tuple[int, ...]):
     """Every value that depends on parameters, and on the input's `shape`, alone is computed once, by its own operators:
     folded batch norms, up-sampling kernels, tables of places. Exact."""
     outputs = graph.read(symbol)
-    shape_of = graph.shapes(outputs, arrays, shape)
+    shape_of = graph.shapes(outputs, arrays, {graph.INPUT: shape})
     values = dict(arrays)
     constant: Dict[int, bool] = {}
 
@@ -208,7 +208,7 @@ def subsampled(symbol, arrays: Arrays):
 def broadcast(symbol, arrays: Arrays, shape: Tuple[int, ...]):
     """A one-channel map repeated by stack to be multiplied by another is multiplied by broadcasting. Exact."""
     outputs = graph.read(symbol)
-    shape_of = graph.shapes(outputs, arrays, shape)
+    shape_of = graph.shapes(outputs, arrays, {graph.INPUT: shape})
 
     def repeated(entry: Entry) -> bool:
         node, (first, index) = entry[0], (entry[0].inputs or [entry])[0]
@@ -232,7 +232,7 @@ def broadcast(symbol, arrays: Arrays, shape: Tuple[int, ...]):
 def averaged(symbol, arrays: Arrays, shape: Tuple[int, ...], below: int = 8):
     """Averages of whole blocks of an image's few channels as a depthwise convolution, four times as fast on a CPU."""
     outputs, values = graph.read(symbol), dict(arrays)
-    shape_of = graph.shapes(outputs, arrays, shape)
+    shape_of = graph.shapes(outputs, arrays, {graph.INPUT: shape})
 
     def replace(node: Node):
         kernel = node.pair("kernel", "()")

@@ -150,7 +150,11 @@ def _pooling(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 
 def _reshape(model: Model, node: Node, inputs: Sequence[Value], shape):
-    return model.add("Reshape", inputs[0], model.constant(shape))
+    return model.add("Reshape", inputs[0], model.constant((-1, *shape[1:]) if model.rows else shape))
+
+
+def _rsqrt(model: Model, node: Node, inputs: Sequence[Value], shape):
+    return model.add("Reciprocal", model.add("Sqrt", *inputs))
 
 
 def _sequence_mask(model: Model, node: Node, inputs: Sequence[Value], shape):
@@ -235,10 +239,11 @@ CONVERTERS: Mapping[str, Callable[[Model, Node, Sequence[Value], Tuple[int, ...]
     "SwapAxis": _swap_axis, "UpSampling": _up_sampling, "_mul_scalar": _with_scalar("Mul"),
     "_plus_scalar": _with_scalar("Add"), "_rminus_scalar": _with_scalar("Sub", scalar_first=True),
     "broadcast_add": _simple("Add"), "broadcast_maximum": _simple("Max"), "broadcast_mul": _simple("Mul"),
-    "clip": _clip, "elemwise_add": _simple("Add"), "elemwise_mul": _simple("Mul"), "expand_dims": _reshape,
-    "hard_sigmoid": _hard_sigmoid, "log": _simple("Log"), "one_hot": _one_hot, "relu": _simple("Relu"),
-    "reshape_like": _reshape, "sigmoid": _simple("Sigmoid"), "slice_axis": _slice_axis, "softmax": _softmax,
-    "squeeze": _reshape, "sum": _sum, "take": _take, "topk": _topk, "transpose": _transpose, "zeros_like": _zeros_like,
+    "clip": _clip, "elemwise_add": _simple("Add"), "elemwise_mul": _simple("Mul"), "elemwise_sub": _simple("Sub"),
+    "expand_dims": _reshape, "hard_sigmoid": _hard_sigmoid, "log": _simple("Log"), "one_hot": _one_hot,
+    "relu": _simple("Relu"), "reshape_like": _reshape, "rsqrt": _rsqrt, "sigmoid": _simple("Sigmoid"),
+    "slice_axis": _slice_axis, "softmax": _softmax, "squeeze": _reshape, "sum": _sum, "take": _take,
+    "topk": _topk, "transpose": _transpose, "zeros_like": _zeros_like,
 }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, Sequence, Tuple
+from typing import List, Mapping, NamedTuple, Sequence, Tuple
 
 import onnx
-from onnx import TensorProto, helper
+from onnx import helper
 
 from repro.engine import Options, graph
 from repro.engine.graph import INPUT, Arrays
@@ -16,6 +16,14 @@ from repro.files import replacing
 OPSET, IR = 13, 7  # of one year, 2020: read by every runtime since
 PORTABLE = Options(padded=False, read_in=False, fused=False)  # without what serves MXNet's own operators alone
 OF_FLOATS = ("topk", "one_hot")  # MXNet's operators that give floats, whatever they are given
+
+
+class Given(NamedTuple):
+    """An input of a file: its shape and type. `rows` names its first side where that may be any number."""
+
+    shape: Tuple[int, ...]
+    kind: str = "float32"
+    rows: str = ""
 
 
 def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequence[str] = ("scores",),
@@ -29,22 +37,33 @@ def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequenc
 
     NotImplementedError names an operator that has no converter; ValueError, what else is wrong.
     """
+    write(symbol, arrays, {INPUT: Given(shape)}, path, names, metadata)
+
+
+def write(symbol, arrays: Arrays, given: Mapping[str, Given], path, names: Sequence[str],
+          metadata: Mapping[str, str] = {}, rows: str = "") -> None:  # noqa: B006
+    """As to_onnx, of inputs with these names.
+
+    rows  the name of the outputs' first side, where maps are rows of any number: all that the graph does must then be
+          right for other numbers than the example's, given.shape[0].
+    """
     outputs = graph.read(symbol)
-    if len(names) != len(outputs) or len(set(names)) != len(names) or INPUT in names:
-        raise ValueError(f"names {list(names)}: {len(outputs)} different ones are needed, none of them {INPUT}")
+    if len(names) != len(outputs) or len(set(names)) != len(names) or set(names) & set(given):
+        raise ValueError(f"names {list(names)}: {len(outputs)} different ones are needed, none of them "
+                         f"{', '.join(given)}")
     nodes = graph.ordered(outputs)
     strange = sorted({f"{n.op} ({n.name})" for n in nodes if n.op != "null" and n.op not in CONVERTERS})
     if strange:
         raise NotImplementedError(f"no converter for {', '.join(strange)}; there is one for {', '.join(CONVERTERS)}")
-    unknown = [n.name for n in nodes if n.op == "null" and n.name != INPUT and n.name not in arrays]
+    unknown = [n.name for n in nodes if n.op == "null" and n.name not in given and n.name not in arrays]
     if unknown:
-        raise ValueError(f"inputs {', '.join(unknown)}: there is one, {INPUT}, in a network prepared by PORTABLE")
-    shape_of = graph.shapes(outputs, arrays, shape)
-    model = Model()
+        raise ValueError(f"inputs {', '.join(unknown)}: they are not among {', '.join(given)}")
+    shape_of = graph.shapes(outputs, arrays, {name: one.shape for name, one in given.items()})
+    model = Model(rows=bool(rows))
     for node in nodes:
         model.at = node.name
-        if node.op == "null" and node.name == INPUT:
-            made, kind = INPUT, "float32"
+        if node.op == "null" and node.name in given:
+            made, kind = node.name, given[node.name].kind
         elif node.op == "null":
             kind = arrays[node.name].dtype.__name__
             made = model.constant(arrays[node.name].asnumpy(), kind, node.name)
@@ -60,14 +79,18 @@ def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequenc
     kept, read = _alive(model.nodes, names)
     made = helper.make_model(
         helper.make_graph(
-            kept, "network", [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(name, TYPES[v.kind], v.shape) for name, v in zip(names, found)],
+            kept, "network", [_info(name, *one) for name, one in given.items()],
+            [_info(name, v.shape, v.kind, rows) for name, v in zip(names, found)],
             [constant for name, constant in model.constants.items() if name in read]),
         producer_name="spatial-sparsity", ir_version=IR, opset_imports=[helper.make_opsetid("", OPSET)])
     helper.set_model_props(made, dict(metadata))
     onnx.checker.check_model(made, full_check=True)
     with replacing(path) as temporary:
         onnx.save(made, str(temporary))
+
+
+def _info(name: str, shape: Tuple[int, ...], kind: str, rows: str) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TYPES[kind], [rows, *shape[1:]] if rows else shape)
 
 
 def _alive(nodes: Sequence[onnx.NodeProto], names: Sequence[str]):

@@ -61,7 +61,7 @@ class OnnxEngine:
         try:
             return tuple(self._session.run(None, {self._input.name: images}))
         except UNREADABLE as error:
-            raise UserError(f"{self._path}: onnxruntime cannot run it: {_reason(error)}") from None
+            raise UserError(f"{self._path}: onnxruntime cannot run it: {reason(error)}") from None
 
     def labels(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, 3) RGB, up to the engine's size -> labels uint8 (H, W), from the first output."""
@@ -123,7 +123,8 @@ def _input(session, path):
     return found[0]
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What onnxruntime says, in one short line."""
     return " ".join(str(error).split())[:200]
 
 
@@ -159,6 +160,6 @@ def session(path, providers: Sequence[Provider] = (CPU,), optimised: bool = True
         made = onnxruntime.InferenceSession(model, settings, providers=list(providers),
                                             enable_fallback=int(list(providers) != [CPU]))
     except UNREADABLE as error:
-        raise UserError(f"{path}: not an ONNX file that onnxruntime can run: {_reason(error)}") from None
+        raise UserError(f"{path}: not an ONNX file that onnxruntime can run: {reason(error)}") from None
     check_used(providers, made.get_providers())
     return made

@@ -32,6 +32,7 @@ READS = {
     "backbones": "pre-trained backbones (.params)",
     "checkpoints": "checkpoints (.params)",
     "exported": "exported networks (ONNX)",
+    "refiners": "SparseRefine's exported networks (ONNX, and their record)",
     "writers": "all that is written",
     "commands": "scripts, as a user calls them",
 }

@@ -1,0 +1,94 @@
+"""SparseRefine's exported networks: the refiner's ONNX file damaged, of other shapes, with other records."""
+
+from __future__ import annotations
+
+import json
+import random
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Iterator
+
+import mxnet as mx
+import numpy as np
+import onnx
+from onnx import helper
+
+from experiments.fuzz import networks
+from experiments.fuzz.case import LINE, RESULT, Case
+from experiments.fuzz.damage import cut, files, flipped, paths
+from experiments.fuzz.texts import JSONS, documents, plain
+from repro.build import build_refiner
+from repro.data.classes import CITYSCAPES
+from repro.export.refiner import write_refiner
+from repro.files import contents
+from repro.others.metadata import KEY
+from repro.others.refined import DENSE, REFINER, Record, load, parse
+from repro.parameters import arrays_of
+from repro.refine_networks import refiner_of
+
+RECORD = Record("random", 0.3, 2, tuple(CITYSCAPES.names), "0" * 40, {"selections": 1, "pixels": 9, "apart": 1e-7})
+WIDTH, SHRUNK = 1 / 16, 2
+NAME, SUFFIX = f"a{REFINER}.onnx", f"{REFINER}.onnx"
+SIZE = tuple(SHRUNK * side for side in networks.SIZE)
+IMAGE = np.random.RandomState(0).randint(0, 256, (*SIZE, 3)).astype(np.uint8)
+
+
+def refiner(record: str = RECORD.to_text(), classes: int = len(CITYSCAPES), value=None) -> bytes:
+    """An exported refiner; value: of all that it has learned."""
+    mx.random.seed(0)
+    network = build_refiner(classes, WIDTH)
+    network.initialize(mx.init.Xavier())
+    arrays = {name: one if value is None else mx.nd.full(one.shape, value) for name, one in arrays_of(network).items()}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "refiner.onnx"
+        write_refiner(refiner_of(arrays, classes, WIDTH, mx.cpu()), classes, path)
+        model = onnx.load(str(path))
+    if record:
+        helper.set_model_props(model, {KEY: record})
+    return model.SerializeToString()
+
+
+def read(path):
+    """The labels that both networks find: the refiner at `path` and the dense network beside it."""
+    return load(str(path)[:-len(SUFFIX)]).segment(IMAGE).labels
+
+
+def beside(path) -> None:
+    """A dense network for the refiner at `path`."""
+    Path(str(path)[:-len(SUFFIX)] + f"{DENSE}.onnx").write_bytes(networks.network())
+
+
+def read_both(path):
+    """The same, which puts the dense network there."""
+    beside(path)
+    return read(path)
+
+
+def read_record(path) -> Record:
+    """A record in a file of its own."""
+    return parse(contents(path).decode("utf-8", "surrogateescape"), str(path))
+
+
+def refiners(seed: int) -> Iterator[Case]:
+    """repro.others.refined.load, the labels found, and records of refiners."""
+    draw, data = random.Random(seed), refiner()
+
+    def kind(labels, _) -> bool:
+        return labels.shape == SIZE and labels.dtype == np.uint8 and labels.max() < len(CITYSCAPES)
+    yield from files(NAME, [("as it should be", "both", data)], read_both, kind, (RESULT,))
+    wrong = [("NaN weights", str(value), refiner(value=value)) for value in (np.nan, np.inf)]
+    wrong += [("wrong size", "of 5 classes", refiner(classes=5)), ("wrong record", "none", refiner("")),
+              ("wrong record", "of 5 classes", refiner(replace(RECORD, classes=("a",) * 5).to_text())),
+              ("wrong record", "a factor of 0", refiner(replace(RECORD, factor=0).to_text())),
+              ("wrong record", "a factor without end", refiner(replace(RECORD, factor=10 ** 9).to_text())),
+              ("wrong record", "of another network", refiner(networks.RECORD.to_text())),
+              ("wrong type", "a dense network", networks.network())]
+    yield from files(NAME, wrong, read_both, lambda labels, _: False, (LINE,))
+    yield from files(NAME, cut(data, draw, 30), read_both, kind)
+    yield from files(NAME, flipped(data, draw, 60), read_both, kind)
+    yield from paths(data, SUFFIX, read, lambda labels: kind(labels, None), beside)
+    yield from (case for case in documents(
+        "a.json", RECORD.to_text().encode(), json.loads, plain, JSONS, read_record,
+        lambda found, value: json.loads(found.to_text()) == value, draw, 150, lambda found: isinstance(found, Record)
+    ) if case.family not in ("odd names", "links", "no file"))
