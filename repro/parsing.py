@@ -52,6 +52,20 @@ def read_json(path, kind: str) -> Any:
         raise UserError(f"{path}: not a readable {kind}: {_reason(error)}") from None
 
 
+def json_text(text: str, place: str) -> Any:
+    """The value of a JSON text; a UserError begins with `place`."""
+    try:
+        return json_value(text)
+    except ValueError as error:
+        raise UserError(f"{place}: not valid JSON: {error}") from None
+
+
+def of_format(value, known: int, place: str) -> None:
+    """UserError for a mapping whose "format" is another than the known one: a later program's, most likely."""
+    if isinstance(value, dict) and value.get("format") != known:
+        raise UserError(f"{place}: format {shown(value.get('format'))} is not known; this program reads {known}")
+
+
 def json_value(text: str) -> Any:
     """The value of a JSON text; ValueError where it is none."""
     try:

@@ -14,7 +14,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 from repro import parsing
 from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
-from repro.errors import UserError, shown
+from repro.errors import UserError
 from repro.files import write_text
 from repro.neighbours import AnyNetwork, network_dict, parse_network, training_name
 from repro.rows import INFERENCES, Training, parse_training, training_dict
@@ -134,8 +134,7 @@ _RECORD = {
 
 def from_dict(value, place: str) -> Record:
     """The inverse of to_dict; a UserError begins with `place` and names the key."""
-    if isinstance(value, dict) and value.get("format") != FORMAT:
-        raise UserError(f"{place}: format {shown(value.get('format'))} is not known; this program reads {FORMAT}")
+    parsing.of_format(value, FORMAT, place)
     checked = parsing.fields(value, place, _RECORD, optional=("recipe", "classes"))
     return Record(**{key: checked[key] for key in checked if key not in ("format", "training_name")})
 

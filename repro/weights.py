@@ -194,8 +194,7 @@ def _checked(values, path: Path, place: str) -> Weights:
     if isinstance(values, dict) and "format" not in values:  # such as the record of a backbone
         raise UserError(f"{place}: not a description of a trained network (it has no 'format') but of something else, "
                         "such as a backbone")
-    if isinstance(values, dict) and values["format"] != FORMAT:
-        raise UserError(f"{place}: format {shown(values['format'])} is not known; this program reads {FORMAT}")
+    parsing.of_format(values, FORMAT, place)
     found = parsing.fields(values, place, _CHECKS)
     del found["format"]
     made = Weights(path=path, **found)

@@ -104,12 +104,8 @@ class Metadata:
 
 def parse(text: str, place: str) -> Metadata:
     """The inverse of to_text; a UserError begins with `place` and names the key."""
-    try:
-        value = parsing.json_value(text)
-    except ValueError as error:
-        raise UserError(f"{place}: not valid JSON: {error}") from None
-    if isinstance(value, dict) and value.get("format") != FORMAT:
-        raise UserError(f"{place}: format {shown(value.get('format'))} is not known; this program reads {FORMAT}")
+    value = parsing.json_text(text, place)
+    parsing.of_format(value, FORMAT, place)
     found = parsing.fields(value, place, {
         "format": parsing.integer, "row": parsing.text, "training": parsing.text, "weights": parsing.text,
         "commit": parsing.text, "precision": _is(*PRECISIONS), "input": _input, "outputs": _outputs,

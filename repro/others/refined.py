@@ -15,7 +15,7 @@ import numpy as np
 
 from repro import parsing
 from repro.data.headers import LARGEST
-from repro.errors import UserError, shown
+from repro.errors import UserError
 from repro.others.metadata import KEY
 from repro.others.onnx import UNREADABLE, OnnxEngine, reason, session
 from repro.others.providers import CPU, Provider
@@ -58,12 +58,8 @@ class Record:
 
 def parse(text: str, place: str) -> Record:
     """The inverse of to_text; a UserError begins with `place` and names the key."""
-    try:
-        value = parsing.json_value(text)
-    except ValueError as error:
-        raise UserError(f"{place}: not valid JSON: {error}") from None
-    if isinstance(value, dict) and value.get("format") != FORMAT:
-        raise UserError(f"{place}: format {shown(value.get('format'))} is not known; this program reads {FORMAT}")
+    value = parsing.json_text(text, place)
+    parsing.of_format(value, FORMAT, place)
     found = parsing.fields(value, place, {
         "format": parsing.integer, "weights": parsing.text, "threshold": parsing.number,
         "factor": parsing.positive(parsing.integer), "classes": parsing.sequence(parsing.text), "commit": parsing.text,
