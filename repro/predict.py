@@ -68,12 +68,8 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
             from repro.export.engine import onnx_engine
         except ImportError as error:
             raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
-        names = _names(about)
-        try:
-            engine = onnx_engine(_network(about, size, PORTABLE, kept), arrays, (1, 3, *size), names, providers)
-        except NotImplementedError as error:
-            raise UserError(f"ENGINE: onnx cannot run {about.network.fusion}: {str(error)[:120]}") from None
-        return Runner(engine, tuple(names))
+        network, names = _network(about, size, PORTABLE, kept), _names(about)
+        return Runner(onnx_engine(network, arrays, (1, 3, *size), names, providers), tuple(names))
 
     return Segmenter(about, k, {"mxnet": in_mxnet, "onnx": in_onnxruntime}[engine], shrink)
 

@@ -20,6 +20,7 @@ from repro.data import open_dataset
 from repro.data.classes import ClassSet
 from repro.data.images import read_sample
 from repro.errors import UserError
+from repro.export.operators import CONVERTERS
 from repro.others import refined as onnx_refined
 from repro.others.metadata import KEY
 from repro.others.onnx import OnnxEngine
@@ -124,6 +125,14 @@ def test_in_onnxruntime_both_networks_find_the_same_without_mxnet(street, folder
     np.testing.assert_array_equal(mxnet, onnx)
 
 
+def test_an_operator_that_onnx_has_not_is_one_line(street, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.delitem(CONVERTERS, "Convolution")
+    assert predict.main(["--input", str(photo_in(street)[0]), "--weights", str(folder), "--engine", "onnx", "--output",
+                         str(tmp_path / "out")]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if "ENGINE: onnx cannot run this network" in line]
+    assert len(errors) == 1 and "no converter for Convolution" in errors[0], errors
+
+
 def test_exported_files_that_do_not_fit_are_one_line(street, folder, tmp_path, capsys):
     prefix = tmp_path / "network"
     assert export.main(["--weights", str(folder), "--out", str(prefix), "--data", str(street), "--images", "1"]) == 0
@@ -134,6 +143,10 @@ def test_exported_files_that_do_not_fit_are_one_line(street, folder, tmp_path, c
         onnx_refined.OnnxRefiner(dense)
     with pytest.raises(UserError, match="its inputs .* are not one of RGB images"):
         OnnxEngine(refiner)
+    damaged = prefix.with_name("damaged.onnx")
+    damaged.write_bytes(refiner.read_bytes().replace(b'"threshold"', b'"thresh\xff\xfed"'))
+    with pytest.raises(UserError, match="damaged.onnx: its record is not UTF-8"):
+        onnx_refined.OnnxRefiner(damaged)
     model = onnx.load(str(refiner))
     for record, words in ((dataclasses.replace(onnx_refined.OnnxRefiner(refiner).record, classes=("road",)).to_text(),
                            "11 and 1 classes"), ('{"format": 2}', "format 2 is not known"), (None, "have no record")):

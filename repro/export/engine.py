@@ -8,6 +8,7 @@ from typing import Mapping, Sequence, Tuple
 
 from repro.engine import prepared
 from repro.engine.graph import Arrays
+from repro.errors import UserError
 from repro.export.write import PORTABLE, to_onnx
 from repro.others.onnx import OnnxEngine
 from repro.others.providers import CPU, Provider
@@ -20,10 +21,13 @@ def onnx_engine(network, arrays: Arrays, shape: Tuple[int, int, int, int], outpu
 
     outputs  those that are wanted, by name, and their numbers.
 
-    NotImplementedError names an operator that ONNX has not; UserError where onnxruntime cannot run it.
+    UserError where it has an operator that ONNX has not, or onnxruntime cannot run it.
     """
     symbol, named = traced(network, arrays, shape)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
-        to_onnx(*prepared(symbol, named, shape, PORTABLE, list(outputs.values())), shape, file, list(outputs))
+        try:
+            to_onnx(*prepared(symbol, named, shape, PORTABLE, list(outputs.values())), shape, file, list(outputs))
+        except NotImplementedError as error:
+            raise UserError(f"ENGINE: onnx cannot run this network: {str(error)[:120]}") from None
         return OnnxEngine(file, providers)

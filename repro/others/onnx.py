@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
@@ -42,7 +42,7 @@ class OnnxEngine:
         self._path, self._input = path, _input(self._session, path)
         self.shape: Tuple[int, ...] = tuple(self._input.shape)
         self.names = tuple(one.name for one in self._session.get_outputs())
-        self.metadata = _record(self._session, path)
+        self.metadata: Optional[Metadata] = record_of(self._session, path)
         used = self.metadata
         if used and (used.shape, used.outputs) != (self.shape, self.names):
             raise UserError(f"{path}: its record is of a network from {used.shape} to {', '.join(used.outputs)}, not "
@@ -105,7 +105,7 @@ class OnnxEngine:
 
 def metadata(path) -> Metadata:
     """The record inside an ONNX file of this project; UserError where there is none."""
-    found = _record(session(path, optimised=False), path)
+    found = record_of(session(path, optimised=False), path)
     if found is None:
         raise UserError(f"{path}: has no record of this project ({KEY}); `make export` writes files that have one")
     return found
@@ -128,7 +128,8 @@ def reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _record(session, path) -> Optional[Metadata]:
+def record_of(session, path, parse: Callable[[str, str], Any] = parse):
+    """The record inside a file, which `parse` reads; None where there is none."""
     try:
         text = session.get_modelmeta().custom_metadata_map.get(KEY)
     except UnicodeDecodeError as error:

@@ -17,7 +17,7 @@ from repro import parsing
 from repro.data.headers import LARGEST
 from repro.errors import UserError
 from repro.others.metadata import KEY
-from repro.others.onnx import UNREADABLE, OnnxEngine, reason, session
+from repro.others.onnx import UNREADABLE, OnnxEngine, reason, record_of, session
 from repro.others.providers import CPU, Provider
 from repro.refine import INPUTS, STRIDE, Selected
 from repro.refined import Refined, shrunk
@@ -75,8 +75,7 @@ class OnnxRefiner:
         names = [[one.name for one in ends] for ends in (self._session.get_inputs(), self._session.get_outputs())]
         if names != [list(INPUTS), list(OUTPUTS)]:
             raise UserError(f"{path}: not a refiner's: it makes {', '.join(names[1])} of {', '.join(names[0])}")
-        text = self._session.get_modelmeta().custom_metadata_map.get(KEY)
-        self.record = None if text is None else parse(text, str(path))
+        self.record: Optional[Record] = record_of(self._session, path, parse)
 
     def __call__(self, given: Selected) -> np.ndarray:
         """What was selected of an image -> fused scores (M_0, K)."""
