@@ -55,7 +55,10 @@ class SparseDeconv(nn.HybridBlock):
         """x (M', inputs), places (M, 4) among the M' * 9 products -> (M, channels)."""
         given = F.FullyConnected(x, weight, no_bias=True, num_hidden=TAPS * self.channels)
         given = filled(F, F.reshape(given, (-1, self.channels)))
-        return F.sum(F.take(given, places), axis=1)
+        first, *others = F.split(F.take(given, places), REACHED, axis=1)  # sum(axis=1) takes MXNet 4 to 8 times as long
+        for one in others:
+            first = first + one
+        return F.reshape(first, (-1, self.channels))
 
 
 class NormRelu(nn.HybridBlock):
