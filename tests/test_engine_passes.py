@@ -145,7 +145,7 @@ def test_operators_of_one_name_are_kept_apart():
     x = image(h=4, w=4)
     for one, other in zip(run(made, {}, x), run(symbol, {}, x)):
         np.testing.assert_array_equal(one, other)
-    assert graph.shapes(graph.read(symbol), {}, x.shape)["twice_", 0] == x.shape
+    assert graph.shapes(graph.read(symbol), {}, {"data": x.shape})["twice_", 0] == x.shape
 
 
 def test_fusion_takes_in_sums_and_rectifiers_and_loads_again(tmp_path):

@@ -107,7 +107,7 @@ SMALL = ["--rows", "model-a", "--engines", "onnxruntime", "--size", "128x256", "
 
 
 def test_measured_side_by_side(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(engines, "CACHE", tmp_path)
+    monkeypatch.setattr(engines, "OWN", tmp_path / "speed")
     assert engines.main(SMALL) == 0
     path = tmp_path / "speed" / "engines.json"
     found = read_engines(path)
@@ -126,7 +126,7 @@ def test_other_scores_are_not_measured(tmp_path, monkeypatch, capsys):
         bias.CopyFrom(onnx.numpy_helper.from_array(1.01 * onnx.numpy_helper.to_array(bias), bias.name))
         onnx.save(model, str(path))
     monkeypatch.setattr("repro.export.to_onnx", other)
-    monkeypatch.setattr(engines, "CACHE", tmp_path)
+    monkeypatch.setattr(engines, "OWN", tmp_path / "speed")
     assert engines.main(SMALL) == 2
     assert "model-a: onnxruntime gives other scores" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
