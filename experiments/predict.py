@@ -113,11 +113,9 @@ def segmenter_of(given):
     """The trained networks that WEIGHTS names: a .params file, or a folder of SparseRefine's."""
     place = place_of(given)
     if os.path.isdir(os.path.expanduser(given.weights)):
-        for name, value in (("K", given.k is not None), ("SCORES", given.scores)):
-            if value:
-                raise UserError(f"{name}: not for SparseRefine, which WEIGHTS, a folder, names; leave it out")
         from experiments import refined
 
+        refined.refuse(K=given.k is not None, SCORES=given.scores)
         return refined.segmenter(given.weights, given.shrink, **place)
     from experiments.weights import described
     from repro.predict import load

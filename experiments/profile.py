@@ -195,7 +195,7 @@ def write(given) -> None:
     measured = read_measured(path)
     if not given.render:
         draw(measured, target.with_suffix(".png"))
-    text = page(measured, float(published("table6")["rows"]["Ours"]["time"]) / 1e3 if not another else None)
+    text = page(measured, None if another else float(published("table6")["rows"]["Ours"]["time"]) / 1e3)
     write_text(target, text)
     print(f"{'' if given.render else text}{os.path.relpath(target)}")
     tell(reduced, OWN)

@@ -32,7 +32,7 @@ from repro.records import provenance
 from repro.tables.profile_onnx import page, read_measured
 from repro.timing.clock import rounded
 
-RECORDS, PAGE = {"": "profile-onnx.json", "gpu": "profile-onnx-gpu.json"}, "profile-onnx.md"
+RECORDS, PAGE = {"cpu": "profile-onnx.json", "gpu": "profile-onnx-gpu.json"}, "profile-onnx.md"
 PRECISIONS = {"cpu": ("float32", "int8"), "gpu": ("float32", "tf32", "float16")}  # measured where nothing is said
 KNOWN = {"cpu": ("float32", "float16", "int8"), "gpu": ("float32", "tf32", "float16", "int8")}
 BATCHES = {"cpu": (1,), "gpu": (1, 8)}
@@ -274,17 +274,18 @@ def write(given) -> None:
     reduced = another, fewer(given, rounds=profile.ROUNDS, frames=profile.FRAMES)
     *files, target = places(reduced, profile.OWN, *(profile.PUBLISHED / name for name in RECORDS.values()),
                             profile.PUBLISHED.parent / PAGE)
+    measured = dict(zip(RECORDS, files))
     if not (given.render or given.draw):
         place = place_of(given.gpu, given.provider, given.cuda_graph)
         known = KNOWN[place.kind]
         precisions = [choice(given.precision, known, f"--precision on a {place.kind.upper()}")] \
             if given.precision else PRECISIONS[place.kind]
         found = measure(given, row, size, place, precisions, batches_of(given.batches, place.kind))
-        write_text(files[list(RECORDS).index("gpu" if place.kind == "gpu" else "")], json.dumps(found, indent=1) + "\n")
-    records = [read_measured(path) if path.is_file() else None for path in files]
+        write_text(measured[place.kind], json.dumps(found, indent=1) + "\n")
+    records = [read_measured(path) if path.is_file() else None for path in measured.values()]
     if not any(records):
-        raise UserError(f"{files[0]}: not there; `make profile ENGINE=onnx` measures it")
-    text = page(*records, float(published("table6")["rows"]["Ours"]["time"]) / 1e3 if not another else None)
+        raise UserError(f"{measured['cpu']}: not there; `make profile ENGINE=onnx` measures it")
+    text = page(*records, None if another else float(published("table6")["rows"]["Ours"]["time"]) / 1e3)
     write_text(target, text)
     print(f"{'' if given.render else text}{os.path.relpath(target)}")
     tell(reduced, profile.OWN)

@@ -31,10 +31,23 @@ class Trained(NamedTuple):
         """How many are labelled."""
         return len(self.record["refined"]["class_iou"])
 
+    def network(self, ctx=None):
+        """The refiner, with its values."""
+        from repro.refine_networks import refiner_of
+
+        return refiner_of(self.refiner, self.classes, self.record["width"], ctx)
+
     @property
     def fast(self) -> Dict[str, bool]:
         """The settings of Plan.build for the dense network's inference."""
         return {"fast": True} if self.plan.network.sparse else {}
+
+
+def refuse(**given) -> None:
+    """UserError for the first variable that is given, and not for SparseRefine."""
+    for name, value in given.items():
+        if value:
+            raise UserError(f"{name}: not for SparseRefine, which WEIGHTS, a folder, names; leave it out")
 
 
 def load(path) -> Trained:
@@ -63,11 +76,11 @@ def refined_of(trained: Trained, ctx=None, providers=None):
     import mxnet as mx
 
     from repro.engine import Options, engine_of
-    from repro.refine_networks import fused_by, refiner_of
+    from repro.refine_networks import fused_by
     from repro.refined import Refined, engine_scores
 
     plan, record, classes, ctx = trained.plan, trained.record, trained.classes, ctx or mx.cpu()
-    refiner, factor = refiner_of(trained.refiner, classes, record["width"], ctx), record["recipe"]["factor"]
+    refiner, factor = trained.network(ctx), record["recipe"]["factor"]
 
     def network_for(size, options):
         return plan.build(classes, size, **trained.fast, **(options.network() if trained.fast else {}))
@@ -84,13 +97,13 @@ def refined_of(trained: Trained, ctx=None, providers=None):
 
 def in_onnxruntime(network_for, arrays, refiner, classes: int, providers):
     """The dense network by its size, and the refiner, there."""
-    try:
+    from repro.predict import onnx_packages
+
+    with onnx_packages():
         from repro.export import PORTABLE
         from repro.export.engine import onnx_engine
         from repro.export.refiner import write_refiner
         from repro.others.refined import OnnxRefiner
-    except ImportError as error:
-        raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
 
     def make(*size: int):
         network = network_for(size, PORTABLE)
@@ -119,14 +132,10 @@ def export(given) -> None:
     from repro.others.refined import DENSE, REFINER, Record
     from repro.presets import round_up
     from repro.refine_measure import shrunk_size
-    from repro.refine_networks import refiner_of
     from repro.refined import shrunk
     from repro.refined_segmenter import of_record
 
-    for name, value in (("ROW", given.row), ("K", given.k is not None), ("PRECISION", given.precision != "float32"),
-                        ("BATCH", given.batch != 1)):
-        if value:
-            raise UserError(f"{name}: not for SparseRefine, which WEIGHTS, a folder, names; leave it out")
+    refuse(ROW=given.row, K=given.k is not None, PRECISION=given.precision != "float32", BATCH=given.batch != 1)
     trained = load(given.weights)
     record, plan, factor = trained.record, trained.plan, trained.record["recipe"]["factor"]
     about, refined = of_record(trained.folder, record), refined_of(trained)
@@ -142,7 +151,7 @@ def export(given) -> None:
     halves = [shrunk(x, factor) for x in rows.batches(pictures, whole)]
     selections = [one for one in (refined.segment(image).given for image in pictures) if one is not None]
     of = Record(str(about), refined.threshold, factor, tuple(about.classes.names), metadata.commit)
-    refiner = refiner_of(trained.refiner, trained.classes, record["width"], None)
+    refiner = trained.network()
     if given.format == "gluon":
         files = [f"{out}{end}-symbol.json" for end in (DENSE, REFINER)]
         carry.carry_gluon(subject, metadata, halves, f"{out}{DENSE}")

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple, Union
 
@@ -63,15 +64,22 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
                       tuple(names))
 
     def in_onnxruntime(size: Size, kept: Optional[int]) -> Runner:
-        try:
+        with onnx_packages():
             from repro.export import PORTABLE
             from repro.export.engine import onnx_engine
-        except ImportError as error:
-            raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
         network, names = _network(about, size, PORTABLE, kept), _names(about)
         return Runner(onnx_engine(network, arrays, (1, 3, *size), names, providers), tuple(names))
 
     return Segmenter(about, k, {"mxnet": in_mxnet, "onnx": in_onnxruntime}[engine], shrink)
+
+
+@contextmanager
+def onnx_packages():
+    """UserError where what is imported inside is not installed."""
+    try:
+        yield
+    except ImportError as error:
+        raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
 
 
 def _network(about: Weights, size: Size, options: Options, k: Optional[int]):

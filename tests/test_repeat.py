@@ -45,20 +45,26 @@ def test_a_whole_run_is_published_and_a_reduced_one_is_not(tmp_path, capsys):
                                        f"{os.path.relpath(tmp_path)}, and what is published stays\n")
 
 
-@pytest.mark.parametrize("script, arguments, own", [
-    ("table6", ["--rounds", "1"], "speed/table6.json"),
-    ("table6", ["--rows", "model-a"], "speed/table6.json"),
-    ("engines", ["--torch", sys.executable, "--rounds", "2"], "speed/engines.json"),
-    ("growth", ["--rounds", "1"], "speed/growth.json"),
-    ("growth", ["--only", "batch", "--width", "0.5"], "speed/growth.json"),
-    ("soak", ["--minutes", "1"], "speed/soak.json"),
-    ("soak", ["--what", "training"], "speed/soak.json"),
-    ("profile", ["--frames", "1"], "profile/profile.json"),
-    ("profile", ["--precision", "int8"], "profile/profile.json"),
-    ("profile_onnx", ["--engine", "onnx", "--rounds", "1"], "profile/profile-onnx.json"),
-    ("profile_onnx", ["--engine", "onnx", "--width", "0.5"], "profile/profile-onnx.json"),
+@pytest.mark.parametrize("script, arguments, path", [
+    ("table6", [], RESULTS / "table6.json"),
+    ("table6", ["--rounds", "1"], CACHE / "speed" / "table6.json"),
+    ("table6", ["--rows", "model-a"], CACHE / "speed" / "table6.json"),
+    ("engines", ["--torch", sys.executable], RESULTS / "engines.json"),
+    ("engines", ["--torch", sys.executable, "--rounds", "2"], CACHE / "speed" / "engines.json"),
+    ("growth", [], RESULTS / "growth.json"),
+    ("growth", ["--rounds", "1"], CACHE / "speed" / "growth.json"),
+    ("growth", ["--only", "batch", "--width", "0.5"], CACHE / "speed" / "growth.json"),
+    ("soak", [], RESULTS / "soak.json"),
+    ("soak", ["--minutes", "1"], CACHE / "speed" / "soak.json"),
+    ("soak", ["--what", "training"], CACHE / "speed" / "soak.json"),
+    ("profile", [], RESULTS / "profile.json"),
+    ("profile", ["--frames", "1"], CACHE / "profile" / "profile.json"),
+    ("profile", ["--precision", "int8"], CACHE / "profile" / "profile.json"),
+    ("profile_onnx", ["--engine", "onnx"], RESULTS / "profile-onnx.json"),
+    ("profile_onnx", ["--engine", "onnx", "--rounds", "1"], CACHE / "profile" / "profile-onnx.json"),
+    ("profile_onnx", ["--engine", "onnx", "--width", "0.5"], CACHE / "profile" / "profile-onnx.json"),
 ])
-def test_a_reduced_measurement_leaves_the_published_page(script, arguments, own, monkeypatch, capsys):
+def test_a_reduced_measurement_leaves_the_published_page(script, arguments, path, monkeypatch, capsys):
     asked, written = importlib.import_module("experiments." + script), []
 
     def write(path, text):
@@ -67,7 +73,7 @@ def test_a_reduced_measurement_leaves_the_published_page(script, arguments, own,
     monkeypatch.setattr(asked, "measure", lambda *_: {})
     monkeypatch.setattr(asked, "write_text", write)
     assert importlib.import_module("experiments." + script.split("_")[0]).main(arguments) == 2
-    assert written == [CACHE / own]
+    assert written == [path]
     assert capsys.readouterr().err == "error: not to be written here\n"
 
 

@@ -34,8 +34,8 @@ SIZE = tuple(SHRUNK * side for side in networks.SIZE)
 IMAGE = np.random.RandomState(0).randint(0, 256, (*SIZE, 3)).astype(np.uint8)
 
 
-def refiner(record: str = RECORD.to_text(), classes: int = len(CITYSCAPES), value=None) -> bytes:
-    """An exported refiner; value: of all that it has learned."""
+def refiner(classes: int = len(CITYSCAPES), value=None) -> onnx.ModelProto:
+    """An exported refiner, without its record; value: of all that it has learned."""
     mx.random.seed(0)
     network = build_refiner(classes, WIDTH)
     network.initialize(mx.init.Xavier())
@@ -43,9 +43,12 @@ def refiner(record: str = RECORD.to_text(), classes: int = len(CITYSCAPES), valu
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "refiner.onnx"
         write_refiner(refiner_of(arrays, classes, WIDTH, mx.cpu()), classes, path)
-        model = onnx.load(str(path))
-    if record:
-        helper.set_model_props(model, {KEY: record})
+        return onnx.load(str(path))
+
+
+def content(model: onnx.ModelProto, record: str = RECORD.to_text()) -> bytes:
+    """The file of a refiner, with this record."""
+    helper.set_model_props(model, {KEY: record})
     return model.SerializeToString()
 
 
@@ -72,18 +75,18 @@ def read_record(path) -> Record:
 
 def refiners(seed: int) -> Iterator[Case]:
     """repro.others.refined.load, the labels found, and records of refiners."""
-    draw, data = random.Random(seed), refiner()
+    draw, own = random.Random(seed), refiner()
+    bare, data = own.SerializeToString(), content(own)
 
     def kind(labels, _) -> bool:
         return labels.shape == SIZE and labels.dtype == np.uint8 and labels.max() < len(CITYSCAPES)
     yield from files(NAME, [("as it should be", "both", data)], read_both, kind, (RESULT,))
-    wrong = [("NaN weights", str(value), refiner(value=value)) for value in (np.nan, np.inf)]
-    wrong += [("wrong size", "of 5 classes", refiner(classes=5)), ("wrong record", "none", refiner("")),
-              ("wrong record", "of 5 classes", refiner(replace(RECORD, classes=("a",) * 5).to_text())),
-              ("wrong record", "a factor of 0", refiner(replace(RECORD, factor=0).to_text())),
-              ("wrong record", "a factor without end", refiner(replace(RECORD, factor=10 ** 9).to_text())),
-              ("wrong record", "of another network", refiner(networks.RECORD.to_text())),
+    wrong = [("NaN weights", str(value), content(refiner(value=value))) for value in (np.nan, np.inf)]
+    wrong += [("wrong size", "of 5 classes", content(refiner(classes=5))), ("wrong record", "none", bare),
               ("wrong type", "a dense network", networks.network())]
+    wrong += [("wrong record", name, content(own, record.to_text())) for name, record in (
+        ("of 5 classes", replace(RECORD, classes=("a",) * 5)), ("a factor of 0", replace(RECORD, factor=0)),
+        ("a factor without end", replace(RECORD, factor=10 ** 9)), ("of another network", networks.RECORD))]
     yield from files(NAME, wrong, read_both, lambda labels, _: False, (LINE,))
     yield from files(NAME, cut(data, draw, 30), read_both, kind)
     yield from files(NAME, flipped(data, draw, 60), read_both, kind)

@@ -39,7 +39,7 @@ def inputs(classes: int) -> Dict[str, Given]:
 def write_refiner(refiner, classes: int, path) -> None:
     """Write a refiner of repro.refine_networks.refiner_of as an ONNX file, which repro.others.refined runs."""
     arrays = {name: parameter.data(mx.cpu()) for name, parameter in refiner.collect_params().items()}
-    write(mx.sym.Group(list(refiner(*map(mx.sym.var, INPUTS)))), arrays, inputs(classes), path, OUTPUTS, rows="M_0")
+    write(_symbol(refiner), arrays, inputs(classes), path, OUTPUTS, rows="M_0")
 
 
 def carry_refiner_onnx(refiner, record: Record, given: Sequence[Selected], path) -> Record:
@@ -61,12 +61,17 @@ def carry_refiner(refiner, record: Record, given: Sequence[Selected], prefix) ->
     Returns the record, with the check. UserError where they do not give the same; nothing is written then.
     """
     def save(inside: str) -> None:
-        mx.sym.Group(list(refiner(*map(mx.sym.var, INPUTS)))).save(f"{inside}-symbol.json", remove_amp_cast=True)
+        _symbol(refiner).save(f"{inside}-symbol.json", remove_amp_cast=True)
         mx.nd.save(f"{inside}-0000.params", {f"arg:{name}": parameter.data(mx.cpu())
                                              for name, parameter in refiner.collect_params().items()})
 
     with gluon_files(prefix, INPUTS, save) as loaded:
         return record.checked(_check(((_fused(refiner, one), _fused(loaded, one)) for one in given), given, prefix))
+
+
+def _symbol(refiner):
+    """The refiner as a graph of INPUTS."""
+    return mx.sym.Group(list(refiner(*map(mx.sym.var, INPUTS))))
 
 
 def _fused(network, one: Selected) -> np.ndarray:

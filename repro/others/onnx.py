@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
@@ -58,10 +58,7 @@ class OnnxEngine:
         """The file's outputs for normalised images float32 (N, 3, H, W)."""
         if images.shape != self.shape:
             raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
-        try:
-            return tuple(self._session.run(None, {self._input.name: images}))
-        except UNREADABLE as error:
-            raise UserError(f"{self._path}: onnxruntime cannot run it: {reason(error)}") from None
+        return ran(self._session, self._path, {self._input.name: images})
 
     def labels(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, 3) RGB, up to the engine's size -> labels uint8 (H, W), from the first output."""
@@ -123,8 +120,16 @@ def _input(session, path):
     return found[0]
 
 
-def reason(error: Exception) -> str:
-    """What onnxruntime says, in one short line."""
+def ran(session, path, given: Mapping[str, np.ndarray],
+        names: Optional[Sequence[str]] = None) -> Tuple[np.ndarray, ...]:
+    """The outputs of a session with these names (None: all); UserError where they cannot be computed."""
+    try:
+        return tuple(session.run(names, given))
+    except UNREADABLE as error:
+        raise UserError(f"{path}: onnxruntime cannot run it: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
@@ -161,6 +166,6 @@ def session(path, providers: Sequence[Provider] = (CPU,), optimised: bool = True
         made = onnxruntime.InferenceSession(model, settings, providers=list(providers),
                                             enable_fallback=int(list(providers) != [CPU]))
     except UNREADABLE as error:
-        raise UserError(f"{path}: not an ONNX file that onnxruntime can run: {reason(error)}") from None
+        raise UserError(f"{path}: not an ONNX file that onnxruntime can run: {_reason(error)}") from None
     check_used(providers, made.get_providers())
     return made

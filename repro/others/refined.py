@@ -17,7 +17,7 @@ from repro import parsing
 from repro.data.headers import LARGEST
 from repro.errors import UserError
 from repro.others.metadata import KEY
-from repro.others.onnx import UNREADABLE, OnnxEngine, reason, record_of, session
+from repro.others.onnx import OnnxEngine, ran, record_of, session
 from repro.others.providers import CPU, Provider
 from repro.refine import INPUTS, STRIDE, Selected
 from repro.refined import Refined, shrunk
@@ -56,6 +56,9 @@ class Record:
         return replace(self, check=check)
 
 
+_CHECK = parsing.mapping({"selections": parsing.integer, "pixels": parsing.integer, "apart": parsing.number})
+
+
 def parse(text: str, place: str) -> Record:
     """The inverse of to_text; a UserError begins with `place` and names the key."""
     value = parsing.json_text(text, place)
@@ -63,7 +66,7 @@ def parse(text: str, place: str) -> Record:
     found = parsing.fields(value, place, {
         "format": parsing.integer, "weights": parsing.text, "threshold": parsing.number,
         "factor": parsing.positive(parsing.integer), "classes": parsing.sequence(parsing.text), "commit": parsing.text,
-        "check": parsing.optional(_check), "inputs": _names(INPUTS), "outputs": _names(OUTPUTS)})
+        "check": parsing.optional(_CHECK), "inputs": _names(INPUTS), "outputs": _names(OUTPUTS)})
     return Record(**{field.name: found[field.name] for field in fields(Record)})
 
 
@@ -79,10 +82,7 @@ class OnnxRefiner:
 
     def __call__(self, given: Selected) -> np.ndarray:
         """What was selected of an image -> fused scores (M_0, K)."""
-        try:
-            fused, = self._session.run(list(OUTPUTS[:1]), dict(zip(INPUTS, given.arrays)))
-        except UNREADABLE as error:
-            raise UserError(f"{self._path}: onnxruntime cannot run it: {reason(error)}") from None
+        fused, = ran(self._session, self._path, dict(zip(INPUTS, given.arrays)), OUTPUTS[:1])
         if (fused.shape, fused.dtype) != (given.dense.shape, np.float32):
             raise UserError(f"{self._path}: {fused.shape} of {fused.dtype} is not scores of {given.dense.shape}")
         return fused
@@ -118,11 +118,6 @@ def load(prefix, providers: Sequence[Provider] = (CPU,)) -> RefinedSegmenter:
     weights = RefinedWeights(Path(prefix), about.classes, (height, width), record.weights)
     return RefinedSegmenter(weights, Refined(dense, refiner, record.threshold, record.factor,
                                              about.multiple * record.factor), shrink=1)
-
-
-def _check(value, place) -> Dict[str, Any]:
-    return parsing.fields(value, place, {
-        "selections": parsing.integer, "pixels": parsing.integer, "apart": parsing.number})
 
 
 def _names(wanted: Tuple[str, ...]) -> parsing.Check:
