@@ -16,7 +16,7 @@ export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE P
 export THRESHOLD RATE WIDTH DENSE MINUTES WHAT MOMENTS TIMES
 
 TABLES := table1 table2 table3 table4 table5 ablations
-OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
+OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT SPLIT,\
   $(call option,$(v),$(call lower,$(v)))) $(call flag,FRESH,fresh) $(call flag,PUBLISH,publish)
 
 # $(call option,VARIABLE): its option where it is given; quoted by the shell, so that paths may hold anything.

@@ -30,7 +30,8 @@ class Record:
 
     `evaluations` maps an inference (whole, classic, fast, active) to its figures, `majority` has those of the
     training set's per-pixel majority map, `recipe` whatever else two measurements must share to be the same, `classes`
-    those of a data set that names its own (None: those known by the name of the data).
+    those of a data set that names its own (None: those known by the name of the data); `stem` and `decoder_width` where
+    the preset gives them, `sha256` of the .params file.
     """
 
     network: AnyNetwork
@@ -48,6 +49,9 @@ class Record:
     provenance: Dict[str, Any]
     recipe: Dict[str, Any] = field(default_factory=dict)
     classes: Optional[ClassSet] = None
+    stem: Optional[int] = None
+    decoder_width: Optional[float] = None
+    sha256: Optional[str] = None
 
     @property
     def group(self) -> Tuple[str, str, str]:
@@ -79,6 +83,8 @@ def _percent(value, place) -> float:
 
 EVALUATIONS = INFERENCES + ("active",)  # active: all regions with s > 0 computed, however many (Section 4.4)
 _ACCURACIES = {"pixel_acc": _percent, "mean_acc": _percent, "mean_iou": _percent}
+_SHARE = parsing.optional(_percent)
+_SELECTION = {"area": _SHARE, "objects": _SHARE, "fixed": _SHARE, "classes": _mapping_of(_SHARE)}
 _EVALUATION = dict(
     _ACCURACIES,
     k=parsing.optional(parsing.natural),
@@ -88,8 +94,10 @@ _EVALUATION = dict(
     z2_mean=parsing.optional(parsing.number),
     active_counts=parsing.optional(_mapping_of(parsing.natural)),
     images=parsing.natural,
+    selection=parsing.mapping(_SELECTION),
 )
-_TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds")}
+
+_TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds", "core_seconds")}
 _PROVENANCE = {
     "commit": parsing.text,
     "dirty": parsing.boolean,
@@ -106,7 +114,7 @@ def parse_provenance(value, place) -> Dict[str, Any]:
 
 
 def _evaluations(value, place):
-    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION, optional=("active_counts",))
+    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION, optional=("active_counts", "selection"))
               for name in EVALUATIONS}
     return parsing.fields(value, place, checks, optional=EVALUATIONS)
 
@@ -123,19 +131,25 @@ _RECORD = {
     "steps": parsing.natural,
     "scale": parsing.text,
     "width": parsing.text,
+    "stem": parsing.positive(parsing.integer),
+    "decoder_width": parsing.positive(parsing.number),
+    "sha256": parsing.text,
     "classes": class_sets.parse_values,
     "recipe": _mapping_of(_anything),
     "evaluations": _evaluations,
     "majority": parsing.mapping(_ACCURACIES),
-    "train": parsing.mapping(_TRAIN),
+    "train": parsing.mapping(_TRAIN, optional=("core_seconds",)),
     "provenance": parse_provenance,
 }
+
+
+_OPTIONAL = ("classes", "stem", "decoder_width", "sha256")
 
 
 def from_dict(value, place: str) -> Record:
     """The inverse of to_dict; a UserError begins with `place` and names the key."""
     parsing.of_format(value, FORMAT, place)
-    checked = parsing.fields(value, place, _RECORD, optional=("recipe", "classes"))
+    checked = parsing.fields(value, place, _RECORD, optional=("recipe", *_OPTIONAL))
     return Record(**{key: checked[key] for key in checked if key not in ("format", "training_name")})
 
 
@@ -148,9 +162,8 @@ def to_dict(record: Record) -> Dict[str, Any]:
         network=network_dict(record.network),
         training=training_dict(record.training),
     )
-    if record.classes is None:
-        del values["classes"]
-    else:
+    values = {key: value for key, value in values.items() if value is not None or key not in _OPTIONAL}
+    if record.classes is not None:
         values["classes"] = asdict(record.classes)
     from_dict(values, "record")
     return {key: values[key] for key in _RECORD if key in values}
@@ -215,7 +228,7 @@ def find(
 
 def same_measurement(one: Record, other: Record) -> bool:
     """Whether two records answer the same question: all but results and provenance are equal."""
-    results: Dict[str, Any] = {"evaluations": {}, "majority": {}, "train": {}, "provenance": {}}
+    results: Dict[str, Any] = {"evaluations": {}, "majority": {}, "train": {}, "provenance": {}, "sha256": None}
     return replace(one, **results) == replace(other, **results)
 
 
