@@ -22,6 +22,9 @@ from repro.threads import threads as own_threads
 
 FORMAT = 1
 SOURCE = Path(__file__).resolve().parent.parent
+CPU_KEYS = {"vendor": "vendor_id", "family": "cpu family", "model": "model", "stepping": "stepping"}  # in /proc/cpuinfo
+CPU_FLAGS = {"avx2": ("avx2",), "avx512": ("avx512f",), "vnni": ("avx512_vnni", "avx_vnni"),
+             "bf16": ("avx512_bf16", "amx_bf16"), "amx": ("amx_tile",)}
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ _PROVENANCE = {
     "dirty": parsing.boolean,
     "versions": _mapping_of(parsing.text),
     "machine": parsing.text,
+    "cpu": lambda value, place: parsing.fields(value, place, {
+        **dict.fromkeys(CPU_KEYS, parsing.text), "flags": parsing.sequence(parsing.text)}),
     "date": parsing.text,
     "command": parsing.text,
 }
@@ -102,7 +107,7 @@ _PROVENANCE = {
 
 def parse_provenance(value, place) -> Dict[str, Any]:
     """Check what `provenance` gives, read from a file."""
-    return parsing.fields(value, place, _PROVENANCE)
+    return parsing.fields(value, place, _PROVENANCE, optional=("cpu",))
 
 
 def _evaluations(value, place):
@@ -232,13 +237,40 @@ def _git(*arguments: str) -> Optional[str]:
         return None
 
 
-def _cpu_model() -> str:
+def cpu(place="/proc/cpuinfo") -> Dict[str, Any]:
+    """Return what tells this CPU from others: vendor, family, model and stepping, "unknown" where the system does not
+    say, and those of CPU_FLAGS that it has."""
+    found = _cpuinfo(place)
+    flags = found.get("flags", "").split()
+    return {**{name: found.get(key) or "unknown" for name, key in CPU_KEYS.items()},
+            "flags": [name for name, known in CPU_FLAGS.items() if any(one in flags for one in known)]}
+
+
+def cpu_words(origin: Mapping[str, Any]) -> str:
+    """Return the machine of a provenance: "AMD EPYC, 2 threads", and what tells its CPU from others where that is kept."""
+    found = origin.get("cpu")
+    if not found:
+        return origin["machine"]
+    return (f"{origin['machine']} ({found['vendor']} family {found['family']}, model {found['model']}, stepping "
+            f"{found['stepping']}; {', '.join(found['flags']) or 'without AVX2'})")
+
+
+def same_cpu(*origins: Mapping[str, Any]) -> bool:
+    """True if all of these provenances are of one kind of CPU, so that their times may be compared.
+
+    An old record has a name alone, which several CPUs may have: it is compared with others such alone.
+    """
+    return len({json.dumps(one.get("cpu") or one["machine"].rpartition(",")[0], sort_keys=True)
+                for one in origins}) < 2
+
+
+def _cpuinfo(place="/proc/cpuinfo") -> Dict[str, str]:
+    """The first processor's lines there; none where there is no such file."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path(place).read_text().split("\n\n")[0].splitlines()
     except OSError:
-        lines = []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine() or "unknown"
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def _version(*packages: str) -> str:
@@ -272,7 +304,9 @@ def provenance(command: str, threads: Optional[int] = None) -> Dict[str, Any]:
             "numpy": _version("numpy"),
             "opencv": _version("opencv-python", "opencv-python-headless"),
         },
-        "machine": f"{_cpu_model()}, {threads} threads",
+        "machine": f"{_cpuinfo().get('model name') or platform.processor() or platform.machine() or 'unknown'}, "
+                   f"{threads} threads",
+        "cpu": cpu(),
         "date": date.today().isoformat(),
         "command": command,
     }

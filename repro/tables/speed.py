@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, Mapping, Sequence
 from repro import parsing
 from repro.errors import UserError
 from repro.files import replacing
-from repro.records import versions_of
+from repro.records import cpu_words, versions_of
 from repro.timing.clock import Timing
 
 G = 1e9
@@ -60,7 +60,7 @@ def mebibytes(value: int) -> str:
 def origin(provenance: Mapping[str, Any]) -> str:
     """Where a record comes from, in a sentence."""
     return (f"Commit {provenance['commit'][:7]}{' with uncommitted changes' if provenance['dirty'] else ''}; "
-            f"{versions_of(provenance)}; {provenance['machine']}; {provenance['date']}; `{provenance['command']}`.")
+            f"{versions_of(provenance)}; {cpu_words(provenance)}; {provenance['date']}; `{provenance['command']}`.")
 
 
 def figure(width: float, height: float):
