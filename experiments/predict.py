@@ -118,7 +118,7 @@ def place_of(given) -> dict:
         raise UserError(f"PROVIDER: {given.provider} is for ENGINE=onnx")
     if given.engine == "openvino":
         if given.gpu:
-            raise UserError(f"GPU: {given.gpu!r}: ENGINE=openvino computes on the CPU; leave it out, or take ENGINE=onnx")
+            raise UserError(f"GPU: {given.gpu!r}: ENGINE=openvino computes on the CPU; leave it out, or ENGINE=onnx")
         import repro.others.openvino  # noqa: F401  says at once whether it is installed
 
         return {"cache": CACHE / "openvino"}
@@ -201,8 +201,9 @@ def report(out: Path, times, wall: float, lines, count: int) -> None:
         alone = Timing(tuple(warm or [one for spent in times.values() for one in spent]))
         note = "" if warm else ", its preparation included"
         print(f"{out}: labels and overlays of {done} image{'s' * (done > 1)}")
-        print(f"throughput: {done / wall:.2f} frames a second with reading and writing\nlatency: {alone.median * 1e3:.1f} "
-              f"ms from an image to its labels (95 in 100 within {alone.p95 * 1e3:.1f}){note}")
+        print(f"throughput: {done / wall:.2f} frames a second with reading and writing")
+        print(f"latency: {alone.median * 1e3:.1f} ms from an image to its labels (95 in 100 within "
+              f"{alone.p95 * 1e3:.1f}){note}")
     if lines:
         raise UserError(f"{len(lines)} of {count} inputs could not be used, as said above; the rest is done")
 

@@ -16,15 +16,13 @@ from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
 from repro.errors import UserError
 from repro.files import write_text
+from repro.machine import CPU_KEYS, cpu, cpu_name
 from repro.neighbours import AnyNetwork, network_dict, parse_network, training_name
 from repro.rows import INFERENCES, Training, parse_training, training_dict
 from repro.threads import threads as own_threads
 
 FORMAT = 1
 SOURCE = Path(__file__).resolve().parent.parent
-CPU_KEYS = {"vendor": "vendor_id", "family": "cpu family", "model": "model", "stepping": "stepping"}  # in /proc/cpuinfo
-CPU_FLAGS = {"avx2": ("avx2",), "avx512": ("avx512f",), "vnni": ("avx512_vnni", "avx_vnni"),
-             "bf16": ("avx512_bf16", "amx_bf16"), "amx": ("amx_tile",)}
 
 
 @dataclass(frozen=True)
@@ -58,18 +56,12 @@ class Record:
         return self.data, self.preset, self.budget
 
 
-def _mapping_of(check):
-    return lambda value, place: parsing.fields(
-        value, place, {key: check for key in value} if isinstance(value, dict) else {}
-    )
-
-
 def _anything(value, place):
     """Check no more than that it can be written again."""
     if isinstance(value, float):
         return parsing.number(value, place)
     if isinstance(value, dict):
-        return _mapping_of(_anything)(value, place)
+        return parsing.mapping_of(_anything)(value, place)
     return [_anything(one, place) for one in value] if isinstance(value, list) else value
 
 
@@ -86,20 +78,19 @@ _EVALUATION = dict(
     _ACCURACIES,
     k=parsing.optional(parsing.natural),
     regions=parsing.optional(parsing.natural),
-    class_iou=_mapping_of(parsing.optional(_percent)),
+    class_iou=parsing.mapping_of(parsing.optional(_percent)),
     active_mean=parsing.optional(parsing.number),
     z2_mean=parsing.optional(parsing.number),
-    active_counts=parsing.optional(_mapping_of(parsing.natural)),
+    active_counts=parsing.optional(parsing.mapping_of(parsing.natural)),
     images=parsing.natural,
 )
 _TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds")}
 _PROVENANCE = {
     "commit": parsing.text,
     "dirty": parsing.boolean,
-    "versions": _mapping_of(parsing.text),
+    "versions": parsing.mapping_of(parsing.text),
     "machine": parsing.text,
-    "cpu": lambda value, place: parsing.fields(value, place, {
-        **dict.fromkeys(CPU_KEYS, parsing.text), "flags": parsing.sequence(parsing.text)}),
+    "cpu": parsing.mapping(dict.fromkeys((*CPU_KEYS, "flags"), parsing.text)),
     "date": parsing.text,
     "command": parsing.text,
 }
@@ -129,7 +120,7 @@ _RECORD = {
     "scale": parsing.text,
     "width": parsing.text,
     "classes": class_sets.parse_values,
-    "recipe": _mapping_of(_anything),
+    "recipe": parsing.mapping_of(_anything),
     "evaluations": _evaluations,
     "majority": parsing.mapping(_ACCURACIES),
     "train": parsing.mapping(_TRAIN),
@@ -237,42 +228,6 @@ def _git(*arguments: str) -> Optional[str]:
         return None
 
 
-def cpu(place="/proc/cpuinfo") -> Dict[str, Any]:
-    """Return what tells this CPU from others: vendor, family, model and stepping, "unknown" where the system does not
-    say, and those of CPU_FLAGS that it has."""
-    found = _cpuinfo(place)
-    flags = found.get("flags", "").split()
-    return {**{name: found.get(key) or "unknown" for name, key in CPU_KEYS.items()},
-            "flags": [name for name, known in CPU_FLAGS.items() if any(one in flags for one in known)]}
-
-
-def cpu_words(origin: Mapping[str, Any]) -> str:
-    """Return the machine of a provenance: "AMD EPYC, 2 threads", and what tells its CPU from others where that is kept."""
-    found = origin.get("cpu")
-    if not found:
-        return origin["machine"]
-    return (f"{origin['machine']} ({found['vendor']} family {found['family']}, model {found['model']}, stepping "
-            f"{found['stepping']}; {', '.join(found['flags']) or 'without AVX2'})")
-
-
-def same_cpu(*origins: Mapping[str, Any]) -> bool:
-    """True if all of these provenances are of one kind of CPU, so that their times may be compared.
-
-    An old record has a name alone, which several CPUs may have: it is compared with others such alone.
-    """
-    return len({json.dumps(one.get("cpu") or one["machine"].rpartition(",")[0], sort_keys=True)
-                for one in origins}) < 2
-
-
-def _cpuinfo(place="/proc/cpuinfo") -> Dict[str, str]:
-    """The first processor's lines there; none where there is no such file."""
-    try:
-        lines = Path(place).read_text().split("\n\n")[0].splitlines()
-    except OSError:
-        return {}
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-
-
 def _version(*packages: str) -> str:
     for package in packages:
         try:
@@ -304,8 +259,7 @@ def provenance(command: str, threads: Optional[int] = None) -> Dict[str, Any]:
             "numpy": _version("numpy"),
             "opencv": _version("opencv-python", "opencv-python-headless"),
         },
-        "machine": f"{_cpuinfo().get('model name') or platform.processor() or platform.machine() or 'unknown'}, "
-                   f"{threads} threads",
+        "machine": f"{cpu_name()}, {threads} threads",
         "cpu": cpu(),
         "date": date.today().isoformat(),
         "command": command,

@@ -39,8 +39,8 @@ def _precision(path, model, wanted: Optional[str]) -> str:
     own = "int8" if any(node.get_type_name() == "FakeQuantize" for node in model.get_ops()) else "float32"
     chosen = choice(wanted or own, PRECISIONS, "PRECISION")
     if (chosen == "int8") != (own == "int8"):
-        raise UserError(f"PRECISION: {chosen}: {path} is in {own}; `make export PRECISION=int8` writes one in int8, and "
-                        "a float32 file runs in bfloat16")
+        raise UserError(f"PRECISION: {chosen}: {path} is in {own}; `make export PRECISION=int8` writes one in int8, "
+                        "and a float32 file runs in bfloat16")
     if chosen == "bfloat16" and not has_bfloat16():
         raise UserError("PRECISION: bfloat16: this CPU has no AMX or AVX-512 with BF16, which multiply it; choose from "
                         "float32, int8")
@@ -132,7 +132,7 @@ class OpenvinoEngine(Exported):
     def photo(self, image: np.ndarray) -> Tuple[np.ndarray, ...]:
         """The file's outputs for a photo, uint8 (H, W, 3) RGB, up to its size; one size after the other is quickest."""
         with self._lock:
-            return self._request(image.shape[:2])({0: np.ascontiguousarray(image)[None]})
+            return self._request((image.shape[0], image.shape[1]))({0: np.ascontiguousarray(image)[None]})
 
     def _request(self, size: Optional[Tuple[int, int]]) -> Request:
         """What runs photos of a size (H, W), or None: normalised images; made unless it is kept."""

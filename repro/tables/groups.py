@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
-from repro.records import Record, cpu_words, versions_of
+from repro.machine import cpu_words
+from repro.records import Record, versions_of
 from repro.rows import Row
 
 MAIN = ("minicity", "lite", "full")  # the group whose columns are plainly "ours"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from repro import parsing
-from repro.records import Record, cpu_words, find, parse_provenance, same_cpu
+from repro.machine import cpu_words, same_cpu
+from repro.records import Record, find, parse_provenance
 from repro.rows import Row
 from repro.tables.markdown import markdown_table
 from repro.tables.speed import origin, read_json
@@ -49,7 +50,8 @@ def samples_per_second(record: Record) -> float:
 
 def page(measured: Mapping[str, Any], row: Row, records: Sequence[Record]) -> str:
     """The page; `measured` as `read_measured` gives it, `row` the one whose trainings among `records` are compared."""
-    lines = [(case, comparable(training_of(case, row, records), measured), cache) for case in measured["cases"] for cache in CACHES]
+    lines = [(case, comparable(training_of(case, row, records), measured), cache)
+             for case in measured["cases"] for cache in CACHES]
     speeds = [samples_per_second(record) if record else None for _, record, _ in lines]
     slowest = [min(case["rates"][cache].values()) for case, _, cache in lines]
     columns = [
