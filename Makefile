@@ -63,7 +63,7 @@ $(TABLES): $(STAMP)
 table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (20 minutes on an idle machine)
 	@$(RUN) experiments.table6 $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
 
-profile: $(READY)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; ENGINE=onnx (PROVIDER=) or openvino
+profile: $(STAMP)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; ENGINE=onnx, PROVIDER=
 	@$(RUN) experiments.profile $(foreach v,ROW SIZE GPU ENGINE PROVIDER,$(call option,$(v),$(call lower,$(v))))
 
 growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads

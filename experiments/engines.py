@@ -27,13 +27,16 @@ from experiments.table6 import CALIBRATION, OWN, Competitor, chosen_rows, enter,
 from repro.errors import UserError
 from repro.files import write_text
 from repro.machine import cpu
+from repro.neighbours import Neighbour
+from repro.peer_rows import PeerRow
 from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
 from repro.tables.engines import PIPELINED, READY, WHOLE, page, read_engines
 from repro.threads import threads
 from repro.timing.clock import rounded
 
-ROWS = f"icnet,fastscnn,sgcpnet,single,isctf-fast,{PIPELINED},{WHOLE}"
+SGCPNET = "sgcpnet"
+ROWS = f"icnet,fastscnn,{SGCPNET},single,isctf-fast,{PIPELINED},{WHOLE}"
 ENGINES = "mxnet,onnxruntime,openvino"
 ROUNDS = 15
 ALIKE = 1e-3  # of the largest score: fifty layers of random weights part by 1e-4
@@ -41,9 +44,10 @@ SETTLE = 0.2  # seconds before a turn, in which the threads of the engine before
 
 
 def rows_of(text: str):
-    """The rows with these ids; WHOLE is Model A that computes all of its regions."""
+    """The rows with these ids; WHOLE is Model A that computes all of its regions, SGCPNET not of Table 6's page."""
     names = text.split(",")
-    rows = {row.id: row for row in chosen_rows(",".join(name for name in names if name != WHOLE) or PIPELINED)}
+    rows = {row.id: row for row in chosen_rows(",".join(set(names) - {WHOLE, SGCPNET}) or PIPELINED)}
+    rows[SGCPNET] = PeerRow(SGCPNET, "SGCPNet", network=Neighbour(SGCPNET), inference="whole", precisions=("float32",))
     if WHOLE in names:
         model_a, = chosen_rows(PIPELINED)
         rows[WHOLE] = replace(model_a, id=WHOLE, label=f"{model_a.label}, k = {model_a.network.regions}",

@@ -118,7 +118,7 @@ def test_other_files_are_a_line(both, tmp_path):
 def test_an_exported_file_is_run_by_predict(both, tmp_path, capsys):
     model = onnx.load(str(both[1] / "float32.onnx"))
     about = Metadata("model-a", "a", "random", (1, 3, 128, 256), 64, ("scores",), 4, None, None, None,
-                     ClassSet("own", tuple("abcde"), tuple(range(5)), ((0, 0, 0),) * 5), "0" * 40)
+                     ClassSet("own", tuple("abcde"), tuple((i, 0, 0) for i in range(5)), tuple(range(5)), ()), "0" * 40)
     helper.set_model_props(model, {KEY: about.to_text()})
     onnx.save(model, str(tmp_path / "a.onnx"))
     assert properties((tmp_path / "a.onnx").read_bytes())[KEY] == about.to_text()

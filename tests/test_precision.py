@@ -15,11 +15,12 @@ from repro.data import open_dataset
 from repro.errors import UserError
 from repro.measure import Plan
 from repro.minicity import write_minicity
+from repro.others.openvino import has_bfloat16
 from repro.parameters import arrays_of
 from repro.precision import compare, compare_exported, engines, labelled
 from repro.presets import load_preset
 from repro.rows import Training
-from repro.tables.precision import exported_section, lost, page, quicker, read_exported, read_measured
+from repro.tables.precision import REDUCED, exported_section, lost, page, quicker, read_exported, read_measured
 
 SIZE = (128, 256)
 
@@ -64,6 +65,17 @@ def test_exported_files_label_nearly_alike_in_every_precision(trained):
     assert all(len(times) == 3 and min(times) > 0 for times in found["seconds"].values())
     here = engines(plan, arrays, dataset, SIZE, ("float32",), 1)
     assert labelled(here, dataset)["mean_iou"]["float32"] == pytest.approx(found["mean_iou"]["float32"], abs=0.02)
+
+
+def test_what_openvino_loses_is_measured(trained, monkeypatch):
+    if has_bfloat16():
+        found = compare_exported(*trained, ("float32", *REDUCED["openvino"]), precision.maker("openvino"), calibration=2,
+                                 rounds=2)
+        assert list(found["mean_iou"]) == list(found["seconds"]) == ["float32", "bfloat16", "int8"]
+        assert 90 < found["alike"]["bfloat16"] < 100 and found["alike"]["int8"] > 50
+    monkeypatch.setattr("repro.others.openvino.has_bfloat16", lambda: False)
+    with pytest.raises(UserError, match="ENGINE: openvino: this CPU has no bfloat16"):
+        precision.maker("openvino")
 
 
 def measured(**iou):
