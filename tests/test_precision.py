@@ -69,7 +69,8 @@ def test_exported_files_label_nearly_alike_in_every_precision(trained):
 
 def test_what_openvino_loses_is_measured(trained, monkeypatch):
     if has_bfloat16():
-        found = compare_exported(*trained, ("float32", *REDUCED["openvino"]), precision.maker("openvino"), calibration=2,
+        names = "float32", *REDUCED["openvino"]
+        found = compare_exported(*trained, names, precision.maker("openvino"), calibration=2,
                                  rounds=2)
         assert list(found["mean_iou"]) == list(found["seconds"]) == ["float32", "bfloat16", "int8"]
         assert 90 < found["alike"]["bfloat16"] < 100 and found["alike"]["int8"] > 50
