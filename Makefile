@@ -8,6 +8,8 @@ VENV := .venv$(if $(filter onnx,$(CARD)),-onnx)$(if $(CARD),-gpu)
 REQUIREMENTS := requirements/base.txt requirements/$(if $(filter mxnet,$(CARD)),gpu,cpu).txt requirements/dev.txt \
   requirements/onnx$(if $(filter onnx,$(CARD)),-gpu).txt
 STAMP := $(VENV)/.installed
+OPENVINO := $(VENV)/.openvino
+READY := $(if $(filter openvino,$(ENGINE)),$(OPENVINO),$(STAMP))
 RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS
@@ -67,12 +69,10 @@ profile: $(STAMP)  ## where the time of one inference goes: GPU=, ROW=model-a, S
 growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads
 	@$(RUN) experiments.growth $(call option,ROUNDS,rounds)
 
-engines: $(STAMP) .venv-torch/.installed  ## the same graphs in onnxruntime and PyTorch, beside ours; for table6
-	@$(VENV)/bin/python -m pytest -q tests/with_torch.py
-	@$(RUN) experiments.engines
-	@$(RUN) experiments.table6 --render
+engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side: SIZE=, ROUNDS=; tables/engines.md (half an hour, idle)
+	@$(RUN) experiments.engines $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
 
-precision: $(STAMP)  ## what int8 loses of the accuracy of rows trained on DATA (with commas between); ENGINE=onnx
+precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA (with commas between); ENGINE=
 	@$(RUN) experiments.precision $(call option,DATA,data) $(call option,ENGINE,engine)
 
 neighbours: $(STAMP)  ## SGCPNet, Fast-SCNN and ICNet trained by the same recipe, beside ours (ICNet: over an hour)
@@ -104,8 +104,8 @@ tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@for page in reading table6 profile growth precision neighbours refine robustness soak faults; do $(RUN) experiments.$$page --render || exit; done
 	@if [ -f tables/results/profile-onnx.json ]; then $(RUN) experiments.profile --engine onnx --render; fi
 
-predict: $(STAMP)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
-	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE PROVIDER GPU,\
+predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
+	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE PRECISION PROVIDER GPU,\
 	  $(call option,$(v),$(call lower,$(v)))) $(call flag,SCORES,scores)
 
 export: $(STAMP)  ## a trained network as ONNX, checked: ROW=, K=, SIZE=, BATCH=, WEIGHTS=, OUT=, PRECISION=; FORMAT=gluon
@@ -122,10 +122,10 @@ submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscap
 reading: $(STAMP)  ## measure how fast images are read, beside how fast they are trained on
 	@$(RUN) experiments.reading $(call option,DATA,data)
 
-test: $(STAMP)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
+test: $(OPENVINO)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
 	@$(VENV)/bin/python -m pytest $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)
 
-lint: $(STAMP)  ## check the style and the types of the sources
+lint: $(OPENVINO)  ## check the style and the types of the sources
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 
@@ -136,7 +136,7 @@ minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity
 	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"
 
 clean:  ## remove the environments and the tools' caches; results in .cache/ stay
-	rm -rf .venv .venv-gpu .venv-onnx-gpu .venv-torch .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*
+	rm -rf .venv .venv-gpu .venv-onnx-gpu .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, once per change of the requirements; one that cannot run is made anew.
@@ -157,12 +157,10 @@ $(STAMP): $(REQUIREMENTS) requirements/constraints.txt
 	  $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
 	@touch $@
 
-# gluoncv cannot be imported beside PyTorch 2: an environment of its own.
-.venv-torch/.installed: $(STAMP) requirements/others.txt
-	@echo "setting up .venv-torch (once)"
-	@$(VENV)/bin/python -m venv .venv-torch
-	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
-	  -r requirements/others.txt -c requirements/base.txt -c requirements/dev.txt -c requirements/onnx.txt -c requirements/constraints.txt
+# Optional: only where it is asked for, into the same environment.
+$(OPENVINO): $(STAMP) requirements/openvino.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
+	  -r requirements/openvino.txt -r requirements/base.txt -c requirements/constraints.txt
 	@touch $@
 
 define CHECK

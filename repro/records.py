@@ -16,6 +16,7 @@ from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
 from repro.errors import UserError
 from repro.files import write_text
+from repro.machine import CPU_KEYS, cpu, cpu_name
 from repro.neighbours import AnyNetwork, network_dict, parse_network, training_name
 from repro.rows import INFERENCES, Training, parse_training, training_dict
 from repro.threads import threads as own_threads
@@ -59,18 +60,12 @@ class Record:
         return self.data, self.preset, self.budget
 
 
-def _mapping_of(check):
-    return lambda value, place: parsing.fields(
-        value, place, {key: check for key in value} if isinstance(value, dict) else {}
-    )
-
-
 def _anything(value, place):
     """Check no more than that it can be written again."""
     if isinstance(value, float):
         return parsing.number(value, place)
     if isinstance(value, dict):
-        return _mapping_of(_anything)(value, place)
+        return parsing.mapping_of(_anything)(value, place)
     return [_anything(one, place) for one in value] if isinstance(value, list) else value
 
 
@@ -89,10 +84,10 @@ _EVALUATION = dict(
     _ACCURACIES,
     k=parsing.optional(parsing.natural),
     regions=parsing.optional(parsing.natural),
-    class_iou=_mapping_of(parsing.optional(_percent)),
+    class_iou=parsing.mapping_of(parsing.optional(_percent)),
     active_mean=parsing.optional(parsing.number),
     z2_mean=parsing.optional(parsing.number),
-    active_counts=parsing.optional(_mapping_of(parsing.natural)),
+    active_counts=parsing.optional(parsing.mapping_of(parsing.natural)),
     images=parsing.natural,
     selection=parsing.mapping(_SELECTION),
 )
@@ -101,8 +96,9 @@ _TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds", 
 _PROVENANCE = {
     "commit": parsing.text,
     "dirty": parsing.boolean,
-    "versions": _mapping_of(parsing.text),
+    "versions": parsing.mapping_of(parsing.text),
     "machine": parsing.text,
+    "cpu": parsing.mapping(dict.fromkeys((*CPU_KEYS, "flags"), parsing.text)),
     "date": parsing.text,
     "command": parsing.text,
 }
@@ -110,7 +106,7 @@ _PROVENANCE = {
 
 def parse_provenance(value, place) -> Dict[str, Any]:
     """Check what `provenance` gives, read from a file."""
-    return parsing.fields(value, place, _PROVENANCE)
+    return parsing.fields(value, place, _PROVENANCE, optional=("cpu",))
 
 
 def _evaluations(value, place):
@@ -135,7 +131,7 @@ _RECORD = {
     "decoder_width": parsing.positive(parsing.number),
     "sha256": parsing.text,
     "classes": class_sets.parse_values,
-    "recipe": _mapping_of(_anything),
+    "recipe": parsing.mapping_of(_anything),
     "evaluations": _evaluations,
     "majority": parsing.mapping(_ACCURACIES),
     "train": parsing.mapping(_TRAIN, optional=("core_seconds",)),
@@ -245,15 +241,6 @@ def _git(*arguments: str) -> Optional[str]:
         return None
 
 
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine() or "unknown"
-
-
 def _version(*packages: str) -> str:
     for package in packages:
         try:
@@ -285,7 +272,8 @@ def provenance(command: str, threads: Optional[int] = None) -> Dict[str, Any]:
             "numpy": _version("numpy"),
             "opencv": _version("opencv-python", "opencv-python-headless"),
         },
-        "machine": f"{_cpu_model()}, {threads} threads",
+        "machine": f"{cpu_name()}, {threads} threads",
+        "cpu": cpu(),
         "date": date.today().isoformat(),
         "command": command,
     }

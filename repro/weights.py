@@ -135,7 +135,7 @@ def read(path) -> Weights:
         raise UserError(f"weights {path}: {'not a file' if os.path.exists(path) else 'no such file'}")
     if path.suffix.lower() == ".onnx":
         raise UserError(f"weights {path}: an exported file; give the .params that it was made from, "
-                        "or use it with repro.others.onnx.OnnxEngine")
+                        "or run it by ENGINE=onnx or openvino")
     place = description_of(path)
     try:
         values = parsing.json_value(contents(place, parsing.LARGEST_JSON).decode("utf-8"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from repro import parsing
+from repro.machine import cpu_words, same_cpu
 from repro.records import Record, find, parse_provenance
 from repro.rows import Row
 from repro.tables.markdown import markdown_table
@@ -37,6 +38,11 @@ def training_of(case: Mapping[str, Any], row: Row, records: Sequence[Record]) ->
     return found[0] if found else None
 
 
+def comparable(record: Optional[Record], measured: Mapping[str, Any]) -> Optional[Record]:
+    """A training, if its time is of the kind of CPU that was measured."""
+    return record if record and same_cpu(record.provenance, measured["provenance"]) else None
+
+
 def samples_per_second(record: Record) -> float:
     """Of a training, on average."""
     return record.steps * record.recipe["batch"] / record.train["seconds"]
@@ -44,7 +50,8 @@ def samples_per_second(record: Record) -> float:
 
 def page(measured: Mapping[str, Any], row: Row, records: Sequence[Record]) -> str:
     """The page; `measured` as `read_measured` gives it, `row` the one whose trainings among `records` are compared."""
-    lines = [(case, training_of(case, row, records), cache) for case in measured["cases"] for cache in CACHES]
+    lines = [(case, comparable(training_of(case, row, records), measured), cache)
+             for case in measured["cases"] for cache in CACHES]
     speeds = [samples_per_second(record) if record else None for _, record, _ in lines]
     slowest = [min(case["rates"][cache].values()) for case, _, cache in lines]
     columns = [
@@ -60,7 +67,7 @@ def page(measured: Mapping[str, Any], row: Row, records: Sequence[Record]) -> st
                                 for rate, speed in zip(slowest, speeds)]),
     ]
     trainings = sorted({f"{record.data}: {record.steps} steps of {record.recipe['batch']} in "
-                        f"{record.train['seconds']:.0f} s ({record.provenance['machine']})"
+                        f"{record.train['seconds']:.0f} s ({cpu_words(record.provenance)})"
                         for _, record, _ in lines if record})
     return (
         "# Reading beside training\n\n"
@@ -71,7 +78,7 @@ def page(measured: Mapping[str, Any], row: Row, records: Sequence[Record]) -> st
         f"({', '.join(str(case['samples']) for case in measured['cases'])}), so that the files are in the system's "
         "memory. **Kept decoded**: all images, as a set that fits the loader's 1 GiB has it, or none. "
         f"{origin(measured['provenance'])}\n"
-        f"* **Training**: Table 3's {row.id} as its published record has it, on a CPU. "
-        f"{'; '.join(trainings) or 'None is published'}.\n\n"
+        f"* **Training**: Table 3's {row.id} as its published record has it, of the same kind of CPU alone. "
+        f"{'; '.join(trainings) or 'None is published of it'}.\n\n"
         f"{markdown_table(columns, 5)}"
     )
