@@ -26,7 +26,7 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density soak robustness faults predict export figures tables submit reading test lint pretrain minicity clean
+.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density soak robustness faults predict export figures tables submit test lint pretrain minicity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9 .-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -101,7 +101,7 @@ faults: $(STAMP)  ## kill runs at MOMENTS (50; fewer: into .cache/speed/) random
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in reading table6 profile growth precision neighbours refine robustness soak faults; do $(RUN) experiments.$$page --render || exit; done
+	@for page in table6 profile growth precision neighbours refine robustness soak faults; do $(RUN) experiments.$$page --render || exit; done
 	@if [ -f tables/results/profile-onnx.json ]; then $(RUN) experiments.profile --engine onnx --render; fi
 
 predict: $(STAMP)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
@@ -118,9 +118,6 @@ figures: $(STAMP)  ## draw tables/{pipeline,comparison,borders,weights,class-iou
 submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
 	@$(RUN) experiments.submit $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET SEED SPLIT WEIGHTS OUT GPU,\
 	  $(call option,$(v),$(call lower,$(v)))) $(call flag,ZIP,zip)
-
-reading: $(STAMP)  ## measure how fast images are read, beside how fast they are trained on
-	@$(RUN) experiments.reading $(call option,DATA,data)
 
 test: $(STAMP)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
 	@$(VENV)/bin/python -m pytest $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)
