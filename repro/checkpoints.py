@@ -15,8 +15,7 @@ import mxnet as mx
 import numpy as np
 
 from repro.errors import UserError, shown
-from repro.parameters import load as load_arrays
-from repro.parameters import save_arrays
+from repro.parameters import load_typed, save_arrays
 from repro.parsing import json_value, natural, number
 
 FORMAT = 2  # 1 numbered the momenta among all parameters, not the trained ones
@@ -68,7 +67,7 @@ def restore(path, identity: str, parameters: Dict, trainer, ctx) -> Optional[Dic
     """
     if not os.path.exists(path):
         return None
-    arrays = load_arrays(path)
+    arrays = load_typed(path)
     try:
         meta = unpacked(arrays.pop(META))
         step, found, seconds = natural(meta["step"], "step"), str(meta["identity"]), number(meta["seconds"], "seconds")

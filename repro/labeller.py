@@ -10,15 +10,6 @@ import numpy as np
 
 from repro import labelmap
 from repro.data.augment import MEAN, STD, normalise
-from repro.errors import UserError
-
-HIGHEST = 1e30  # of scores, which are added up
-
-
-def check_finite(scores: np.ndarray) -> None:
-    """UserError where scores are not finite, or cannot be added up."""
-    if not -HIGHEST < scores.min() <= scores.max() < HIGHEST:  # NaN compares with nothing
-        raise UserError("the network's scores are not finite: its weights are damaged, or of another network")
 
 
 class Labeller:
@@ -58,7 +49,6 @@ class Labeller:
         with self._lock:
             self._fill(image)
             scores = self._scores()
-        check_finite(scores)
         return self._method(scores, (height, width), self.shape[2] // scores.shape[1])
 
     def _fill(self, image: np.ndarray) -> None:
