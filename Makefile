@@ -17,7 +17,8 @@ export THRESHOLD RATE WIDTH DENSE MINUTES WHAT MOMENTS TIMES
 
 TABLES := table1 table2 table3 table4 table5 ablations
 OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
-  $(call option,$(v),$(call lower,$(v)))) $(call flag,FRESH,fresh) $(call flag,PUBLISH,publish)
+  $(call option,$(v),$(call lower,$(v)))) $(call flag,FRESH,fresh) $(call flag,LEAK,leak) \
+  $(call flag,PUBLISH,publish)
 
 # $(call option,VARIABLE): its option where it is given; quoted by the shell, so that paths may hold anything.
 option = $(if $($(1)),--$(2) "$$$(1)")
@@ -45,6 +46,7 @@ help:  ## this list
 	@echo "  READERS=0         processes that read images ahead of training; 0: a thread"
 	@echo "  CHECKPOINT=200    steps between checkpoints; the same command goes on from the last one"
 	@echo "  FRESH=1           measure again what this machine has measured"
+	@echo "  LEAK=1            go on where images that are measured are trained on too"
 	@echo "  PUBLISH=1         write the records into tables/results/"
 	@echo "  PYTHON=           the Python 3.8 to 3.11 to set up with"
 
@@ -84,7 +86,7 @@ neighbours-time: $(STAMP)  ## time them side by side on DATA, with what they lea
 
 refine: $(STAMP)  ## SparseRefine over a row at half resolution: DATA=, ROW=, STEPS=, WIDTH=, DENSE=; tables/sparserefine.md
 	@$(RUN) experiments.refine $(foreach v,DATA PRESET BUDGET TABLE ROW SEED WEIGHTS PRETRAINED STEPS BATCH RATE \
-	  THRESHOLD WIDTH GPU CHECKPOINT DENSE EXTRA,$(call option,$(v),$(call lower,$(v)))) $(call flag,PUBLISH,publish)
+	  THRESHOLD WIDTH GPU CHECKPOINT DENSE EXTRA,$(call option,$(v),$(call lower,$(v)))) $(call flag,LEAK,leak) $(call flag,PUBLISH,publish)
 
 density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
 	@$(RUN) experiments.refine --density $(foreach v,SIZE WIDTH ROUNDS GPU,$(call option,$(v),$(call lower,$(v)))) \

@@ -47,6 +47,7 @@ class Job:
     runs: str              # folder of runs not yet finished
     every: int             # steps between checkpoints
     readers: int           # processes that read batches ahead
+    content: str = ""      # hash of the data's files, "" of minicity
     fresh: bool = False    # whether what an unfinished run has kept is not to be used
     slot: int = 0          # line of the progress bar
 
@@ -120,6 +121,11 @@ def _measure(job: Job) -> None:
     team = joined(bool(os.environ.get(ROLE)))
     shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": team.rank > 0}
     here = Run(job.folder, job.specification, job.every, job.readers, team)
+    recipe = {"specification": job.specification, **dataclasses.asdict(preset.recipe),
+              **({"content": job.content} if job.content else {})}
+    record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed, steps, "", "", {},
+                            {}, {}, provenance, recipe, dataset.classes if dataset.classes.own else None)
+    path = records.record_path(job.results, record)
     with tqdm(total=steps, desc=job.name[-40:], unit="step", **shown) as bar:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
@@ -127,17 +133,16 @@ def _measure(job: Job) -> None:
 
         def progress(batches, total, what):
             return tqdm(batches, total=total, desc=what, unit="batch", **shown)
-        measured, arrays = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report,
-                                           progress, here)
+
+        def keep(arrays):  # before they are measured, which may fail
+            if team.rank == 0:
+                path.unlink(missing_ok=True)  # another measurement's, which is not of these parameters
+                parameters.save_arrays(path.with_suffix(".params"), arrays)
+        measured, _ = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report,
+                                      progress, here, keep)
     if team.rank:
         return
-    record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed,
-                            recipe={"specification": job.specification, **dataclasses.asdict(preset.recipe)},
-                            provenance=provenance, **measured,
-                            classes=dataset.classes if dataset.classes.own else None)
-    path = records.record_path(job.results, record)
-    path.unlink(missing_ok=True)  # another measurement's, which is not of the parameters that follow
-    parameters.save_arrays(path.with_suffix(".params"), arrays)
+    record = dataclasses.replace(record, **measured)
     lines = logs.read(job.folder / "log.jsonl")
     logs.plot(lines, path.with_suffix(".png"), f"{dataset.name}, {job.name}, seed {job.seed}", training.p,
               next((e["regions"] for e in measured["evaluations"].values()), None))

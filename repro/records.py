@@ -54,6 +54,11 @@ class Record:
         """What stands in one column group of a table: (data, preset, budget)."""
         return self.data, self.preset, self.budget
 
+    @property
+    def content(self) -> str:
+        """The hash of the data's files; "" of minicity, and where none was written."""
+        return str(self.recipe.get("content", ""))
+
 
 def _mapping_of(check):
     return lambda value, place: parsing.fields(
@@ -157,11 +162,10 @@ def to_dict(record: Record) -> Dict[str, Any]:
 
 
 def record_path(root, record: Record) -> Path:
-    """<root>/<data>-<preset>-<budget>/<training>[-seedN].json; seed 0 has no suffix."""
+    """<root>/<data>-<preset>-<budget>[-<content>]/<training>[-seedN].json; seed 0 has no suffix, nor has minicity."""
     seed = f"-seed{record.seed}" if record.seed else ""
-    return (
-        Path(root) / "-".join(record.group) / f"{training_name(record.network, record.training)}{seed}.json"
-    )
+    folder = "-".join([*record.group, *([record.content[:8]] if record.content else [])])
+    return Path(root) / folder / f"{training_name(record.network, record.training)}{seed}.json"
 
 
 def write_record(root, record: Record) -> Path:
@@ -190,12 +194,21 @@ def load_records(root) -> Tuple[Record, ...]:
     records = []
     for path in record_files(root):
         record = read_record(path)
-        key = (record.group, record.network, record.training, record.seed)
+        key = (record.group, record.content, record.network, record.training, record.seed)
         if key in paths:
             raise UserError(f"{path}: the same measurement as {paths[key]}")
         paths[key] = path
         records.append(record)
     return tuple(records)
+
+
+def told_apart(records: Sequence[Record]) -> Tuple[Record, ...]:
+    """Return `records` with the content in the data's name where data of one name were of several contents."""
+    contents: Dict[Any, set] = {}
+    for record in records:
+        contents.setdefault(record.group, set()).add(record.content)
+    return tuple(replace(record, data=f"{record.data} {record.content[:8]}")
+                 if record.content and len(contents[record.group]) > 1 else record for record in records)
 
 
 def find(
