@@ -52,9 +52,9 @@ def examined(given, dataset, coarse=(), images: Optional[int] = None):
 
     measured = dataset.measured[:images]
     found = check_files((*dataset.train, *coarse, *measured), dataset.classes, known=CACHE / "checked.json")
-    for note in (contents.left_out(dataset), *(contents.check_labelled_pixels(samples, found, dataset.classes, split)
-                                               for samples, split in ((dataset.train, "train"), (coarse, "train_extra"),
-                                                                      (measured, dataset.measured_split))),
+    splits = (dataset.train, "train"), (coarse, "train_extra"), (measured, dataset.measured_split)
+    for note in (contents.left_out(dataset), contents.turned(found),
+                 *(contents.check_labelled_pixels(samples, found, dataset.classes, split) for samples, split in splits),
                  contents.check_apart((*dataset.train, *coarse), measured, found, given.leak)):
         if note:
             print(note, file=sys.stderr)

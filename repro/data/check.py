@@ -16,6 +16,7 @@ from tqdm import tqdm
 from repro import parsing
 from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
+from repro.data.headers import orientation
 from repro.data.images import check_sizes, image_size, read_label, size_of
 from repro.errors import UserError
 from repro.files import contents, write_text
@@ -29,7 +30,7 @@ class Checked:
     """What a sample is.
 
     size: (H, W). image, label: the SHA-256 of their files ("" without label). classes: the train ids that the label
-    has, void left out. void: its share of void pixels.
+    has, void left out. void: its share of void pixels. orientation: EXIF's, by which the image is turned upright.
     """
 
     size: tuple[int, ...]
@@ -37,6 +38,7 @@ class Checked:
     label: str
     classes: tuple[int, ...]
     void: float
+    orientation: int
 
 
 def _bar(items, total, what):
@@ -48,9 +50,9 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
     """Check every image and label of `samples` and return what each is; raise UserError naming the first bad file and
     how many are.
 
-    Of a PNG image all chunks are read and their checksums compared, its pixels are not decoded; a JPEG, which has
-    none, is decoded, and so is a label: its ids must be of `classes` and its size its image's; a sample without
-    label has its image checked alone.
+    Of a PNG image all chunks are read and their checksums compared, its pixels are not decoded but those of 16 bits; a
+    JPEG, which has none, is decoded, and so is a label: its ids must be of `classes` and its size its image's; a
+    sample without label has its image checked alone.
 
     known: a JSON file, made where it is absent, that remembers the samples found good with size and time of
     their files; those are not read again until they change. A damaged one is ignored. workers: threads (0: one
@@ -97,14 +99,17 @@ def _problems(sample: Sample, classes: ClassSet) -> tuple[list[str], Checked | N
     if problems or size is None:
         return problems, None
     counts = np.bincount(np.zeros(0, int) if label is None else label.ravel(), minlength=IGNORE + 1)
-    image, mask = (hashlib.sha256(contents(path)).hexdigest() if path else "" for path in (sample.image, sample.label))
+    files = [contents(path) if path else b"" for path in (sample.image, sample.label)]
+    image, mask = (hashlib.sha256(data).hexdigest() if data else "" for data in files)
     classes_there = tuple(int(train_id) for train_id in np.flatnonzero(counts[:IGNORE]))
-    return [], Checked(size, image, mask, classes_there, round(float(counts[IGNORE] / max(1, counts.sum())), 4))
+    void = round(float(counts[IGNORE] / max(1, counts.sum())), 4)
+    return [], Checked(size, image, mask, classes_there, void, orientation(files[0]))
 
 
 _ENTRY = {"stamp": lambda value, place: value, "size": parsing.sequence(parsing.natural), "image": parsing.text,
           "label": lambda value, place: value and parsing.text(value, place),
-          "classes": parsing.sequence(parsing.natural), "void": parsing.number}
+          "classes": parsing.sequence(parsing.natural), "void": parsing.number,
+          "orientation": parsing.natural}
 
 
 def _recalled(entry, stamp) -> Checked | None:

@@ -86,6 +86,13 @@ def check_regions(samples: Sequence[Sample], found: Found, network, training, pr
                             f"regions, of which p {training.p} keeps none; {math.ceil(1 / training.p)} are needed")
 
 
+def turned(found: Found) -> str:
+    """Return a line on images that are turned as their EXIF orientation says; "" where none is."""
+    names = [sample.image for sample, one in found.items() if one.orientation != 1]
+    return (f"{names[0]}: turned as its EXIF orientation says; so are {len(names)} of the {len(found)} images, whose "
+            "labels must be upright too") if names else ""
+
+
 def left_out(dataset: Dataset) -> str:
     """Return a line on the pictures beside and below a data set's images that are none of them; "" where none is.
 
