@@ -19,7 +19,8 @@ export THRESHOLD RATE WIDTH DENSE MINUTES WHAT MOMENTS TIMES
 
 TABLES := table1 table2 table3 table4 table5 ablations
 OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT SPLIT,\
-  $(call option,$(v),$(call lower,$(v)))) $(call flag,FRESH,fresh) $(call flag,PUBLISH,publish)
+  $(call option,$(v),$(call lower,$(v)))) $(call flag,FRESH,fresh) $(call flag,LEAK,leak) \
+  $(call flag,PUBLISH,publish)
 
 # $(call option,VARIABLE): its option where it is given; quoted by the shell, so that paths may hold anything.
 option = $(if $($(1)),--$(2) "$$$(1)")
@@ -28,7 +29,7 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density soak robustness faults predict export figures tables submit reading test lint pretrain minicity clean
+.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density soak robustness faults predict export figures tables submit test lint pretrain minicity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9 .-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -47,6 +48,7 @@ help:  ## this list
 	@echo "  READERS=0         processes that read images ahead of training; 0: a thread"
 	@echo "  CHECKPOINT=200    steps between checkpoints; the same command goes on from the last one"
 	@echo "  FRESH=1           measure again what this machine has measured"
+	@echo "  LEAK=1            go on where images that are measured are trained on too"
 	@echo "  PUBLISH=1         write the records into tables/results/"
 	@echo "  PYTHON=           the Python 3.8 to 3.11 to set up with"
 
@@ -84,7 +86,7 @@ neighbours-time: $(STAMP)  ## time them side by side on DATA, with what they lea
 
 refine: $(STAMP)  ## SparseRefine over a row at half resolution: DATA=, ROW=, STEPS=, WIDTH=, DENSE=; tables/sparserefine.md
 	@$(RUN) experiments.refine $(foreach v,DATA PRESET BUDGET TABLE ROW SEED WEIGHTS PRETRAINED STEPS BATCH RATE \
-	  THRESHOLD WIDTH GPU CHECKPOINT DENSE EXTRA,$(call option,$(v),$(call lower,$(v)))) $(call flag,PUBLISH,publish)
+	  THRESHOLD WIDTH GPU CHECKPOINT DENSE EXTRA,$(call option,$(v),$(call lower,$(v)))) $(call flag,LEAK,leak) $(call flag,PUBLISH,publish)
 
 density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
 	@$(RUN) experiments.refine --density $(foreach v,SIZE WIDTH ROUNDS GPU,$(call option,$(v),$(call lower,$(v)))) \
@@ -101,7 +103,7 @@ faults: $(STAMP)  ## kill runs at MOMENTS (50; fewer: into .cache/speed/) random
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in reading table6 profile growth precision neighbours refine robustness soak faults; do $(RUN) experiments.$$page --render || exit; done
+	@for page in table6 profile growth precision neighbours refine robustness soak faults; do $(RUN) experiments.$$page --render || exit; done
 	@if [ -f tables/results/profile-onnx.json ]; then $(RUN) experiments.profile --engine onnx --render; fi
 
 predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
@@ -118,9 +120,6 @@ figures: $(STAMP)  ## draw tables/{pipeline,comparison,borders,weights,class-iou
 submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
 	@$(RUN) experiments.submit $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET SEED SPLIT WEIGHTS OUT GPU,\
 	  $(call option,$(v),$(call lower,$(v)))) $(call flag,ZIP,zip)
-
-reading: $(STAMP)  ## measure how fast images are read, beside how fast they are trained on
-	@$(RUN) experiments.reading $(call option,DATA,data)
 
 test: $(OPENVINO)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
 	@$(VENV)/bin/python -m pytest $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)

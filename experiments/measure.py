@@ -29,7 +29,7 @@ PRESETS = tuple(sorted(path.stem for path in (HERE / "presets").glob("*.yaml") i
 
 
 def data_folder(data: str, preset) -> Tuple[Path, str]:
-    """The folder DATA names, minicity written first if it is that; and what identifies its content."""
+    """The folder DATA names, minicity written first if it is that; and what identifies its content, "" of others."""
     if data == "minicity":
         from repro.minicity import MARKER, write_minicity
 
@@ -39,7 +39,48 @@ def data_folder(data: str, preset) -> Tuple[Path, str]:
     folder = Path(os.path.expanduser(data))
     if not folder.is_dir():
         raise UserError(f"DATA: {data!r} is neither minicity nor a folder")
-    return folder.absolute(), str(folder.absolute())
+    return folder.absolute(), ""
+
+
+def examined(given, dataset, coarse=(), images: Optional[int] = None):
+    """Return what the files are that are trained on and measured (of `images` at most), once all have been looked at.
+
+    It is as repro.data.check.check_files gives it. What is odd is said; UserError for what would make a training
+    worthless.
+    """
+    from repro.data import contents
+    from repro.data.check import check_files
+
+    measured = dataset.measured[:images]
+    found = check_files((*dataset.train, *coarse, *measured), dataset.classes, known=CACHE / "checked.json")
+    splits = (dataset.train, "train"), (coarse, "train_extra"), (measured, dataset.measured_split)
+    for note in (contents.left_out(dataset), contents.turned(found),
+                 *(contents.check_labelled_pixels(samples, found, dataset.classes, split) for samples, split in splits),
+                 contents.check_apart((*dataset.train, *coarse), measured, found, given.leak)):
+        if note:
+            print(note, file=sys.stderr)
+    return found
+
+
+def content_of(given, dataset, found, coarse=(), images: Optional[int] = None) -> str:
+    """Return the hash of what is trained on and measured; "" for minicity, whose content its preset decides."""
+    from repro.data import contents
+
+    return "" if given.data == "minicity" else contents.content_of(
+        (*dataset.train, *coarse, *dataset.measured[:images]), found, data_folder(given.data, None)[0], dataset.classes)
+
+
+def of_same_data(records, given, dataset):
+    """Return those of (path, record) pairs that were measured on what DATA holds now, before those that do not say."""
+    if any(record.content for _, record in records) and given.data != "minicity":
+        from repro.data.check import check_files
+
+        images = preset_of(given.preset).budget(given.budget.partition("+")[0]).images
+        found = check_files((*dataset.train, *dataset.measured[:images]), dataset.classes, known=CACHE / "checked.json")
+        now = content_of(given, dataset, found, images=images)
+    else:
+        now = ""
+    return sorted((pair for pair in records if pair[1].content in (now, "")), key=lambda pair: pair[1].content == "")
 
 
 def preset_of(name: str):
@@ -85,7 +126,7 @@ def plan(given) -> List[Job]:
     """One job per distinct training and seed of the chosen rows; their files are looked at first."""
     from repro import devices
     from repro.data import open_dataset
-    from repro.data.check import check_files
+    from repro.data.contents import check_regions
     from repro.neighbours import network_dict, training_name
     from repro.presets import changed, load_preset
     from repro.rows import training_dict
@@ -107,8 +148,6 @@ def plan(given) -> List[Job]:
         dataset = dataclasses.replace(dataset, measured_split=choice(given.split, ("val", "test"), "SPLIT"))
         if given.publish:
             raise UserError("PUBLISH: what is measured on another split is not published")
-    if dataset.classes.own:  # they may change, and the folder stay
-        identity = [identity, dataclasses.asdict(dataset.classes)]
     trainings = {training_name(row.network, training): (row.network, training)
                  for row in rows for _, training in row.trainings}
     if not dataset.coarse and any(training.coarse for _, training in trainings.values()):
@@ -117,8 +156,11 @@ def plan(given) -> List[Job]:
         without = [(network, dataclasses.replace(training, coarse=False)) for network, training in trainings.values()]
         trainings = {training_name(*pair): pair for pair in without}
     coarse = dataset.coarse if any(training.coarse for _, training in trainings.values()) else ()
-    check_files((*dataset.train, *coarse, *dataset.measured[:budget.images]), dataset.classes,
-                known=CACHE / "checked.json")
+    found = examined(given, dataset, coarse, budget.images)
+    for network, training in trainings.values():
+        check_regions(dataset.measured[:budget.images], found, network, training, preset)
+    content = content_of(given, dataset, found, images=budget.images)
+    with_coarse = content_of(given, dataset, found, coarse, budget.images)
     label = "+".join([budget_name, *(f"{name}{value}" for name, value in changes.items()),
                       *([given.split] if given.split else [])])
     jobs = []
@@ -126,15 +168,16 @@ def plan(given) -> List[Job]:
         for seed in seeds:
             values = {"network": network_dict(network), "training": training_dict(training), "seed": seed}
             specification = hashlib.sha256(json.dumps(
-                [values, identity, dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop,
-                 preset.width, preset.stem, preset.decoder_width, preset.shrink, given.split,
-                 weights if training.pretrained else ""],
+                [values, identity or (with_coarse if training.coarse else content),
+                 dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop, preset.width, preset.stem,
+                 preset.decoder_width, preset.shrink, given.split, weights if training.pretrained else ""],
                 sort_keys=True).encode()).hexdigest()
             jobs.append(Job(
                 name=name, data=str(folder), preset=str(preset_path), preset_name=given.preset, changes=changes,
                 budget=budget_name, label=label, gpu=given.gpu, pretrained=pretrained, specification=specification,
                 command=command_of(given, dataset.name), results=str(CACHE / "results"), runs=str(CACHE / "runs"),
-                every=given.checkpoint, readers=given.readers, split=given.split, fresh=given.fresh, **values))
+                every=given.checkpoint, readers=given.readers, split=given.split, fresh=given.fresh, content=content,
+                **values))
     return jobs
 
 
@@ -179,10 +222,13 @@ def measure(given) -> None:
     if due:
         measure_all(due, workers_for(given.jobs, len(due), given.gpu, hosts), hosts)
     if given.publish:
+        from repro.records import read_record
+
         for path in finished(jobs).values():
+            folder = RESULTS / "-".join(read_record(path).group)
             for kind in (".npz", ".jsonl.gz", ".json"):  # what each image gave, the log, the record
                 if path.with_suffix(kind).exists():
-                    write_bytes(RESULTS / path.parent.name / (path.stem + kind), path.with_suffix(kind).read_bytes())
+                    write_bytes(folder / (path.stem + kind), path.with_suffix(kind).read_bytes())
     own = given.table == neighbours.TABLE
     if neighbours.main(["--render", "--local"]) if own else render.main(["--table", given.table, "--local"]):
         raise Reported
@@ -221,6 +267,7 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--readers", type=int, default=0, help="processes that read images ahead of training (default: a thread)")
     add("--checkpoint", type=int, default=200, help="steps between checkpoints (default %(default)s)")
     add("--fresh", action="store_true", help="measure again what this machine has measured")
+    add("--leak", action="store_true", help="go on where measured images are trained on too")
     add("--publish", action="store_true", help="write the records into tables/results/")
     return parser.parse_args(arguments)
 

@@ -8,7 +8,7 @@ from experiments.command import HERE, Parser, run
 from repro.cost import row_cost
 from repro.files import write_text
 from repro.parsing import read_yaml
-from repro.records import load_records
+from repro.records import load_records, told_apart
 from repro.rows import Network, load_table
 from repro.tables import ABLATIONS, claims_page, page, with_counterparts
 from repro.tables.headline import headline, with_headline
@@ -47,7 +47,7 @@ def render(chosen: str, local: bool = False) -> str:
         tables = {name: table_rows(name) for name in PAGES.values() if name != CLAIMS}
         costs = {row.id: row_cost(row) for row in tables["table5"]}
         return claims_page(tables, read_yaml(HERE / "published.yaml"), costs, published_records())
-    own = load_records(ROOT / ".cache" / "results") if local else ()
+    own = told_apart(load_records(ROOT / ".cache" / "results")) if local else ()
     return page(ABLATIONS if chosen == ABLATIONS else int(chosen), *sources(PAGES[chosen]), own)
 
 

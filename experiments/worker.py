@@ -49,6 +49,7 @@ class Job:
     every: int             # steps between checkpoints
     readers: int           # processes that read batches ahead
     split: str             # that it is measured on; "": the data's own
+    content: str = ""      # hash of the data's files, "" of minicity
     fresh: bool = False    # whether what an unfinished run has kept is not to be used
     slot: int = 0          # line of the progress bar
 
@@ -124,6 +125,11 @@ def _measure(job: Job) -> None:
     team = joined(bool(os.environ.get(ROLE)))
     shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": team.rank > 0}
     here = Run(job.folder, job.specification, job.every, job.readers, team)
+    recipe = {"specification": job.specification, **dataclasses.asdict(preset.recipe),
+              **({"content": job.content} if job.content else {})}
+    record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed, steps, "", "", {},
+                            {}, {}, provenance, recipe, dataset.classes if dataset.classes.own else None)
+    path = records.record_path(job.results, record)
     with tqdm(total=steps, desc=job.name[-40:], unit="step", **shown) as bar:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
@@ -131,18 +137,16 @@ def _measure(job: Job) -> None:
 
         def progress(batches, total, what):
             return tqdm(batches, total=total, desc=what, unit="batch", **shown)
-        measured, arrays, matrices = measure.measure(network, training, dataset, preset, budget, job.seed, ctx,
-                                                     backbone, report, progress, here)
+
+        def keep(arrays):  # before they are measured, which may fail
+            if team.rank == 0:
+                path.unlink(missing_ok=True)  # another measurement's, which is not of these parameters
+                parameters.save_arrays(path.with_suffix(".params"), arrays)
+        measured, _, matrices = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone,
+                                                report, progress, here, keep)
     if team.rank:
         return
-    record = records.Record(
-        network, training, dataset.name, job.preset_name, job.label, job.seed, **measured, provenance=provenance,
-        recipe={"specification": job.specification, **dataclasses.asdict(preset.recipe)},
-        classes=dataset.classes if dataset.classes.own else None)
-    path = records.record_path(job.results, record)
-    path.unlink(missing_ok=True)  # another measurement's, which is not of the parameters that follow
-    parameters.save_arrays(path.with_suffix(".params"), arrays)
-    record = dataclasses.replace(record, sha256=weights.digest(path.with_suffix(".params")))
+    record = dataclasses.replace(record, **measured, sha256=weights.digest(path.with_suffix(".params")))
     with replacing(path.with_suffix(".npz")) as temporary:  # of every image, to compare rows by
         np.savez_compressed(temporary, **{name: found.astype(np.uint32) for name, found in matrices.items()})
     lines = logs.read(job.folder / "log.jsonl")

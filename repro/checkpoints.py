@@ -15,8 +15,7 @@ import mxnet as mx
 import numpy as np
 
 from repro.errors import UserError, shown
-from repro.parameters import load as load_arrays
-from repro.parameters import save_arrays
+from repro.parameters import load_typed, save_arrays
 from repro.parsing import json_value, natural, number
 
 FORMAT = 2  # 1 numbered the momenta among all parameters, not the trained ones
@@ -69,7 +68,7 @@ def save(path, *values) -> None:
 
 def restore(path, identity: str, parameters: Dict, trainer, ctx) -> Optional[Dict]:
     """Set the state in the file `path`, as `set_state` does; None without a file."""
-    return set_state(load_arrays(path), path, identity, parameters, trainer, ctx) if os.path.exists(path) else None
+    return set_state(load_typed(path), path, identity, parameters, trainer, ctx) if os.path.exists(path) else None
 
 
 def step_of(arrays: Dict[str, mx.nd.NDArray], path) -> int:

@@ -10,16 +10,8 @@ import numpy as np
 
 from repro import labelmap
 from repro.data.augment import MEAN, STD, normalise
-from repro.errors import UserError
 
-HIGHEST = 1e30  # of scores, which are added up
 Outputs = Dict[str, np.ndarray]
-
-
-def check_finite(scores: np.ndarray) -> None:
-    """UserError where scores are not finite, or cannot be added up."""
-    if not -HIGHEST < scores.min() <= scores.max() < HIGHEST:  # NaN compares with nothing
-        raise UserError("the network's scores are not finite: its weights are damaged, or of another network")
 
 
 class Labeller:
@@ -61,7 +53,6 @@ class Labeller:
                 self._fill(image)
             found = self._run(image if self._raw else self.pixels)
         scores = found["scores"]
-        check_finite(scores)
         return self._method(scores, (height, width), self.shape[2] // scores.shape[1]), found
 
     def _fill(self, image: np.ndarray) -> None:

@@ -139,18 +139,21 @@ def inferences(network: AnyNetwork, training: Training) -> Tuple[str, ...]:
 
 def measure(network: AnyNetwork, training: Training, dataset: Dataset, preset: Preset, budget: Budget, seed: int, ctx,
             backbone: Optional[Dict] = None, report=lambda step, value: None,
-            progress=lambda batches, total, what: batches, run: Optional[Run] = None) -> Tuple[Dict, Dict, Dict]:
+            progress=lambda batches, total, what: batches, run: Optional[Run] = None,
+            keep: Callable[[Dict], None] = lambda arrays: None) -> Tuple[Dict, Dict, Dict]:
     """Train and evaluate: (the measured part of a result record as plain values, the parameters by name, the confusion
     matrices of the images by inference).
 
     report    called after each training step with its number and loss.
     progress  wraps the `total` batches of an evaluation, to show how far it is.
     run       as train_network's.
+    keep      called with the parameters before they are measured.
     """
     classes = len(dataset.classes)
     plan = Plan(network, training, preset, size_of(read_image(dataset.train[0].image)))
     steps = budget.steps if training.pretrained else budget.scratch_steps
     arrays, trained = train_network(plan, dataset, steps, seed, ctx, backbone, report, run)
+    keep(arrays)
     samples = dataset.measured[:budget.images]
     evaluations, matrices = {}, {}
     for inference in inferences(network, training):

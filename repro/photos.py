@@ -16,9 +16,9 @@ from typing import Iterator, Tuple
 import cv2
 import numpy as np
 
-from repro.data.decoding import decode
+from repro.data.decoding import rgb
 from repro.data.headers import JPEG, LARGEST, PNG, check_size
-from repro.data.images import ends, image_size
+from repro.data.images import check_png, ends
 from repro.errors import UserError
 from repro.files import contents, utf8
 
@@ -118,11 +118,11 @@ def passed_over(given: str, but=None) -> str:
 
 
 def read_photo(path) -> np.ndarray:
-    """A photo as uint8 (H, W, 3), RGB: grey becomes so, alpha is left out, of 16 bits the upper 8 are taken; turned
-    as its EXIF data say.
+    """A photo as uint8 (H, W, 3), RGB, upright: grey becomes so, alpha is left out, values are scaled from what the
+    header says is white, of 16 bits the upper 8 are taken.
 
-    UserError for a file that is missing, empty, truncated (PNG and JPEG are looked through for it), no image, or of
-    too many pixels, which its header says before it is decoded.
+    UserError for a file that is missing, empty, truncated (PNG and JPEG are looked through for it), no image, of too
+    many pixels, which its header says before it is decoded, or of values that nothing says the range of.
     """
     try:
         data = contents(path)
@@ -132,13 +132,13 @@ def read_photo(path) -> np.ndarray:
         raise UserError(f"{path}: the file is empty")
     size = check_size(path, data)
     if data.startswith(PNG):
-        image_size(path)
+        check_png(path, data)
     elif data.startswith(JPEG) and not ends(data):
         raise UserError(f"{path}: the JPEG file is truncated")
-    image = decode(path, data, cv2.IMREAD_COLOR) if size else None
+    image = rgb(path, data) if size else None
     if image is None:
         raise UserError(f"{path}: not an image that OpenCV reads, or damaged")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image
 
 
 def _is_video(begin: bytes) -> bool:

@@ -59,6 +59,11 @@ class Record:
         """What stands in one column group of a table: (data, preset, budget)."""
         return self.data, self.preset, self.budget
 
+    @property
+    def content(self) -> str:
+        """The hash of the data's files; "" of minicity, and where none was written."""
+        return str(self.recipe.get("content", ""))
+
 
 def _anything(value, place):
     """Check no more than that it can be written again."""
@@ -79,7 +84,7 @@ def _percent(value, place) -> float:
 EVALUATIONS = INFERENCES + ("active",)  # active: all regions with s > 0 computed, however many (Section 4.4)
 _ACCURACIES = {"pixel_acc": _percent, "mean_acc": _percent, "mean_iou": _percent}
 _SHARE = parsing.optional(_percent)
-_SELECTION = {"area": _SHARE, "objects": _SHARE, "fixed": _SHARE, "classes": _mapping_of(_SHARE)}
+_SELECTION = {"area": _SHARE, "objects": _SHARE, "fixed": _SHARE, "classes": parsing.mapping_of(_SHARE)}
 _EVALUATION = dict(
     _ACCURACIES,
     k=parsing.optional(parsing.natural),
@@ -166,11 +171,10 @@ def to_dict(record: Record) -> Dict[str, Any]:
 
 
 def record_path(root, record: Record) -> Path:
-    """<root>/<data>-<preset>-<budget>/<training>[-seedN].json; seed 0 has no suffix."""
+    """<root>/<data>-<preset>-<budget>[-<content>]/<training>[-seedN].json; seed 0 has no suffix, nor has minicity."""
     seed = f"-seed{record.seed}" if record.seed else ""
-    return (
-        Path(root) / "-".join(record.group) / f"{training_name(record.network, record.training)}{seed}.json"
-    )
+    folder = "-".join([*record.group, *([record.content[:8]] if record.content else [])])
+    return Path(root) / folder / f"{training_name(record.network, record.training)}{seed}.json"
 
 
 def write_record(root, record: Record) -> Path:
@@ -199,12 +203,21 @@ def load_records(root) -> Tuple[Record, ...]:
     records = []
     for path in record_files(root):
         record = read_record(path)
-        key = (record.group, record.network, record.training, record.seed)
+        key = (record.group, record.content, record.network, record.training, record.seed)
         if key in paths:
             raise UserError(f"{path}: the same measurement as {paths[key]}")
         paths[key] = path
         records.append(record)
     return tuple(records)
+
+
+def told_apart(records: Sequence[Record]) -> Tuple[Record, ...]:
+    """Return `records` with the content in the data's name where data of one name were of several contents."""
+    contents: Dict[Any, set] = {}
+    for record in records:
+        contents.setdefault(record.group, set()).add(record.content)
+    return tuple(replace(record, data=f"{record.data} {record.content[:8]}")
+                 if record.content and len(contents[record.group]) > 1 else record for record in records)
 
 
 def find(

@@ -22,7 +22,7 @@ from repro.data.loader import Stream
 from repro.errors import UserError
 from repro.inference import named_outputs
 from repro.logs import Log
-from repro.parameters import AVERAGES, load, parameters_of, save_arrays
+from repro.parameters import AVERAGES, load_typed, parameters_of, save_arrays
 from repro.presets import Recipe
 from repro.team import Summed, Team
 
@@ -170,7 +170,7 @@ def train(phases: Sequence[Tuple[int, Any]], loss, batches: Callable[[int], Stre
     Raises UserError when the loss is no longer finite, naming the step and the batch; the last checkpoint stays.
     """
     run = run or Run()
-    kept = load(run.checkpoint) if run.checkpoint and run.checkpoint.exists() else None
+    kept = load_typed(run.checkpoint) if run.checkpoint and run.checkpoint.exists() else None
     start = checkpoints.step_of(kept, run.checkpoint) if kept else 0
     log = Log(run.folder / "log.jsonl" if run.folder and run.team.rank == 0 else None, start)
     stream = batches(start)

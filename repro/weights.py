@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
-from repro import parsing
+from repro import params_format, parsing
 from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
 from repro.errors import UserError, choice, shown
@@ -140,6 +140,7 @@ def read(path) -> Weights:
     try:
         values = parsing.json_value(contents(place, parsing.LARGEST_JSON).decode("utf-8"))
     except FileNotFoundError:
+        params_format.read(path)  # which says what else it is
         raise UserError(f"{place}: no such file; it is to say which network {path.name} is of") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{place}: not a description of weights: {_reason(error)}") from None

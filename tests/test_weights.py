@@ -76,7 +76,8 @@ def test_files_that_are_not_there_or_damaged(about, tmp_path):
         weights.read(tmp_path / "b.params")
     with pytest.raises(UserError, match="not a file"):
         weights.read(tmp_path)
-    about.path.write_bytes(about.path.read_bytes()[:-9])
+    whole = about.path.read_bytes()
+    about.path.write_bytes(whole[:-9])
     with pytest.raises(UserError, match="a.params: not the file that .*a.json describes .*damaged"):
         weights.read(about.path)
     description = weights.description_of(about.path)
@@ -85,6 +86,9 @@ def test_files_that_are_not_there_or_damaged(about, tmp_path):
         with pytest.raises(UserError, match="a.json: (not a description of weights|.1. is not a mapping)"):
             weights.read(about.path)
     description.unlink()
+    with pytest.raises(UserError, match="a.params: not an MXNet .params file, or damaged"):
+        weights.read(about.path)
+    about.path.write_bytes(whole)
     with pytest.raises(UserError, match="a.json: no such file; it is to say which network a.params is of"):
         weights.read(about.path)
 

@@ -22,7 +22,6 @@ from repro.tables import (
     precision,
     profile,
     profile_onnx,
-    reading,
     refine,
     robustness,
     soak,
@@ -37,7 +36,7 @@ Reader = Tuple[Callable[[Path], Any], Callable[[Any], str]]  # the record; its p
 def _readers() -> Dict[str, Reader]:
     """By the name of a record: what reads it, and what renders it."""
     peers, rows = load_peers(HERE / "table6.yaml"), load_rows(HERE / "neighbours.yaml")
-    row, records = next(one for one in load_rows(HERE / "table3.yaml")), load_records(RESULTS)
+    records = load_records(RESULTS)
     cost = {one.id: (10 ** 9, 2 * 10 ** 9) for one in rows}
     return {
         "table6": (table6.read_table6, lambda record: table6.page(record, peers, published("table6"))),
@@ -48,7 +47,6 @@ def _readers() -> Dict[str, Reader]:
         "precision": (precision.read_measured, precision.page),
         "precision-onnx": (precision.read_exported, lambda record: precision.page(
             json.loads((RESULTS / "precision.json").read_text(encoding="utf-8")), [record])),
-        "reading": (reading.read_measured, lambda record: reading.page(record, row, records)),
         "neighbours-minicity": (neighbours.read_speed, lambda record: neighbours.page(
             rows, published("neighbours"), cost, records, {record["data"]: record}, {})),
         "robustness": (lambda path: robustness.read_counted(path, ("images", "labels")), robustness.page),

@@ -29,6 +29,8 @@ def load(root: Path) -> Dataset:
         test=_split(root, "test", required=True),
         coarse=(),
         measured_split="test",
+        images=tuple(root / split for split in ("train", "val", "test")),
+        pattern="SPLIT/*.png",
     )
 
 

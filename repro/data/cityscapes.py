@@ -38,6 +38,8 @@ def load(root: Path) -> Dataset:
         test=tuple(_samples(root, "test", "gtFine")),
         coarse=_labelled(root, "train_extra", "gtCoarse", required=False),
         measured_split="val",
+        images=tuple(root / "leftImg8bit" / split for split in ("train", "val", "test", "train_extra")),
+        pattern=f"leftImg8bit/SPLIT/CITY/*{_IMAGE}",
     )
 
 

@@ -36,6 +36,8 @@ def load(root: Path) -> Dataset:
         test=_split(root, "test", required=False),
         coarse=(),
         measured_split="val",
+        images=tuple(root / "images" / split for split in ("train", "val", "test")),
+        pattern=f"images/SPLIT/*{', *'.join(IMAGES)}",
     )
 
 
