@@ -122,7 +122,7 @@ submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscap
 	  $(call option,$(v),$(call lower,$(v)))) $(call flag,ZIP,zip)
 
 test: $(OPENVINO)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
-	@$(VENV)/bin/python -m pytest $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)
 
 lint: $(OPENVINO)  ## check the style and the types of the sources
 	@$(VENV)/bin/ruff check .
