@@ -128,7 +128,7 @@ CLAIMS = (
           (_model_a("coarse"), Beside((_model_a("bootstrapping"),)))),
     Claim("Small objects are computed: their pixels in computed regions, ISCTF, p = 0.25; Model A", "4.8",
           (Selects(SPARSE["0.25"]), Selects(_4(MODEL_A))),
-          "Poles, signs, lights, people, riders and vehicles but buses, trucks and trains. Holds at twice their share in "
+          "Poles, signs, lights, people, riders and vehicles but buses, trucks and trains. Holds at twice the share of "
           "the area, which is chance; the fixed map is the regions computed most often. The paper has pictures of it."),
     Claim("About 15 images of 1024x2048 a second on one GPU", "1, Table 6", (Speed("Ours"),),
           "Not reproduced: no GPU that mxnet-cu112 runs on was at hand. Times on a CPU are in table6.md."),

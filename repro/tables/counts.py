@@ -65,9 +65,9 @@ class Selects:
         """Percent held of small objects, of the area, and by a fixed map of small objects; means over seeds."""
         found = [record.evaluations.get(source.inference(self.figure), {}).get("selection")
                  for record in source.found(self.figure)] if isinstance(source, Ours) else []
-        if not found or any(one is None or None in (one["objects"], one["area"]) for one in found):
+        objects, area, fixed = ([one[key] for one in found if one] for key in ("objects", "area", "fixed"))
+        if None in objects + area or not 0 < len(objects) == len(found):
             return None
-        objects, area, fixed = ([one[key] for one in found] for key in ("objects", "area", "fixed"))
         return mean(objects), mean(area), None if None in fixed else mean(fixed)
 
     def text(self, source: Source) -> str:

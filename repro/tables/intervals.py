@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import List, Mapping, Optional, Sequence, Tuple
+from typing import Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -30,10 +30,10 @@ def pooled(spreads: Sequence[Mapping[int, float]]) -> Optional[float]:
     return math.sqrt(sum(((one - one.mean()) ** 2).sum() for one in several) / freedom) if several else None
 
 
-def sequences(names: Optional[Sequence[str]], images: int) -> List:
+def sequences(names: Optional[Sequence[str]], images: int) -> Sequence:
     """Return the sequence of each image, the part of its name before "_"; single images without names or with one."""
-    found = [name.split("_")[0] for name in names] if names is not None else []
-    return found if len(set(found)) > 1 else list(range(images))
+    found = [name.split("_")[0] for name in names or ()]
+    return found if len(set(found)) > 1 else [*range(images)]
 
 
 def mean_iou(matrices: np.ndarray) -> np.ndarray:
