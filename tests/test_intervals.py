@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from claiming import SCTF, WTA, ours, record_of, seeds
+from claiming import SCTF, WTA, noise, ours, record_of, seeds
 
 from repro.tables.claims import SPARSE
 from repro.tables.comparisons import Change
@@ -41,6 +41,10 @@ def test_two_inferences_are_compared_within_each_training():
     found = difference(ours(*records), classic, fast)
     half = 2.92 * 0.1 / 3 ** 0.5
     assert (found.mean, found.interval) == (pytest.approx(-3), pytest.approx((-3 - half, -3 + half)))
+    single = record_of(SCTF, 31.0)
+    single.evaluations["fast"]["mean_iou"] -= 3
+    assert difference(ours(single), classic, fast).interval is None
+    assert difference(ours(single, *noise(1)), classic, fast).interval == pytest.approx((-4, -2))  # as between rows
 
 
 def matrices(*right):

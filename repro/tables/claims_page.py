@@ -32,14 +32,15 @@ LONG = ("camvid", "long", "full")
 
 RULE = f"""## The rule
 
-It was fixed before the rows of CamVid were measured (docs/training.md). A figure is the mean IoU of a row in the
-inference that its table has, in points: the mean over its seeds, ± half their range where it has several. A difference
-d is taken seed by seed, over the seeds that both rows have: rows of one seed see the same batches in the same order.
+It was fixed before the rows of CamVid were measured (docs/training.md), and what s is of gaps and within a training
+before their records were published. A figure is the mean IoU of a row in the inference that its table has, in points:
+the mean over its seeds, ± half their range where it has several. A difference d is taken seed by seed, over the seeds
+that both rows have: rows of one seed see the same batches in the same order.
 Beside it stand, as far as they are known, two intervals of 90%:
 
 * **t**: d ± t(0.95) s / √n, for n seeds and s the pooled standard deviation of all differences between two trainings of
   that data measured with several seeds; a difference of two gaps has √2 s. Two inferences of one training are compared
-  within each training: s is that of the same two inferences of the fusion's trainings.
+  within each training: s is that of the same two inferences of the fusion's trainings, where some has several seeds.
 * **images**: a bootstrap over the test images, whole sequences (the part of a file's name before "_") drawn with
   replacement, {DRAWS} draws; single images where names are not kept or are of one sequence. It says how much d depends
   on these images, and decides nothing. CamVid's 233 test images are of two sequences, so there the interval says little

@@ -90,10 +90,11 @@ def _images(group: Group) -> str:
 def caption(group: Group, target: str) -> str:
     """Where a group's figures come from, one list item; `target` is what `make` measures them with."""
     name = f"ours{group.suffix}"
-    if not group.records:
-        return f"* **{name}**: not measured yet; `make {target} BUDGET=full PUBLISH=1` does it.\n"
-    records = group.records
     data, preset, budget = group.key
+    if not group.records:
+        given = "" if group.key == MAIN else f" DATA=/path/to/{data} PRESET={preset}"
+        return f"* **{name}**: not measured yet; `make {target}{given} BUDGET=full PUBLISH=1` does it.\n"
+    records = group.records
     images = listed(one["images"] for record in records for one in record.evaluations.values())
     provenances = [record.provenance for record in records]
     warning = " This is a quick check of the whole path, too short to compare rows by." if budget == "quick" else ""

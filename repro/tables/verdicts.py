@@ -114,8 +114,8 @@ class Ours:
     def deviation(self, one: Value, other: Value) -> Optional[Tuple[float, int]]:
         """The pooled deviation of paired differences such as this one, and its degrees of freedom; None: unknown.
 
-        Of two inferences of one training: of the same two of its fusion's trainings. A difference of two gaps varies by
-        the root of 2 more than one of two rows.
+        Of two inferences of one training: of the same two of its fusion's trainings, if some has several seeds. A
+        difference of two gaps varies by the root of 2 more than one of two rows.
         """
         key = key_of(one)
         if isinstance(one, Gap) or isinstance(other, Gap):
@@ -127,7 +127,8 @@ class Ours:
         spreads = [_paired(*(_seeds(found, key, self.inference(figure)) for figure in (one, other)))
                    for found in self.several() if found[0].network.fusion == records[0].network.fusion]
         within = pooled(spreads)
-        return None if within is None else (within, sum(len(spread) - 1 for spread in spreads if spread))
+        return self.between_rows(key) if within is None else (
+            within, sum(len(spread) - 1 for spread in spreads if spread))
 
     def between_rows(self, key: str) -> Optional[Tuple[float, int]]:
         """The pooled deviation of all pairs of trainings with several seeds, and its degrees of freedom.
