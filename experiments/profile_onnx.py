@@ -118,6 +118,7 @@ class Case:
         if batch == 1:
             engine = OnnxEngine(self.files["scores"], place.providers(precision))
             self.runs[f"{self.name} photo"] = lambda: engine.labels(images[0])
+        self._check()
 
     def clear(self) -> None:
         """Give back the memory: the profiler's process wants it."""
@@ -128,7 +129,7 @@ class Case:
         """What repro.others.profile finds."""
         return profiled(self.files[LABELS], self.images, frames, place.provider, place.card, self.precision)
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """RuntimeError unless the graph's labels are those of its scores, which float16 interpolates in float16."""
         from repro.labelmap import labels_of
 
@@ -188,7 +189,6 @@ def measure(given, row, size, place: Place, precisions, batches) -> dict:
             for precision in precisions:
                 print(f"{row.id} in {precision}, batch {batch}", file=sys.stderr)
                 cases.append(way.Case(model, precision, batch, photo, scenes, folder, place))
-                cases[-1].check()
         best = way.Ceilings(peer, precisions, folder, place)
         timings = interleaved({**{name: run for case in cases for name, run in case.runs.items()}, **best.runs},
                               given.rounds, 2, progress=lambda turns: tqdm(turns, "rounds", disable=None))

@@ -39,9 +39,6 @@ class Case:
         self.runs = {f"{self.name} labels": lambda: self._engine.labels(self._photo),
                      f"{self.name} scores": lambda: self._engine.outputs(self._x)}
 
-    def check(self) -> None:
-        """Nothing is made twice here that could differ."""
-
     def clear(self) -> None:
         """Give back the memory: the profiler's process wants it."""
         self.runs.clear()
