@@ -148,7 +148,8 @@ def _measure(job: Job) -> None:
         return
     record = dataclasses.replace(record, **measured, sha256=weights.digest(path.with_suffix(".params")))
     with replacing(path.with_suffix(".npz")) as temporary:  # of every image, to compare rows by
-        np.savez_compressed(temporary, **{name: found.astype(np.uint32) for name, found in matrices.items()})
+        np.savez_compressed(temporary, images=[Path(one.image).stem for one in dataset.measured[:budget.images]],
+                            **{name: found.astype(np.uint32) for name, found in matrices.items()})
     lines = logs.read(job.folder / "log.jsonl")
     logs.plot(lines, path.with_suffix(".png"), f"{dataset.name}, {job.name}, seed {job.seed}", training.p,
               next((e["regions"] for e in measured["evaluations"].values()), None))

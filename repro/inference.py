@@ -32,7 +32,8 @@ class Evaluation:
     k: Optional[int]              # regions computed ...
     regions: Optional[int]        # ... of so many
     active_mean: Optional[float]  # regions with s > 0, "ideally" those computed (Section 4.4)
-    z2_mean: Optional[float]      # the full column's weight before the mask
+    z2_mean: Optional[float]      # the full column's weight before the mask, over all positions ...
+    z2_computed: Optional[float]  # ... and over those in computed regions
     active_counts: Optional[Dict[str, int]]  # images by their number of regions with s > 0
     selection: Optional[Dict[str, Any]]  # what computed regions hold (repro.selection)
 
@@ -71,6 +72,14 @@ def evaluate(network_for: Callable[[int, int], object], batches: Iterable, names
         regions=int(found["mask"][0].size) if selects else None,
         active_mean=float(np.mean([(s > 0).sum() for s in found["s"]])) if selects else None,
         z2_mean=float(np.mean([z.mean() for z in found["z2"]])) if found["z2"] else None,
+        z2_computed=_over_computed(found["z2"], found["mask"]),
         active_counts={str(n): c for n, c in sorted(Counter(int((s > 0).sum()) for s in found["s"]).items())}
         if selects else None,
         selection=selection.shares() if region else None), np.stack(matrices)
+
+
+def _over_computed(values: Sequence[np.ndarray], masks: Sequence[np.ndarray]) -> Optional[float]:
+    """Return the mean of maps (1, h, w) over the positions whose region has 1 in its mask (1, Y, X); None if none."""
+    held = [value[np.kron(mask, np.ones([one // of for one, of in zip(value.shape, mask.shape)])) > 0]
+            for value, mask in zip(values, masks)]
+    return float(np.mean(np.concatenate(held))) if held and sum(map(len, held)) else None

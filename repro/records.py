@@ -92,6 +92,7 @@ _EVALUATION = dict(
     class_iou=parsing.mapping_of(parsing.optional(_percent)),
     active_mean=parsing.optional(parsing.number),
     z2_mean=parsing.optional(parsing.number),
+    z2_computed=parsing.optional(parsing.number),
     active_counts=parsing.optional(parsing.mapping_of(parsing.natural)),
     images=parsing.natural,
     selection=parsing.mapping(_SELECTION),
@@ -115,7 +116,8 @@ def parse_provenance(value, place) -> Dict[str, Any]:
 
 
 def _evaluations(value, place):
-    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION, optional=("active_counts", "selection"))
+    optional = ("active_counts", "z2_computed", "selection")
+    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION, optional=optional)
               for name in EVALUATIONS}
     return parsing.fields(value, place, checks, optional=EVALUATIONS)
 

@@ -119,7 +119,10 @@ def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street
     said = [text.strip() for text in re.split("[\r\n]", capfd.readouterr().err) if "error: " in text]
     assert len(said) == 1 and "1.png" in said[0]
     assert list(measure.finished(jobs)) == [first.specification]
-    record = json.loads(next(iter(measure.finished(jobs).values())).read_text(encoding="utf-8"))
+    path = next(iter(measure.finished(jobs).values()))
+    record = json.loads(path.read_text(encoding="utf-8"))
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as beside:
+        assert list(beside["images"]) == ["0", "1"] and beside["whole"].shape == (2, 11, 11)
     assert record["data"] == "camvid" and record["evaluations"]["whole"]["images"] == 2
     assert record["provenance"]["machine"].endswith(", 3 threads")  # those asked for
     assert str(street) not in json.dumps(record)  # no path of this machine in what may be published

@@ -18,6 +18,7 @@ from repro.build import build_column
 from repro.data import open_dataset
 from repro.data.augment import MEAN, STD
 from repro.errors import UserError
+from repro.inference import evaluate
 from repro.minicity import write_minicity
 from repro.presets import load_preset
 from repro.rows import Training
@@ -169,3 +170,19 @@ def test_what_regions_hold_is_counted_by_class_against_chance_and_a_fixed_map():
     shares = selection.shares()
     assert shares["area"] == 25 and shares["classes"] == {"pole": 100, "car": 50, "sky": 0}
     assert shares["objects"] == 75 and shares["fixed"] == 25  # region 0 in both images: one pole of four objects
+
+
+def test_z2_is_averaged_over_the_positions_of_computed_regions():
+    """Two images of 1x2 regions of 2x2 positions; the first computes one of them, the second none, then both."""
+    z2 = np.array([[[[.1, .3, .9, .9], [.1, .3, .9, .9]]], [[[.5, .5, .5, .5], [.5, .5, .7, .7]]]])
+
+    class Network:
+        outputs = ("scores", "z2", "s", "mask")
+
+        def __call__(self, x):
+            return [mx.nd.array(one) for one in (np.zeros((2, 2, 2, 4)), z2, mask, mask)]
+    for second, mean in (([0, 0], 0.2), ([1, 1], (4 * 0.2 + 6 * 0.5 + 2 * 0.7) / 12)):
+        mask = np.array([[1, 0], second]).reshape(2, 1, 1, 2)
+        batches = [(np.zeros((2, 3, 8, 16), np.float32), [np.zeros((8, 16), np.uint8)] * 2, [(8, 16)] * 2)]
+        found, _ = evaluate(lambda height, width: Network(), batches, ("road", "sky"), mx.cpu(), 8)
+        assert found.z2_computed == pytest.approx(mean) and found.z2_mean == pytest.approx(z2.mean())

@@ -56,7 +56,7 @@ def test_a_trained_network_gives_the_same_labels_fast_and_classic(training, data
         counts = {int(n): images for n, images in active["active_counts"].items()}
         assert sum(counts.values()) == 3 and active["active_mean"] == pytest.approx(
             sum(n * images for n, images in counts.items()) / 3)
-    for key in ("pixel_acc", "mean_acc", "mean_iou", "active_mean", "z2_mean"):
+    for key in ("pixel_acc", "mean_acc", "mean_iou", "active_mean", "z2_mean", "z2_computed"):
         assert fast[key] == pytest.approx(classic[key], abs=0.02), key
     plan = measure.Plan(MODEL_A, training, preset, (128, 256))
     nets = [measure.network_factory(plan, arrays, 19, how, mx.cpu())(128, 256) for how in ("classic", "fast")]
