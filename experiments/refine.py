@@ -160,11 +160,11 @@ def refine(given, command: str) -> None:
     parameters.save_arrays(own / "dense.params", arrays)
     weights = hashlib.sha256(b"".join(arrays[key].asnumpy().tobytes() for key in sorted(arrays))).hexdigest()
     inference, same = "fast" if row.network.sparse else "whole", identity(weights, dataclasses.asdict(refining))
-    found, refiner = measure_refined(
+    found, _ = measure_refined(
         plan, arrays, dataset, inference, size, refining, ctx[0], bar("refiner", refining.steps),
         lambda batches, total: tqdm(batches, "testing", total, disable=None),
-        own / f"refiner-{same[:12]}.params", same, given.checkpoint)
-    parameters.save_arrays(own / "refiner.params", refiner)
+        own / f"refiner-{same[:12]}.params", same, given.checkpoint,
+        lambda refiner: parameters.save_arrays(own / "refiner.params", refiner))
     write_record(given, name, own.name, {
         "table": given.table, "row": row.id, "dense_network": given.dense, "data": dataset.name, "preset": given.preset,
         "budget": given.budget, "seed": seed, "dense_steps": steps,

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("symbols", "repro", "experiments", "tests")
 SOURCES = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in FOLDERS}
 NO_MXNET = ("data", "minicity", "tables", "rows", "peer_rows", "records", "parsing", "files", "errors", "metrics",
-            "clock", "labelmap", "labeller", "others", "presets", "weights", "segmenter", "photos", "overlay",
-            "figures", "threads", "neighbours", "driver", "refine", "refined", "refined_segmenter")
+            "clock", "labelmap", "labeller", "others", "params_format", "presets", "weights", "segmenter", "photos",
+            "overlay", "figures", "threads", "neighbours", "driver", "refine", "refined", "refined_segmenter")
 
 
 def name(path: Path) -> str:

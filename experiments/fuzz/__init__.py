@@ -17,8 +17,8 @@ READERS: Dict[str, str] = {
     "images": "pictures", "labels": "pictures", "photos": "pictures", "videos": "videos",
     "rows": "texts", "presets": "texts", "classes": "texts", "records": "texts", "descriptions": "texts",
     "metadata": "texts", "logs": "texts", "measurements": "measurements",
-    "neighbours": "texts", "datasets": "folders", "inputs": "folders",
-    "parameters": "arrays", "backbones": "arrays", "checkpoints": "arrays", "exported": "networks",
+    "neighbours": "texts", "datasets": "folders", "contents": "contents", "inputs": "folders",
+    "parameters": "arrays", "types": "arrays", "backbones": "arrays", "checkpoints": "arrays", "exported": "networks",
     "refiners": "refiners",
     "writers": "disks", "commands": "commands",
 }
