@@ -139,7 +139,8 @@ def predict(given) -> None:
     out = Path(os.path.expanduser(given.output))
     if out.exists() and not out.is_dir():
         raise UserError(f"OUTPUT: {given.output} is a file, not a folder")
-    if given.input and os.path.realpath(out) == os.path.realpath(os.path.expanduser(given.input)):
+    folder = os.path.expanduser(given.input)
+    if os.path.isdir(folder) and given.input and os.path.realpath(out) == os.path.realpath(folder):
         raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
     found = sources(given.input, but=out) if given.input else ()
     segmenter = segmenter_of(given)

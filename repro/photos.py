@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -73,18 +73,15 @@ class Source:
             return video.rate
 
 
-def _listed(root: Path, out, enter=lambda folder: True) -> Iterator[Path]:
-    """The files of `walk` but for results of before: all in the folder `out` where that lies below root, and what is
+def _inputs(found: Sequence[Path], root: Path, out) -> List[Path]:
+    """Files found below root but for results of before: all in the folder `out` where that lies below root, and what is
     called as results are in it where root lies in it. Links do not matter."""
     if out is None:
-        yield from walk(root, enter)
-        return
+        return [*found]
     place = Path(os.path.realpath(out))
     below = Path(os.path.realpath(root)) in place.parents
-    for one in walk(root, enter):
-        inside = place in (Path(os.path.realpath(one.parent)) / one.name).parents
-        if not (inside and (below or RESULT.search(one.name))):
-            yield one
+    return [one for one in found if place not in (Path(os.path.realpath(one.parent)) / one.name).parents
+            or not (below or RESULT.search(one.name))]
 
 
 def _matches(parts: Tuple[str, ...], pattern: Tuple[str, ...], begins: bool = False) -> bool:
@@ -96,7 +93,7 @@ def _matches(parts: Tuple[str, ...], pattern: Tuple[str, ...], begins: bool = Fa
     return fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:], begins)
 
 
-def _of_pattern(path: Path, but) -> Tuple[Path, ...]:
+def _of_pattern(path: Path) -> List[Path]:
     """The files that a pattern names. What is there as it is written is no pattern: a folder may be called [1]."""
     parts, base, first = path.parts, Path(), 0
     while first < len(parts) and (not glob.has_magic(parts[first]) or os.path.isdir(base / parts[first])):
@@ -104,7 +101,7 @@ def _of_pattern(path: Path, but) -> Tuple[Path, ...]:
 
     def right(one: Path, begins: bool = False) -> bool:
         return _matches(one.relative_to(base).parts, parts[first:], begins)
-    return tuple(one for one in _listed(base, but, lambda folder: right(folder, True)) if right(one))
+    return [one for one in walk(base, lambda folder: right(folder, True)) if right(one) and os.path.isfile(one)]
 
 
 def sources(given: str, but=None) -> Tuple[Source, ...]:
@@ -119,21 +116,21 @@ def sources(given: str, but=None) -> Tuple[Source, ...]:
     """
     path = Path(os.path.expanduser(given))  # os.path's, here and below: pathlib's raise for names too long or unknown
     if os.path.isdir(path):
-        root, found = path, [one for one in _listed(path, but) if one.suffix.lower() in PHOTOS + VIDEOS]
+        root = path
+        found = [one for one in _inputs(walk(path), root, but) if one.suffix.lower() in PHOTOS + VIDEOS]
         hint = f" in it; known are files that end in {' '.join(PHOTOS + VIDEOS)}"
     elif os.path.exists(path):
         root, found, hint = path.parent, [path], ""
     elif glob.has_magic(given):
-        found = [*_of_pattern(path, but)]
-        root, hint = path, " is called so" + ("; [...] is read as one of the characters in it, a bracket is written [[]"
-                                              if "[" in given else "")
+        found = _of_pattern(path)
+        root = Path(os.path.commonpath([one.parent for one in found])) if found else path
+        found, hint = _inputs(found, root, but), " is called so"
+        hint += "; [...] is read as one of the characters in it, a bracket is written [[]" if "[" in given else ""
     else:
         raise UserError(f"INPUT: {given}: no such file or folder")
     found = [one for one in found if os.path.isfile(one)]
     if not found:
         raise UserError(f"INPUT: {given}: no photo or video{hint}")
-    if root == path and not os.path.isdir(path):
-        root = Path(os.path.commonpath([one.parent for one in found]))
     names = Counter(str(one.relative_to(root).with_suffix("")) for one in found)
     return tuple(Source(one, name if names[name] == 1 else str(one.relative_to(root)))
                  for one in sorted(found) for name in [str(one.relative_to(root).with_suffix(""))])
@@ -145,7 +142,7 @@ def passed_over(given: str, but=None) -> str:
     given, but  as `sources` takes them; of a file or a pattern nothing is left. Hidden files and folders do not count.
     """
     root = Path(os.path.expanduser(given))
-    kinds = [one.suffix.lower() or "no suffix" for one in (_listed(root, but) if os.path.isdir(root) else ())
+    kinds = [one.suffix.lower() or "no suffix" for one in (_inputs(walk(root), root, but) if os.path.isdir(root) else ())
              if one.suffix.lower() not in PHOTOS + VIDEOS and os.path.isfile(one)]
     if not kinds:
         return ""

@@ -113,7 +113,7 @@ def test_images_are_rgb(tmp_path):
 
 
 def test_hidden_files_are_no_images_in_any_layout_and_links_are(tmp_path):
-    """AppleDouble's, which a Mac writes beside each file; a link to a file is that file, one to a folder that folder."""
+    """AppleDouble's, which a Mac writes beside each file; a link is the file or the folder that it leads to."""
     for write in (write_camvid, write_cityscapes, write_own):
         root = write(tmp_path / write.__name__)
         before = open_dataset(root)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import clips
 import cv2
 import numpy as np
 import pytest
 from folders import write_png
 
+from experiments.fuzz import clips
 from repro.errors import UserError
 from repro.photos import Source, passed_over, read_photo, sources
 
@@ -175,30 +175,15 @@ def test_a_photo_is_one_frame(tmp_path):
     assert source.count() == 1 and [frame.shape for frame in source.frames()] == [(40, 60, 3)]
 
 
-GOOD = {  # videos of which every frame is there, whatever their headers estimate
-    "one too many.avi": clips.avi([True] * 10, 11), "dropped.avi": clips.avi([True, False, False] * 5 + [True]),
-    "constant.mkv": clips.mkv(range(0, 1000, 100)), "variable.mkv": clips.mkv([0, 100, 900, 2000, 4000]),
-    "variable.webm": clips.mkv([0, 100, 900, 2000, 4000], kind=b"webm"),
-    "long sound.mkv": clips.mkv(range(0, 900, 100), 9000),
-    "late.mkv": clips.mkv(range(5000, 6000, 100)), "short.mkv": clips.mkv(range(0, 1000, 100), 300),
-    "two.mkv": clips.mkv([0, 100]) + clips.mkv([0, 100]),
-}
-SHOT = {  # and those that are damaged
-    "cut.mkv": clips.mkv(range(0, 2000, 100))[:-9000], "cut.avi": clips.avi([True] * 20)[:-9000],
-    "last.avi": clips.avi([True] * 8)[:-1100], "counts 30.avi": clips.avi([True] * 10, 30),
-    "zeros.mkv": (lambda data: data[:9000] + bytes(4000) + data[13000:])(clips.mkv(range(0, 2000, 100))),
-}
-
-
 def test_the_end_of_a_stream_is_the_truth_and_no_estimate(tmp_path):
-    for name, data in GOOD.items():
+    for name, data in clips.GOOD.items():
         (tmp_path / name).write_bytes(data)
         frames = list(Source(tmp_path / name, "a").frames())
         expected = data.count(b"\xff\xd8\xff\xe0")
         assert len(frames) == expected or name == "two.mkv" and len(frames) >= 2, name
         assert all(abs(frame.astype(int) - clips.shade(number)).max() < 9
                    for number, frame in enumerate(frames[:2])), name
-    for name, data in SHOT.items():
+    for name, data in clips.DAMAGED.items():
         (tmp_path / name).write_bytes(data)
         frames, seen = Source(tmp_path / name, "a").frames(), []
         with pytest.raises(UserError, match="only [0-9]+ (of its [0-9]+ )?frames can be decoded; the video is damaged"):

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 
-import clips
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from folders import write_png
 from test_photos import noise, video
 
 from experiments import predict
+from experiments.fuzz import clips
 from repro import weights
 from repro.data import CAMVID, CITYSCAPES
 from repro.photos import read_photo
@@ -221,8 +221,8 @@ def test_a_terminal_of_few_letters_takes_nothing_away(about, tmp_path):
     (tmp_path / "in" / "\N{BICYCLE}.png").write_bytes(b"no image")
     out = tmp_path / "\N{BICYCLE}"
     ended = subprocess.run([sys.executable, "-W", "ignore", "-m", "experiments.predict", "--weights", str(about.path),
-                            "--input", str(tmp_path / "in"), "--output", str(out)], stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, cwd=predict.HERE.parent,
+                            "--input", str(tmp_path / "in"), "--output", str(out)], capture_output=True,
+                           cwd=predict.HERE.parent,
                            env={**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"})
     assert ended.returncode == 2 and b"Traceback" not in ended.stderr, ended.stderr
     assert b"\\U0001f6b2: labels and overlays of 1 image" in ended.stdout and len(files(out)) == 2

@@ -50,7 +50,7 @@ def _film(path: Path) -> None:
     pictures = np.random.RandomState(0).randint(0, 256, (6, 48, 64, 3)).astype(np.uint8)
     with predict.film(path, 10) as add:
         for picture in pictures:
-            add(picture)
+            add(picture, number / 10)
 
 
 # by what is written: the file's suffix, and what writes it
