@@ -25,6 +25,7 @@ CACHE = ROOT / ".cache"
 RESULTS = ROOT / "tables" / "results"
 ROWS = {**{number: f"table{number}" for number in "12345"}, "ablations": "ablations",
         "neighbours": "neighbours"}  # --table: its YAML
+HALF = "resnet50-half"  # PRETRAINED: the backbone that repro/open_nsfw.py converts
 PRESETS = tuple(sorted(path.stem for path in (HERE / "presets").glob("*.yaml") if path.stem != "pretrain"))
 
 
@@ -104,15 +105,18 @@ def chosen_rows(table: str, row: Optional[str] = None):
 
 def backbone(given, preset, rows) -> Tuple[str, str]:
     """PRETRAINED's file, and what identifies its values."""
-    path = Path(os.path.expanduser(given.pretrained)).absolute()
+    name = given.pretrained or preset.backbone or str(PRETRAINED)
+    path = Path(os.path.expanduser(name)).absolute()
     if any(training.pretrained for row in rows for _, training in row.trainings):
         if not path.is_file():
-            from repro.imagenet import NAMES, model_file
+            from repro import imagenet, open_nsfw
 
-            if given.pretrained in NAMES:  # asked for by name: downloaded once, its hash checked
-                path = Path(model_file(given.pretrained))
+            if name == HALF:  # asked for by name: downloaded once, its hash checked
+                path = open_nsfw.backbone_file(CACHE / "backbones")
+            elif name in imagenet.NAMES:
+                path = Path(imagenet.model_file(name))
         if not path.is_file():
-            raise UserError(f"PRETRAINED: {given.pretrained}: no such file; `make pretrain` makes one of quarter width")
+            raise UserError(f"PRETRAINED: {name}: no such file; `make pretrain` makes one of quarter width")
         if path == PRETRAINED and preset.width != 0.25:
             raise UserError(f"PRETRAINED: preset {preset.name} needs a backbone of width {preset.width:g}, the shipped "
                             "one has 0.25; give the .params file of Gluon's or gluoncv's resnet50_v1")
@@ -143,34 +147,40 @@ def plan(given) -> List[Job]:
     pretrained, weights = backbone(given, preset, rows)
     folder, identity = data_folder(given.data, preset)
     dataset = open_dataset(folder)
+    if given.split:
+        dataset = dataclasses.replace(dataset, measured_split=choice(given.split, ("val", "test"), "SPLIT"))
+        if given.publish:
+            raise UserError("PUBLISH: what is measured on another split is not published")
     trainings = {training_name(row.network, training): (row.network, training)
                  for row in rows for _, training in row.trainings}
-    if not dataset.coarse:
-        skipped = [name for name, (_, training) in trainings.items() if training.coarse]
-        if skipped:
-            print(f"{dataset.name} has no coarsely labelled images; left out: {', '.join(skipped)}")
-        trainings = {name: pair for name, pair in trainings.items() if name not in skipped}
+    if not dataset.coarse and any(training.coarse for _, training in trainings.values()):
+        print(f"{dataset.name} has no coarsely labelled images; rows that ask for them are trained without",
+              file=sys.stderr)
+        without = [(network, dataclasses.replace(training, coarse=False)) for network, training in trainings.values()]
+        trainings = {training_name(*pair): pair for pair in without}
     coarse = dataset.coarse if any(training.coarse for _, training in trainings.values()) else ()
     found = examined(given, dataset, coarse, budget.images)
     for network, training in trainings.values():
         check_regions(dataset.measured[:budget.images], found, network, training, preset)
     content = content_of(given, dataset, found, images=budget.images)
     with_coarse = content_of(given, dataset, found, coarse, budget.images)
-    label = "+".join([budget_name, *(f"{name}{value}" for name, value in changes.items())])
+    label = "+".join([budget_name, *(f"{name}{value}" for name, value in changes.items()),
+                      *([given.split] if given.split else [])])
     jobs = []
     for name, (network, training) in trainings.items():
         for seed in seeds:
             values = {"network": network_dict(network), "training": training_dict(training), "seed": seed}
             specification = hashlib.sha256(json.dumps(
                 [values, identity or (with_coarse if training.coarse else content),
-                 dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop, preset.width,
-                 preset.shrink, weights if training.pretrained else ""],
+                 dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop, preset.width, preset.stem,
+                 preset.decoder_width, preset.shrink, given.split, weights if training.pretrained else ""],
                 sort_keys=True).encode()).hexdigest()
             jobs.append(Job(
                 name=name, data=str(folder), preset=str(preset_path), preset_name=given.preset, changes=changes,
                 budget=budget_name, label=label, gpu=given.gpu, pretrained=pretrained, specification=specification,
                 command=command_of(given, dataset.name), results=str(CACHE / "results"), runs=str(CACHE / "runs"),
-                every=given.checkpoint, readers=given.readers, fresh=given.fresh, content=content, **values))
+                every=given.checkpoint, readers=given.readers, split=given.split, fresh=given.fresh, content=content,
+                **values))
     return jobs
 
 
@@ -179,7 +189,7 @@ def command_of(given, dataset: str) -> str:
     return make_command(ROWS[given.table], changed(
         {**vars(given), "data": portable(given.data, dataset)},
         {"data": "minicity", "row": "", "preset": "lite", "budget": "", "batch": None, "steps": None, "seeds": "0",
-         "gpu": ""}))
+         "gpu": "", "split": ""}))
 
 
 def own_records():
@@ -218,7 +228,10 @@ def measure(given) -> None:
         from repro.records import read_record
 
         for path in finished(jobs).values():
-            write_bytes(RESULTS / "-".join(read_record(path).group) / path.name, path.read_bytes())
+            folder = RESULTS / "-".join(read_record(path).group)
+            for kind in (".npz", ".jsonl.gz", ".json"):  # what each image gave, the log, the record
+                if path.with_suffix(kind).exists():
+                    write_bytes(folder / (path.stem + kind), path.with_suffix(kind).read_bytes())
     own = given.table == neighbours.TABLE
     if neighbours.main(["--render", "--local"]) if own else render.main(["--table", given.table, "--local"]):
         raise Reported
@@ -248,7 +261,9 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--seeds", default="0", help="such as 0,1,2 (default %(default)s)")
     add("--gpu", default="", help="cards, such as 0 or 0,1 (default: the CPU)")
     add("--hosts", default="", help="machines to train each row on together, such as localhost,other (default: this)")
-    add("--pretrained", default=str(PRETRAINED), help="a backbone's .params, or resnet50_v1 to download gluoncv's")
+    add("--pretrained", default="", help=f"a backbone's .params; {HALF}: open_nsfw's, downloaded and converted; "
+        "resnet50_v1: gluoncv's, downloaded (default: the preset's, or the shipped one)")
+    add("--split", default="", help="val: measure on it, to choose by (default: the split that the tables report)")
     add("--batch", type=int, help="another batch than the preset's")
     add("--steps", type=int, help="other steps than the budget's")
     add("--jobs", type=int, default=0, help="rows trained at once on a CPU (default: one per core)")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from tqdm import tqdm
 
 from experiments.command import Parser, contexts, run
 from repro.cluster import PARENT, ROLE, end_with_parent
-from repro.files import locked
+from repro.files import locked, replacing, write_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Job:
     runs: str              # folder of runs not yet finished
     every: int             # steps between checkpoints
     readers: int           # processes that read batches ahead
+    split: str             # that it is measured on; "": the data's own
     content: str = ""      # hash of the data's files, "" of minicity
     fresh: bool = False    # whether what an unfinished run has kept is not to be used
     slot: int = 0          # line of the progress bar
@@ -99,24 +101,26 @@ def work(job: Job) -> None:
 def _measure(job: Job) -> None:
     ctx = contexts(job.gpu)
     import cv2
+    import numpy as np
 
-    from repro import imagenet, logs, measure, parameters, records
+    from repro import imagenet, logs, measure, parameters, records, weights
     from repro.data import open_dataset
     from repro.data.images import image_size
     from repro.neighbours import parse_network
     from repro.presets import changed, load_preset
     from repro.rows import parse_training
     from repro.team import joined
-    from repro.training import Run, start_precision
+    from repro.training import Run
 
     provenance = records.provenance(job.command)  # of the code that starts, whatever is committed meanwhile
     cv2.setNumThreads(1)  # decoding shares the cores with training
     network = parse_network(job.network, "job: network")
     training = parse_training(job.training, "job: training")
     preset = changed(load_preset(job.preset, job.preset_name), job.changes)
-    start_precision(preset.recipe, ctx)
     budget = preset.budget(job.budget)
     dataset = open_dataset(job.data)
+    if job.split:
+        dataset = dataclasses.replace(dataset, measured_split=job.split)
     backbone = imagenet.load_backbone(job.pretrained) if training.pretrained else None
     steps = budget.steps if training.pretrained else budget.scratch_steps
     team = joined(bool(os.environ.get(ROLE)))
@@ -140,15 +144,17 @@ def _measure(job: Job) -> None:
             if team.rank == 0:
                 path.unlink(missing_ok=True)  # another measurement's, which is not of these parameters
                 parameters.save_arrays(path.with_suffix(".params"), arrays)
-        measured, _ = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report,
-                                      progress, here, keep)
+        measured, _, matrices = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone,
+                                                report, progress, here, keep)
     if team.rank:
         return
-    record = dataclasses.replace(record, **measured)
+    record = dataclasses.replace(record, **measured, sha256=weights.digest(path.with_suffix(".params")))
+    with replacing(path.with_suffix(".npz")) as temporary:  # of every image, to compare rows by
+        np.savez_compressed(temporary, **{name: found.astype(np.uint32) for name, found in matrices.items()})
     lines = logs.read(job.folder / "log.jsonl")
     logs.plot(lines, path.with_suffix(".png"), f"{dataset.name}, {job.name}, seed {job.seed}", training.p,
               next((e["regions"] for e in measured["evaluations"].values()), None))
-    shutil.copyfile(job.folder / "log.jsonl", path.with_suffix(".jsonl"))
+    write_bytes(path.with_suffix(".jsonl.gz"), gzip.compress((job.folder / "log.jsonl").read_bytes(), mtime=0))
     records.write_record(job.results, record)  # last: where it is, all is
 
 

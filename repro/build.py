@@ -22,9 +22,9 @@ BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attribu
 
 
 def build_column(units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0, frozen: bool = True,
-                 prefix: str = "full_backbone_") -> Column:
+                 prefix: str = "full_backbone_", stem: Optional[int] = None) -> Column:
     """A backbone alone, as `make pretrain` trains it (Section 3.5)."""
-    return Column(units, output_stride, width, frozen, prefix=prefix)
+    return Column(units, output_stride, width, frozen, stem, prefix=prefix)
 
 
 def _decoder(network: Network, column: ColumnSpec, classes: int, width: float, **fast):
@@ -56,10 +56,12 @@ def build(network: AnyNetwork, classes: int, width: float = 1.0, grid: Optional[
           region: Optional[int] = None, fast: bool = False, k: Optional[int] = None, frozen: bool = True,
           sparsity: Optional[Tuple[float, float, int, int]] = None, stops: Tuple[str, ...] = (),
           rows: bool = False, jumps_on_crops: bool = False, decoder_on_crops: bool = False, uncropped: bool = False,
-          size: Optional[Tuple[int, int]] = None):
+          size: Optional[Tuple[int, int]] = None, stem: Optional[int] = None, decoder_width: Optional[float] = None):
     """The network of a row, uninitialised.
 
     width         multiplier of every channel count.
+    stem          channels of each column's first convolution; None: 64 times the width.
+    decoder_width multiplier of the channels of decoders, heads, jumps and cross-column connections; None: the width.
     grid, region  rows and columns of regions and their side in pixels, for sctf and isctf.
     fast          fast inference on k regions an image; else classic.
     k             regions kept; None: all with s > 0.
@@ -77,9 +79,10 @@ def build(network: AnyNetwork, classes: int, width: float = 1.0, grid: Optional[
     if isinstance(network, Neighbour):
         return _neighbour(network, classes, size, frozen)
     columns = [build_column(c.units, network.output_stride, width, frozen,
-                            f"{COLUMN_NAMES[c.scale]}_backbone_") for c in network.columns]
+                            f"{COLUMN_NAMES[c.scale]}_backbone_", stem) for c in network.columns]
     cuts = {"jumped": jumps_on_crops, "crops": (grid, region) if decoder_on_crops else None}
-    decoders = [_decoder(network, c, classes, width, **(cuts if network.sparse else {})) for c in network.columns]
+    decoders = [_decoder(network, c, classes, decoder_width or width, **(cuts if network.sparse else {}))
+                for c in network.columns]
     if network.fusion == "single":
         return SingleColumn(columns[0], decoders[0], prefix="")
     if not network.sparse:

@@ -176,6 +176,11 @@ def mapping(checks: Mapping[str, Check], optional: Iterable[str] = ()) -> Check:
     return lambda value, place: fields(value, place, dict(checks), optional)
 
 
+def mapping_of(check: Check) -> Check:
+    """Check a mapping of any keys, each value by `check`."""
+    return lambda value, place: fields(value, place, {key: check for key in value} if isinstance(value, dict) else {})
+
+
 def sequence(check: Check) -> Check:
     """A list, each item checked; a tuple comes out."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from mxnet.gluon import nn
 
 LEVELS = (2, 3, 4, 5)  # the paper's names for the four groups of residual units
@@ -92,22 +94,24 @@ class Column(nn.HybridBlock):
     output_stride  8, 16 or 32: a level that would pass it is dilated instead of strided (Table 1: level 5
                    by 2 at 16; levels 4 and 5 by 2 and 4 at 8).
     width          multiplier of every channel count.
+    stem           channels of the first convolution; None: 64 times the width.
     frozen         batch norm uses its stored statistics, in training too.
     """
 
     def __init__(self, units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0, frozen: bool = True,
-                 **kwargs):
+                 stem: Optional[int] = None, **kwargs):
         super().__init__(**kwargs)
         if len(units) != 4 or min(units[:3]) < 1 or units[3] < 0:
             raise ValueError(f"units {units}: levels 2 to 4 need at least one unit, level 5 none or more")
         self.units = tuple(units)
         self.channels = tuple(scaled(c * EXPANSION, width) for c in INNER)
+        stem = stem or scaled(STEM, width)
         with self.name_scope():
             self.stem = nn.HybridSequential(prefix="level1_")
             with self.stem.name_scope():
-                self.stem.add(ConvNorm(3, scaled(STEM, width), 7, 2, frozen=frozen, prefix="conv_"),
+                self.stem.add(ConvNorm(3, stem, 7, 2, frozen=frozen, prefix="conv_"),
                               nn.Activation("relu"), nn.MaxPool2D(3, 2, 1))
-            at, dilation, channels = 4, 1, scaled(STEM, width)
+            at, dilation, channels = 4, 1, stem
             for level, count, inner in zip(LEVELS, units, INNER):
                 stride = 1 if level == 2 else 2
                 if at * stride > output_stride:

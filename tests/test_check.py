@@ -8,8 +8,8 @@ import os
 import numpy as np
 import pytest
 from folders import write_camvid, write_cityscapes, write_png
+from test_headers import exif, with_exif
 
-from experiments.fuzz.headers import exif, with_exif
 from repro.data import CAMVID, CITYSCAPES, Sample, check, contents, open_dataset
 from repro.data.check import check_files
 from repro.data.images import read_labelled
@@ -179,7 +179,8 @@ def test_images_and_labels_meet_upright_or_are_refused_before_training(samples):
             found = check_files([turned, samples[3]], CAMVID)
             assert found[turned].orientation == 6 and found[turned].size == (32, 24)
             assert [one.shape[:2] for one in read_labelled(turned, CAMVID)] == [(32, 24)] * 2
-            assert contents.turned(found).startswith(f"{image}: turned as its EXIF orientation says; so are 1 of the 2")
+            assert contents.turned(found).startswith(
+                f"{image}: turned as its EXIF orientation says; so are 1 of the 2 ")
             write_png(sample.label, ids.T.copy())
             assert line([turned]).startswith(f"{sample.label}: the label is 24x32, its image 32x24 (height x width, "
                                              "turned as its EXIF orientation says; a label must be upright too): ")

@@ -3,10 +3,10 @@
 import argparse
 import importlib
 import os
-import sys
 
 import pytest
 
+from experiments import engines
 from experiments.command import Parser
 from experiments.measure import CACHE, RESULTS
 from experiments.repeat import changed, command_of, make_command, places, portable, script_command, tell
@@ -49,8 +49,8 @@ def test_a_whole_run_is_published_and_a_reduced_one_is_not(tmp_path, capsys):
     ("table6", [], RESULTS / "table6.json"),
     ("table6", ["--rounds", "1"], CACHE / "speed" / "table6.json"),
     ("table6", ["--rows", "model-a"], CACHE / "speed" / "table6.json"),
-    ("engines", ["--torch", sys.executable], RESULTS / "engines.json"),
-    ("engines", ["--torch", sys.executable, "--rounds", "2"], CACHE / "speed" / "engines.json"),
+    ("engines", [], RESULTS / engines.record_name()),
+    ("engines", ["--rounds", "2"], CACHE / "speed" / engines.record_name()),
     ("growth", [], RESULTS / "growth.json"),
     ("growth", ["--rounds", "1"], CACHE / "speed" / "growth.json"),
     ("growth", ["--only", "batch", "--width", "0.5"], CACHE / "speed" / "growth.json"),

@@ -80,8 +80,8 @@ def test_cityscapesscripts_finds_what_we_measure(city, command):
     plan = Plan(row.network, row.training, LITE, (120, 250))
     arrays = load(record_path(city / "cache" / "results", made_up(row)).with_suffix(".params"))
     networks = network_factory(plan, arrays, len(CITYSCAPES), "fast", mx.cpu())
-    ours = evaluate(networks, evaluation_batches(dataset.val, CITYSCAPES, 1, (plan.multiple,) * 2), len(CITYSCAPES),
-                    mx.cpu())
+    ours, _ = evaluate(networks, evaluation_batches(dataset.val, CITYSCAPES, 1, (plan.multiple,) * 2),
+                       CITYSCAPES.names, mx.cpu())
     assert ours.mean_iou == pytest.approx(100 * found["averageScoreClasses"], rel=1e-12)
     assert ours.mean_iou > 0 and ours.k == 2
 

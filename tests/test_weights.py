@@ -103,7 +103,7 @@ def test_an_exported_file_and_a_backbone_are_refused_as_what_they_are(about, tmp
                 read(path)
             assert said.setdefault(path, str(caught.value)) == str(caught.value)
     assert said[exported] == (f"weights {exported}: an exported file; give the .params that it was made from, "
-                              "or use it with repro.others.onnx.OnnxEngine")
+                              "or run it by ENGINE=onnx or openvino")
     assert said[PRETRAINED] == (f"{PRETRAINED.with_suffix('.json')}: not a description of a trained network (it has no "
                                 "'format') but of something else, such as a backbone")
 

@@ -238,7 +238,7 @@ class Tree:
         if results:
             if any(name.endswith(".json") and not name.startswith(".") for name in results):
                 return "page"
-            return "record" if any(name.endswith(".png") for name in results) else "evaluation"  # parameters are first
+            return "record" if any(name.endswith(".png") for name in results) else "evaluation"  # parameters first
         if any(self.cache.glob("runs/*/.writing-*.params")):
             return "checkpoint"
         steps = self.steps()

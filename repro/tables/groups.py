@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
+from repro.machine import cpu_words
 from repro.records import Record, versions_of
 from repro.rows import Row
 
@@ -104,7 +105,7 @@ def caption(group: Group, target: str) -> str:
         f"{from_to([r.steps for r in records])} steps, seeds {listed(r.seed for r in records)}. "
         f"The training set's per-pixel majority map has mean IoU {majorities}.{warning} "
         f"Commit {listed(map(_commit, records))}; {'; '.join(sorted({versions_of(p) for p in provenances}))}; "
-        f"{'; '.join(sorted({p['machine'] for p in provenances}))}; "
+        f"{'; '.join(sorted({cpu_words(p) for p in provenances}))}; "
         f"{from_to([p['date'] for p in provenances])}; "
         f"{', '.join(sorted({'`' + p['command'] + '`' for p in provenances}))}.\n"
     )
