@@ -109,10 +109,11 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
     if not found:
         raise UserError(f"weights {path}: their record has no evaluation of fast inference or of the whole network")
     classes = class_sets.of_names(found["class_iou"], record.classes, f"weights {path}")
+    size = record.recipe.get("size") or ("{}x{}".format(*preset.size) if preset.crop else record.scale)
     return Weights(
         path=Path(path), network=record.network, training=record.training, classes=classes, width=width,
         region=preset.region(record.network.region) if record.network.region else None, data=record.data,
-        size="{}x{}".format(*preset.size) if preset.crop else _size(record.scale, f"weights {path}: scale"),
+        size=_size(size, f"weights {path}: size"),
         preset=record.preset, budget=record.budget, seed=record.seed, steps=record.steps, images=found["images"],
         mean_iou=found["mean_iou"], class_iou=found["class_iou"], provenance=record.provenance, sha256=digest(path),
         stem=record.stem, decoder_width=record.decoder_width)
