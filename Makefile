@@ -68,7 +68,7 @@ $(TABLES): $(STAMP)
 table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (20 minutes on an idle machine)
 	@$(RUN) experiments.table6 $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
 
-profile: $(STAMP)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; ENGINE=onnx, PROVIDER=
+profile: $(READY)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; ENGINE=onnx or openvino, PROVIDER=
 	@$(RUN) experiments.profile $(foreach v,ROW SIZE GPU ENGINE PROVIDER,$(call option,$(v),$(call lower,$(v))))
 
 growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads
@@ -106,8 +106,9 @@ faults: $(STAMP)  ## kill runs at MOMENTS (50; fewer: into .cache/speed/) random
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in table6 profile growth precision neighbours refine robustness soak faults; do $(RUN) experiments.$$page --render || exit; done
-	@if [ -f tables/results/profile-onnx.json ]; then $(RUN) experiments.profile --engine onnx --render; fi
+	@for page in table6 profile growth precision neighbours refine robustness soak faults engines; do $(RUN) experiments.$$page --render || exit; done
+	@for engine in onnx openvino; do if [ -f tables/results/profile-$$engine.json ]; then \
+	  $(RUN) experiments.profile --engine $$engine --render || exit; fi; done
 
 predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
 	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE PRECISION PROVIDER GPU,\

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from experiments.command import HERE, PRETRAINED, Parser, Reported, at_least_one, run, seed_of
+from experiments.command import HERE, PRETRAINED, Parser, Reported, at_least_one, between, run, seed_of
 from experiments.repeat import changed, make_command, portable
 from experiments.schedule import measure_all, workers_for
 from experiments.worker import Job, forget
@@ -20,6 +20,7 @@ from repro.errors import UserError, choice
 from repro.files import write_bytes
 
 ROOT = HERE.parent
+MOST = 64  # processes of a kind that may be asked for
 CACHE = ROOT / ".cache"
 RESULTS = ROOT / "tables" / "results"
 ROWS = {**{number: f"table{number}" for number in "12345"}, "ablations": "ablations",
@@ -140,6 +141,8 @@ def plan(given) -> List[Job]:
     budget = preset.budget(budget_name)
     seeds = sorted({seed_of(seed.strip(), f"SEEDS: {given.seeds!r}") for seed in given.seeds.split(",")})
     at_least_one(given.checkpoint, "CHECKPOINT")
+    between(given.readers, 0, MOST, "READERS")
+    between(given.jobs, 0, MOST, "JOBS")
     devices.check(given.gpu)
     pretrained, weights = backbone(given, preset, rows)
     folder, identity = data_folder(given.data, preset)

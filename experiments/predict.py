@@ -32,6 +32,7 @@ from repro.timing.clock import Timing
 
 SHIPPED = HERE / "pretrained" / "minicity-1110-1131.params"
 JPEG_SIDE = 65000  # the format ends at 65535
+MOST = 1000  # times that a picture is repeated in a video
 SEGMENTING = 2  # frames at once: one's labels are made while the network runs for the next
 
 
@@ -43,18 +44,25 @@ def image_file(path: Path, image: np.ndarray, *settings: int) -> None:
 
 @contextmanager
 def film(path: Path, rate: float):
-    """Yield a function that adds an RGB picture to a video; what was added before an unreadable frame is kept."""
-    writers, failed, added = [], None, 0
+    """Yield a function that adds an RGB picture, and the second at which it is shown, to a video; what was added before
+    an unreadable frame is kept.
+
+    Its rate is constant: where the next picture comes later, the one before is repeated, MOST times at most.
+    """
+    writers, failed, added, last, before = [], None, 0, 0.0, None
     with replacing(path) as temporary:
-        def add(picture: np.ndarray) -> None:
-            nonlocal added
-            added += 1
+        def add(picture: np.ndarray, second: float) -> None:
+            nonlocal added, last, before
             if not writers:
                 size = picture.shape[1], picture.shape[0]
                 writers.append(cv2.VideoWriter(utf8(temporary), cv2.VideoWriter_fourcc(*"mp4v"), rate, size))
                 if not writers[0].isOpened():
                     raise OSError(0, "OpenCV cannot write such a video")
-            writers[0].write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            for one in [before] * min(MOST, round(second * rate) - added if added else 0) + [bgr]:
+                writers[0].write(one)
+                added += 1
+            before, last = bgr, second
         try:
             yield add
         except UserError as error:
@@ -66,6 +74,9 @@ def film(path: Path, rate: float):
                 writer.release()
         if writers and Source(temporary, "").count() < added:  # OpenCV does not say that a disk was full
             raise OSError(errno.EIO, "cannot be written whole; is the disk full?", str(path))
+    if last and abs(added / rate - last - 1 / rate) > max(1 / rate, 0.05 * last):
+        tqdm.write(f"{path}: plays {added / rate:.1f} s; its video, whose rate varies, {last + 1 / rate:.1f} s",
+                   file=sys.stderr)
     if failed:
         raise failed
 
@@ -78,12 +89,12 @@ def segment(source: Source, segmenter, out: Path, scores: bool):
     classes = segmenter.weights.classes
     ids = np.array(classes.ids, np.uint8)
 
-    def segmented(image: np.ndarray):
+    def segmented(timed):
         began = time.perf_counter()
-        return image, segmenter.segment(image, scores), time.perf_counter() - began
+        return (*timed, segmenter.segment(timed[1], scores), time.perf_counter() - began)
     with film(out / f"{source.name}_overlay.mp4", source.rate()) if source.video else nullcontext() as add:
         def written(numbered):
-            number, (image, found, spent) = numbered
+            number, (second, image, found, spent) = numbered
             base = f"{source.name}/{number:06d}" if source.video else source.name
             image_file(out / f"{base}_labelIds.png", ids[found.labels])
             if scores:
@@ -91,11 +102,11 @@ def segment(source: Source, segmenter, out: Path, scores: bool):
                     np.save(temporary, found.scores)
             picture = overlay(image, found, classes)
             if add:
-                add(picture)
+                add(picture, second)
             else:
                 image_file(out / f"{base}_overlay{'.jpg' if max(picture.shape) < JPEG_SIDE else '.png'}", picture)
             return image.shape[:2], spent
-        made = enumerate(pipeline(source.frames(), (segmented, SEGMENTING)))
+        made = enumerate(pipeline(source.timed(), (segmented, SEGMENTING)))
         yield from map(written, made)
 
 
@@ -159,7 +170,8 @@ def predict(given) -> None:
     out = Path(os.path.expanduser(given.output))
     if out.exists() and not out.is_dir():
         raise UserError(f"OUTPUT: {given.output} is a file, not a folder")
-    if given.input and out.absolute() == Path(os.path.expanduser(given.input)).absolute():
+    folder = os.path.expanduser(given.input)
+    if os.path.isdir(folder) and given.input and os.path.realpath(out) == os.path.realpath(folder):
         raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
     found = sources(given.input, but=out) if given.input else ()
     segmenter = segmenter_of(given)
@@ -178,8 +190,10 @@ def predict(given) -> None:
 def work(found, segmenter, out: Path, scores: bool):
     """Segment source after source: (seconds by size, all seconds, lines on the rest, sources)."""
     began, times, lines = time.perf_counter(), {}, []
-    with tqdm(total=sum(source.count() for source in found) or None, desc="segmenting", unit="image") as bar:
-        for source in found:
+    counts = [source.count() for source in found]
+    with tqdm(total=sum(counts) or None, desc="segmenting", unit="image") as bar:
+        for number, source in enumerate(found):
+            done = bar.n
             try:
                 for size, seconds in segment(source, segmenter, out, scores):
                     if size not in times and segmenter.shrunk(size) > 1:
@@ -190,6 +204,8 @@ def work(found, segmenter, out: Path, scores: bool):
             except UserError as error:
                 lines.append(str(error))
                 bar.write(f"skipped: {error}", file=sys.stderr)
+            if bar.total:  # a video's count may be an estimate
+                bar.total += bar.n - done - counts[number]
     return times, time.perf_counter() - began, lines, len(found)
 
 

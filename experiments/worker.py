@@ -105,6 +105,7 @@ def _measure(job: Job) -> None:
 
     from repro import imagenet, logs, measure, parameters, records, weights
     from repro.data import open_dataset
+    from repro.data.images import image_size
     from repro.neighbours import parse_network
     from repro.presets import changed, load_preset
     from repro.rows import parse_training
@@ -126,7 +127,8 @@ def _measure(job: Job) -> None:
     shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": team.rank > 0}
     here = Run(job.folder, job.specification, job.every, job.readers, team)
     recipe = {"specification": job.specification, **dataclasses.asdict(preset.recipe),
-              **({"content": job.content} if job.content else {})}
+              **({"content": job.content, "size": "{}x{}".format(*image_size(dataset.train[0].image))}
+                 if job.content else {})}
     record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed, steps, "", "", {},
                             {}, {}, provenance, recipe, dataset.classes if dataset.classes.own else None)
     path = records.record_path(job.results, record)
@@ -163,7 +165,7 @@ def main(arguments=None) -> int:
     end_with_parent(int(os.environ.get(PARENT, 0)))
     parser = Parser(prog="python -m experiments.worker", description=__doc__.split("\n")[0])
     parser.add_argument("job", type=json.loads, help="a Job as JSON")
-    return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments))
+    return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments), "\n")  # below the bar
 
 
 if __name__ == "__main__":

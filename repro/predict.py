@@ -101,10 +101,11 @@ def onnx_packages():
 def _network(about: Weights, size: Size, options: Options, k: Optional[int]):
     """The network with fast inference for padded images of `size`, with the engine's short cuts."""
     if about.region is None:
-        return build(about.network, len(about.classes), about.width, size=size)
+        return build(about.network, len(about.classes), about.width, size=size, stem=about.stem,
+                     decoder_width=about.decoder_width)
     grid = (size[0] // about.region, size[1] // about.region)
     return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k,
-                 **options.network())
+                 stem=about.stem, decoder_width=about.decoder_width, **options.network())
 
 
 def _names(about: Weights) -> Dict[str, int]:

@@ -9,24 +9,27 @@ import subprocess
 import sys
 import threading
 
+import mxnet as mx
 import numpy as np
 import onnx
 import pytest
 from graphs import MODEL_A, built, image, traced
-from onnx import helper
+from onnx import helper, numpy_helper
 
-from experiments import engines, predict
+from experiments import engines, predict, profile, profile_openvino
 from repro.data.classes import ClassSet
 from repro.engine import Engine, prepared
 from repro.errors import UserError
 from repro.export import PORTABLE, to_onnx
 from repro.export.carry import in_precision
-from repro.others import openvino
+from repro.others import ceiling, openvino
 from repro.others.exported import FileSegmenter
 from repro.others.metadata import KEY, Metadata
 from repro.others.onnx_format import properties
 from repro.others.openvino import Bound, OpenvinoEngine
+from repro.tables import profile_onnx as profile_page
 from repro.tables.engines import WHOLE, best, page, read_engines
+from repro.timing.ceiling import Layer
 
 SMALL = ["--rows", f"model-a,{WHOLE}", "--size", "128x256", "--width", "0.25", "--rounds", "2"]
 
@@ -153,10 +156,41 @@ def test_without_the_package_it_is_a_line():
 
 def test_a_bound_file_computes_the_same_and_counts(both):
     x = image(seed=3).asnumpy()
-    bound = Bound(both[1] / "float32.onnx", {"data": x}, counted=True)
+    bound = Bound(both[1] / "float32.onnx", {"data": x})
+    counted = OpenvinoEngine(both[1] / "float32.onnx", counted=True)
     bound.run()
-    np.testing.assert_array_equal(bound.outputs()[0], OpenvinoEngine(both[1] / "float32.onnx").outputs(x)[0])
-    assert sum(one.real_time.total_seconds() for one in bound.operators()) > 0
+    np.testing.assert_array_equal(bound.outputs()[0], counted.outputs(x)[0])
+    counted.photo(photo(128, 256))
+    assert sum(one["seconds"] for one in counted.operators((128, 256))) > 0
+
+
+def test_a_row_is_measured_in_openvino_and_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(profile, "OWN", tmp_path)
+    assert profile.main(["--engine", "openvino", *SMALL[2:], "--frames", "2"]) == 0
+    said = capsys.readouterr().out
+    measured = profile_page.read_measured(tmp_path / "profile-openvino.json", "openvino")
+    assert tuple(case["precision"] for case in measured["cases"]) == profile_openvino.PRECISIONS
+    for case in measured["cases"]:
+        assert len(case["labels"]) == len(case["scores"]) == case["frames"] == 2 and case["ceiling"] > 1e8
+        assert {one["block"] for one in case["operators"]} >= {"half column", "selection", "fusion", "labels"}
+        assert sum(one["multiply_adds"] for one in case["operators"]) == measured["multiply_adds"] > 0
+        assert case["operators"][-1]["kind"] == "label map" and case["operators"][-1]["block"] == "labels"
+        assert all(one["moved"] > 0 for one in case["operators"][:-1])
+    assert "run by OpenVINO 2" in said and "labels made outside" in said and "## A GPU" not in said
+
+
+def test_a_chain_is_its_layers(tmp_path):
+    model = ceiling.convolutions(Layer(2, 4, 6, (8, 9), 3, 2), 3)
+    onnx.save(model, str(tmp_path / "chain.onnx"))
+    x = np.random.RandomState(0).randn(2, 4, 8, 9).astype(np.float32)
+    made = Bound(tmp_path / "chain.onnx", {"data": x}, "float32")
+    made.run()
+    weights = [numpy_helper.to_array(one) for one in model.graph.initializer if one.name.startswith("weight")]
+    for weight in weights:
+        x = np.maximum(mx.nd.Convolution(mx.nd.array(x), mx.nd.array(weight), kernel=(3, 3), dilate=(2, 2), pad=(2, 2),
+                                         num_filter=len(weight), no_bias=True).asnumpy(), 0)
+    assert [len(weight) for weight in weights] == [6, 4, 6]
+    np.testing.assert_allclose(made.outputs()[0][..., 0, 0], x.mean((2, 3)), rtol=1e-4)
 
 
 def test_engines_are_timed_side_by_side(tmp_path, monkeypatch, capsys):

@@ -62,6 +62,8 @@ def test_a_whole_run_is_published_and_a_reduced_one_is_not(tmp_path, capsys):
     ("profile", ["--precision", "int8"], CACHE / "profile" / "profile.json"),
     ("profile_onnx", ["--engine", "onnx"], RESULTS / "profile-onnx.json"),
     ("profile_onnx", ["--engine", "onnx", "--rounds", "1"], CACHE / "profile" / "profile-onnx.json"),
+    ("profile_onnx", ["--engine", "openvino"], RESULTS / "profile-openvino.json"),
+    ("profile_onnx", ["--engine", "openvino", "--frames", "1"], CACHE / "profile" / "profile-openvino.json"),
     ("profile_onnx", ["--engine", "onnx", "--width", "0.5"], CACHE / "profile" / "profile-onnx.json"),
 ])
 def test_a_reduced_measurement_leaves_the_published_page(script, arguments, path, monkeypatch, capsys):

@@ -136,7 +136,7 @@ def test_every_region_is_computed_in_the_dense_phase_and_a_run_stopped_around_it
     parts, again = measure.train_network(plan, dataset, 8, 0, CPU, run=Run(tmp_path / "parts", "a", 2))
     for name in whole:
         np.testing.assert_array_equal(whole[name].asnumpy(), parts[name].asnumpy(), err_msg=name)
-    assert trained.loss_last == again.loss_last and 0 < trained.core_seconds
+    assert trained.loss_last == again.loss_last and trained.core_seconds > 0
     lines = logs.read(tmp_path / "whole" / "log.jsonl")
     assert [line["active"] for line in lines[:4]] == [8] * 4 and min(line["active"] for line in lines[4:]) < 8
     assert all(line["gradient"] > 0 and 0 <= line["saturated"] <= 1 for line in lines)

@@ -42,7 +42,7 @@ def _readers() -> Dict[str, Reader]:
         "table6": (table6.read_table6, lambda record: table6.page(record, peers, published("table6"))),
         "engines": (engines.read_engines, lambda record: engines.page([record])),
         "profile": (profile.read_measured, lambda record: profile.page(record, 0.1)),
-        "profile-onnx": (profile_onnx.read_measured, lambda record: profile_onnx.page(record, None, 0.1)),
+        "profile-onnx": (profile_onnx.read_measured, lambda record: profile_onnx.page([record, None], 0.1)),
         "growth": (growth.read_growth, growth.page),
         "precision": (precision.read_measured, precision.page),
         "precision-onnx": (precision.read_exported, lambda record: precision.page(

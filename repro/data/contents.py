@@ -14,6 +14,7 @@ from repro.data.check import Checked
 from repro.data.classes import CITYSCAPES, ClassSet
 from repro.data.dataset import Dataset, Sample
 from repro.errors import UserError
+from repro.files import walk
 from repro.neighbours import multiple
 from repro.presets import round_up
 
@@ -100,9 +101,8 @@ def left_out(dataset: Dataset) -> str:
     """
     splits = (dataset.train, dataset.val, dataset.test, dataset.coarse)
     listed = {sample.image for split in splits for sample in split}
-    others = sorted(path for folder in dataset.images for path in folder.rglob("*")
-                    if path.suffix.lower() in PICTURES and path not in listed
-                    and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    others = [path for folder in dataset.images for path in walk(folder)
+              if path.suffix.lower() in PICTURES and path not in listed]
     if not others:
         return ""
     files = "1 picture is" if len(others) == 1 else f"{len(others)} pictures are"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -94,9 +95,11 @@ class Request:
         except RuntimeError as error:
             raise UserError(f"{self._path}: OpenVINO cannot run it: {reason(error)}") from None
 
-    def operators(self):
-        """What each operator of the last run took, of a network that is `counted`."""
-        return self._request.profiling_info
+    def operators(self) -> List[Dict[str, Any]]:
+        """What each operator of the last run took, of a network that is `counted`, as repro.others.profile's."""
+        ran = [one for one in self._request.profiling_info if one.status == one.Status.EXECUTED]
+        nodes = {node.get_friendly_name(): node for node in self.network.get_runtime_model().get_ops()}
+        return [_operator(nodes[one.node_name], one) for one in ran]
 
 
 class OpenvinoEngine(Exported):
@@ -104,12 +107,13 @@ class OpenvinoEngine(Exported):
 
     precision  of PRECISIONS; None: the file's. bfloat16 is of float32 files, int8 of files that are in it.
     cache      a folder for compiled networks, so that a second start is quick.
+    counted    with the time of each operator, which `operators` gives.
 
     UserError for a file that OpenVINO cannot run, or not so, or whose record is not of it.
     """
 
-    def __init__(self, path, precision: Optional[str] = None, cache=None):
-        self._model, self._cache = model_read(path), cache
+    def __init__(self, path, precision: Optional[str] = None, cache=None, counted: bool = False):
+        self._model, self._cache, self._counted = model_read(path), cache, counted
         self.precision = _precision(path, self._model, precision)
         inputs = self._model.inputs
         shape = images_shape(path, [(one.get_any_name(), _sides(one), _kind(one)) for one in inputs])
@@ -134,6 +138,10 @@ class OpenvinoEngine(Exported):
         with self._lock:
             return self._request((image.shape[0], image.shape[1]))({0: np.ascontiguousarray(image)[None]})
 
+    def operators(self, size: Tuple[int, int]) -> List[Dict[str, Any]]:
+        """What each operator took for the last photo of a size (H, W)."""
+        return self._request(size).operators()
+
     def _request(self, size: Optional[Tuple[int, int]]) -> Request:
         """What runs photos of a size (H, W), or None: normalised images; made unless it is kept."""
         if size not in self._requests:
@@ -141,7 +149,8 @@ class OpenvinoEngine(Exported):
                 self._requests.popitem(last=False)
             model = self._model.clone()
             self._requests[size] = Request(self._path, compiled(
-                self._path, model if size is None else self._of_photos(model, size), self.precision, self._cache))
+                self._path, model if size is None else self._of_photos(model, size), self.precision, self._cache,
+                self._counted))
         self._requests.move_to_end(size)
         return self._requests[size]
 
@@ -160,17 +169,13 @@ class OpenvinoEngine(Exported):
 
 
 class Bound:
-    """A file run again and again on the same inputs, as repro.others.bound's.
+    """A file run again and again on the same inputs, as repro.others.bound's."""
 
-    counted  with the time of each operator, which `operators` gives.
-    """
-
-    def __init__(self, path, inputs: Mapping[str, np.ndarray], precision: Optional[str] = None, counted: bool = False):
+    def __init__(self, path, inputs: Mapping[str, np.ndarray], precision: Optional[str] = None):
         model = model_read(path)
         self._inputs = dict(inputs)
-        self._request = Request(path, compiled(path, model, _precision(path, model, precision), counted=counted))
+        self._request = Request(path, compiled(path, model, _precision(path, model, precision)))
         self._made: Tuple[np.ndarray, ...] = ()
-        self.network, self.operators = self._request.network, self._request.operators
 
     def run(self) -> None:
         """Once; it returns when the outputs are there."""
@@ -184,6 +189,16 @@ class Bound:
 def _sides(port) -> Tuple[Any, ...]:
     return tuple(side.get_length() if side.is_static else str(side) for side in port.get_partial_shape()) \
         if port.get_partial_shape().rank.is_static else ()
+
+
+def _operator(node, one) -> Dict[str, Any]:
+    def shape(port) -> str:
+        return f"{port.get_element_type().get_type_name()} {'x'.join(map(str, port.get_shape()))}"
+    ports = [*node.inputs(), *node.outputs()]
+    return {"node": one.node_name, "kind": one.node_type, "provider": one.exec_type,
+            "shape": f"{', '.join(map(shape, node.inputs()[:1]))} -> {', '.join(map(shape, node.outputs()))}",
+            "moved": sum(math.prod(port.get_shape()) * port.get_element_type().size for port in ports),
+            "seconds": one.real_time.total_seconds()}
 
 
 def _kind(port) -> str:
