@@ -9,7 +9,7 @@ REQUIREMENTS := requirements/base.txt requirements/$(if $(filter mxnet,$(CARD)),
   requirements/onnx$(if $(filter onnx,$(CARD)),-gpu).txt
 STAMP := $(VENV)/.installed
 OPENVINO := $(VENV)/.openvino
-READY := $(if $(filter openvino,$(ENGINE)),$(OPENVINO),$(STAMP))
+READY := $(if $(findstring openvino,$(ENGINE) $(WHAT)),$(OPENVINO),$(STAMP))
 RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS
@@ -95,7 +95,7 @@ density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with dens
 	@$(RUN) experiments.refine --density $(foreach v,SIZE WIDTH ROUNDS GPU,$(call option,$(v),$(call lower,$(v)))) \
 	  $(call flag,PUBLISH,publish)
 
-soak: $(STAMP)  ## predict and train side by side for 30 minutes: do memory and speed stay flat? MINUTES=, WHAT=training
+soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat? MINUTES=, WHAT=training or openvino
 	@$(RUN) experiments.soak $(call option,MINUTES,minutes) $(call option,WHAT,what)
 
 robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
