@@ -99,7 +99,8 @@ def plot(lines: List[Dict], path, title: str, p: Optional[float] = None, regions
             curve(axes[5], name, {"saturated": "regions of |s| > 3"}.get(name, f"images, {name} active"), True,
                   color=colour)
         axes[5].set(title="shares")
-        axes[5].legend(fontsize=8)
+        if axes[5].lines:  # older logs have none of these
+            axes[5].legend(fontsize=8)
         for axis, level, text in ((axes[3], p, "p"), (axes[4], regions and p and p * regions, "p times regions")):
             if level is not None:
                 axis.axhline(level, color="black", linestyle="--", linewidth=0.8, label=f"{text} = {level:g}")

@@ -142,8 +142,8 @@ def passed_over(given: str, but=None) -> str:
     given, but  as `sources` takes them; of a file or a pattern nothing is left. Hidden files and folders do not count.
     """
     root = Path(os.path.expanduser(given))
-    inputs = _inputs(walk(root), root, but) if os.path.isdir(root) else ()
-    kinds = [one.suffix.lower() or "no suffix" for one in inputs
+    found = _inputs(walk(root), root, but) if os.path.isdir(root) else []
+    kinds = [one.suffix.lower() or "no suffix" for one in found
              if one.suffix.lower() not in PHOTOS + VIDEOS and os.path.isfile(one)]
     if not kinds:
         return ""

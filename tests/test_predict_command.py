@@ -183,12 +183,14 @@ def test_a_wrong_choice_is_one_line(command, arguments, words):
     assert told.startswith(f"error: {words}") and told.count("\n") == 1, told
 
 
-def test_weights_that_are_not_there_or_not_known(command, tmp_path):
+def test_weights_that_are_not_there_or_not_known(about, command, tmp_path):
     code, _, told, _ = command(given=tmp_path / "b.params")
     assert code == 2 and told == f"error: weights {tmp_path}/b.params: no such file\n"
-    (tmp_path / "b.params").write_bytes(b"values")
-    code, _, told, _ = command(given=tmp_path / "b.params")
-    assert code == 2 and "b.json: no such file; it is to say which network b.params is of" in told
+    for content, words in ((about.path.read_bytes(), "b.json: no such file; it is to say which network b.params is of"),
+                           (b"values", "b.params: not an MXNet .params file, or damaged")):
+        (tmp_path / "b.params").write_bytes(content)
+        code, _, told, _ = command(given=tmp_path / "b.params")
+        assert code == 2 and words in told
 
 
 def test_where_results_cannot_be_written(command, tmp_path):
