@@ -30,7 +30,8 @@ from repro.photos import Source, passed_over, sources
 from repro.pipeline import pipeline
 from repro.timing.clock import Timing
 
-SHIPPED = HERE / "pretrained" / "minicity-1110-1131.params"
+SHIPPED = HERE / "pretrained" / "minicity-1110-1131.params"  # of drawn scenes
+STREET = HERE / "pretrained" / "camvid-model-a.params"        # of real streets (NOTICE: for research)
 JPEG_SIDE = 65000  # the format ends at 65535
 MOST = 1000  # times that a picture is repeated in a video
 SEGMENTING = 2  # frames at once: one's labels are made while the network runs for the next
@@ -229,8 +230,8 @@ def parse(arguments=None) -> argparse.Namespace:
     parser = Parser(prog="python -m experiments.predict", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--input", default="", help="a photo, folder, pattern in quotes or video (default: a scene drawn for it)")
-    add("--weights", default=str(SHIPPED), help="a .params file with its .json beside it, a folder that make "
-        "refine left, or with another engine an .onnx file of make export (default: the shipped ones)")
+    add("--weights", default="", help="a .params file with its .json beside it, a folder that make refine left, or "
+        "with another engine an .onnx file of make export (default: the shipped ones, of real streets with INPUT)")
     add("--k", type=int, help="regions to compute of each image (default: as trained, a share of those it has)")
     add("--shrink", type=int, help="1, 2, 4, 8: shrink images so many times (default: to about the size trained on)")
     add("--output", default="predictions", help="folder to write into (default %(default)s)")
@@ -239,7 +240,9 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--scores", action="store_true", help="write the score maps too: float32 (classes, H / 4, W / 4)")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
     add("--provider", default="", help="of onnx: cpu, cuda or tensorrt (default: cuda with a card, else cpu)")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    given.weights = given.weights or str(STREET if given.input else SHIPPED)
+    return given
 
 
 def main(arguments=None) -> int:
