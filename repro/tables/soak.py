@@ -135,7 +135,7 @@ def page(record: Mapping[str, Any]) -> str:
         "training": f"the row {trained['row']} of Table {trained['table']}, preset {trained['preset']}, on "
         f"{trained['data']}: images read and augmented ahead, a line of the log a step, a checkpoint every "
         f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step.",
-        "openvino": "what prediction does, with ENGINE=openvino."}
+        "openvino": "the same with ENGINE=openvino, in five sizes, whose engines are all kept."}
     runs = list(record["runs"])
     return (
         f"# Long runs: {record['minutes']:g} minutes of {' and of '.join(runs)}\n\n"
