@@ -22,7 +22,7 @@ from repro.data.loader import Stream
 from repro.errors import UserError
 from repro.inference import named_outputs
 from repro.logs import Log
-from repro.parameters import AVERAGES, parameters_of
+from repro.parameters import AVERAGES, parameters_of, structural
 from repro.presets import Recipe
 from repro.team import Summed, Team
 
@@ -80,7 +80,7 @@ class Run:
 
 def set_rates(network, recipe: Recipe, new: Collection[str] = ()) -> None:
     """Give biases and batch norm's shifts their own rate and no decay, and the parameters named in `new` theirs."""
-    for name, parameter in network._collect_params_with_prefix().items():
+    for name, parameter in structural(network).items():
         shift = name.endswith(("bias", "beta"))
         parameter.lr_mult = (recipe.bias_rate if shift else 1.0) * (recipe.new_rate if name in new else 1.0)
         parameter.wd_mult = 0.0 if shift else 1.0
@@ -103,7 +103,7 @@ class Averages:
     """The sparsity term's moving averages q of all devices and processes, as one array; empty without the term."""
 
     def __init__(self, network, ctx, team: Team):
-        parameters = network._collect_params_with_prefix()
+        parameters = structural(network)
         self._q, self._ctx, self._team = parameters.get(AVERAGES), ctx, team
 
     def get(self) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 from mxnet.gluon import nn
 
 LEVELS = (2, 3, 4, 5)  # the paper's names for the four groups of residual units
@@ -19,17 +21,27 @@ def scaled(channels: int, width: float) -> int:
 
 
 def convolution(channels: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1,
-                bias: bool = False, padded: bool = True, prefix=None) -> nn.Conv2D:
-    """A `kernel` x `kernel` convolution padded to keep the size (before striding) unless its input brings a margin."""
-    return nn.Conv2D(channels, kernel, strides=stride, padding=dilation * (kernel // 2) if padded else 0,
-                     dilation=dilation, groups=groups, use_bias=bias, prefix=prefix)
+                bias: bool = False, prefix=None) -> nn.Conv2D:
+    """Return a `kernel` x `kernel` convolution that is padded to keep the size (before striding)."""
+    return nn.Conv2D(channels, kernel, strides=stride, padding=dilation * (kernel // 2), dilation=dilation,
+                     groups=groups, use_bias=bias, prefix=prefix)
+
+
+def folded_norm(F, weight, gamma, beta, mean, variance):
+    """Return the kernel and the bias of a convolution that has a batch norm of fixed statistics (eps 1e-5) in it.
+
+    GAIN_NORM
+    """
+    scale = gamma * F.rsqrt(variance + 1e-5)
+    # kernel times scale per output channel; a broadcast product's gradient takes three times as long on a CPU
+    kernel = F.batch_dot(F.reshape(scale, (-1, 1, 1)), F.reshape(weight, (0, 1, -1)))
+    return F.reshape_like(kernel, weight), beta - mean * scale
 
 
 class ConvNorm(nn.HybridBlock):
     """A bias-free convolution and its batch norm (eps 1e-5), one name for both.
 
-    With `frozen` statistics the norm is a fixed scale and shift per channel and is folded into the kernel inside the
-    graph: the same function, and no pass over the activations, in training as in inference.
+    With `frozen` statistics the norm is a fixed scale and shift per channel, in training too.
     """
 
     def __init__(self, inputs: int, channels: int, kernel: int, stride: int = 1, dilation: int = 1,
@@ -47,14 +59,12 @@ class ConvNorm(nn.HybridBlock):
             self.running_var = self.params.get("running_var", init="ones", **statistics)
 
     def hybrid_forward(self, F, x, weight, gamma, beta, running_mean, running_var):
-        """(N, inputs, h, w) -> (N, channels, h / stride, w / stride)."""
-        if not self.frozen:
-            y = F.Convolution(x, weight, no_bias=True, name="conv", **self.conv)
-            return F.BatchNorm(y, gamma, beta, running_mean, running_var, eps=1e-5, fix_gamma=False, name="norm")
-        scale = gamma * F.rsqrt(running_var + 1e-5)
-        # kernel times scale per output channel; a broadcast product's gradient takes three times as long on a CPU
-        folded = F.batch_dot(F.reshape(scale, (-1, 1, 1)), F.reshape(weight, (0, 1, -1)))
-        return F.Convolution(x, F.reshape_like(folded, weight), beta - running_mean * scale, name="conv", **self.conv)
+        """Return (N, channels, h / stride, w / stride) of (N, inputs, h, w)."""
+        if self.frozen:
+            kernel, bias = folded_norm(F, weight, gamma, beta, running_mean, running_var)
+            return F.Convolution(x, kernel, bias, name="conv", **self.conv)
+        y = F.Convolution(x, weight, no_bias=True, name="conv", **self.conv)
+        return F.BatchNorm(y, gamma, beta, running_mean, running_var, eps=1e-5, fix_gamma=False, name="norm")
 
 
 class Unit(nn.HybridBlock):
@@ -76,7 +86,7 @@ class Unit(nn.HybridBlock):
                 self.shortcut = ConvNorm(inputs, outer, 1, stride, frozen=frozen, prefix="shortcut_")
 
     def hybrid_forward(self, F, x):
-        """(N, C, h, w) -> (N, 4 * inner, h / stride, w / stride)."""
+        """Return (N, 4 * inner, h / stride, w / stride) of (N, C, h, w)."""
         y = F.Activation(self.conv1(x), act_type="relu")
         y = F.Activation(self.conv2(y), act_type="relu")
         y = self.conv3(y)
@@ -92,22 +102,24 @@ class Column(nn.HybridBlock):
     output_stride  8, 16 or 32: a level that would pass it is dilated instead of strided (Table 1: level 5
                    by 2 at 16; levels 4 and 5 by 2 and 4 at 8).
     width          multiplier of every channel count.
+    stem           channels of the first convolution; None: 64 times `width`.
     frozen         batch norm uses its stored statistics, in training too.
     """
 
     def __init__(self, units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0, frozen: bool = True,
-                 **kwargs):
+                 stem: Optional[int] = None, **kwargs):
         super().__init__(**kwargs)
         if len(units) != 4 or min(units[:3]) < 1 or units[3] < 0:
             raise ValueError(f"units {units}: levels 2 to 4 need at least one unit, level 5 none or more")
         self.units = tuple(units)
         self.channels = tuple(scaled(c * EXPANSION, width) for c in INNER)
+        stem = scaled(STEM, width) if stem is None else stem
         with self.name_scope():
             self.stem = nn.HybridSequential(prefix="level1_")
             with self.stem.name_scope():
-                self.stem.add(ConvNorm(3, scaled(STEM, width), 7, 2, frozen=frozen, prefix="conv_"),
+                self.stem.add(ConvNorm(3, stem, 7, 2, frozen=frozen, prefix="conv_"),
                               nn.Activation("relu"), nn.MaxPool2D(3, 2, 1))
-            at, dilation, channels = 4, 1, scaled(STEM, width)
+            at, dilation, channels = 4, 1, stem
             for level, count, inner in zip(LEVELS, units, INNER):
                 stride = 1 if level == 2 else 2
                 if at * stride > output_stride:
@@ -122,7 +134,7 @@ class Column(nn.HybridBlock):
                 setattr(self, f"level{level}", stage)
 
     def hybrid_forward(self, F, image):
-        """(N, 3, h, w) -> the maps of levels 2, 3, 4 and, unless removed, 5: (N, C, @1/4 ... @1/32)."""
+        """Return the maps of levels 2, 3, 4 and, unless removed, 5, (N, C, @1/4 ... @1/32), of (N, 3, h, w)."""
         maps = []
         x = self.stem(image)
         for level, count in zip(LEVELS, self.units):
