@@ -161,11 +161,12 @@ class FastTwoColumn(SparseTwoColumn):
         super().__init__(*blocks, grid=grid, region=region, **kwargs)
         with self.name_scope():
             self.take = Chosen(grid, region, k, prefix="crop_")
-            self.places = nn.HybridSequential(prefix="uncrop_")
+            self.places = nn.HybridSequential(prefix="")
             for level, count in enumerate(self.full_column.units):
                 if count:
                     size = region // (4 * 2 ** level)
-                    self.places.add(PlaceRegions(grid, self.full_column.channels[level], size))
+                    self.places.add(PlaceRegions(grid, self.full_column.channels[level], size,
+                                                 prefix=f"uncrop{level}_"))
 
     def full_levels(self, F, image, mask):
         """Return the full column's maps from level 2, (N, C, @1/4 ... @1/32), zero where mask (N, 1, Y, X) is."""
@@ -237,14 +238,16 @@ class QuickDecoder(Decoder):
                                                    jump_groups[-1], crossed, grid, region // 8, prefix=""))
             self.places = nn.HybridSequential(prefix="")
             for i, channels in enumerate(self.widths[:-1]):
-                self.places.add(PlaceRegions(grid, channels, region // (4 * 2 ** (last - i))))
-            self.place_top = PlaceRegions(grid, raw, region // (8 * 2 ** last)) if self.topped else None
-            self.place_scores = PlaceRegions(grid, classes, region // 4)
+                self.places.add(PlaceRegions(grid, channels, region // (4 * 2 ** (last - i)), prefix=f"uncrop{i}_"))
+            self.place_top = None
+            if self.topped:
+                self.place_top = PlaceRegions(grid, raw, region // (8 * 2 ** last), prefix="uncrop_top_")
+            self.place_scores = PlaceRegions(grid, classes, region // 4, prefix="uncrop_scores_")
 
     def hybrid_forward(self, F, chosen, crossing=None):
         """Return the scores (N, K, @1/4), alone, of what QuickTwoColumn.full_levels returns and the other sums."""
         maps, indices, slots = chosen
-        x = self.place_top(maps[-1], slots) if self.topped else None
+        x = self.place_top(maps[-1], slots) if self.place_top else None
         *steps, last = self.steps
         crossing = crossing if crossing else [None] * len(self.widths)
         for i, (step, place) in enumerate(zip(steps, self.places)):
