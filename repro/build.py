@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from functools import partial
+from typing import Any, Dict, Optional, Tuple
 
 from repro.gluoncv_networks import STRIDES, Trainable
 from repro.neighbours import AnyNetwork, Neighbour
@@ -14,8 +15,15 @@ from symbols.column import Column
 from symbols.decoder import OPTIMISED, PLAIN, Decoder, rescale
 from symbols.fast import FastTwoColumn, QuickDecoder, QuickTwoColumn, Table
 from symbols.fusion import Attention, CoarseToFine, Max, SparseFusion, Sum
-from symbols.network import COLUMN_NAMES, HalfAlone, MultiColumn, SingleColumn, SparseTwoColumn, WeightedTwoColumn, \
-    WholeTwoColumn
+from symbols.network import (
+    COLUMN_NAMES,
+    HalfAlone,
+    MultiColumn,
+    SingleColumn,
+    SparseTwoColumn,
+    WeightedTwoColumn,
+    WholeTwoColumn,
+)
 from symbols.others.combined import EntropySelector, GatedFusion
 from symbols.others.sgcpnet import SGCPNet
 from symbols.others.sparserefine import BLOCKS, PLANES, Refiner, SparseConv, SparseDeconv
@@ -126,19 +134,18 @@ def _sparse(network: Network, columns, settings, classes: int, grid, region, fas
     fusion = GatedFusion(classes, spread, prefix="") if network.weighting == "gate" else \
         SparseFusion(classes, spread, "weights" in stops, prefix="")
     select = AboveZero(prefix="") if k is None else Largest(regions, k, prefix="")
-    kind, more, full = SparseTwoColumn, {}, {"stopped": "cross" in stops}
+    kind: Any = WholeTwoColumn if uncropped or network.fusion == "sctf" else SparseTwoColumn
+    full: Dict[str, Any] = {"stopped": "cross" in stops}
     if k == 0:
         kind = HalfAlone
+    elif on_crops:
+        kind = partial(QuickTwoColumn, k=k)
+        full = {"make": QuickDecoder, "grid": grid, "region": region, "raw": columns[1].channels[3]}
     elif fast:
-        kind, more = FastTwoColumn, {"k": k}
-        if on_crops:
-            kind = QuickTwoColumn
-            full = {"make": QuickDecoder, "grid": grid, "region": region, "raw": columns[1].channels[3]}
-    elif uncropped or network.fusion == "sctf":
-        kind = WholeTwoColumn
+        kind = partial(FastTwoColumn, k=k)
     decoders = [_decoder(network, c, classes, **settings, **own) for c, own in zip(network.columns, ({}, full))]
-    return kind(columns[0], decoders[0], columns[1], decoders[1], selector, select, fusion, classes=classes, grid=grid,
-                region=region, prefix="", **more)
+    return kind(half_column=columns[0], half_decoder=decoders[0], full_column=columns[1], full_decoder=decoders[1],
+                selector=selector, select=select, fusion=fusion, classes=classes, grid=grid, region=region, prefix="")
 
 
 def build_sparse(kind: str, inputs: int, channels: int):

@@ -24,7 +24,7 @@ def learned(arrays: Mapping[str, mx.nd.NDArray]) -> int:
 
 
 def structural(network) -> Dict[str, mx.gluon.Parameter]:
-    """Return all parameters by the names of weights files, e.g. ``full_decoder.hidden0.weight`` of step0's hidden layer.
+    """Return all parameters by the names of weights files: ``full_decoder.hidden0.weight`` of the decoder's step0.
 
     What is not a box of Figure 4 has no part in a name: a decoder's steps, the selector and the fusion.
     """

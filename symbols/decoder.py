@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 from mxnet.gluon import nn
 
@@ -67,7 +68,8 @@ class Step(nn.HybridBlock):
     def __init__(self, number: int, channels: int, kernel: int = 3, dilation: int = 1, groups: int = 1,
                  jump_groups: int = 1, crossed: bool = False, stopped: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.hidden = self.cross = None
+        self.hidden: Any = None
+        self.cross: Any = None
         self.stopped = stopped
         with self.name_scope():
             if kernel:

@@ -102,7 +102,8 @@ class Largest(nn.HybridBlock):
 def masked(F, x, mask):
     """Return x (N * G, C, h, w), zero in the regions where mask (N, 1, Y, X) is 0.
 
-    Written with SequenceMask, one step long, which passes no gradient to the mask. GAIN_MASK
+    Written with SequenceMask, one step long, which passes no gradient to the mask. With a product a training step
+    takes 1.06 (ISCTF) to 1.15 (Model A) times as long on a CPU.
     """
     return F.squeeze(F.SequenceMask(F.expand_dims(x, axis=0), F.reshape(mask, (-1,)), use_sequence_length=True), axis=0)
 

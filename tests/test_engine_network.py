@@ -134,7 +134,9 @@ def test_rows_that_are_taken_are_the_regions(grid, channels, size, margin, side,
 
 
 def test_edges_of_a_grid():
-    assert edges((2, 3)).tolist() == [[1, 0, 1, 0], [1, 0, 0, 0], [1, 0, 0, 1], [0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]]
+    top, bottom, left, right = edges((2, 3)).T.reshape(4, 2, 3)
+    assert top.tolist() == [[1, 1, 1], [0, 0, 0]] and left.tolist() == [[1, 0, 0], [1, 0, 0]]
+    assert (bottom == top[::-1]).all() and (right == left[:, ::-1]).all()
     assert edges((1, 1)).tolist() == [[1, 1, 1, 1]]
 
 

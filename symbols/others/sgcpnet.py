@@ -2,7 +2,7 @@
 backbone, and a pyramid of maps through which what is far seen and what is finely seen pass to each other.
 
 Source of every number: the authors' code, github.com/zhouyuan888888/SGCPNet, models/SGCPNet.py, SGCPmodule.py and, of
-the backbone, mbnet.py. That is a small MobileNet-v3 (Howard et al. 2019, arXiv 1905.02244); it differs from that paper's
+the backbone, mbnet.py: a small MobileNet-v3 (Howard et al. 2019, arXiv 1905.02244). It differs from that paper's
 MobileNetV3-Small in its squeeze-and-excitation, which follows a unit's last convolution and has batch norms, and in its
 shortcuts. The pyramid is one layer of EfficientDet's BiFPN (Tan et al. 2020, arXiv 1911.09070) and another way down.
 P3 ... P7 are maps at 1/8 ... 1/128 of the image.
