@@ -8,6 +8,8 @@ VENV := .venv$(if $(filter onnx,$(CARD)),-onnx)$(if $(CARD),-gpu)
 REQUIREMENTS := requirements/base.txt requirements/$(if $(filter mxnet,$(CARD)),gpu,cpu).txt requirements/dev.txt \
   requirements/onnx$(if $(filter onnx,$(CARD)),-gpu).txt
 STAMP := $(VENV)/.installed
+OPENVINO := $(VENV)/.openvino
+READY := $(if $(findstring openvino,$(ENGINE) $(WHAT)),$(OPENVINO),$(STAMP))
 RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS
@@ -16,8 +18,9 @@ export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE P
 export THRESHOLD RATE WIDTH DENSE MINUTES WHAT MOMENTS TIMES
 
 TABLES := table1 table2 table3 table4 table5 ablations
-OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT,\
-  $(call option,$(v),$(call lower,$(v)))) $(call flag,FRESH,fresh) $(call flag,PUBLISH,publish)
+OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT SPLIT,\
+  $(call option,$(v),$(call lower,$(v)))) $(call flag,FRESH,fresh) $(call flag,LEAK,leak) \
+  $(call flag,PUBLISH,publish)
 
 # $(call option,VARIABLE): its option where it is given; quoted by the shell, so that paths may hold anything.
 option = $(if $($(1)),--$(2) "$$$(1)")
@@ -26,25 +29,29 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density soak robustness faults predict export figures tables submit reading test lint pretrain minicity clean
+.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density soak robustness faults predict export figures tables submit test lint pretrain minicity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9 .-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-15s %s\n", $$1, $$2}'
 	@echo
 	@echo "variables of table1 ... table5 and ablations:"
 	@echo "  DATA=minicity     the embedded scenes, or a path to Cityscapes (its layout), CamVid or your own (docs/guide.md)"
-	@echo "  PRESET=lite       a quarter of the width and size, for a CPU; paper: the paper's, for GPUs"
+	@echo "  PRESET=lite       a quarter of the width and size, for a CPU; street: real streets, from a backbone of photographs,"
+	@echo "                    an hour a row and core (docs/training.md); paper: the paper's, for GPUs"
 	@echo "  BUDGET=           quick: minutes, a check of the whole path; full: hours, comparable figures"
 	@echo "                    (default: quick for a table, full for one ROW)"
 	@echo "  GPU=              none: the CPU; 0 or 0,1: these cards (installs mxnet-cu112 into .venv-gpu)"
 	@echo "  HOSTS=            machines that train each row together, such as localhost,other (ssh, same folder)"
 	@echo "  ROW=              one row by its id in experiments/table*.yaml"
 	@echo "  SEEDS=0  JOBS=    seeds, such as 0,1,2; rows trained at once on a CPU"
-	@echo "  PRETRAINED=       another backbone's .params instead of the shipped one; resnet50_v1: download gluoncv's"
+	@echo "  PRETRAINED=       another backbone's .params instead of the preset's; resnet50-half: open_nsfw's (street's own);"
+	@echo "                    resnet50_v1: gluoncv's; both are downloaded, their hash checked"
+	@echo "  SPLIT=val         measure on another split than the tables report, to choose by"
 	@echo "  BATCH=  STEPS=    others than the preset's"
 	@echo "  READERS=0         processes that read images ahead of training; 0: a thread"
 	@echo "  CHECKPOINT=200    steps between checkpoints; the same command goes on from the last one"
 	@echo "  FRESH=1           measure again what this machine has measured"
+	@echo "  LEAK=1            go on where images that are measured are trained on too"
 	@echo "  PUBLISH=1         write the records into tables/results/"
 	@echo "  PYTHON=           the Python 3.8 to 3.11 to set up with"
 
@@ -61,18 +68,16 @@ $(TABLES): $(STAMP)
 table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (20 minutes on an idle machine)
 	@$(RUN) experiments.table6 $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
 
-profile: $(STAMP)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; ENGINE=onnx, PROVIDER=
+profile: $(READY)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; ENGINE=onnx or openvino, PROVIDER=
 	@$(RUN) experiments.profile $(foreach v,ROW SIZE GPU ENGINE PROVIDER,$(call option,$(v),$(call lower,$(v))))
 
 growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads
 	@$(RUN) experiments.growth $(call option,ROUNDS,rounds)
 
-engines: $(STAMP) .venv-torch/.installed  ## the same graphs in onnxruntime and PyTorch, beside ours; for table6
-	@$(VENV)/bin/python -m pytest -q tests/with_torch.py
-	@$(RUN) experiments.engines
-	@$(RUN) experiments.table6 --render
+engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side: SIZE=, ROUNDS=; tables/engines.md (half an hour, idle)
+	@$(RUN) experiments.engines $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
 
-precision: $(STAMP)  ## what int8 loses of the accuracy of rows trained on DATA (with commas between); ENGINE=onnx
+precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA (with commas between); ENGINE=
 	@$(RUN) experiments.precision $(call option,DATA,data) $(call option,ENGINE,engine)
 
 neighbours: $(STAMP)  ## SGCPNet, Fast-SCNN and ICNet trained by the same recipe, beside ours (ICNet: over an hour)
@@ -84,13 +89,13 @@ neighbours-time: $(STAMP)  ## time them side by side on DATA, with what they lea
 
 refine: $(STAMP)  ## SparseRefine over a row at half resolution: DATA=, ROW=, STEPS=, WIDTH=, DENSE=; tables/sparserefine.md
 	@$(RUN) experiments.refine $(foreach v,DATA PRESET BUDGET TABLE ROW SEED WEIGHTS PRETRAINED STEPS BATCH RATE \
-	  THRESHOLD WIDTH GPU CHECKPOINT DENSE EXTRA,$(call option,$(v),$(call lower,$(v)))) $(call flag,PUBLISH,publish)
+	  THRESHOLD WIDTH GPU CHECKPOINT DENSE EXTRA,$(call option,$(v),$(call lower,$(v)))) $(call flag,LEAK,leak) $(call flag,PUBLISH,publish)
 
 density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
 	@$(RUN) experiments.refine --density $(foreach v,SIZE WIDTH ROUNDS GPU,$(call option,$(v),$(call lower,$(v)))) \
 	  $(call flag,PUBLISH,publish)
 
-soak: $(STAMP)  ## predict and train side by side for 30 minutes: do memory and speed stay flat? MINUTES=, WHAT=training
+soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat? MINUTES=, WHAT=training or openvino
 	@$(RUN) experiments.soak $(call option,MINUTES,minutes) $(call option,WHAT,what)
 
 robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
@@ -101,11 +106,12 @@ faults: $(STAMP)  ## kill runs at MOMENTS (50; fewer: into .cache/speed/) random
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in reading table6 profile growth precision neighbours refine robustness soak faults; do $(RUN) experiments.$$page --render || exit; done
-	@if [ -f tables/results/profile-onnx.json ]; then $(RUN) experiments.profile --engine onnx --render; fi
+	@for page in table6 profile growth precision neighbours refine robustness soak faults engines; do $(RUN) experiments.$$page --render || exit; done
+	@for engine in onnx openvino; do if [ -f tables/results/profile-$$engine.json ]; then \
+	  $(RUN) experiments.profile --engine $$engine --render || exit; fi; done
 
-predict: $(STAMP)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
-	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE PROVIDER GPU,\
+predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
+	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE PRECISION PROVIDER GPU,\
 	  $(call option,$(v),$(call lower,$(v)))) $(call flag,SCORES,scores)
 
 export: $(STAMP)  ## a trained network as ONNX, checked: ROW=, K=, SIZE=, BATCH=, WEIGHTS=, OUT=, PRECISION=; FORMAT=gluon
@@ -119,13 +125,10 @@ submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscap
 	@$(RUN) experiments.submit $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET SEED SPLIT WEIGHTS OUT GPU,\
 	  $(call option,$(v),$(call lower,$(v)))) $(call flag,ZIP,zip)
 
-reading: $(STAMP)  ## measure how fast images are read, beside how fast they are trained on
-	@$(RUN) experiments.reading $(call option,DATA,data)
+test: $(OPENVINO)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)
 
-test: $(STAMP)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
-	@$(VENV)/bin/python -m pytest $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)
-
-lint: $(STAMP)  ## check the style and the types of the sources
+lint: $(OPENVINO)  ## check the style and the types of the sources
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 
@@ -136,7 +139,7 @@ minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity
 	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"
 
 clean:  ## remove the environments and the tools' caches; results in .cache/ stay
-	rm -rf .venv .venv-gpu .venv-onnx-gpu .venv-torch .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*
+	rm -rf .venv .venv-gpu .venv-onnx-gpu .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A virtual environment, once per change of the requirements; one that cannot run is made anew.
@@ -157,12 +160,10 @@ $(STAMP): $(REQUIREMENTS) requirements/constraints.txt
 	  $(addprefix -r ,$(REQUIREMENTS)) -c requirements/constraints.txt
 	@touch $@
 
-# gluoncv cannot be imported beside PyTorch 2: an environment of its own.
-.venv-torch/.installed: $(STAMP) requirements/others.txt
-	@echo "setting up .venv-torch (once)"
-	@$(VENV)/bin/python -m venv .venv-torch
-	@.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
-	  -r requirements/others.txt -c requirements/base.txt -c requirements/dev.txt -c requirements/onnx.txt -c requirements/constraints.txt
+# Optional: only where it is asked for, into the same environment.
+$(OPENVINO): $(STAMP) requirements/openvino.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
+	  -r requirements/openvino.txt -r requirements/base.txt -c requirements/constraints.txt
 	@touch $@
 
 define CHECK

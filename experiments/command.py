@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Optional
 
+from tqdm import tqdm
+
 from repro.errors import UserError
 
 HERE = Path(__file__).resolve().parent
@@ -46,6 +48,13 @@ def seed_of(text: str, place: str) -> int:
     return int(text)
 
 
+def between(value: int, least: int, most: int, place: str) -> int:
+    """A number from `least` to `most`; a UserError begins with `place`."""
+    if not least <= value <= most:
+        raise UserError(f"{place}: {value} is not {least} to {most}")
+    return value
+
+
 def at_least_one(value: int, place: str) -> int:
     """A count of what there must be one of; a UserError begins with `place`."""
     if value < 1:
@@ -57,20 +66,32 @@ class Reported(Exception):
     """A user's mistake that another process has said already."""
 
 
-def run(command, given) -> int:
-    """Call command(given); the exit code is 0, 2 on a user's mistake or a file's, 130 when interrupted."""
+def run(command, given, before: str = "") -> int:
+    """Call command(given); the exit code is 0, 2 on a user's mistake or a file's, 130 when interrupted.
+
+    before  what an error's line begins with, such as the end of a line on which another process shows its progress.
+    """
+    for stream in (sys.stdout, sys.stderr):  # which may not have every letter of a file's name
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         command(given)
     except Reported:
         return 2
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _said(before, error)
     except OSError as error:  # such as a folder that is not to be written to, or a full disk
         place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {UserError(place + (error.strerror or str(error)))}", file=sys.stderr)
-        return 2
+        return _said(before, UserError(place + (error.strerror or str(error))))
     except KeyboardInterrupt:
         print("interrupted; finished rows are kept", file=sys.stderr)
         return 130
     return 0
+
+
+def _said(before: str, error: UserError) -> int:
+    """Print an error on a line of its own, below the bars that stand; the exit code."""
+    for bar in list(getattr(tqdm, "_instances", ())):
+        bar.close()
+    print(f"{before}error: {error}", file=sys.stderr)
+    return 2

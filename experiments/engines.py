@@ -1,108 +1,202 @@
-"""Measure the same graphs in this project's engine, onnxruntime and PyTorch, and write tables/results/engines.json.
+"""Time the same networks in MXNet, onnxruntime and OpenVINO, and write their record and tables/engines.md.
 
-    python -m experiments.engines [--torch PYTHON]      Model A and the 786g single column, at 1024x2048
+    python -m experiments.engines               every row and precision in one interleaved run (half an hour)
+    python -m experiments.engines --render      writes the page from what was measured
 
-From the image to the score maps, on the same threads, in turns. Each engine but this project's lives in a process of
-its own, which runs when it is asked and else is idle, and is measured only if its scores are ours. Table 6's page shows
-the result. Some of the rows or engines, another size or width, or fewer rounds, are written to .cache/speed/ instead.
+From a photo to labels of every pixel, from a normalised image to score maps, and Model A from photo after photo in a
+pipeline. An engine is measured only if its float32 scores are MXNet's. Each kind of CPU has a record of its own. Some
+of the rows or engines, another size or width, or fewer rounds, are written to .cache/speed/ instead.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
-from contextlib import ExitStack
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from experiments.command import Parser, at_least_one, run
 from experiments.measure import RESULTS
 from experiments.repeat import command_of, fewer, other, places, tell
-from experiments.table6 import OWN, chosen_rows, parse_size
+from experiments.table6 import CALIBRATION, OWN, Competitor, chosen_rows, enter, parse_size
 from repro.errors import UserError
 from repro.files import write_text
+from repro.machine import cpu
+from repro.neighbours import Neighbour
+from repro.peer_rows import PeerRow
 from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
-from repro.tables.table6 import OWN_ENGINE
+from repro.tables.engines import PIPELINED, READY, WHOLE, page, read_engines
+from repro.threads import threads
 from repro.timing.clock import rounded
 
-ROWS = "model-a,single"
-ROUNDS, LEAST, SECONDS = 15, 5, 60.0  # turns of each engine; the fewest, if they take more than so many seconds
-ALIKE = 1e-4  # of the largest score
-TORCH = Path(sys.prefix).parent / ".venv-torch" / "bin" / "python"
+SGCPNET = "sgcpnet"
+ROWS = f"icnet,fastscnn,{SGCPNET},single,isctf-fast,{PIPELINED},{WHOLE}"
+ENGINES = "mxnet,onnxruntime,openvino"
+ROUNDS = 15
+ALIKE = 1e-3  # of the largest score: fifty layers of random weights part by 1e-4
+SETTLE = 0.2  # seconds before a turn, in which the threads of the engine before it go to sleep
 
 
-def case(row, size, width: float, rounds: int, others, folder) -> tuple:
-    """Time one row in every engine: (the entries of its record, versions of the engines)."""
-    import numpy as np
+def rows_of(text: str):
+    """The rows with these ids; WHOLE is Model A that computes all of its regions, SGCPNET not of Table 6's page."""
+    names = text.split(",")
+    rows = {row.id: row for row in chosen_rows(",".join(set(names) - {WHOLE, SGCPNET}) or PIPELINED)}
+    rows[SGCPNET] = PeerRow(SGCPNET, "SGCPNet", network=Neighbour(SGCPNET), inference="whole", precisions=("float32",))
+    if WHOLE in names:
+        model_a, = chosen_rows(PIPELINED)
+        rows[WHOLE] = replace(model_a, id=WHOLE, label=f"{model_a.label}, k = {model_a.network.regions}",
+                              k=model_a.network.regions)
+    return [rows[name] for name in names]
+
+
+class Timed(Competitor):
+    """A row in one engine and precision, which is timed in three ways."""
+
+    def __init__(self, image, x, make, facts, keep=False):
+        super().__init__(image, make, facts, keep)
+        self.x = x
+
+    def scores(self):
+        """The score maps of a normalised image."""
+        made = self.engine.outputs(self.x)[0]
+        return made if hasattr(made, "ctypes") else made.asnumpy()
+
+    def pipelined(self):
+        """Photo after photo, labels of one made while the network runs for the next."""
+        from repro.pipeline import pipeline
+
+        for _ in pipeline([self.image] * READY, (self.engine.labels, 2)):
+            pass
+
+    def runs(self):
+        """What is timed, by name."""
+        found = {"labels": self.run, "scores": self.scores}
+        return {**found, "pipeline": self.pipelined} if self.facts["row"] == PIPELINED else found
+
+
+def competitors(rows, size, width: float, engines, folder: Path):
+    """Each of the rows in every engine and precision that it has, by name; its files are in `folder`."""
+    import onnx
     from tqdm import tqdm
 
     from repro.engine import prepared
     from repro.export import PORTABLE, to_onnx
-    from repro.others.worker import Worker
-    from repro.timing.clock import interleaved
+    from repro.export.carry import in_precision
     from repro.timing.subject import images, normalised, subject
 
-    made = subject(row, "float32", size, width)
-    image = normalised(images(size, 1, "val"))
-    path, picture = Path(folder) / f"{row.id}.onnx", Path(folder) / "image.npy"
-    np.save(picture, image)
-    to_onnx(*prepared(made.peer.symbol, made.peer.arrays, image.shape, PORTABLE), image.shape, path)
-    engine = made.engine()
-    with ExitStack() as stack:
-        own = engine.outputs(image)[0].asnumpy()
-        runs = {OWN_ENGINE: lambda: engine.outputs(image)[0].asnumpy()}
-        versions = {}
-        for name, python in others.items():
-            print(f"{row.id}: {name}", file=sys.stderr)
-            worker = stack.enter_context(Worker(python, name, path, picture))
-            apart = abs(worker.outputs()[0] - own).max() / abs(own).max()
-            if not apart <= ALIKE:
-                raise UserError(f"{row.id}: {name} gives other scores, {apart:.1e} of the largest apart")
-            versions[name.split(",")[0]] = worker.version
-            runs[name] = worker.run
-        once = interleaved(runs, 1, 1)
-        turns = int(SECONDS * len(runs) / sum(one.median for one in once.values()))
-        timings = interleaved(runs, min(rounds, max(LEAST, turns)), 1,
-                              progress=lambda every: tqdm(every, f"{row.id}, rounds", disable=None))
-    return [{"row": row.id, "engine": name, "precision": "float32",
-             "seconds": rounded(timing.seconds, 4)}
-            for name, timing in timings.items()], versions
+    image, scenes = images(size, 1, "val")[0], images(size, CALIBRATION)
+    x, calibration = normalised([image]), [normalised([scene]) for scene in scenes]
+    makers, found = exported_makers(engines), {}
+    for row in tqdm(rows, "exported", unit="network", disable=None):
+        made = subject(row, "float32", size, width)
+        facts = {"row": row.id, "label": row.label, "multiply_adds": made.peer.true, "paper": made.paper}
+
+        def add(engine, precision, make, facts=facts, keep=False):
+            found[f"{facts['row']} {engine} {precision}"] = Timed(
+                image, x, make, {**facts, "engine": engine, "precision": precision}, keep)
+        if "mxnet" in engines:
+            for precision in row.precisions:
+                one = replace(made, options=replace(made.options, precision=precision))
+                add("mxnet", precision, partial(one.engine, calibration), keep=precision == "int8")
+        files = {precision: folder / f"{row.id}-{precision}.onnx" for precision in ("float32", "int8")}
+        to_onnx(*prepared(made.peer.symbol, made.peer.arrays, x.shape, PORTABLE), x.shape, files["float32"])
+        onnx.save(in_precision(onnx.load(str(files["float32"])), "int8", calibration), str(files["int8"]))
+        for engine, precision, kind, make in makers:
+            add(engine, precision, partial(make, files[kind]))
+    return found
 
 
-def measure(rows, size, width: float, rounds: int, others, command: str) -> dict:
-    """Time these rows, one after the other."""
-    origin = provenance(command)  # of the code that starts, whatever is committed meanwhile
-    entries, versions = [], {"mxnet": origin["versions"]["mxnet"]}
-    with tempfile.TemporaryDirectory() as folder:
-        for row in rows:
-            made, found = case(row, size, width, rounds, others, folder)
-            entries += made
-            versions.update(found)
-    return {"rows": entries, "provenance": origin, "versions": versions}
+def exported_makers(engines):
+    """(engine, precision, that of the file, what makes one of a file) of each way to run an exported network."""
+    found = []
+    if "onnxruntime" in engines:
+        from repro.others.onnx import OnnxEngine
+
+        found += [("onnxruntime", kind, kind, OnnxEngine) for kind in ("float32", "int8")]
+    if "openvino" in engines:
+        from repro.others.openvino import OpenvinoEngine, has_bfloat16
+
+        found += [("openvino", precision, "int8" if precision == "int8" else "float32",
+                   partial(OpenvinoEngine, precision=precision))
+                  for precision in ("float32", "bfloat16", "int8") if precision != "bfloat16" or has_bfloat16()]
+    return found
+
+
+def check(found) -> None:
+    """Compare all with the first of their row: "alike" of their facts, percent of the labels; UserError where the
+    float32 scores differ."""
+    first = {}
+    for name, one in found.items():
+        with one.present():
+            scores, labels = one.scores(), one.run()
+        wanted, base = first.setdefault(one.facts["row"], (scores, labels))
+        apart = abs(scores - wanted).max() / abs(wanted).max()
+        if one.facts["precision"] == "float32" and not apart <= ALIKE:
+            raise UserError(f"{name}: gives other scores, {apart:.1e} of the largest apart")
+        one.facts["alike"] = round(100 * float((labels == base).mean()), 2)
+
+
+def measure(given, rows, size, engines) -> dict:
+    """Time all of it in one interleaved run."""
+    import time
+    from importlib import metadata
+
+    from tqdm import tqdm
+
+    from repro.timing.clock import interleaved
+
+    origin = provenance(given.command)  # of the code that starts, whatever is committed meanwhile
+    with tempfile.TemporaryDirectory() as kept:
+        found = competitors(rows, size, given.width, engines, Path(kept))
+        _, during = enter(found)
+        check(found)
+
+        @contextmanager
+        def turn(name):
+            with found[name].present():
+                time.sleep(SETTLE)
+                yield
+        del during  # each is present in its turns, and made for them unless it stays
+        runs = {(name, what): run for name, one in found.items() for what, run in one.runs().items()}
+        timings = interleaved(runs, given.rounds, 1, None, lambda turns: tqdm(turns, "rounds", disable=None),
+                              {key: partial(turn, key[0]) for key in runs})
+    lines = [{**one.facts, **{what: rounded(timings[name, what].seconds, 4) for what in one.runs()}}
+             for name, one in found.items()]
+    for one in lines:
+        one["pipeline"] = [value / READY for value in one.get("pipeline", ())]
+    return {"size": list(size), "width": given.width, "threads": threads(), "rows": lines, "provenance": origin,
+            "versions": {name: metadata.version(name) for name in engines}}
+
+
+def record_name() -> str:
+    """The name of the record of this kind of CPU."""
+    found = cpu()
+    name = "-".join(["engines", *(found[key] for key in ("vendor", "family", "model"))])
+    return re.sub(r"[^\w.-]", "", name) + ".json"
 
 
 def write(given) -> None:
-    """Measure, write the record and print its path."""
-    from repro.others.worker import ENGINES
-    from repro.tables.table6 import read_engines
-
-    rows, size = chosen_rows(given.rows), parse_size(given.size)
+    """Measure unless only the page is asked for; write the record and the page, and print its path."""
     at_least_one(given.rounds, "--rounds")
-    names = [name.strip() for name in given.engines.split(";")] if given.engines else list(ENGINES)
-    for name in names:
-        if name not in ENGINES:
-            raise UserError(f"--engines: {name!r} is not known; choose from {'; '.join(ENGINES)}")
-    others = {name: given.torch if name.startswith("torch") else sys.executable for name in names}
-    if given.torch in others.values() and not os.access(given.torch, os.X_OK):
-        raise UserError(f"--torch: {given.torch} is not there; `make engines` sets it up")
-    reduced = (other(given, rows=ROWS, engines="", size=f"{HEIGHT}x{WIDTH}", width=1.0), fewer(given, rounds=ROUNDS))
-    path, = places(reduced, OWN, RESULTS / "engines.json")
-    measured = measure(rows, size, given.width, given.rounds, others, given.command)
-    write_text(path, json.dumps(measured, indent=1) + "\n")
-    read_engines(path)
-    print(os.path.relpath(path))
+    rows, size, engines = rows_of(given.rows), parse_size(given.size), given.engines.split(",")
+    for name in engines:
+        if name not in ENGINES.split(","):
+            raise UserError(f"--engines: {name!r} is not known; choose from {ENGINES}")
+    reduced = (other(given, rows=ROWS, engines=ENGINES, size=f"{HEIGHT}x{WIDTH}", width=1.0),
+               fewer(given, rounds=ROUNDS))
+    path, target = places(reduced, OWN, RESULTS / record_name(), RESULTS.parent / "engines.md")
+    if not given.render:
+        write_text(path, json.dumps(measure(given, rows, size, engines), indent=1) + "\n")
+    files = sorted(path.parent.glob("engines-*.json"))
+    if files:
+        write_text(target, page([read_engines(file) for file in files]))
+        print(os.path.relpath(target))
     tell(reduced, OWN)
 
 
@@ -111,13 +205,13 @@ def main(arguments=None) -> int:
     parser = Parser(prog="python -m experiments.engines", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--rows", default=ROWS, help="ids of experiments/table6.yaml (default %(default)s)")
-    add("--engines", default="", help="some of them, divided by ; (default: all)")
-    add("--torch", default=str(TORCH), help="the Python of an environment with PyTorch (requirements/others.txt)")
+    add("--engines", default=ENGINES, help="some of them (default %(default)s)")
     add("--size", default=f"{HEIGHT}x{WIDTH}", help="height x width of the image (default %(default)s)")
     add("--width", type=float, default=1.0, help="of this project's networks, for a quick look (default %(default)s)")
-    add("--rounds", type=int, default=ROUNDS, help="turns of each engine (default %(default)s)")
+    add("--rounds", type=int, default=ROUNDS, help="turns of each (default %(default)s)")
+    add("--render", action="store_true", help="write the page from what was measured before")
     given = parser.parse_args(arguments)
-    given.command = command_of(parser, given, "engines", but=("torch",))
+    given.command = command_of(parser, given, "engines", but=("render",))
     return run(write, given)
 
 

@@ -98,9 +98,9 @@ def of_row(given, dataset) -> Source:
 
     given.table = given.table or table_of(given.row)
     row, training = submit.chosen(given)
-    classes, name = (dataset.classes, dataset.name) if dataset else (CITYSCAPES, "minicity")
+    classes = dataset.classes if dataset else CITYSCAPES
     if not given.weights:
-        return of_weights(submit.trained(given, row, training, name), row.id)
+        return of_weights(submit.trained(given, row, training, dataset), row.id)
     preset = measure.preset_of(given.preset)
     if given.weights == RANDOM:
         plan = Plan(row.network, training, preset, preset.size)

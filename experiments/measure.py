@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from experiments.command import HERE, PRETRAINED, Parser, Reported, at_least_one, run, seed_of
+from experiments.command import HERE, PRETRAINED, Parser, Reported, at_least_one, between, run, seed_of
 from experiments.repeat import changed, make_command, portable
 from experiments.schedule import measure_all, workers_for
 from experiments.worker import Job, forget
@@ -20,15 +20,17 @@ from repro.errors import UserError, choice
 from repro.files import write_bytes
 
 ROOT = HERE.parent
+MOST = 64  # processes of a kind that may be asked for
 CACHE = ROOT / ".cache"
 RESULTS = ROOT / "tables" / "results"
 ROWS = {**{number: f"table{number}" for number in "12345"}, "ablations": "ablations",
         "neighbours": "neighbours"}  # --table: its YAML
+HALF = "resnet50-half"  # PRETRAINED: the backbone that repro/open_nsfw.py converts
 PRESETS = tuple(sorted(path.stem for path in (HERE / "presets").glob("*.yaml") if path.stem != "pretrain"))
 
 
 def data_folder(data: str, preset) -> Tuple[Path, str]:
-    """The folder DATA names, minicity written first if it is that; and what identifies its content."""
+    """The folder DATA names, minicity written first if it is that; and what identifies its content, "" of others."""
     if data == "minicity":
         from repro.minicity import MARKER, write_minicity
 
@@ -38,7 +40,48 @@ def data_folder(data: str, preset) -> Tuple[Path, str]:
     folder = Path(os.path.expanduser(data))
     if not folder.is_dir():
         raise UserError(f"DATA: {data!r} is neither minicity nor a folder")
-    return folder.absolute(), str(folder.absolute())
+    return folder.absolute(), ""
+
+
+def examined(given, dataset, coarse=(), images: Optional[int] = None):
+    """Return what the files are that are trained on and measured (of `images` at most), once all have been looked at.
+
+    It is as repro.data.check.check_files gives it. What is odd is said; UserError for what would make a training
+    worthless.
+    """
+    from repro.data import contents
+    from repro.data.check import check_files
+
+    measured = dataset.measured[:images]
+    found = check_files((*dataset.train, *coarse, *measured), dataset.classes, known=CACHE / "checked.json")
+    splits = (dataset.train, "train"), (coarse, "train_extra"), (measured, dataset.measured_split)
+    for note in (contents.left_out(dataset), contents.turned(found),
+                 *(contents.check_labelled_pixels(samples, found, dataset.classes, split) for samples, split in splits),
+                 contents.check_apart((*dataset.train, *coarse), measured, found, given.leak)):
+        if note:
+            print(note, file=sys.stderr)
+    return found
+
+
+def content_of(given, dataset, found, coarse=(), images: Optional[int] = None) -> str:
+    """Return the hash of what is trained on and measured; "" for minicity, whose content its preset decides."""
+    from repro.data import contents
+
+    return "" if given.data == "minicity" else contents.content_of(
+        (*dataset.train, *coarse, *dataset.measured[:images]), found, data_folder(given.data, None)[0], dataset.classes)
+
+
+def of_same_data(records, given, dataset):
+    """Return those of (path, record) pairs that were measured on what DATA holds now, before those that do not say."""
+    if any(record.content for _, record in records) and given.data != "minicity":
+        from repro.data.check import check_files
+
+        images = preset_of(given.preset).budget(given.budget.partition("+")[0]).images
+        found = check_files((*dataset.train, *dataset.measured[:images]), dataset.classes, known=CACHE / "checked.json")
+        now = content_of(given, dataset, found, images=images)
+    else:
+        now = ""
+    return sorted((pair for pair in records if pair[1].content in (now, "")), key=lambda pair: pair[1].content == "")
 
 
 def preset_of(name: str):
@@ -62,15 +105,18 @@ def chosen_rows(table: str, row: Optional[str] = None):
 
 def backbone(given, preset, rows) -> Tuple[str, str]:
     """PRETRAINED's file, and what identifies its values."""
-    path = Path(os.path.expanduser(given.pretrained)).absolute()
+    name = given.pretrained or preset.backbone or str(PRETRAINED)
+    path = Path(os.path.expanduser(name)).absolute()
     if any(training.pretrained for row in rows for _, training in row.trainings):
         if not path.is_file():
-            from repro.imagenet import NAMES, model_file
+            from repro import imagenet, open_nsfw
 
-            if given.pretrained in NAMES:  # asked for by name: downloaded once, its hash checked
-                path = Path(model_file(given.pretrained))
+            if name == HALF:  # asked for by name: downloaded once, its hash checked
+                path = open_nsfw.backbone_file(CACHE / "backbones")
+            elif name in imagenet.NAMES:
+                path = Path(imagenet.model_file(name))
         if not path.is_file():
-            raise UserError(f"PRETRAINED: {given.pretrained}: no such file; `make pretrain` makes one of quarter width")
+            raise UserError(f"PRETRAINED: {name}: no such file; `make pretrain` makes one of quarter width")
         if path == PRETRAINED and preset.width != 0.25:
             raise UserError(f"PRETRAINED: preset {preset.name} needs a backbone of width {preset.width:g}, the shipped "
                             "one has 0.25; give the .params file of Gluon's or gluoncv's resnet50_v1")
@@ -81,7 +127,7 @@ def plan(given) -> List[Job]:
     """One job per distinct training and seed of the chosen rows; their files are looked at first."""
     from repro import devices
     from repro.data import open_dataset
-    from repro.data.check import check_files
+    from repro.data.contents import check_regions
     from repro.neighbours import network_dict, training_name
     from repro.presets import changed, load_preset
     from repro.rows import training_dict
@@ -95,36 +141,46 @@ def plan(given) -> List[Job]:
     budget = preset.budget(budget_name)
     seeds = sorted({seed_of(seed.strip(), f"SEEDS: {given.seeds!r}") for seed in given.seeds.split(",")})
     at_least_one(given.checkpoint, "CHECKPOINT")
+    between(given.readers, 0, MOST, "READERS")
+    between(given.jobs, 0, MOST, "JOBS")
     devices.check(given.gpu)
     pretrained, weights = backbone(given, preset, rows)
     folder, identity = data_folder(given.data, preset)
     dataset = open_dataset(folder)
-    if dataset.classes.own:  # they may change, and the folder stay
-        identity = [identity, dataclasses.asdict(dataset.classes)]
+    if given.split:
+        dataset = dataclasses.replace(dataset, measured_split=choice(given.split, ("val", "test"), "SPLIT"))
+        if given.publish:
+            raise UserError("PUBLISH: what is measured on another split is not published")
     trainings = {training_name(row.network, training): (row.network, training)
                  for row in rows for _, training in row.trainings}
-    if not dataset.coarse:
-        skipped = [name for name, (_, training) in trainings.items() if training.coarse]
-        if skipped:
-            print(f"{dataset.name} has no coarsely labelled images; left out: {', '.join(skipped)}")
-        trainings = {name: pair for name, pair in trainings.items() if name not in skipped}
+    if not dataset.coarse and any(training.coarse for _, training in trainings.values()):
+        print(f"{dataset.name} has no coarsely labelled images; rows that ask for them are trained without",
+              file=sys.stderr)
+        without = [(network, dataclasses.replace(training, coarse=False)) for network, training in trainings.values()]
+        trainings = {training_name(*pair): pair for pair in without}
     coarse = dataset.coarse if any(training.coarse for _, training in trainings.values()) else ()
-    check_files((*dataset.train, *coarse, *dataset.measured[:budget.images]), dataset.classes,
-                known=CACHE / "checked.json")
-    label = "+".join([budget_name, *(f"{name}{value}" for name, value in changes.items())])
+    found = examined(given, dataset, coarse, budget.images)
+    for network, training in trainings.values():
+        check_regions(dataset.measured[:budget.images], found, network, training, preset)
+    content = content_of(given, dataset, found, images=budget.images)
+    with_coarse = content_of(given, dataset, found, coarse, budget.images)
+    label = "+".join([budget_name, *(f"{name}{value}" for name, value in changes.items()),
+                      *([given.split] if given.split else [])])
     jobs = []
     for name, (network, training) in trainings.items():
         for seed in seeds:
             values = {"network": network_dict(network), "training": training_dict(training), "seed": seed}
             specification = hashlib.sha256(json.dumps(
-                [values, identity, dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop,
-                 preset.width, preset.shrink, weights if training.pretrained else ""],
+                [values, identity or (with_coarse if training.coarse else content),
+                 dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop, preset.width, preset.stem,
+                 preset.decoder_width, preset.shrink, given.split, weights if training.pretrained else ""],
                 sort_keys=True).encode()).hexdigest()
             jobs.append(Job(
                 name=name, data=str(folder), preset=str(preset_path), preset_name=given.preset, changes=changes,
                 budget=budget_name, label=label, gpu=given.gpu, pretrained=pretrained, specification=specification,
                 command=command_of(given, dataset.name), results=str(CACHE / "results"), runs=str(CACHE / "runs"),
-                every=given.checkpoint, readers=given.readers, fresh=given.fresh, **values))
+                every=given.checkpoint, readers=given.readers, split=given.split, fresh=given.fresh, content=content,
+                **values))
     return jobs
 
 
@@ -133,7 +189,7 @@ def command_of(given, dataset: str) -> str:
     return make_command(ROWS[given.table], changed(
         {**vars(given), "data": portable(given.data, dataset)},
         {"data": "minicity", "row": "", "preset": "lite", "budget": "", "batch": None, "steps": None, "seeds": "0",
-         "gpu": ""}))
+         "gpu": "", "split": ""}))
 
 
 def own_records():
@@ -169,8 +225,13 @@ def measure(given) -> None:
     if due:
         measure_all(due, workers_for(given.jobs, len(due), given.gpu, hosts), hosts)
     if given.publish:
+        from repro.records import read_record
+
         for path in finished(jobs).values():
-            write_bytes(RESULTS / path.parent.name / path.name, path.read_bytes())
+            folder = RESULTS / "-".join(read_record(path).group)
+            for kind in (".npz", ".jsonl.gz", ".json"):  # what each image gave, the log, the record
+                if path.with_suffix(kind).exists():
+                    write_bytes(folder / (path.stem + kind), path.with_suffix(kind).read_bytes())
     own = given.table == neighbours.TABLE
     if neighbours.main(["--render", "--local"]) if own else render.main(["--table", given.table, "--local"]):
         raise Reported
@@ -200,13 +261,16 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--seeds", default="0", help="such as 0,1,2 (default %(default)s)")
     add("--gpu", default="", help="cards, such as 0 or 0,1 (default: the CPU)")
     add("--hosts", default="", help="machines to train each row on together, such as localhost,other (default: this)")
-    add("--pretrained", default=str(PRETRAINED), help="a backbone's .params, or resnet50_v1 to download gluoncv's")
+    add("--pretrained", default="", help=f"a backbone's .params; {HALF}: open_nsfw's, downloaded and converted; "
+        "resnet50_v1: gluoncv's, downloaded (default: the preset's, or the shipped one)")
+    add("--split", default="", help="val: measure on it, to choose by (default: the split that the tables report)")
     add("--batch", type=int, help="another batch than the preset's")
     add("--steps", type=int, help="other steps than the budget's")
     add("--jobs", type=int, default=0, help="rows trained at once on a CPU (default: one per core)")
     add("--readers", type=int, default=0, help="processes that read images ahead of training (default: a thread)")
     add("--checkpoint", type=int, default=200, help="steps between checkpoints (default %(default)s)")
     add("--fresh", action="store_true", help="measure again what this machine has measured")
+    add("--leak", action="store_true", help="go on where measured images are trained on too")
     add("--publish", action="store_true", help="write the records into tables/results/")
     return parser.parse_args(arguments)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 
-from experiments.command import Parser
+from experiments.command import Parser, run
 from repro.errors import UserError
 from repro.minicity import write_minicity, write_own
 
@@ -37,17 +37,15 @@ def main(arguments=None) -> int:
     given = parser.parse_args(arguments)
     train, val, coarse = (pair[not given.own] if getattr(given, name) is None else getattr(given, name)
                           for name, pair in defaults.items())
-    try:
+
+    def write(_):
         if given.own and coarse:
             raise UserError(f"--coarse: {coarse}: there is no coarse set with --own")
         if given.own:
             write_own(given.out, given.seed, parse_size(given.size), train, val)
         else:
             write_minicity(given.out, given.seed, parse_size(given.size), train, val, coarse)
-    except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return run(write, given)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from experiments.repeat import changed, make_command, portable, script_command
 from repro.errors import UserError
 from repro.files import write_text
 from repro.neighbours import load_rows
-from repro.records import load_records, provenance
+from repro.records import load_records, provenance, told_apart
 from repro.tables.neighbours import PICTURE, REFINED, draw, local_part, page, read_speed
 from repro.tables.refine import read_refined, record_files
 from repro.threads import threads
@@ -122,12 +122,13 @@ def refined_subject(case: Case, image, classes: int):
                                             "parameters": learned(found.dense) + learned(found.refiner)}
 
 
-def trained(row, data: str, given) -> str:
+def trained(row, dataset, given) -> str:
     """The values that this row has learned on this machine; "" where it has not."""
-    found = [path.with_suffix(".params") for path, record in measuring.own_records()
+    found = [(path, record) for path, record in measuring.own_records()
              if (record.network, record.training, record.seed) == (row.network, row.training, 0)
-             and record.group == (data, given.preset, given.budget)]
-    return next((str(path) for path in found if path.is_file()), "")
+             and record.group == (dataset.name, given.preset, given.budget)]
+    files = [path.with_suffix(".params") for path, _ in measuring.of_same_data(found, given, dataset)]
+    return next((str(path) for path in files if path.is_file()), "")
 
 
 def refined_cases(data: str, folder: str, given):
@@ -160,7 +161,7 @@ def measure(given) -> dict:
     folder, _ = measuring.data_folder(given.data, preset)
     dataset = open_dataset(folder)
     origin = provenance(command_of(given, dataset.name))
-    cases = [Case(row.id, str(folder), given.preset, trained(row, dataset.name, given)) for row in rows]
+    cases = [Case(row.id, str(folder), given.preset, trained(row, dataset, given)) for row in rows]
     if not given.rows or REFINED in given.rows.split(","):
         cases += refined_cases(dataset.name, str(folder), given)
     if not cases:
@@ -223,7 +224,7 @@ def write(given) -> None:
     costs = {row.id: row_cost(row) for row in rows}
     text = page(rows, published(TABLE), costs, records, found, refined, drawn.exists())
     if given.local:
-        text += local_part(rows, records, found, load_records(measuring.CACHE / "results"), speeds(OWN),
+        text += local_part(rows, records, found, told_apart(load_records(measuring.CACHE / "results")), speeds(OWN),
                            {**refined, **refined_records(refined_folder())})
     write_text(target, text)
     print(os.path.relpath(target))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib import metadata
 
 from tqdm import tqdm
 
@@ -19,13 +20,15 @@ from experiments import submit
 from experiments.command import Parser, at_least_one, run
 from experiments.measure import CACHE, RESULTS, data_folder, preset_of
 from experiments.repeat import fewer, lacking, places, tell
+from repro.errors import UserError
 from repro.files import write_text
 from repro.records import provenance
-from repro.tables.precision import page, read_exported, read_measured
+from repro.tables.precision import REDUCED, page, read_exported, read_measured
 
 MEASURED, PAGE, OWN = RESULTS / "precision.json", RESULTS.parent / "precision.md", CACHE / "speed"
 ROUNDS = 50
-EXPORTED = "precision-onnx.json"  # beside it
+EXPORTED = {"onnxruntime": "precision-onnx.json", "openvino": "precision-openvino.json"}  # beside it
+ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}  # of ENGINE=: the package
 ROWS = (("3", "isctf-sparse-p0.25-l0.001-r256", "ISCTF (p = 0.25)"), ("4", "1120-1241", "Model A"))  # of which table
 
 
@@ -51,9 +54,23 @@ def case(given, data: str, dataset, table: str, row_id: str, label: str) -> dict
 
     def progress(samples):
         return tqdm(samples, f"{row_id} on {dataset.name}", unit="image", disable=None)
-    found = compare_exported(plan, arrays, dataset, rounds=given.rounds, progress=progress) \
-        if given.engine == "onnx" else compare(plan, arrays, dataset, progress=progress)
+    found = compare(plan, arrays, dataset, progress=progress) if given.engine == "mxnet" else compare_exported(
+        plan, arrays, dataset, ("float32", *REDUCED[ENGINES[given.engine]]), maker(given.engine),
+        rounds=given.rounds, progress=progress)
     return {"row": row_id, "label": label, "data": dataset.name, "width": f"{plan.preset.width:g}", **found}
+
+
+def maker(engine: str):
+    """What makes an engine of a file, to compute in a precision; UserError where this machine cannot."""
+    if engine == "onnx":
+        from repro.others.onnx import OnnxEngine
+
+        return lambda path, precision: OnnxEngine(path)
+    from repro.others.openvino import OpenvinoEngine, has_bfloat16
+
+    if not has_bfloat16():
+        raise UserError("ENGINE: openvino: this CPU has no bfloat16 (AMX, or AVX-512 with BF16) to measure")
+    return OpenvinoEngine
 
 
 def measure(given, sets) -> dict:
@@ -61,30 +78,37 @@ def measure(given, sets) -> dict:
     origin = provenance("")  # of the code that starts, whatever is committed meanwhile
     cases = [case(given, data, dataset, *row) for data, dataset in sets.items() for row in ROWS]
     names = ["minicity" if data == "minicity" else f"/path/to/{dataset.name}" for data, dataset in sets.items()]
-    origin["command"] = f"make precision{' ENGINE=onnx' * (given.engine == 'onnx')} DATA={','.join(names)}"
-    record = {"cases": cases, "provenance": origin}
-    if given.engine == "onnx":
-        import onnxruntime
+    named = "" if given.engine == "mxnet" else f" ENGINE={given.engine}"
+    origin["command"] = f"make precision{named} DATA={','.join(names)}"
+    package = ENGINES.get(given.engine)
+    return {"cases": cases, "provenance": origin, **({package: metadata.version(package)} if package else {})}
 
-        record["onnxruntime"] = onnxruntime.__version__
-    return record
+
+def read(engine: str, path) -> dict:
+    """The record of an engine, checked."""
+    return read_measured(path) if engine == "mxnet" else read_exported(path, ENGINES[engine])
 
 
 def write(given) -> None:
     """Measure unless only the page is asked for; write the page and print its path."""
     at_least_one(given.rounds, "--rounds")
-    target, measured, exported = PAGE, MEASURED, MEASURED.with_name(EXPORTED)
+    target, files = PAGE, {"mxnet": MEASURED, **{name: MEASURED.with_name(EXPORTED[package])
+                                                 for name, package in ENGINES.items()}}
     if not given.render:
-        path, read = (exported, read_exported) if given.engine == "onnx" else (measured, read_measured)
-        published = read(path)["cases"] if path.is_file() else ()
+        if given.engine != "mxnet":
+            maker(given.engine)  # says what is wrong before anything is read
+        path = files[given.engine]
+        published = read(given.engine, path)["cases"] if path.is_file() else ()
         sets = {data: opened(data) for data in given.data.split(",")}
         reduced = [lacking([one.name for one in sets.values()], [one["data"] for one in published]),
-                   fewer(given, rounds=ROUNDS) if given.engine == "onnx" else ""]
+                   "" if given.engine == "mxnet" else fewer(given, rounds=ROUNDS)]
         tell(reduced, OWN)
-        target, measured, exported = places(reduced, OWN, PAGE, measured, exported)
-        write_text(exported if given.engine == "onnx" else measured, json.dumps(measure(given, sets), indent=1) + "\n")
-    text = page(read_measured(measured if measured.is_file() else MEASURED),  # a reduced run of the exported has none
-                read_exported(exported) if exported.is_file() else None)
+        target, *paths = places(reduced, OWN, PAGE, *files.values())
+        files = dict(zip(files, paths))
+        write_text(files[given.engine], json.dumps(measure(given, sets), indent=1) + "\n")
+    own = files.pop("mxnet")
+    text = page(read_measured(own if own.is_file() else MEASURED),  # a reduced run of the exported has none
+                [read(name, path) for name, path in files.items() if path.is_file()])
     write_text(target, text)
     print(os.path.relpath(target))
 
@@ -93,8 +117,8 @@ def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.precision", description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="minicity", help="minicity, or folders, separated by commas")
-    parser.add_argument("--engine", choices=("mxnet", "onnx"), default="mxnet", help="whose (default %(default)s)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed photos, of onnx (default %(default)s)")
+    parser.add_argument("--engine", choices=("mxnet", *ENGINES), default="mxnet", help="whose (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="timed photos of an export (default %(default)s)")
     parser.add_argument("--render", action="store_true", help="write the page from what was measured before")
     return run(write, parser.parse_args(arguments))
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import statistics
 import sys
 import time
 from contextlib import contextmanager, nullcontext
@@ -23,13 +22,18 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments.command import HERE, Parser, card_of, contexts, run
+from experiments.measure import CACHE
 from repro.errors import UserError
 from repro.files import replacing, utf8, write_bytes
 from repro.overlay import overlay
 from repro.photos import Source, passed_over, sources
+from repro.pipeline import pipeline
+from repro.timing.clock import Timing
 
 SHIPPED = HERE / "pretrained" / "minicity-1110-1131.params"
 JPEG_SIDE = 65000  # the format ends at 65535
+MOST = 1000  # times that a picture is repeated in a video
+SEGMENTING = 2  # frames at once: one's labels are made while the network runs for the next
 
 
 def image_file(path: Path, image: np.ndarray, *settings: int) -> None:
@@ -40,18 +44,25 @@ def image_file(path: Path, image: np.ndarray, *settings: int) -> None:
 
 @contextmanager
 def film(path: Path, rate: float):
-    """Yield a function that adds an RGB picture to a video; what was added before an unreadable frame is kept."""
-    writers, failed, added = [], None, 0
+    """Yield a function that adds an RGB picture, and the second at which it is shown, to a video; what was added before
+    an unreadable frame is kept.
+
+    Its rate is constant: where the next picture comes later, the one before is repeated, MOST times at most.
+    """
+    writers, failed, added, last, before = [], None, 0, 0.0, None
     with replacing(path) as temporary:
-        def add(picture: np.ndarray) -> None:
-            nonlocal added
-            added += 1
+        def add(picture: np.ndarray, second: float) -> None:
+            nonlocal added, last, before
             if not writers:
                 size = picture.shape[1], picture.shape[0]
                 writers.append(cv2.VideoWriter(utf8(temporary), cv2.VideoWriter_fourcc(*"mp4v"), rate, size))
                 if not writers[0].isOpened():
                     raise OSError(0, "OpenCV cannot write such a video")
-            writers[0].write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            for one in [before] * min(MOST, round(second * rate) - added if added else 0) + [bgr]:
+                writers[0].write(one)
+                added += 1
+            before, last = bgr, second
         try:
             yield add
         except UserError as error:
@@ -63,19 +74,27 @@ def film(path: Path, rate: float):
                 writer.release()
         if writers and Source(temporary, "").count() < added:  # OpenCV does not say that a disk was full
             raise OSError(errno.EIO, "cannot be written whole; is the disk full?", str(path))
+    if last and abs(added / rate - last - 1 / rate) > max(1 / rate, 0.05 * last):
+        tqdm.write(f"{path}: plays {added / rate:.1f} s; its video, whose rate varies, {last + 1 / rate:.1f} s",
+                   file=sys.stderr)
     if failed:
         raise failed
 
 
 def segment(source: Source, segmenter, out: Path, scores: bool):
-    """Segment every frame of a source and write what was found; yields ((H, W), seconds) after each."""
+    """Segment every frame of a source and write what was found; yields ((H, W), seconds) after each.
+
+    Frames are read, segmented and written at once, in a pipeline.
+    """
     classes = segmenter.weights.classes
     ids = np.array(classes.ids, np.uint8)
+
+    def segmented(timed):
+        began = time.perf_counter()
+        return (*timed, segmenter.segment(timed[1], scores), time.perf_counter() - began)
     with film(out / f"{source.name}_overlay.mp4", source.rate()) if source.video else nullcontext() as add:
-        for number, image in enumerate(source.frames()):
-            began = time.perf_counter()
-            found = segmenter.segment(image, scores)
-            spent = time.perf_counter() - began
+        def written(numbered):
+            number, (second, image, found, spent) = numbered
             base = f"{source.name}/{number:06d}" if source.video else source.name
             image_file(out / f"{base}_labelIds.png", ids[found.labels])
             if scores:
@@ -83,10 +102,12 @@ def segment(source: Source, segmenter, out: Path, scores: bool):
                     np.save(temporary, found.scores)
             picture = overlay(image, found, classes)
             if add:
-                add(picture)
+                add(picture, second)
             else:
                 image_file(out / f"{base}_overlay{'.jpg' if max(picture.shape) < JPEG_SIDE else '.png'}", picture)
-            yield image.shape[:2], spent
+            return image.shape[:2], spent
+        made = enumerate(pipeline(source.timed(), (segmented, SEGMENTING)))
+        yield from map(written, made)
 
 
 def sample(out: Path, size) -> Source:
@@ -99,28 +120,49 @@ def sample(out: Path, size) -> Source:
 
 
 def place_of(given) -> dict:
-    """Where ENGINE is to compute, as `load` takes it: MXNet's device, or onnxruntime's providers."""
+    """Where ENGINE is to compute, as `load` takes it: MXNet's device, onnxruntime's providers, OpenVINO's cache."""
     if given.engine == "onnx":
         from repro.others.providers import providers
 
         return {"providers": providers(given.provider, card_of(given.gpu))}
     if given.provider:
         raise UserError(f"PROVIDER: {given.provider} is for ENGINE=onnx")
+    if given.engine == "openvino":
+        if given.gpu:
+            raise UserError(f"GPU: {given.gpu!r}: ENGINE=openvino computes on the CPU; leave it out, or ENGINE=onnx")
+        import repro.others.openvino  # noqa: F401  says at once whether it is installed
+
+        return {"cache": CACHE / "openvino"}
     return {"ctx": contexts(given.gpu)[0]}
 
 
 def segmenter_of(given):
-    """The trained networks that WEIGHTS names: a .params file, or a folder of SparseRefine's."""
+    """What WEIGHTS names: a .params file, a folder of SparseRefine's, or a file of `make export`."""
     place = place_of(given)
     if os.path.isdir(os.path.expanduser(given.weights)):
         from experiments import refined
 
-        refined.refuse(K=given.k is not None, SCORES=given.scores)
+        refined.refuse(K=given.k is not None, SCORES=given.scores, PRECISION=given.precision)
+        if given.engine == "openvino":
+            raise UserError("ENGINE: openvino does not run SparseRefine; choose from mxnet, onnx")
         return refined.segmenter(given.weights, given.shrink, **place)
     from experiments.weights import described
-    from repro.predict import load
+    from repro.predict import engine_of_file, load
 
-    return load(described(given.weights), given.k, given.engine, shrink=given.shrink, **place)
+    if given.engine in ("onnx", "openvino") and Path(given.weights).suffix.lower() == ".onnx":
+        from repro.others.exported import FileSegmenter
+
+        for name in ("k", "shrink"):
+            if getattr(given, name) is not None:
+                raise UserError(f"{name.upper()}: {getattr(given, name)}: an exported file has its own")
+        path = Path(os.path.expanduser(given.weights))
+        if given.engine == "onnx" and given.precision:
+            raise UserError(f"PRECISION: {given.precision}: onnxruntime computes in the file's own")
+        return FileSegmenter(engine_of_file(path, given.engine, given.precision or None, **place), path)
+    if given.precision == "int8":
+        raise UserError("PRECISION: int8 needs ranges found on images: `make export PRECISION=int8`, then "
+                        "WEIGHTS=exported/NAME.onnx ENGINE=openvino or onnx")
+    return load(described(given.weights), given.k, given.engine, given.precision or "float32", given.shrink, **place)
 
 
 def predict(given) -> None:
@@ -128,7 +170,8 @@ def predict(given) -> None:
     out = Path(os.path.expanduser(given.output))
     if out.exists() and not out.is_dir():
         raise UserError(f"OUTPUT: {given.output} is a file, not a folder")
-    if given.input and out.absolute() == Path(os.path.expanduser(given.input)).absolute():
+    folder = os.path.expanduser(given.input)
+    if os.path.isdir(folder) and given.input and os.path.realpath(out) == os.path.realpath(folder):
         raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
     found = sources(given.input, but=out) if given.input else ()
     segmenter = segmenter_of(given)
@@ -147,8 +190,10 @@ def predict(given) -> None:
 def work(found, segmenter, out: Path, scores: bool):
     """Segment source after source: (seconds by size, all seconds, lines on the rest, sources)."""
     began, times, lines = time.perf_counter(), {}, []
-    with tqdm(total=sum(source.count() for source in found) or None, desc="segmenting", unit="image") as bar:
-        for source in found:
+    counts = [source.count() for source in found]
+    with tqdm(total=sum(counts) or None, desc="segmenting", unit="image") as bar:
+        for number, source in enumerate(found):
+            done = bar.n
             try:
                 for size, seconds in segment(source, segmenter, out, scores):
                     if size not in times and segmenter.shrunk(size) > 1:
@@ -159,6 +204,8 @@ def work(found, segmenter, out: Path, scores: bool):
             except UserError as error:
                 lines.append(str(error))
                 bar.write(f"skipped: {error}", file=sys.stderr)
+            if bar.total:  # a video's count may be an estimate
+                bar.total += bar.n - done - counts[number]
     return times, time.perf_counter() - began, lines, len(found)
 
 
@@ -167,10 +214,12 @@ def report(out: Path, times, wall: float, lines, count: int) -> None:
     done = sum(map(len, times.values()))
     if done:
         warm = [one for spent in times.values() for one in spent[1:]]  # an engine's first image is slower
-        alone = statistics.median(warm or [one for spent in times.values() for one in spent])
+        alone = Timing(tuple(warm or [one for spent in times.values() for one in spent]))
         note = "" if warm else ", its preparation included"
         print(f"{out}: labels and overlays of {done} image{'s' * (done > 1)}")
-        print(f"{done / wall:.2f} frames a second with reading and writing; {1 / alone:.2f} from image to labels{note}")
+        print(f"throughput: {done / wall:.2f} frames a second with reading and writing")
+        print(f"latency: {alone.median * 1e3:.1f} ms from an image to its labels (95 in 100 within "
+              f"{alone.p95 * 1e3:.1f}){note}")
     if lines:
         raise UserError(f"{len(lines)} of {count} inputs could not be used, as said above; the rest is done")
 
@@ -180,12 +229,13 @@ def parse(arguments=None) -> argparse.Namespace:
     parser = Parser(prog="python -m experiments.predict", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--input", default="", help="a photo, folder, pattern in quotes or video (default: a scene drawn for it)")
-    add("--weights", default=str(SHIPPED), help="a .params file with its .json beside it, or a folder that "
-        "make refine left (default: the shipped ones)")
+    add("--weights", default=str(SHIPPED), help="a .params file with its .json beside it, a folder that make "
+        "refine left, or with another engine an .onnx file of make export (default: the shipped ones)")
     add("--k", type=int, help="regions to compute of each image (default: as trained, a share of those it has)")
     add("--shrink", type=int, help="1, 2, 4, 8: shrink images so many times (default: to about the size trained on)")
     add("--output", default="predictions", help="folder to write into (default %(default)s)")
-    add("--engine", default="mxnet", help="mxnet, or onnx for onnxruntime (default %(default)s)")
+    add("--engine", default="mxnet", help="mxnet, onnx for onnxruntime, or openvino (default %(default)s)")
+    add("--precision", default="", help="of openvino: float32 or bfloat16 (default: float32; an exported file's own)")
     add("--scores", action="store_true", help="write the score maps too: float32 (classes, H / 4, W / 4)")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
     add("--provider", default="", help="of onnx: cpu, cuda or tensorrt (default: cuda with a card, else cpu)")

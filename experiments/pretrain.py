@@ -34,7 +34,7 @@ def pretrain(given) -> None:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
-        measured, arrays = measure.measure(network, training, open_dataset(DATA), preset, budget, 0, ctx,
+        measured, arrays, _ = measure.measure(network, training, open_dataset(DATA), preset, budget, 0, ctx,
                                            report=report)
     backbone = {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith("full_column.")}
     out = Path(given.out)

@@ -4,7 +4,7 @@
     python -m experiments.profile --row single   another row of table6.yaml, or --size, --width, --precision, --gpu
     python -m experiments.profile --render       writes the page from what was measured
     python -m experiments.profile --draw         the page and the picture
-    python -m experiments.profile --engine onnx  exported, in onnxruntime: experiments/profile_onnx.py
+    python -m experiments.profile --engine onnx  exported, in onnxruntime or openvino: experiments/profile_onnx.py
 
 Another measurement than the first, or a shorter one, is written to .cache/profile/ instead, as are all traces.
 """
@@ -213,7 +213,8 @@ def main(arguments=None) -> int:
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
     add("--rounds", type=int, default=ROUNDS, help="timed images (default %(default)s)")
     add("--frames", type=int, default=FRAMES, help="profiled images (default %(default)s)")
-    add("--engine", choices=("mxnet", "onnx"), default="mxnet", help="whose inference (default %(default)s)")
+    add("--engine", choices=("mxnet", "onnx", "openvino"), default="mxnet",
+        help="whose inference (default %(default)s)")
     add("--provider", default="", help="of onnxruntime: cpu, cuda or tensorrt (default: cuda with a card, else cpu)")
     add("--batches", default="", help="of onnxruntime: images at once, such as 1,8 (default: 1; on a card 1,8)")
     add("--cuda-graph", action="store_true", help="of onnxruntime on a card: a run is started at once")
@@ -222,7 +223,7 @@ def main(arguments=None) -> int:
     add("--operators", help=argparse.SUPPRESS)  # the profiler's process: where it writes
     given = parser.parse_args(arguments)
     given.command = command_of(parser, given, "profile", ("render", "draw", "operators"))
-    if given.engine == "onnx":
+    if given.engine != "mxnet":
         from experiments import profile_onnx
 
         return run(profile_onnx.write, given)

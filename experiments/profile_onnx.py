@@ -1,9 +1,10 @@
-"""Find how long an exported network takes in onnxruntime and where the time goes: `make profile ENGINE=onnx`.
+"""Find where the time of an exported network goes in onnxruntime or OpenVINO: `make profile ENGINE=onnx`.
 
     python -m experiments.profile --engine onnx                 Model A in float32 and int8 on the CPU (some minutes)
     python -m experiments.profile --engine onnx --gpu 0         float32, tf32 and float16, 1 and 8 images at once
     python -m experiments.profile --engine onnx --gpu 0 --cuda-graph        a run started at once, not by operator
     python -m experiments.profile --engine onnx --render        writes tables/profile-onnx.md from what was measured
+    python -m experiments.profile --engine openvino             in OpenVINO: experiments/profile_openvino.py
 
 A card needs onnxruntime-gpu (requirements/onnx-gpu.txt) and no MXNet for it. Another measurement than these is written
 to .cache/profile/ instead.
@@ -15,8 +16,9 @@ import json
 import os
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import onnx
@@ -28,20 +30,21 @@ from experiments.repeat import changed, fewer, make_command, other, places, tell
 from experiments.table6 import parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
+from repro.others.profile import LABELS, layers_of, operators_of, profiled
 from repro.records import provenance
 from repro.tables.profile_onnx import page, read_measured
 from repro.timing.clock import rounded
 
-RECORDS, PAGE = {"cpu": "profile-onnx.json", "gpu": "profile-onnx-gpu.json"}, "profile-onnx.md"
+RECORDS = {"onnx": {"cpu": "profile-onnx.json", "gpu": "profile-onnx-gpu.json"},
+           "openvino": {"openvino": "profile-openvino.json"}}  # by engine and kind of place
+PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 PRECISIONS = {"cpu": ("float32", "int8"), "gpu": ("float32", "tf32", "float16")}  # measured where nothing is said
 KNOWN = {"cpu": ("float32", "float16", "int8"), "gpu": ("float32", "tf32", "float16", "int8")}
-BATCHES = {"cpu": (1,), "gpu": (1, 8)}
-LABELS = "labels"
-FUSED = ("Relu", "Add", "Identity")  # behind a convolution: onnxruntime names the two by the last
+BATCHES = {"gpu": (1, 8)}  # images at once, where it is not one
 
 
 class Place(NamedTuple):
-    """Where it is run: `kind` is cpu or gpu, `provider` of repro.others.providers."""
+    """Where it is run: `kind` is cpu, gpu or openvino, `provider` of repro.others.providers."""
 
     kind: str
     provider: str
@@ -54,8 +57,12 @@ class Place(NamedTuple):
         return providers(self.provider, self.card, precision == "tf32", graph)
 
 
-def place_of(gpu: str, provider: str, graph: bool = False) -> Place:
+def place_of(engine: str, gpu: str, provider: str, graph: bool = False) -> Place:
     """GPU= and PROVIDER= as they were given; UserError, in one line, where that cannot be run on."""
+    if engine == "openvino":
+        if gpu:
+            raise UserError(f"GPU: {gpu!r}: ENGINE=openvino computes on the CPU")
+        return Place("openvino", "", None)
     from repro.others.providers import on_card, providers
 
     card = card_of(gpu)
@@ -65,49 +72,25 @@ def place_of(gpu: str, provider: str, graph: bool = False) -> Place:
     return Place("gpu" if found else "cpu", provider, (card or 0) if found else None, graph)
 
 
+def precisions_of(kind: str, wanted: Optional[str]) -> Sequence[str]:
+    """Those to be measured: what is usual there, or the one asked for."""
+    if kind == "openvino":
+        from experiments.profile_openvino import PRECISIONS as here
+
+        usual = known = here
+    else:
+        usual, known = PRECISIONS[kind], KNOWN[kind]
+    name = {"cpu": "a CPU", "gpu": "a GPU", "openvino": "this CPU in OpenVINO"}[kind]
+    return [choice(wanted, known, f"--precision on {name}")] if wanted else usual
+
+
 def batches_of(text: str, kind: str) -> List[int]:
     """ "1,8" -> [1, 8]."""
     if not text:
-        return list(BATCHES[kind])
+        return list(BATCHES.get(kind, (1,)))
     if not all(part.isdigit() and int(part) for part in text.split(",")):
         raise UserError(f"--batches: {text!r} is not numbers of images, such as 1,8")
     return [int(part) for part in text.split(",")]
-
-
-def layers_of(model: onnx.ModelProto) -> Dict[str, str]:
-    """The layer of each convolution of a file of to_onnx, by the name of its node and of what is fused with it."""
-    found: Dict[str, str] = {}
-    made_by: Dict[str, str] = {}  # the node that is or ends a convolution, by output
-    for node in model.graph.node:
-        if node.op_type == "Conv":
-            found[node.name] = node.name.rsplit(":", 1)[0]
-        elif node.op_type in FUSED:
-            before = next((made_by[name] for name in node.input if name in made_by), None)
-            if before is None:
-                continue
-            found[node.name] = found[before]
-        else:
-            continue
-        made_by[node.output[0]] = node.name
-    return found
-
-
-def operators_of(found: Dict[str, Any], layers: Dict[str, str], blocks: Dict[str, str], counts: Dict[str, int],
-                 batch: int) -> List[Dict[str, Any]]:
-    """The operators of repro.others.profile as a record has them: with name, block and multiply-adds.
-
-    layers  of layers_of; blocks by names of the graph that was exported; counts  multiply-adds of an image by layer.
-    """
-    left, block, made = dict(counts), next(iter(blocks.values())), []
-    for one in found["operators"]:
-        name = one["node"].rsplit(":", 1)[0]
-        if name == LABELS or name in blocks:
-            block = LABELS if name == LABELS else blocks[name]
-        layer = layers.get(one["node"], "") if "Conv" in one["kind"] else ""
-        made.append({"name": layer or name or one["kind"], "kind": one["kind"], "block": block, "shape": one["shape"],
-                     "multiply_adds": batch * left.pop(layer, 0), "moved": one["moved"],
-                     "seconds": rounded([one["seconds"]])[0]})
-    return made
 
 
 class Case:
@@ -135,8 +118,18 @@ class Case:
         if batch == 1:
             engine = OnnxEngine(self.files["scores"], place.providers(precision))
             self.runs[f"{self.name} photo"] = lambda: engine.labels(images[0])
+        self._check()
 
-    def check(self) -> None:
+    def clear(self) -> None:
+        """Give back the memory: the profiler's process wants it."""
+        self.bound.clear()
+        self.runs.clear()
+
+    def profiled(self, frames: int, place: Place):
+        """What repro.others.profile finds."""
+        return profiled(self.files[LABELS], self.images, frames, place.provider, place.card, self.precision)
+
+    def _check(self) -> None:
         """RuntimeError unless the graph's labels are those of its scores, which float16 interpolates in float16."""
         from repro.labelmap import labels_of
 
@@ -174,16 +167,17 @@ def blocks_by_name(symbol) -> Dict[str, str]:
 
 def measure(given, row, size, place: Place, precisions, batches) -> dict:
     """Time every case and the ceilings in turn, without a profiler; then profile each."""
-    import onnxruntime
     from tqdm import tqdm
 
-    from repro.others.profile import profiled
     from repro.others.providers import card_name, names
     from repro.timing.blocks import BLOCKS
     from repro.timing.clock import interleaved
     from repro.timing.subject import images, subject
 
     origin = provenance(command(given))  # of the code that starts, whatever is committed meanwhile
+    package, way = PACKAGES[given.engine], sys.modules[__name__]
+    if given.engine == "openvino":
+        from experiments import profile_openvino as way
     made = subject(row, "float32", size, given.width)
     peer, counts = made.peer, {one.name: one.multiply_adds for one in made.peer.counts}
     photo, scenes = images(size, 1, "val"), images(size, profile.CALIBRATION)
@@ -194,20 +188,17 @@ def measure(given, row, size, place: Place, precisions, batches) -> dict:
             layers[batch], blocks[batch] = layers_of(model), blocks_by_name(symbol)
             for precision in precisions:
                 print(f"{row.id} in {precision}, batch {batch}", file=sys.stderr)
-                cases.append(Case(model, precision, batch, photo, scenes, folder, place))
-                cases[-1].check()
-        best = Ceilings(peer, precisions, folder, place)
+                cases.append(way.Case(model, precision, batch, photo, scenes, folder, place))
+        best = way.Ceilings(peer, precisions, folder, place)
         timings = interleaved({**{name: run for case in cases for name, run in case.runs.items()}, **best.runs},
                               given.rounds, 2, progress=lambda turns: tqdm(turns, "rounds", disable=None))
         (rates, of), bandwidth = best.rates(timings), best.bandwidth(timings)
         del best
         for case in cases:
-            case.bound.clear()
-            case.runs.clear()  # and the engines with them: the profiler's process wants the memory
+            case.clear()
         for case in cases:
             print(f"profiling {case.name}", file=sys.stderr)
-            one = profiled(case.files[LABELS], case.images, given.frames, place.provider, place.card,
-                           case.precision == "tf32")
+            one = case.profiled(given.frames, place)
             times = {what: timings.get(f"{case.name} {what}") for what in (LABELS, "scores", "photo")}
             found.append({"precision": case.precision, "batch": case.batch,
                           **{what: rounded(timing.seconds) if timing else [] for what, timing in times.items()},
@@ -217,7 +208,8 @@ def measure(given, row, size, place: Place, precisions, batches) -> dict:
     return {
         "row": row.id, "label": row.label, "size": given.size, "width": given.width,
         "device": card_name(place.card) if place.kind == "gpu" else "CPU",
-        "provider": names(place.providers(""))[0], "onnxruntime": onnxruntime.__version__,
+        "provider": "CPU" if given.engine == "openvino" else names(place.providers(""))[0],
+        package: import_module(package).__version__.split("-")[0],
         "multiply_adds": peer.true, "paper": made.paper, "ceiling": of, "bandwidth": bandwidth,
         "blocks": [*BLOCKS, LABELS], "cases": found, "provenance": origin,
     }
@@ -260,7 +252,8 @@ def command(given) -> str:
     if changed(vars(given), {"width": 1.0, "precision": None, "rounds": profile.ROUNDS, "frames": profile.FRAMES,
                              "batches": "", "cuda_graph": False}):
         return given.command
-    return make_command("profile ENGINE=onnx", changed(vars(given), {**profile.USUAL, "gpu": "", "provider": ""}))
+    words = changed(vars(given), {**profile.USUAL, "gpu": "", "provider": ""})
+    return make_command(f"profile ENGINE={given.engine}", words)
 
 
 def write(given) -> None:
@@ -272,20 +265,21 @@ def write(given) -> None:
         raise UserError(f"--width: {given.width:g} is not for {row.id}, which is gluoncv's")
     another = other(given, **profile.USUAL, precision=None, provider="", batches="", cuda_graph=False)
     reduced = another, fewer(given, rounds=profile.ROUNDS, frames=profile.FRAMES)
-    *files, target = places(reduced, profile.OWN, *(profile.PUBLISHED / name for name in RECORDS.values()),
-                            profile.PUBLISHED.parent / PAGE)
-    measured = dict(zip(RECORDS, files))
+    names, package = RECORDS[given.engine], PACKAGES[given.engine]
+    *files, target = places(reduced, profile.OWN, *(profile.PUBLISHED / name for name in names.values()),
+                            profile.PUBLISHED.parent / f"profile-{given.engine}.md")
+    measured = dict(zip(names, files))
+    if given.engine == "openvino" and (given.provider or given.batches or given.cuda_graph):
+        raise UserError("--provider, --batches, --cuda-graph: are for --engine onnx")
     if not (given.render or given.draw):
-        place = place_of(given.gpu, given.provider, given.cuda_graph)
-        known = KNOWN[place.kind]
-        precisions = [choice(given.precision, known, f"--precision on a {place.kind.upper()}")] \
-            if given.precision else PRECISIONS[place.kind]
+        place = place_of(given.engine, given.gpu, given.provider, given.cuda_graph)
+        precisions = precisions_of(place.kind, given.precision)
         found = measure(given, row, size, place, precisions, batches_of(given.batches, place.kind))
         write_text(measured[place.kind], json.dumps(found, indent=1) + "\n")
-    records = [read_measured(path) if path.is_file() else None for path in measured.values()]
+    records = [read_measured(path, package) if path.is_file() else None for path in files]
     if not any(records):
-        raise UserError(f"{measured['cpu']}: not there; `make profile ENGINE=onnx` measures it")
-    text = page(*records, None if another else float(published("table6")["rows"]["Ours"]["time"]) / 1e3)
+        raise UserError(f"{files[0]}: not there; `make profile ENGINE={given.engine}` measures it")
+    text = page(records, None if another else float(published("table6")["rows"]["Ours"]["time"]) / 1e3, package)
     write_text(target, text)
     print(f"{'' if given.render else text}{os.path.relpath(target)}")
     tell(reduced, profile.OWN)

@@ -32,12 +32,23 @@ RATE = 1e-2
 CLASSES = 19  # of the density curve's network
 
 
-def write_record(given, name: str, found: dict) -> None:
-    """Write a measurement's record, and print where."""
+def write_record(given, name: str, here: str, found: dict) -> None:
+    """Write a measurement's record, and print where; `here`: its name on this machine."""
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
-    for folder in (measure.CACHE / "refine", *((measure.RESULTS,) if given.publish else ())):
-        write_text(folder / f"refine-{name}.json", text)
-        print(os.path.relpath(folder / f"refine-{name}.json"))
+    for path in (measure.CACHE / "refine" / f"refine-{here}.json",
+                 *((measure.RESULTS / f"refine-{name}.json",) if given.publish else ())):
+        write_text(path, text)
+        print(os.path.relpath(path))
+
+
+def own_folder(name: str, content: str) -> Path:
+    """Where this machine keeps what is trained: under `name`, unless that has another content, then with its hash."""
+    folder = measure.CACHE / "refine" / name
+    marker = folder / "content"
+    if marker.is_file() and marker.read_text(encoding="utf-8") != content:
+        folder = folder.with_name(f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}")
+    write_text(folder / "content", content)
+    return folder
 
 
 def command_of(given, parser) -> str:
@@ -61,7 +72,7 @@ def density(given, command: str) -> None:
     width = width_of(given, 1.0)
     found = density_curve(size, width, CLASSES, given.rounds, ctx=ctx,
                           progress=lambda turns: tqdm(turns, "rounds", disable=None))
-    write_record(given, "density", {"size": given.size, "width": width, "classes": CLASSES, **found,
+    write_record(given, "density", "density", {"size": given.size, "width": width, "classes": CLASSES, **found,
                                     "provenance": origin})
 
 
@@ -100,7 +111,6 @@ def refine(given, command: str) -> None:
 
     from repro import imagenet, parameters
     from repro.data import open_dataset
-    from repro.data.check import check_files
     from repro.data.images import image_size
     from repro.measure import Plan, train_network
     from repro.refine_measure import Refining, halved, measure_refined
@@ -119,13 +129,14 @@ def refine(given, command: str) -> None:
     plan = Plan(row.network, training, preset, size)
     if given.dense == "trained":
         plan, arrays = submit.trained_plan(given, dataset, size)
-    check_files((*dataset.train, *dataset.measured[:images]), dataset.classes, known=measure.CACHE / "checked.json")
+    found = measure.examined(given, dataset, images=images)
+    content = content or measure.content_of(given, dataset, found, images=images)
     name = "-".join([dataset.name, *([row.id] if row.id != "stride32" else []), *([given.extra] if given.extra else []),
                      *([given.dense] if given.dense != "halved" else []),
                      *([given.preset] if given.preset != "lite" else []),
                      *([given.budget] if given.budget != "full" else []),
                      *([f"seed{given.seed}"] if given.seed != "0" else [])])
-    own = measure.CACHE / "refine" / name
+    own = own_folder(name, content)
     steps = budget.steps if training.pretrained else budget.scratch_steps
 
     def identity(*values) -> str:
@@ -149,12 +160,12 @@ def refine(given, command: str) -> None:
     parameters.save_arrays(own / "dense.params", arrays)
     weights = hashlib.sha256(b"".join(arrays[key].asnumpy().tobytes() for key in sorted(arrays))).hexdigest()
     inference, same = "fast" if row.network.sparse else "whole", identity(weights, dataclasses.asdict(refining))
-    found, refiner = measure_refined(
+    found, _ = measure_refined(
         plan, arrays, dataset, inference, size, refining, ctx[0], bar("refiner", refining.steps),
         lambda batches, total: tqdm(batches, "testing", total, disable=None),
-        own / f"refiner-{same[:12]}.params", same, given.checkpoint)
-    parameters.save_arrays(own / "refiner.params", refiner)
-    write_record(given, name, {
+        own / f"refiner-{same[:12]}.params", same, given.checkpoint,
+        lambda refiner: parameters.save_arrays(own / "refiner.params", refiner))
+    write_record(given, name, own.name, {
         "table": given.table, "row": row.id, "dense_network": given.dense, "data": dataset.name, "preset": given.preset,
         "budget": given.budget, "seed": seed, "dense_steps": steps,
         **{key: value for key, value in dataclasses.asdict(refining).items() if key != "seed"}, **found,
@@ -211,6 +222,7 @@ def parser_of() -> Parser:
     add("--size", default="512x1024", help="of the curve's image (default %(default)s)")
     add("--rounds", type=int, default=7, help="of the curve (default %(default)s)")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
+    add("--leak", action="store_true", help="go on where measured images are trained on too")
     add("--publish", action="store_true", help="write the record into tables/results/ too, and the page")
     add("--render", action="store_true", help="write the page from what was published before")
     return parser

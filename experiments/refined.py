@@ -101,13 +101,15 @@ def in_onnxruntime(network_for, arrays, refiner, classes: int, providers):
 
     with onnx_packages():
         from repro.export import PORTABLE
-        from repro.export.engine import onnx_engine
+        from repro.export.engine import exported_engine
         from repro.export.refiner import write_refiner
+        from repro.others.onnx import OnnxEngine
         from repro.others.refined import OnnxRefiner
 
     def make(*size: int):
         network = network_for(size, PORTABLE)
-        engine = onnx_engine(network, arrays, (1, 3, *size), {"scores": network.outputs.index("scores")}, providers)
+        engine = exported_engine(network, arrays, (1, 3, *size), {"scores": network.outputs.index("scores")},
+                                 lambda file: OnnxEngine(file, providers))
         return lambda x: engine.outputs(x)[0]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "refiner.onnx"

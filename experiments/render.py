@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
+
 from experiments.command import HERE, Parser, run
 from repro.cost import row_cost
 from repro.files import write_text
 from repro.parsing import read_yaml
-from repro.records import load_records
+from repro.records import load_records, record_path, told_apart
 from repro.rows import Network, load_table
 from repro.tables import ABLATIONS, claims_page, page, with_counterparts
 from repro.tables.headline import headline, with_headline
@@ -30,6 +32,15 @@ def published_records():
     return tuple(one for one in load_records(ROOT / "tables" / "results") if isinstance(one.network, Network))
 
 
+def published_images(record):
+    """What lies beside a published record: confusion matrices by inference, and the images' names; {} of older ones."""
+    path = ROOT / "tables" / "results" / "-".join(record.group) / record_path("", record).with_suffix(".npz").name
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
 def published(name: str):
     """What the paper prints in a table, "table6", or says of it."""
     return read_yaml(HERE / "published.yaml")[name]
@@ -46,8 +57,9 @@ def render(chosen: str, local: bool = False) -> str:
     if chosen == CLAIMS:
         tables = {name: table_rows(name) for name in PAGES.values() if name != CLAIMS}
         costs = {row.id: row_cost(row) for row in tables["table5"]}
-        return claims_page(tables, read_yaml(HERE / "published.yaml"), costs, published_records())
-    own = load_records(ROOT / ".cache" / "results") if local else ()
+        return claims_page(tables, read_yaml(HERE / "published.yaml"), costs, published_records(),
+                           published_images)
+    own = told_apart(load_records(ROOT / ".cache" / "results")) if local else ()
     return page(ABLATIONS if chosen == ABLATIONS else int(chosen), *sources(PAGES[chosen]), own)
 
 

@@ -68,7 +68,7 @@ def _failed(job: Job, code: int, failed: str) -> None:
             if (job.folder / "checkpoint.params").exists() else "")
     if code == 2:  # it said why
         if failed:
-            print(f"{job.name}: {failed}{kept}", file=sys.stderr)
+            tqdm.write(f"{job.name}: {failed}{kept}", file=sys.stderr)
         raise Reported
     raise UserError(f"{job.name}: not measured, {failed or f'its process ended with code {code}'}{kept}")
 

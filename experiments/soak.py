@@ -1,7 +1,7 @@
 """Predict and train side by side for long, and write tables/soak.md: do memory and speed stay as they are?
 
     python -m experiments.soak                 runs both for 30 minutes
-    python -m experiments.soak --minutes 1     a look; also --what training: written to .cache/speed/
+    python -m experiments.soak --minutes 1     a look; also --what training, or openvino: to .cache/speed/
     python -m experiments.soak --render        writes the page from what was measured
     python -m experiments.soak --draw          the page and the picture
 
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Callable, Dict
 
@@ -33,6 +34,7 @@ from repro.records import provenance
 from repro.tables.soak import COUNTS, PICTURE, RUNS, draw, page, read_soak
 
 MINUTES = 30.0
+USUAL = ("prediction", "training")  # of what is published
 WINDOWS, SAMPLES = 60, 10  # of a run; at most, of a window
 TABLE, ROW, PRESET, DATA = "3", "isctf-sparse-p0.25-l0.001-r256", "lite", "minicity"  # trained
 EVERY = 50  # steps between its checkpoints
@@ -96,7 +98,7 @@ def size_of_photo(number: int):
     return RARE[number // 4 % len(RARE)] if number % 4 == 3 else COMMON[number % len(COMMON)]
 
 
-def prediction(folder: Path) -> Callable[[Watch], None]:
+def prediction(folder: Path, engine: str = "mxnet") -> Callable[[Watch], None]:
     """Draw photos into `folder`, load the shipped weights; what segments the photos again and again."""
     from experiments.predict import SHIPPED, image_file, segment
     from repro.minicity import scene
@@ -106,7 +108,7 @@ def prediction(folder: Path) -> Callable[[Watch], None]:
     for number in range(PHOTOS):
         path = folder / "photos" / f"{number:02d}{('.jpg', '.png')[number % 2]}"
         image_file(path, scene(0, "test", number, size_of_photo(number))[0])
-    segmenter = load(SHIPPED)
+    segmenter = load(SHIPPED, engine=engine)
 
     def work(watch: Watch) -> None:
         while True:
@@ -146,7 +148,8 @@ def serve(what: str, folder: str, total: float) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    work = {"prediction": prediction, "training": training}[what](place)
+    made = {"prediction": prediction, "training": training, "openvino": partial(prediction, engine="openvino")}
+    work = made[what](place)
     print("{}", flush=True)
     sys.stdin.readline()
     try:
@@ -196,7 +199,7 @@ def write(given) -> None:
     if given.serve:
         serve(**json.loads(given.serve))
         return
-    chosen = [choice(name, tuple(RUNS), "--what") for name in given.what.split(",") if name] or list(RUNS)
+    chosen = [choice(name, tuple(RUNS), "--what") for name in given.what.split(",") if name] or list(USUAL)
     if not 0 < given.minutes < 1e6:
         raise UserError(f"--minutes: {given.minutes:g} is not above 0")
     reduced = other(given, what=""), fewer(given, minutes=MINUTES)
@@ -216,7 +219,7 @@ def main(arguments=None) -> int:
     parser = Parser(prog="python -m experiments.soak", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--minutes", type=float, default=MINUTES, help="of each run (default %(default)g)")
-    add("--what", default="", help=f"some of {','.join(RUNS)} (default: all)")
+    add("--what", default="", help=f"some of {','.join(RUNS)} (default: {','.join(USUAL)})")
     add("--render", action="store_true", help="write the page from what was measured before")
     add("--draw", action="store_true", help="the picture too")
     add("--serve", default="", help=argparse.SUPPRESS)

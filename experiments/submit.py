@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from typing import Dict, List, Tuple
 
 from tqdm import tqdm
 
@@ -23,16 +24,18 @@ def chosen(given):
     return row, trainings[choice(given.extra, tuple(trainings), f"EXTRA of {row.id}")]
 
 
-def trained(given, row, training, data: str) -> Path:
-    """The parameters of this training on this machine; UserError with the command that makes them."""
-    found = {}
+def trained(given, row, training, dataset=None) -> Path:
+    """The parameters of this training on this machine, on what `dataset` (None: minicity) holds now; UserError with the
+    command that makes them."""
+    data = dataset.name if dataset else "minicity"
+    found: Dict[Tuple[str, str, str], List] = {}
     for path, record in measure.own_records():
         if (record.network, record.training, record.data) == (row.network, training, data) \
                 and path.with_suffix(".params").is_file():
-            found[record.preset, record.budget, str(record.seed)] = path.with_suffix(".params")
+            found.setdefault((record.preset, record.budget, str(record.seed)), []).append((path, record))
     wanted = (given.preset, given.budget, given.seed)
-    if wanted in found:
-        return found[wanted]
+    for path, _ in measure.of_same_data(found.pop(wanted, []), given, dataset):
+        return path.with_suffix(".params")
     budget = re.sub(r"\+([a-z]+)(\d+)", lambda change: f" {change[1].upper()}={change[2]}", given.budget)
     words = [f"make {measure.ROWS[given.table]}", f"DATA={given.data}", f"ROW={row.id}", f"PRESET={given.preset}",
              f"BUDGET={budget}", f"SEEDS={given.seed}"]
@@ -47,7 +50,7 @@ def trained_plan(given, dataset, size):
     from repro.measure import Plan
 
     row, training = chosen(given)
-    weights = given.weights or trained(given, row, training, dataset.name)
+    weights = given.weights or trained(given, row, training, dataset)
     return Plan(row.network, training, measure.preset_of(given.preset), size), parameters.load(weights)
 
 

@@ -14,6 +14,7 @@ import os
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from experiments.command import HERE, Parser, at_least_one, run
 from experiments.measure import CACHE, RESULTS
@@ -24,7 +25,8 @@ from repro.files import write_text
 from repro.peer_rows import load_peers
 from repro.records import provenance
 from repro.rows import HEIGHT, WIDTH
-from repro.tables.table6 import PICTURES, page, read_engines, read_table6, stages
+from repro.tables.engines import read_engines
+from repro.tables.table6 import PICTURES, page, read_table6, stages
 from repro.tables.table6_figures import draw_cost, draw_waterfall
 from repro.threads import threads
 from repro.timing.clock import rounded
@@ -57,61 +59,77 @@ def parse_size(text: str):
 
 
 class Competitor:
-    """A row in one precision, with its engine where there is memory for it."""
+    """A network that is timed from `image` to labels, with its engine where there is memory for it.
 
-    def __init__(self, subject, image, calibration):
-        self.subject, self.image, self.calibration, self.engine = subject, image, calibration, None
+    make   the engine. facts: what a record says of it; "multiply_adds" among them.
+    keep   it stays, whatever memory it takes.
+    """
+
+    def __init__(self, image, make, facts, keep=False):
+        self.image, self.facts, self.keep, self.engine, self._make = image, facts, keep, None, make
 
     def run(self):
         return self.engine.labels(self.image)
 
     def stay(self, engine):
         """Keep this engine, and no second copy of its parameters."""
-        self.engine = engine
-        self.subject = replace(self.subject, peer=replace(self.subject.peer, arrays={}))
+        self.engine, self._make = engine, None
 
     @contextmanager
-    def awake(self):
-        """Its engine is there, and has run once."""
-        self.engine = self.subject.engine(self.calibration)
-        self.run()
+    def present(self):
+        """Its engine is there, and has run once; made for the time unless it stays."""
+        stays = self._make is None
+        if not stays:
+            self.engine = self._make()
+            self.run()
         try:
             yield
         finally:
-            self.engine = None
+            if not stays and self._make is not None:
+                self.engine = None
 
 
-def enter(rows, size, width: float):
-    """The competitors of these rows, in the order of the file; and how each is to take part.
+def enter(found):
+    """How each of the competitors, by name, is to take part.
 
-    Returns (competitors by name, seconds of one run by name, `during` of those that do not stay in memory).
+    Returns (seconds of one run by name, `during` of those that do not stay in memory).
     """
     from tqdm import tqdm
 
     from repro.timing.clock import interleaved
     from repro.timing.memory import resident
+
+    estimates, during = {}, {}
+    # those that are kept first; then those with the fewest multiply-adds, which run most often
+    order = sorted(found, key=lambda name: (not found[name].keep, found[name].facts["multiply_adds"]))
+    for name in tqdm(order, "made and tried", unit="network", disable=None):
+        one = found[name]
+        with one.present():
+            estimates[name] = interleaved({"": one.run}, 1, warmup=0)[""].median
+            if one.keep or resident() < RESIDENT:
+                one.stay(one.engine)
+            else:
+                during[name] = one.present
+    return estimates, during
+
+
+def competitors(rows, size, width: float):
+    """These rows in their precisions, by name, in the order of the file; and the graphs for the ceiling."""
     from repro.timing.subject import images, normalised, subject
 
     image, scenes = images(size, 1, "val")[0], images(size, CALIBRATION)
     calibration = [normalised([scene]) for scene in scenes]
-    found = {}
+    found, peers = {}, []
     for row in rows:
         for precision in row.precisions:
-            one = Competitor(subject(row, precision, size, width), image, calibration)
-            found[one.subject.name] = one
-    estimates, during = {}, {}
-    # int8 stays: calibrating takes minutes; then those with the fewest multiply-adds, which run most often
-    order = sorted(found.values(), key=lambda one: (one.subject.options.precision != "int8", one.subject.peer.true))
-    for one in tqdm(order, "made and tried", unit="network", disable=None):
-        with one.awake():
-            estimates[one.subject.name] = interleaved({"": one.run}, 1, warmup=0)[""].median
-            stays = resident() < RESIDENT or one.subject.options.precision == "int8"
-            engine = one.engine if stays else None
-        if stays:
-            one.stay(engine)
-        else:
-            during[one.subject.name] = one.awake
-    return found, estimates, during
+            one = subject(row, precision, size, width)
+            # int8 is kept: calibrating takes minutes
+            found[one.name] = Competitor(image, partial(one.engine, calibration), {
+                "row": row.id, "precision": precision, "multiply_adds": one.peer.true, "paper": one.paper,
+                "parameters": one.peer.parameters}, precision == "int8")
+            if row.id in CEILINGS or not set(CEILINGS) & {row.id for row in rows}:
+                peers.append(replace(one.peer, arrays={}))
+    return found, peers
 
 
 def machine(peers):
@@ -138,9 +156,9 @@ def measure(rows, size, width: float, rounds: int, command: str) -> dict:
     from repro.timing.memory import peak
 
     origin = provenance(command)  # of the code that starts, whatever is committed meanwhile
-    found, estimates, during = enter(rows, size, width)
-    ceiling, trials = machine([one.subject.peer for one in found.values() if one.subject.row.id in CEILINGS
-                               or not set(CEILINGS) & {row.id for row in rows}])
+    found, peers = competitors(rows, size, width)
+    estimates, during = enter(found)
+    ceiling, trials = machine(peers)
     counts = {name: max(LEAST, int(SHARE / (seconds * (2 if name in during else 1))))
               for name, seconds in {**estimates, **trials}.items()}
     runs = {**{name: one.run for name, one in found.items()}, **ceiling.runs()}
@@ -149,10 +167,7 @@ def measure(rows, size, width: float, rounds: int, command: str) -> dict:
     return {
         "size": list(size), "width": width, "threads": threads(), "peak_memory": peak(),
         "ceiling": {"rate": best.rate, "layer": best.layer},
-        "rows": [{"row": one.subject.row.id, "precision": one.subject.options.precision,
-                  "multiply_adds": one.subject.peer.true, "paper": one.subject.paper,
-                  "parameters": one.subject.peer.parameters, "seconds": rounded(timings[name].seconds)}
-                 for name, one in found.items()],
+        "rows": [{**one.facts, "seconds": rounded(timings[name].seconds)} for name, one in found.items()],
         "provenance": origin,
     }
 
@@ -162,8 +177,7 @@ def write(given) -> None:
     rows, size = chosen_rows(given.rows), parse_size(given.size)
     at_least_one(given.rounds, "--rounds")
     reduced = other(given, rows="", size=f"{HEIGHT}x{WIDTH}", width=1.0), fewer(given, rounds=ROUNDS)
-    path, engines, target = places(reduced, OWN, RESULTS / "table6.json", RESULTS / "engines.json",
-                                   RESULTS.parent / "table6.md")
+    path, target = places(reduced, OWN, RESULTS / "table6.json", RESULTS.parent / "table6.md")
     if not (given.render or given.draw):
         write_text(path, json.dumps(measure(rows, size, given.width, given.rounds, given.command), indent=1) + "\n")
     record, every = read_table6(path), load_peers(HERE / "table6.yaml")
@@ -171,7 +185,8 @@ def write(given) -> None:
         draw_cost(record, every, target.parent / PICTURES[0])
         if stages(record):
             draw_waterfall(record, every, target.parent / PICTURES[1])
-    write_text(target, page(record, every, published("table6"), read_engines(engines) if engines.is_file() else None))
+    write_text(target, page(record, every, published("table6"),
+                            [read_engines(file) for file in sorted(path.parent.glob("engines-*.json"))]))
     print(os.path.relpath(target))
     tell(reduced, OWN)
 

@@ -14,9 +14,9 @@ from experiments.command import PRETRAINED, Parser, run
 from experiments.measure import PRESETS, preset_of
 from repro import parsing, records, weights
 from repro.errors import UserError, choice
-from repro.files import write_bytes
+from repro.files import replacing
 
-SHIPPED_AT_MOST = 8_000_000  # bytes: every clone has them
+SHIPPED_AT_MOST = 12_000_000  # bytes: every clone has them
 
 
 def described(path) -> weights.Weights:
@@ -35,17 +35,24 @@ def described(path) -> weights.Weights:
 
 def make(given) -> None:
     """Check that the parameters are of the described network, and write both files."""
+    from repro import parameters
     from repro.predict import load
 
     out = Path(given.out)
     if out.suffix != ".params":
         raise UserError(f"{out}: must end in .params")
     about = load(described(given.trained)).weights
-    size = about.path.stat().st_size
+    size = about.path.stat().st_size // (2 if given.half else 1)
     if out.absolute().parent == PRETRAINED.parent and size > SHIPPED_AT_MOST:
         raise UserError(f"{about.path}: {size} bytes; weights in {out.parent} have {SHIPPED_AT_MOST} at most")
-    write_bytes(out, about.path.read_bytes())
-    print(weights.write(dataclasses.replace(about, path=out)))
+    with replacing(out) as temporary:
+        if given.half:
+            arrays = parameters.load(about.path)
+            parameters.save_arrays(temporary, {name: value.astype("float16") for name, value in arrays.items()})
+        else:
+            temporary.write_bytes(about.path.read_bytes())
+    about = dataclasses.replace(about, path=out, sha256=weights.digest(out))
+    print(weights.write(about))
     print(f"{out}: {about}")
 
 
@@ -54,6 +61,7 @@ def main(arguments=None) -> int:
     parser = Parser(prog="python -m experiments.weights", description=__doc__.split("\n")[0])
     parser.add_argument("trained", help="a trained row's .params, its record beside it")
     parser.add_argument("out", help="the .params file to write, a .json beside it")
+    parser.add_argument("--half", action="store_true", help="write float16, half the bytes; read as float32")
     return run(make, parser.parse_args(arguments))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from tqdm import tqdm
 
 from experiments.command import Parser, contexts, run
 from repro.cluster import PARENT, ROLE, end_with_parent
-from repro.files import locked
+from repro.files import locked, replacing, write_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Job:
     runs: str              # folder of runs not yet finished
     every: int             # steps between checkpoints
     readers: int           # processes that read batches ahead
+    split: str             # that it is measured on; "": the data's own
+    content: str = ""      # hash of the data's files, "" of minicity
     fresh: bool = False    # whether what an unfinished run has kept is not to be used
     slot: int = 0          # line of the progress bar
 
@@ -98,28 +101,37 @@ def work(job: Job) -> None:
 def _measure(job: Job) -> None:
     ctx = contexts(job.gpu)
     import cv2
+    import numpy as np
 
-    from repro import imagenet, logs, measure, parameters, records
+    from repro import imagenet, logs, measure, parameters, records, weights
     from repro.data import open_dataset
+    from repro.data.images import image_size
     from repro.neighbours import parse_network
     from repro.presets import changed, load_preset
     from repro.rows import parse_training
     from repro.team import joined
-    from repro.training import Run, start_precision
+    from repro.training import Run
 
     provenance = records.provenance(job.command)  # of the code that starts, whatever is committed meanwhile
     cv2.setNumThreads(1)  # decoding shares the cores with training
     network = parse_network(job.network, "job: network")
     training = parse_training(job.training, "job: training")
     preset = changed(load_preset(job.preset, job.preset_name), job.changes)
-    start_precision(preset.recipe, ctx)
     budget = preset.budget(job.budget)
     dataset = open_dataset(job.data)
+    if job.split:
+        dataset = dataclasses.replace(dataset, measured_split=job.split)
     backbone = imagenet.load_backbone(job.pretrained) if training.pretrained else None
     steps = budget.steps if training.pretrained else budget.scratch_steps
     team = joined(bool(os.environ.get(ROLE)))
     shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": team.rank > 0}
     here = Run(job.folder, job.specification, job.every, job.readers, team)
+    recipe = {"specification": job.specification, **dataclasses.asdict(preset.recipe),
+              **({"content": job.content, "size": "{}x{}".format(*image_size(dataset.train[0].image))}
+                 if job.content else {})}
+    record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed, steps, "", "", {},
+                            {}, {}, provenance, recipe, dataset.classes if dataset.classes.own else None)
+    path = records.record_path(job.results, record)
     with tqdm(total=steps, desc=job.name[-40:], unit="step", **shown) as bar:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
@@ -127,21 +139,23 @@ def _measure(job: Job) -> None:
 
         def progress(batches, total, what):
             return tqdm(batches, total=total, desc=what, unit="batch", **shown)
-        measured, arrays = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone, report,
-                                           progress, here)
+
+        def keep(arrays):  # before they are measured, which may fail
+            if team.rank == 0:
+                path.unlink(missing_ok=True)  # another measurement's, which is not of these parameters
+                parameters.save_arrays(path.with_suffix(".params"), arrays)
+        measured, _, matrices = measure.measure(network, training, dataset, preset, budget, job.seed, ctx, backbone,
+                                                report, progress, here, keep)
     if team.rank:
         return
-    record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed,
-                            recipe={"specification": job.specification, **dataclasses.asdict(preset.recipe)},
-                            provenance=provenance, **measured,
-                            classes=dataset.classes if dataset.classes.own else None)
-    path = records.record_path(job.results, record)
-    path.unlink(missing_ok=True)  # another measurement's, which is not of the parameters that follow
-    parameters.save_arrays(path.with_suffix(".params"), arrays)
+    record = dataclasses.replace(record, **measured, sha256=weights.digest(path.with_suffix(".params")))
+    with replacing(path.with_suffix(".npz")) as temporary:  # of every image, to compare rows by
+        np.savez_compressed(temporary, images=[Path(one.image).stem for one in dataset.measured[:budget.images]],
+                            **{name: found.astype(np.uint32) for name, found in matrices.items()})
     lines = logs.read(job.folder / "log.jsonl")
     logs.plot(lines, path.with_suffix(".png"), f"{dataset.name}, {job.name}, seed {job.seed}", training.p,
               next((e["regions"] for e in measured["evaluations"].values()), None))
-    shutil.copyfile(job.folder / "log.jsonl", path.with_suffix(".jsonl"))
+    write_bytes(path.with_suffix(".jsonl.gz"), gzip.compress((job.folder / "log.jsonl").read_bytes(), mtime=0))
     records.write_record(job.results, record)  # last: where it is, all is
 
 
@@ -151,7 +165,7 @@ def main(arguments=None) -> int:
     end_with_parent(int(os.environ.get(PARENT, 0)))
     parser = Parser(prog="python -m experiments.worker", description=__doc__.split("\n")[0])
     parser.add_argument("job", type=json.loads, help="a Job as JSON")
-    return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments))
+    return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments), "\n")  # below the bar
 
 
 if __name__ == "__main__":

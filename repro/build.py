@@ -33,7 +33,7 @@ BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attribu
 
 
 def build_column(units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0, frozen: bool = True,
-                 stem: Optional[int] = None, prefix: str = "full_backbone_") -> Column:
+                 prefix: str = "full_backbone_", stem: Optional[int] = None) -> Column:
     """Return a backbone alone, as `make pretrain` trains it (Section 3.5)."""
     return Column(units, output_stride, width, frozen, stem, prefix=prefix)
 
@@ -75,8 +75,8 @@ def build(network: AnyNetwork, classes: int, width: float = 1.0, grid: Optional[
     """Return the network of a row, uninitialised.
 
     width         multiplier of every channel count.
-    stem          channels of the first convolution; None: 64 times `width`.
-    decoder_width multiplier of the decoders' channels, jump and cross-column connections among them; None: `width`.
+    stem          channels of each column's first convolution; None: 64 times the width.
+    decoder_width multiplier of the channels of decoders, heads, jumps and cross-column connections; None: the width.
     grid, region  rows and columns of regions and their side in pixels, for sctf and isctf.
     fast          on k regions of each image alone, in inference or training; else classic.
     k             regions kept; None: all with s > 0.
@@ -92,9 +92,9 @@ def build(network: AnyNetwork, classes: int, width: float = 1.0, grid: Optional[
     """
     if isinstance(network, Neighbour):
         return _neighbour(network, classes, size, frozen)
-    columns = [build_column(c.units, network.output_stride, width, frozen, stem,
-                            f"{COLUMN_NAMES[c.scale]}_backbone_") for c in network.columns]
-    settings = {"width": width if decoder_width is None else decoder_width}
+    columns = [build_column(c.units, network.output_stride, width, frozen,
+                            f"{COLUMN_NAMES[c.scale]}_backbone_", stem) for c in network.columns]
+    settings = {"width": decoder_width or width}
     if network.sparse:
         return _sparse(network, columns, settings, classes, grid, region, fast, k, sparsity, stops, decoder_on_crops,
                        uncropped)

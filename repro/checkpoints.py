@@ -15,8 +15,7 @@ import mxnet as mx
 import numpy as np
 
 from repro.errors import UserError, shown
-from repro.parameters import load as load_arrays
-from repro.parameters import save_arrays
+from repro.parameters import load_typed, save_arrays
 from repro.parsing import json_value, natural, number
 
 FORMAT = 2  # 1 numbered the momenta among all parameters, not the trained ones
@@ -41,37 +40,55 @@ def unpacked(array: mx.nd.NDArray):
     return json_value(array.asnumpy().tobytes().decode("utf-8"))
 
 
-def save(path, step: int, identity: str, parameters: Dict, trainer, averages: np.ndarray,
-         losses: Sequence[float], seconds: float) -> None:
-    """Write the state after `step` steps.
+def state(step: int, identity: str, parameters: Dict, trainer, averages: np.ndarray, losses: Sequence[float],
+          seconds: float, core_seconds: float = 0.0) -> Dict[str, mx.nd.NDArray]:
+    """Return the state after `step` steps as named arrays.
 
     parameters  by structural name (repro.parameters.parameters_of). averages: q of all devices and processes (may be
-                empty). losses: one per step so far, seconds: what they took. identity: what run this is of.
-    Raises UserError, and leaves the file as it was, when a parameter is no longer finite.
+                empty). losses: one per step so far; seconds, core_seconds: what they took. identity: of which run.
+    Raises UserError when a parameter is no longer finite.
     """
     arrays = {f"{PARAMETER}{name}": p.data(p.list_ctx()[0]) for name, p in parameters.items()}
     bad = [name for name, value in arrays.items() if not bool(mx.nd.contrib.isfinite(value).min().asscalar())]
     if bad:
         raise UserError(f"training: {bad[0].partition(':')[2]} is no longer finite after step {step}")
     arrays.update({f"{MOMENTUM}{index}": value for index, value in momenta_of(trainer).items()})
-    arrays[META] = packed({"format": FORMAT, "step": step, "identity": identity, "seconds": seconds})
+    arrays[META] = packed({"format": FORMAT, "step": step, "identity": identity, "seconds": seconds,
+                           "core_seconds": core_seconds})
     arrays[LOSSES] = mx.nd.array(np.asarray(losses, np.float64), dtype="float64")
     if averages.size:
         arrays[AVERAGES] = mx.nd.array(averages)
-    save_arrays(path, arrays)
+    return arrays
+
+
+def save(path, *values) -> None:
+    """Write the `state` of these values to a file; UserError, and the file as it was, where that raises one."""
+    save_arrays(path, state(*values))
 
 
 def restore(path, identity: str, parameters: Dict, trainer, ctx) -> Optional[Dict]:
-    """Set the state in the file `path`: {"step", "seconds", "averages", "losses"}; None without a file.
+    """Set the state in the file `path`, as `set_state` does; None without a file."""
+    return set_state(load_typed(path), path, identity, parameters, trainer, ctx) if os.path.exists(path) else None
 
-    Raises UserError for a damaged file and for one of another run.
+
+def step_of(arrays: Dict[str, mx.nd.NDArray], path) -> int:
+    """Return the step of a checkpoint's arrays; UserError for a damaged one."""
+    try:
+        return natural(unpacked(arrays[META])["step"], "step")
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"checkpoint {path}: not a checkpoint, or damaged; remove it to begin again") from None
+
+
+def set_state(arrays: Dict[str, mx.nd.NDArray], path, identity: str, parameters: Dict, trainer, ctx) -> Dict:
+    """Set a `state`, from the file `path`: {"step", "seconds", "core_seconds", "averages", "losses"}.
+
+    Raises UserError for a damaged one and for one of another run.
     """
-    if not os.path.exists(path):
-        return None
-    arrays = load_arrays(path)
+    arrays = dict(arrays)
     try:
         meta = unpacked(arrays.pop(META))
-        step, found, seconds = natural(meta["step"], "step"), str(meta["identity"]), number(meta["seconds"], "seconds")
+        step, found = natural(meta["step"], "step"), str(meta["identity"])
+        seconds, core_seconds = (number(meta.get(name, 0.0), name) for name in ("seconds", "core_seconds"))
         losses: List[float] = arrays.pop(LOSSES).asnumpy().tolist()
     except (KeyError, TypeError, ValueError):
         raise UserError(f"checkpoint {path}: not a checkpoint, or damaged; remove it to begin again") from None
@@ -86,7 +103,7 @@ def restore(path, identity: str, parameters: Dict, trainer, ctx) -> Optional[Dic
         for updater, device in zip(trainer._updaters, ctx):
             updater.states[index] = value.copyto(device)
             updater.states_synced[index] = True
-    return {"step": step, "seconds": seconds, "averages": averages, "losses": losses}
+    return {"step": step, "seconds": seconds, "core_seconds": core_seconds, "averages": averages, "losses": losses}
 
 
 def _checked(path, arrays, parameters: Dict, trainer, fits: bool) -> Dict[int, mx.nd.NDArray]:

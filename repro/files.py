@@ -7,9 +7,10 @@ import fcntl
 import os
 import stat
 import tempfile
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, List, Set
 
 from repro.errors import UserError
 
@@ -36,6 +37,31 @@ def replacing(path) -> Iterator[Path]:
     finally:
         if name is not None and os.path.exists(name):
             os.unlink(name)
+
+
+def walk(root, enter: Callable[[Path], bool] = lambda folder: True) -> List[Path]:
+    """Return the files in a folder, and in those below it that `enter` takes, sorted.
+
+    Hidden files and folders are left out. Links are followed, but no folder is entered twice: under its own name rather
+    than a link's. What is no folder is a file here, a link to nothing too. A folder that cannot be listed has none.
+    """
+    found: List[Path] = []
+    seen: Set[str] = set()
+    real, linked = deque([Path(root)]), deque()  # type: ignore[var-annotated]
+    while real or linked:
+        folder = (real or linked).popleft()
+        place = os.path.realpath(folder)
+        try:
+            names = [] if place in seen else sorted(os.listdir(folder))
+        except (OSError, ValueError):  # a NUL in its name
+            continue
+        seen.add(place)
+        for path in (folder / name for name in names if not name.startswith(".")):
+            if not os.path.isdir(path):
+                found.append(path)
+            elif enter(path):
+                (linked if path.is_symlink() else real).append(path)
+    return sorted(found)
 
 
 def contents(path, most: int = 1 << 32) -> bytes:

@@ -67,7 +67,7 @@ def _with_dots(path) -> Dict[str, mx.nd.NDArray]:
     """Values under the names of MXNet 1.2 and before (``stage1_conv0_weight``), by those since (``features.4...``)."""
     network = vision.resnet50_v1()
     try:
-        network.load_parameters(str(path))
+        network.load_parameters(str(path), cast_dtype=True)
     except (AssertionError, ValueError):
         raise UserError(f"weights {path}: not a resnet50_v1 of the model zoo") from None
     return {name: value.data() for name, value in network._collect_params_with_prefix().items()}

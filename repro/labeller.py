@@ -3,52 +3,45 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable, Sequence, Tuple
+from typing import Callable, Dict, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from repro import labelmap
 from repro.data.augment import MEAN, STD, normalise
-from repro.errors import UserError
 
-HIGHEST = 1e30  # of scores, which are added up
-
-
-def check_finite(scores: np.ndarray) -> None:
-    """UserError where scores are not finite, or cannot be added up."""
-    if not -HIGHEST < scores.min() <= scores.max() < HIGHEST:  # NaN compares with nothing
-        raise UserError("the network's scores are not finite: its weights are damaged, or of another network")
+Outputs = Dict[str, np.ndarray]
 
 
 class Labeller:
     """Labels of photos, one after the other, through a network that runs at one size. Threads take turns.
 
     shape     of the network's input, (1, 3, H, W).
-    scores    runs the network on `pixels`: score maps float32 (K, H / stride, W / stride).
+    run       the network: given `pixels`, the one memory of `shape` that photos are written into, its outputs by name,
+              without the batch's axis, "scores" (K, H / stride, W / stride) in float32 among them.
     mixed     only mixed cells of the label map are interpolated; False: every pixel.
     mean, std of each channel, by which photos are normalised.
-
-    `pixels` is the one memory, of `shape`, that photos are written into.
+    raw       the network normalises and pads by itself: `run` is given photos as they are.
     """
 
-    def __init__(self, shape: Tuple[int, ...], scores: Callable[[], np.ndarray], mixed: bool = True,
-                 mean: Sequence[float] = MEAN, std: Sequence[float] = STD):
-        self.shape, self._scores = tuple(shape), scores
+    def __init__(self, shape: Tuple[int, ...], run: Callable[[np.ndarray], Outputs], mixed: bool = True,
+                 mean: Sequence[float] = MEAN, std: Sequence[float] = STD, raw: bool = False):
+        self.shape, self._run, self._raw = tuple(shape), run, raw
         self._method = labelmap.labels_of if mixed else labelmap.labels_everywhere
         self._lock = threading.Lock()
-        self.pixels = np.zeros(self.shape, np.float32)
-        self._written = self.pixels[:]  # MXNet forbids to write to the array itself, once it shares its memory
+        self.pixels = np.zeros(() if raw else self.shape, np.float32)
+        self._written = self.pixels.view()  # MXNet forbids to write to the array itself, once it shares its memory
         self._filled = (0, 0)
         levels = np.empty((3, 1, 256), np.float32)
         normalise(np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2), levels, mean, std)
         self._levels = levels  # of each channel, what each of the 256 values is normalised to
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """uint8 (H, W, 3) RGB, up to the network's size -> labels uint8 (H, W).
+    def __call__(self, image: np.ndarray) -> Tuple[np.ndarray, Outputs]:
+        """uint8 (H, W, 3) RGB, up to the network's size -> labels uint8 (H, W), and the outputs that they are of.
 
         The image is normalised and padded with the mean colour, at the bottom and the right. UserError where the scores
-        are not finite.
+        are not finite. A thread's labels are made while the network runs for another.
         """
         height, width = image.shape[:2]
         if self.shape[0] != 1 or height > self.shape[2] or width > self.shape[3] or image.shape[2:] != (3,) \
@@ -56,10 +49,11 @@ class Labeller:
             raise ValueError(f"image {image.shape} of {image.dtype}: this engine is for {self.shape[0]} of up to "
                              f"{self.shape[2]}x{self.shape[3]} pixels, uint8 RGB")
         with self._lock:
-            self._fill(image)
-            scores = self._scores()
-        check_finite(scores)
-        return self._method(scores, (height, width), self.shape[2] // scores.shape[1])
+            if not self._raw:
+                self._fill(image)
+            found = self._run(image if self._raw else self.pixels)
+        scores = found["scores"]
+        return self._method(scores, (height, width), self.shape[2] // scores.shape[1]), found
 
     def _fill(self, image: np.ndarray) -> None:
         """Write a normalised image into the input's memory, which nothing reads between two calls."""

@@ -12,8 +12,17 @@ from typing import Tuple
 import cv2
 import numpy as np
 
+from repro.errors import UserError
+
 STRIDES = (2, 4, 8, 16, 32)  # pixels along a cell
+HIGHEST = 1e30  # of scores, which are added up
 STRIP, CHUNK = 16384, 32768  # positions, and pixels of mixed cells, at a time: what fits into a cache
+
+
+def check_finite(scores: np.ndarray) -> None:
+    """UserError where scores are not finite, or cannot be added up."""
+    if not -HIGHEST < scores.min() <= scores.max() < HIGHEST:  # NaN compares with nothing
+        raise UserError("the network's scores are not finite: its weights are damaged, or of another network")
 
 
 class _ArgMax:
@@ -65,7 +74,7 @@ def _mixed(scores: np.ndarray, corners: Tuple[np.ndarray, ...], stride: int) -> 
 def labels_of(scores: np.ndarray, size: Tuple[int, int], stride: int = 4) -> np.ndarray:
     """Scores float32 (K, h, w) of a padded image at 1/stride -> labels uint8 (H, W) of its top left `size`.
 
-    The same labels as `labels_everywhere`'s, up to ties. At most 255 classes.
+    The same labels as `labels_everywhere`'s, up to ties. At most 255 classes. UserError for scores that are not finite.
     """
     _, h, w = _checked(scores, size, stride)
     height, width = size
@@ -112,5 +121,6 @@ def _checked(scores: np.ndarray, size: Tuple[int, int], stride: int) -> Tuple[in
     if size[0] > stride * scores.shape[1] or size[1] > stride * scores.shape[2]:
         raise ValueError(f"size {size[0]}x{size[1]}: larger than {stride} times the maps, "
                          f"{scores.shape[1]}x{scores.shape[2]}")
+    check_finite(scores)
     classes, h, w = scores.shape
     return classes, h, w

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -12,11 +14,15 @@ from repro.files import contents, replacing, write_text
 
 
 def read(path) -> List[Dict]:
-    """The lines of a log; a last line cut off by a kill is left out. UserError for what is no log."""
+    """The lines of a log, or of one compressed by gzip; a last line cut off by a kill is left out.
+
+    UserError for what is no log.
+    """
     try:
-        lines = contents(path).split(b"\n")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        data = contents(path)
+        lines = (gzip.decompress(data) if str(path).endswith(".gz") else data).split(b"\n")
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     values = []
     for number, line in enumerate(lines[:-1], 1):  # behind the last newline stands nothing, or half a line
         try:
@@ -56,19 +62,20 @@ class Log:
 
 
 def plot(lines: List[Dict], path, title: str, p: Optional[float] = None, regions: Optional[int] = None) -> None:
-    """Draw a log's loss, learning rate, q against `p`, and active regions of `regions`, over steps, as a PNG."""
+    """Draw a log's loss, learning rate, gradient norm, q against `p`, active regions of `regions` and the share of
+    saturated ones over steps, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     steps = [line["step"] for line in lines]
     sparse = any(line["active"] is not None for line in lines)
-    figure = Figure(figsize=(10, 6 if sparse else 3), layout="constrained")
+    figure = Figure(figsize=(10, 5 if sparse else 3), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2 if sparse else 1, 2).reshape(-1)
+    axes = figure.subplots(2 if sparse else 1, 3).reshape(-1)
     figure.suptitle(title, fontsize=9)
 
     def curve(axis, name, label, smooth=False, **settings):
-        points = [(step, line[name]) for step, line in zip(steps, lines) if line[name] is not None]
+        points = [(step, line[name]) for step, line in zip(steps, lines) if line.get(name) is not None]
         if smooth and len(points) > 40:
             axis.plot(*zip(*points), color="0.8", linewidth=0.6)
             points = _running_mean(points, len(points) // 20)
@@ -81,12 +88,20 @@ def plot(lines: List[Dict], path, title: str, p: Optional[float] = None, regions
     axes[0].legend(fontsize=8)
     curve(axes[1], "rate", "", color="tab:green")
     axes[1].set(title="learning rate")
+    curve(axes[2], "gradient", "", True, color="tab:brown")
+    axes[2].set(title="norm of the gradient")
     if sparse:
-        curve(axes[2], "q", "q (Eq. 2)", color="tab:purple")
-        axes[2].set(title="active probability")
-        curve(axes[3], "active", "computed in training", True, color="tab:red")
-        axes[3].set(title="active regions per image")
-        for axis, level, text in ((axes[2], p, "p"), (axes[3], regions and p and p * regions, "p times regions")):
+        curve(axes[3], "q", "q (Eq. 2)", color="tab:purple")
+        axes[3].set(title="active probability")
+        curve(axes[4], "active", "computed in training", True, color="tab:red")
+        axes[4].set(title="active regions per image")
+        for name, colour in (("saturated", "tab:olive"), ("none", "tab:gray"), ("all", "tab:cyan")):
+            curve(axes[5], name, {"saturated": "regions of |s| > 3"}.get(name, f"images, {name} active"), True,
+                  color=colour)
+        axes[5].set(title="shares")
+        if axes[5].lines:  # older logs have none of these
+            axes[5].legend(fontsize=8)
+        for axis, level, text in ((axes[3], p, "p"), (axes[4], regions and p and p * regions, "p times regions")):
             if level is not None:
                 axis.axhline(level, color="black", linestyle="--", linewidth=0.8, label=f"{text} = {level:g}")
             axis.legend(fontsize=8)

@@ -19,8 +19,8 @@ from repro.metrics import Confusion
 from repro.neighbours import AnyNetwork, multiple, width_of
 from repro.parameters import arrays_of, assign, assign_backbones, parameters_of
 from repro.presets import Budget, Preset, round_up
-from repro.rows import Training
-from repro.training import INITIAL, Run, set_rates, train
+from repro.rows import Network, Training
+from repro.training import INITIAL, Run, scale_head, set_rates, train
 
 EVALUATION_BATCH = 4
 
@@ -32,19 +32,26 @@ class Plan:
         self.network, self.training, self.preset = network, training, preset
         self.region = preset.region(network.region) if network.region else None
         self.multiple, self.width = multiple(network, self.region), width_of(network, preset)
+        own = isinstance(network, Network)  # others have their authors' widths
+        self.stem, self.decoder_width = (preset.stem, preset.decoder_width) if own else (None, None)
         self.crop = round_up(preset.crop or size, self.multiple)
+
+    def regions(self, size: Tuple[int, int]) -> int:
+        """Return how many regions a padded image of `size` has; 0 without."""
+        return (size[0] // self.region) * (size[1] // self.region) if self.region else 0
 
     def build(self, classes: int, size: Tuple[int, int], **settings):
         """The network for padded images of `size`, with grid, region and, unless the training has s > 0, k."""
         if self.region:
             grid = (size[0] // self.region, size[1] // self.region)
-            settings.setdefault("k", self.training.k(grid[0] * grid[1]))
+            settings.setdefault("k", self.training.k(self.regions(size)))
             if settings["k"] == 0:
-                raise UserError(f"p {self.training.p}: keeps none of the {grid[0] * grid[1]} regions of "
+                raise UserError(f"p {self.training.p}: keeps none of the {self.regions(size)} regions of "
                                 f"{size[0]}x{size[1]} pixels; a larger image or crop has more")
             settings.update(grid=grid, region=self.region)
         try:
-            return build(self.network, classes, self.width, size=(size[0], size[1]), **settings)
+            return build(self.network, classes, self.width, size=(size[0], size[1]), stem=self.stem,
+                         decoder_width=self.decoder_width, **settings)
         except ValueError as error:
             raise UserError(f"{self.network.fusion} at {size[0]}x{size[1]}: {error}") from None
 
@@ -66,18 +73,26 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
     # statistics of nothing cannot be frozen
     settings: Dict[str, Any] = {"frozen": training.pretrained, "stops": recipe.stops}
     if training.lam is not None:  # selection sparse
-        settings.update(k=None, sparsity=(
-            training.p, training.lam * recipe.loss_scale, recipe.batch // parts, training.equation))
-    network = plan.build(len(dataset.classes), plan.crop, **settings)
-    network.initialize(INITIAL, ctx=ctx)
-    network.hybridize(static_alloc=True, static_shape=True)
-    network(mx.nd.zeros((recipe.batch // parts, 3, *plan.crop), ctx=ctx[0]))  # settles the deferred shapes
-    new = set(parameters_of(network))
-    if training.pretrained:
-        if backbone is None:
-            raise UserError("training from a pre-trained backbone: no weights given")
-        new -= set(assign_backbones(network, backbone, "the pre-trained backbone"))
-    set_rates(network, recipe, new)
+        settings.update(k=None, sparsity=(training.p, training.lam * recipe.lambda_scale, recipe.batch // parts,
+                                          training.equation))
+    if training.pretrained and backbone is None:
+        raise UserError("training from a pre-trained backbone: no weights given")
+    values = backbone if training.pretrained else None
+    dense = round(steps * recipe.dense_share) if plan.region else 0
+    phases = []
+    for until, more in ((dense, {"k": plan.regions(plan.crop)}), (steps, {})):
+        if not until:
+            continue
+        network = plan.build(len(dataset.classes), plan.crop, **{**settings, **more})
+        network.initialize(INITIAL, ctx=ctx)
+        network.hybridize(static_alloc=True, static_shape=True)
+        network(mx.nd.zeros((recipe.batch // parts, 3, *plan.crop), ctx=ctx[0]))  # settles the deferred shapes
+        new = set(parameters_of(network))
+        if values is not None:
+            new -= set(assign_backbones(network, values, "the pre-trained backbone"))
+        scale_head(network, recipe)
+        set_rates(network, recipe, new)
+        phases.append((until, network))
     columns = [name for name in network.outputs if name in ("quarter", "half", "full", "double")]
     spread = plan.region // 4 if plan.region and plan.network.fusion == "isctf" else None
     positions = recipe.batch * plan.crop[0] * plan.crop[1] // 16  # scores are at 1/4
@@ -92,7 +107,7 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
         raise UserError(f"{dataset.name} has no coarsely labelled images, which this row trains on")
     batches = Batches(samples, dataset.classes, recipe.batch, plan.crop, seed, scales=recipe.scales,
                       part=(run.team.rank, run.team.size))
-    trained = train(network, loss, lambda start: batches.iterate(start, workers=run.readers), steps, recipe, ctx,
+    trained = train(phases, loss, lambda start: batches.iterate(start, workers=run.readers), recipe, ctx,
                     report, run, hardest, lambda step: ", ".join(str(s.image) for s in batches.files_at(step)))
     return arrays_of(network), trained
 
@@ -124,29 +139,36 @@ def inferences(network: AnyNetwork, training: Training) -> Tuple[str, ...]:
 
 def measure(network: AnyNetwork, training: Training, dataset: Dataset, preset: Preset, budget: Budget, seed: int, ctx,
             backbone: Optional[Dict] = None, report=lambda step, value: None,
-            progress=lambda batches, total, what: batches, run: Optional[Run] = None) -> Tuple[Dict, Dict]:
-    """Train and evaluate: (the measured part of a result record as plain values, the parameters by name).
+            progress=lambda batches, total, what: batches, run: Optional[Run] = None,
+            keep: Callable[[Dict], None] = lambda arrays: None) -> Tuple[Dict, Dict, Dict]:
+    """Train and evaluate: (the measured part of a result record as plain values, the parameters by name, the confusion
+    matrices of the images by inference).
 
     report    called after each training step with its number and loss.
     progress  wraps the `total` batches of an evaluation, to show how far it is.
     run       as train_network's.
+    keep      called with the parameters before they are measured.
     """
     classes = len(dataset.classes)
     plan = Plan(network, training, preset, size_of(read_image(dataset.train[0].image)))
     steps = budget.steps if training.pretrained else budget.scratch_steps
     arrays, trained = train_network(plan, dataset, steps, seed, ctx, backbone, report, run)
+    keep(arrays)
     samples = dataset.measured[:budget.images]
-    evaluations = {}
+    evaluations, matrices = {}, {}
     for inference in inferences(network, training):
         networks = network_factory(plan, arrays, classes, inference, ctx[0])
         batches = evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple))
         batches = progress(batches, -(-len(samples) // EVALUATION_BATCH), f"testing, {inference}")
-        evaluations[inference] = _plain(evaluate(networks, batches, classes, ctx[0]), dataset.classes.names)
+        found, matrices[inference] = evaluate(networks, batches, dataset.classes.names, ctx[0], plan.region)
+        evaluations[inference] = _plain(found, dataset.classes.names)
     return {
         "steps": steps, "evaluations": evaluations, "majority": majority(dataset, samples),
         "scale": "x".join(map(str, plan.crop)), "width": f"{plan.width:g}",
         "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
-                  "seconds": round(trained.seconds, 1)}}, arrays
+                  "seconds": round(trained.seconds, 1), "core_seconds": round(trained.core_seconds, 1)},
+        **{name: value for name in ("stem", "decoder_width") for value in [getattr(plan, name)] if value is not None},
+    }, arrays, matrices
 
 
 def majority(dataset: Dataset, samples) -> Dict:
@@ -168,4 +190,6 @@ def by_class(names: Sequence[str], class_iou: Sequence[Optional[float]]) -> Dict
 def _plain(evaluation, names) -> Dict:
     values = dataclasses.asdict(evaluation)
     values["class_iou"] = by_class(names, values["class_iou"])
+    for key in [key for key in ("selection", "z2_computed") if values[key] is None]:
+        del values[key]
     return {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}

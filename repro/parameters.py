@@ -16,6 +16,7 @@ from repro.files import replacing, utf8
 
 AVERAGES = "sparsity.q"  # the moving averages of the training graph, no part of the network
 STATISTICS = ("running_mean", "running_var")  # batch norm's: set by training, but not learned
+VARIANCES = ("running_var", "moving_var")     # of which none is below 0
 
 
 def learned(arrays: Mapping[str, mx.nd.NDArray]) -> int:
@@ -59,13 +60,35 @@ def save_arrays(path, arrays: Dict[str, mx.nd.NDArray]) -> None:
             raise UserError(f"{path}: cannot be written whole; is the disk full?") from None
 
 
-def load(path) -> Dict[str, mx.nd.NDArray]:
-    """The named values in a .params file; UserError when it is missing or not one, or a value is not finite."""
+def load_typed(path) -> Dict[str, mx.nd.NDArray]:
+    """Return the named values of a .params file in their own types; UserError when it is missing or not one, or a value
+    is not finite."""
     arrays = params_format.read(path)
     for name, value in arrays.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise UserError(f"weights {path}: {name} has values that are not finite")
     return {name: mx.nd.array(value, dtype=value.dtype) for name, value in arrays.items()}
+
+
+def load(path) -> Dict[str, mx.nd.NDArray]:
+    """Return a network's values of a .params file by name, in float32.
+
+    UserError as `load_typed`, for values of another type that float32 cannot hold as they are, and for a variance below
+    0.
+    """
+    arrays = load_typed(path)
+    for name, value in arrays.items():
+        own = value.asnumpy()
+        with np.errstate(all="ignore"):
+            single = own.astype(np.float32)
+            exact = own.dtype == np.float32 or np.array_equal(single.astype(own.dtype), own)
+        if not exact:
+            raise UserError(f"weights {path}: {name} has {own.dtype} values that float32, in which networks compute, "
+                            "cannot hold; save it rounded")
+        if name.endswith(VARIANCES) and single.min() < 0:
+            raise UserError(f"weights {path}: {name} has a variance below 0 ({single.min():g})")
+        arrays[name] = value if own.dtype == np.float32 else mx.nd.array(single)
+    return arrays
 
 
 def _set(parameter, value, name: str, source: str, ctx) -> None:

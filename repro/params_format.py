@@ -24,6 +24,15 @@ TYPES = tuple(np.dtype(name) for name in ("<f4", "<f8", "<f2", "u1", "<i4", "i1"
 AXES, LONGEST = 16, 1024  # at most, and bytes of a name
 
 
+# how other files begin that are taken for weights, and what they are
+OTHERS = (
+    (b"PK\3\4", "a zip, such as PyTorch's .pth and .pt and NumPy's .npz are"),
+    (b"\x80", "a Python pickle, such as PyTorch's older .pth are"), (b"\x89HDF", "HDF5, such as Keras' .h5 are"),
+    (b"\x93NUMPY", "a NumPy array"), (b"{", "JSON; the values are in a file beside it"),
+    (b"version https://git-lfs", "a pointer of Git LFS, in whose place `git lfs pull` puts the file"))
+EXPORTED = ("arg:", "aux:")  # before each name in the file that Gluon's export writes beside a -symbol.json
+
+
 class _Damaged(Exception):
     """Why bytes are not such a file."""
 
@@ -59,10 +68,18 @@ def read(path) -> Dict[str, np.ndarray]:
         raise UserError(f"weights {path}: no such file") from None
     except OSError as error:
         raise UserError(f"weights {path}: cannot be read ({error.strerror})") from None
+    safetensors = "a safetensors file" if data[8:10] == b'{"' else ""
+    other = next((what for begin, what in OTHERS if data.startswith(begin)), safetensors)
+    if other:
+        raise UserError(f"weights {path}: not an MXNet .params file but {other}")
     try:
-        return _arrays(_Reader(data), str(path))
+        arrays = _arrays(_Reader(data), str(path))
     except _Damaged as error:
         raise UserError(f"weights {path}: not an MXNet .params file, or damaged: {error}") from None
+    if arrays and all(name.startswith(EXPORTED) for name in arrays):
+        raise UserError(f"weights {path}: a graph's parameters, of the pair that Gluon's export writes with a "
+                        "-symbol.json; give the .params that training wrote, or use the pair with SymbolBlock.imports")
+    return arrays
 
 
 def _arrays(reader: _Reader, path: str) -> Dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, Callable, Dict, Iterable, Mapping
 
 import yaml
@@ -111,7 +112,9 @@ def integer(value, place: str) -> int:
 
 def number(value, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
-        raise UserError(f"{place}: {shown(value)} is not a number (YAML wants 0.001 for 1e-3)")
+        text = isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value)  # a number, but not to YAML
+        hint = " (YAML wants 0.001 for 1e-3)" if text else ""
+        raise UserError(f"{place}: {shown(value)} is not a number{hint}")
     return float(value)
 
 
@@ -171,6 +174,11 @@ def optional(check: Check) -> Check:
 def mapping(checks: Mapping[str, Check], optional: Iterable[str] = ()) -> Check:
     """A mapping whose `fields` these are."""
     return lambda value, place: fields(value, place, dict(checks), optional)
+
+
+def mapping_of(check: Check) -> Check:
+    """Check a mapping of any keys, each value by `check`."""
+    return lambda value, place: fields(value, place, {key: check for key in value} if isinstance(value, dict) else {})
 
 
 def sequence(check: Check) -> Check:

@@ -7,16 +7,17 @@ from typing import Optional, Tuple
 
 from repro import parsing
 from repro.errors import UserError, choice
-from repro.rows import INFERENCES, Network, parse_network
+from repro.neighbours import AnyNetwork, parse_network
+from repro.rows import INFERENCES
 
 MODELS = ("icnet", "fastscnn", "pspnet", "deeplabv3", "fcn")  # gluoncv's, by its module
-PRECISIONS = ("float32", "float16", "int8")
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")
 UNCROPPED = "uncropped"  # the full column on the whole image at once: what fast inference is compared with
 
 
 @dataclass(frozen=True)
 class PeerRow:
-    """A row: gluoncv's `model`, or a `network` of this project, or neither where the paper's figures stand alone.
+    """A row: gluoncv's `model`, or a `network` of symbols/, or neither where the paper's figures stand alone.
 
     k           regions computed, of the paper's image (sctf, isctf).
     inference   how the network is run, as in Tables 1 to 5; or "uncropped", with sctf and isctf.
@@ -26,7 +27,7 @@ class PeerRow:
     id: str
     label: str
     model: Optional[str] = None
-    network: Optional[Network] = None
+    network: Optional[AnyNetwork] = None
     k: Optional[int] = None
     inference: Optional[str] = None
     precisions: Tuple[str, ...] = ()

@@ -7,26 +7,35 @@ from __future__ import annotations
 
 import glob
 import os
+import re
+import subprocess
+import sys
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-from repro.data.decoding import decode
+from repro.data.decoding import rgb, upright
 from repro.data.headers import JPEG, LARGEST, PNG, check_size
-from repro.data.images import ends, image_size
+from repro.data.images import check_png, ends
 from repro.errors import UserError
-from repro.files import contents, utf8
+from repro.files import contents, utf8, walk
 
 PHOTOS = (".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # what an MP4 or QuickTime file may begin with
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what is wrong with a video is said here, in one line
 SHOWN = 8  # other kinds of files that are named
-CUT = 0.95  # a video that gives less than this share of the frames that it says it has is truncated
+CUT = 0.95  # a video that gives less than this share of the frames that it says it has may be damaged
+RESULT = re.compile(r"_(labelIds\.png|overlay\.(jpg|png|mp4)|scores\.npy)$")  # names of results
+TURNED = {90: 6, 180: 3, 270: 8}  # a video's degrees clockwise, as EXIF orientations
+# in a process of its own, as OpenCV reads what FFmpeg is to report once
+REPORT = "import sys, cv2\nvideo = cv2.VideoCapture(sys.argv[1], cv2.CAP_FFMPEG)\nwhile video.grab(): pass"
 
 
 @dataclass(frozen=True)
@@ -42,10 +51,14 @@ class Source:
 
     def frames(self) -> Iterator[np.ndarray]:
         """uint8 RGB (H, W, 3), one after the other; a photo is one. UserError where one cannot be read."""
-        return _video(self.path) if self.video else iter([read_photo(self.path)])
+        return (frame for _, frame in self.timed())
+
+    def timed(self) -> Iterator[Tuple[float, np.ndarray]]:
+        """`frames`, each with the seconds at which it is shown."""
+        return _video(self.path) if self.video else iter([(0.0, read_photo(self.path))])
 
     def count(self) -> int:
-        """The number of frames, as a video says; 0 where it does not, or cannot be read."""
+        """The number of frames, as a video says or its length and rate make likely; 0 where nothing does."""
         if not self.video:
             return 1
         try:
@@ -60,36 +73,64 @@ class Source:
             return video.rate
 
 
-def _within(path: Path, folder) -> bool:
-    """Whether a file is in a folder or one of its folders; in None nothing is."""
-    return folder is not None and Path(folder).absolute() in path.absolute().parents
+def _inputs(found: Sequence[Path], root: Path, out) -> List[Path]:
+    """Files found below root but for results of before: all in the folder `out` where that lies below root, and what is
+    called as results are in it where root lies in it. Links do not matter."""
+    if out is None:
+        return [*found]
+    place = Path(os.path.realpath(out))
+    below = Path(os.path.realpath(root)) in place.parents
+    return [one for one in found if place not in (Path(os.path.realpath(one.parent)) / one.name).parents
+            or not (below or RESULT.search(one.name))]
+
+
+def _matches(parts: Tuple[str, ...], pattern: Tuple[str, ...], begins: bool = False) -> bool:
+    """Whether a path is of a pattern, or if asked may begin one, both by their parts; ** is any number of folders."""
+    if not pattern or not parts:
+        return not parts and (begins or all(one == "**" for one in pattern))
+    if pattern[0] == "**" and (_matches(parts, pattern[1:], begins) or _matches(parts[1:], pattern, begins)):
+        return True
+    return fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:], begins)
+
+
+def _of_pattern(path: Path) -> List[Path]:
+    """The files that a pattern names. What is there as it is written is no pattern: a folder may be called [1]."""
+    parts, base, first = path.parts, Path(), 0
+    while first < len(parts) and (not glob.has_magic(parts[first]) or os.path.isdir(base / parts[first])):
+        base, first = base / parts[first], first + 1
+
+    def right(one: Path, begins: bool = False) -> bool:
+        return _matches(one.relative_to(base).parts, parts[first:], begins)
+    return [one for one in walk(base, lambda folder: right(folder, True)) if right(one) and os.path.isfile(one)]
 
 
 def sources(given: str, but=None) -> Tuple[Source, ...]:
     """The photos and videos that `given` names, sorted.
 
     given  a file; a folder, of which all files in it and its folders are taken that end as photos and videos do; or a
-           pattern with *, ? or [...], where ** is any folders.
-    but    a folder that is left out, with all in it.
+           pattern with *, ? or [...], where ** is any folders. Of both, hidden files and folders are left out, and
+           links are followed as `repro.files.walk` does.
+    but    the folder for results: what it has of before is left out.
 
     UserError where there is none. The files are listed, not read.
     """
     path = Path(os.path.expanduser(given))  # os.path's, here and below: pathlib's raise for names too long or unknown
     if os.path.isdir(path):
-        root, found = path, [one for one in path.rglob("*") if one.suffix.lower() in PHOTOS + VIDEOS]
-        found = [one for one in found if not one.name.startswith(".") and os.path.isfile(one)]
-        kinds = f"; known are files that end in {' '.join(PHOTOS + VIDEOS)}"
+        root = path
+        found = [one for one in _inputs(walk(path), root, but) if one.suffix.lower() in PHOTOS + VIDEOS]
+        hint = f" in it; known are files that end in {' '.join(PHOTOS + VIDEOS)}"
     elif os.path.exists(path):
-        root, found, kinds = path.parent, [path], ""
+        root, found, hint = path.parent, [path], ""
     elif glob.has_magic(given):
-        found = [Path(one) for one in glob.glob(str(path), recursive=True) if os.path.isfile(one)]
-        root, kinds = Path(os.path.commonpath([one.parent for one in found])) if found else path, ""
+        found = _of_pattern(path)
+        root = Path(os.path.commonpath([one.parent for one in found])) if found else path
+        found, hint = _inputs(found, root, but), " is called so"
+        hint += "; [...] is read as one of the characters in it, a bracket is written [[]" if "[" in given else ""
     else:
         raise UserError(f"INPUT: {given}: no such file or folder")
-    found = [one for one in found if not _within(one, but)]
+    found = [one for one in found if os.path.isfile(one)]
     if not found:
-        where = "in it" if os.path.isdir(path) else "is called so"
-        raise UserError(f"INPUT: {given}: no photo or video {where}{kinds}")
+        raise UserError(f"INPUT: {given}: no photo or video{hint}")
     names = Counter(str(one.relative_to(root).with_suffix("")) for one in found)
     return tuple(Source(one, name if names[name] == 1 else str(one.relative_to(root)))
                  for one in sorted(found) for name in [str(one.relative_to(root).with_suffix(""))])
@@ -101,14 +142,9 @@ def passed_over(given: str, but=None) -> str:
     given, but  as `sources` takes them; of a file or a pattern nothing is left. Hidden files and folders do not count.
     """
     root = Path(os.path.expanduser(given))
-    if not os.path.isdir(root):
-        return ""
-    kinds = []
-    for one in root.rglob("*"):
-        hidden = any(part.startswith(".") for part in one.relative_to(root).parts)
-        if not hidden and one.suffix.lower() not in PHOTOS + VIDEOS and os.path.isfile(one) \
-                and not _within(one, but):
-            kinds.append(one.suffix.lower() or "no suffix")
+    found = _inputs(walk(root), root, but) if os.path.isdir(root) else []
+    kinds = [one.suffix.lower() or "no suffix" for one in found
+             if one.suffix.lower() not in PHOTOS + VIDEOS and os.path.isfile(one)]
     if not kinds:
         return ""
     shown = sorted(set(kinds))
@@ -118,11 +154,11 @@ def passed_over(given: str, but=None) -> str:
 
 
 def read_photo(path) -> np.ndarray:
-    """A photo as uint8 (H, W, 3), RGB: grey becomes so, alpha is left out, of 16 bits the upper 8 are taken; turned
-    as its EXIF data say.
+    """A photo as uint8 (H, W, 3), RGB, upright: grey becomes so, alpha is left out, values are scaled from what the
+    header says is white, of 16 bits the upper 8 are taken.
 
-    UserError for a file that is missing, empty, truncated (PNG and JPEG are looked through for it), no image, or of
-    too many pixels, which its header says before it is decoded.
+    UserError for a file that is missing, empty, truncated (PNG and JPEG are looked through for it), no image, of too
+    many pixels, which its header says before it is decoded, or of values that nothing says the range of.
     """
     try:
         data = contents(path)
@@ -132,21 +168,20 @@ def read_photo(path) -> np.ndarray:
         raise UserError(f"{path}: the file is empty")
     size = check_size(path, data)
     if data.startswith(PNG):
-        image_size(path)
+        check_png(path, data)
     elif data.startswith(JPEG) and not ends(data):
         raise UserError(f"{path}: the JPEG file is truncated")
-    image = decode(path, data, cv2.IMREAD_COLOR) if size else None
+    image = rgb(path, data) if size else None
     if image is None:
         raise UserError(f"{path}: not an image that OpenCV reads, or damaged")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image
 
 
 def _is_video(begin: bytes) -> bool:
     """Whether a file begins as AVI, MP4 or QuickTime, Matroska or WebM, or MPEG: what else FFmpeg knows, lists of other
     files and addresses among it, is not opened, whatever it is called."""
     return (begin[:4] == b"RIFF" and begin[8:] == b"AVI " or begin[:4] == b"\x1a\x45\xdf\xa3"
-            or begin[:4] in (b"\0\0\1\xba", b"\0\0\1\xb3")
-            or begin[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"))
+            or begin[:4] in (b"\0\0\1\xba", b"\0\0\1\xb3") or begin[4:8] in QUICKTIME)
 
 
 class _Video:
@@ -159,14 +194,19 @@ class _Video:
             raise UserError(f"{path}: the file is empty")
         try:
             with open(path, "rb") as file:
-                known = _is_video(file.read(12))
+                begin = file.read(12)
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-        self._capture = cv2.VideoCapture(utf8(path), cv2.CAP_FFMPEG) if known else cv2.VideoCapture()
+        self._capture = cv2.VideoCapture(utf8(path), cv2.CAP_FFMPEG) if _is_video(begin) else cv2.VideoCapture()
         if not self._capture.isOpened():
             raise UserError(f"{path}: not a video that OpenCV reads, or damaged")
         count, rate, width, height = (self._property(name) for name in ("COUNT", "FPS", "WIDTH", "HEIGHT"))
-        self.count, self.rate = int(count), rate if 0 < rate <= 1000 else 25.0
+        self.count, self.rate, self._path = int(count), rate if 0 < rate <= 1000 else 25.0, path
+        riff, size = begin[:4] == b"RIFF", int.from_bytes(begin[4:8], "little")  # of AVI, of all ones where not known
+        self._stored = riff or begin[4:8] in QUICKTIME  # their headers have the count
+        self._cut = riff and size < 0xFFFFFFFF and size + 8 > os.path.getsize(path)
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        self._turned = TURNED.get(round(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360, 1)
         if width * height > LARGEST:
             self.close()
             raise UserError(f"{path}: its header says {height:.0f}x{width:.0f} pixels (height x width); "
@@ -174,23 +214,51 @@ class _Video:
 
     def _property(self, name: str) -> float:
         """What the file says, or 0."""
-        value = self._capture.get(getattr(cv2, f"CAP_PROP_{'' if name == 'FPS' else 'FRAME_'}{name}"))
+        value = self._capture.get(getattr(cv2, f"CAP_PROP_{'' if name in ('FPS', 'POS_MSEC') else 'FRAME_'}{name}"))
         return value if 0 <= value < 1e15 else 0.0
 
     def read(self):
-        """The next frame, BGR, or None."""
+        """(seconds, the next frame, RGB, upright); None at the end of the stream."""
         done, frame = self._capture.read()
-        return frame if done else None
+        return (self._property("POS_MSEC") / 1000, upright(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), self._turned)
+                ) if done else None
+
+    def check(self, number: int, last: float) -> None:
+        """Raise UserError if a video is damaged of which `number` frames came, the last at `last` seconds.
+
+        The end of the stream is the truth: a count may be an estimate, length times rate, of which sound is a part, or
+        have frames that were dropped, or cut off by an edit list. Damaged is what gave nothing, lacks a part of its
+        file, or half of what its header counts; and what FFmpeg reports errors of.
+        """
+        if number >= max(1, CUT * self.count):
+            return
+        reached = max(number, round(last * self.rate) + 1)
+        if not number or self._cut or self._stored and reached < self.count / 2:
+            raise UserError(f"{self._path}: only {number} of its {self.count} frames can be decoded; the video is "
+                            "damaged")
+        reported = _reported(self._path)
+        if reported:
+            raise UserError(f"{self._path}: only {number} frames can be decoded; the video is damaged ({reported})")
 
     def close(self) -> None:
         self._capture.release()
 
 
-def _video(path: Path) -> Iterator[np.ndarray]:
+def _video(path: Path) -> Iterator[Tuple[float, np.ndarray]]:
+    number, last = 0, 0.0
     with closing(_Video(path)) as video:
-        number, frame = 0, video.read()
-        while frame is not None:
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-            number, frame = number + 1, video.read()
-    if number < max(1, CUT * video.count):
-        raise UserError(f"{path}: only {number} of its {video.count} frames can be decoded; the video is damaged")
+        found = video.read()
+        while found is not None:
+            yield found
+            number, last, found = number + 1, found[0], video.read()
+    video.check(number, last)
+
+
+def _reported(path: Path) -> str:
+    """The first error that FFmpeg reports as it decodes a video; "" where there is none."""
+    with suppress(OSError, subprocess.SubprocessError):
+        ended = subprocess.run([sys.executable, "-c", REPORT, utf8(path)], stdout=subprocess.PIPE, timeout=600,
+                               stderr=subprocess.STDOUT, env={**os.environ, "OPENCV_FFMPEG_LOGLEVEL": "16"})
+        found = re.search(rb"^\[OPENCV:FFMPEG:\d+\] (.+)", ended.stdout, re.MULTILINE)
+        return found.group(1).decode("utf-8", "replace") if found else ""
+    return ""

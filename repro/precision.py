@@ -18,8 +18,7 @@ from repro.export import PORTABLE, to_onnx
 from repro.export.carry import in_precision
 from repro.measure import Plan
 from repro.metrics import Confusion
-from repro.others.metadata import PRECISIONS
-from repro.others.onnx import OnnxEngine
+from repro.others.exported import Exported
 from repro.parameters import traced
 from repro.presets import round_up
 from repro.timing.clock import interleaved, rounded
@@ -50,8 +49,8 @@ def engines(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], p
 
 
 def exported(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], precisions: Sequence[str],
-             calibration: int) -> Dict[str, OnnxEngine]:
-    """The same as `engines`, of exported files in onnxruntime."""
+             calibration: int, make: Callable[[Path, str], Exported]) -> Dict[str, Exported]:
+    """The same as `engines`, of exported files; `make`: an engine of a file, to compute in a precision."""
     padded = round_up(size, plan.multiple)
     shape = (1, 3, *padded)
     network = plan.build(len(dataset.classes), padded, fast=True, **PORTABLE.network())
@@ -64,8 +63,8 @@ def exported(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], 
         to_onnx(symbol, named, shape, path)
         model = onnx.load(str(path))
         for precision in precisions:
-            onnx.save(in_precision(model, precision, images), str(path))
-            made[precision] = OnnxEngine(path)
+            onnx.save(in_precision(model, "float32" if precision == "bfloat16" else precision, images), str(path))
+            made[precision] = make(path, precision)
     return made
 
 
@@ -102,8 +101,8 @@ def compare(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str
             "mean_iou": found["mean_iou"], "alike": min(found["alike"].values(), default=100)}
 
 
-def compare_exported(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str] = PRECISIONS,
-                     calibration: int = 16, rounds: int = 50,
+def compare_exported(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str],
+                     make: Callable[[Path, str], Exported], calibration: int = 16, rounds: int = 50,
                      progress: Callable = lambda samples: samples) -> Dict[str, Any]:
     """The same of exported files, each with its own share of pixels labelled as in the first, and how long each takes.
 
@@ -111,7 +110,7 @@ def compare_exported(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Seq
     a photo to labels}.
     """
     size = image_size(dataset.measured[0].image)
-    made = exported(plan, arrays, dataset, size, precisions, calibration)
+    made = exported(plan, arrays, dataset, size, precisions, calibration, make)
     found = labelled(made, dataset, progress)
     image, _ = read_sample(dataset.measured[0], dataset.classes)
     timings = interleaved({name: partial(engine.labels, image) for name, engine in made.items()}, rounds, WARMUP)

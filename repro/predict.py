@@ -1,4 +1,4 @@
-"""Trained weights as a call from a photo to labels, in this project's engine or in onnxruntime.
+"""Trained weights as a call from a photo to labels, in this project's engine, onnxruntime or OpenVINO.
 
     segmenter = load("experiments/pretrained/minicity-1110-1131.params")
     found = segmenter.segment(image)                  # uint8 RGB (H, W, 3), of any size
@@ -21,35 +21,37 @@ from repro.data.augment import normalise
 from repro.engine import Options, engine_of
 from repro.engine.engine import PRECISIONS
 from repro.errors import UserError, choice
+from repro.others.exported import Exported
 from repro.segmenter import OUTPUTS, Runner, Segmentation, Segmenter
 from repro.weights import Weights
 
 __all__ = ["ENGINES", "Segmentation", "Segmenter", "Weights", "load"]
 
-ENGINES = ("mxnet", "onnx")
+ENGINES = {"mxnet": PRECISIONS, "onnx": ("float32",), "openvino": ("float32", "bfloat16")}  # and what they compute in
 Arrays = Dict[str, mx.nd.NDArray]
 Size = Tuple[int, int]
 
 
 def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str = "mxnet", precision: str = "float32",
          shrink: Optional[int] = None, ctx=None, providers: Sequence[str] = ("CPUExecutionProvider",),
-         calibration: Sequence[np.ndarray] = ()) -> Segmenter:
+         calibration: Sequence[np.ndarray] = (), cache=None) -> Segmenter:
     """A trained network, ready for images of any size.
 
     path         of a .params file with its description beside it, or such a description (repro.weights).
     k            regions to compute of each image; None: as trained.
-    engine       mxnet, this project's (repro.engine), or onnx: the same network as an ONNX file in onnxruntime.
-    precision    of mxnet: float32, int8 (CPU; needs calibration) or float16 (GPU).
+    engine       mxnet, this project's (repro.engine); onnx or openvino: the same network as an ONNX file, in
+                 onnxruntime or OpenVINO.
+    precision    float32; of mxnet int8 (CPU; needs calibration) or float16 (GPU) too, of openvino bfloat16.
     shrink       images are shrunk so many times (1, 2, 4, 8); None: to about the size of those in training.
     ctx          MXNet's device (default: the CPU).
     providers    of onnxruntime, as repro.others.providers.providers gives them.
     calibration  photos, uint8 RGB, such as will be segmented.
+    cache        of openvino: a folder for compiled networks.
 
     UserError, in one line, for what cannot be read, is not what it says it is, or cannot be run so.
     """
     about = path if isinstance(path, Weights) else weights.read(path)
-    choice(precision, PRECISIONS if choice(engine, ENGINES, "ENGINE") == "mxnet" else ("float32",),
-           f"precision of ENGINE {engine}")
+    choice(precision, ENGINES[choice(engine, ENGINES, "ENGINE")], f"precision of ENGINE {engine}")
     if precision == "int8" and not len(calibration):
         raise UserError("precision int8: needs photos to find its ranges with, as calibration")
     arrays = parameters.load(about.path)
@@ -63,14 +65,28 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
         return Runner(engine_of(network, arrays, (1, 3, *size), options, ctx, images, list(names.values())),
                       tuple(names))
 
-    def in_onnxruntime(size: Size, kept: Optional[int]) -> Runner:
+    def exported(size: Size, kept: Optional[int]) -> Runner:
         with onnx_packages():
             from repro.export import PORTABLE
-            from repro.export.engine import onnx_engine
+            from repro.export.engine import exported_engine
         network, names = _network(about, size, PORTABLE, kept), _names(about)
-        return Runner(onnx_engine(network, arrays, (1, 3, *size), names, providers), tuple(names))
+        made = exported_engine(network, arrays, (1, 3, *size), names,
+                               lambda file: engine_of_file(file, engine, precision, providers, cache))
+        return Runner(made, tuple(names))
 
-    return Segmenter(about, k, {"mxnet": in_mxnet, "onnx": in_onnxruntime}[engine], shrink)
+    return Segmenter(about, k, in_mxnet if engine == "mxnet" else exported, shrink)
+
+
+def engine_of_file(path, engine: str, precision: Optional[str] = None,
+                   providers: Sequence[str] = ("CPUExecutionProvider",), cache=None) -> Exported:
+    """A file of `make export` in onnxruntime or OpenVINO; the rest is as `load` takes it, precision None the file's."""
+    if engine == "onnx":
+        with onnx_packages():
+            from repro.others.onnx import OnnxEngine
+        return OnnxEngine(path, providers)
+    from repro.others.openvino import OpenvinoEngine
+
+    return OpenvinoEngine(path, precision, cache)
 
 
 @contextmanager
@@ -85,10 +101,11 @@ def onnx_packages():
 def _network(about: Weights, size: Size, options: Options, k: Optional[int]):
     """The network with fast inference for padded images of `size`, with the engine's short cuts."""
     if about.region is None:
-        return build(about.network, len(about.classes), about.width, size=size)
+        return build(about.network, len(about.classes), about.width, size=size, stem=about.stem,
+                     decoder_width=about.decoder_width)
     grid = (size[0] // about.region, size[1] // about.region)
     return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k,
-                 **options.network())
+                 stem=about.stem, decoder_width=about.decoder_width, **options.network())
 
 
 def _names(about: Weights) -> Dict[str, int]:

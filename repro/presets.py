@@ -11,7 +11,6 @@ from repro.data.headers import LARGEST
 from repro.errors import UserError, choice, shown
 
 STOPS = ("cross", "weights", "sparse_head")  # paths from the half column: to the full decoder, to z1 and z2, to s
-PRECISIONS = ("float32", "float16")
 WIDEST = 16
 
 
@@ -42,8 +41,10 @@ class Recipe:
     threshold: float       # online bootstrapping: pixels up to this probability are kept ...
     keep: int              # ... and at least the hardest `keep` of a batch
     stops: Tuple[str, ...]  # paths of Figure 4 that pass no gradient back to the half column
-    precision: str         # of the forward and backward passes on a GPU; weights and updates are float32
-    loss_scale: float      # the loss is multiplied by this for the backward pass, so that float16 holds its gradients
+    head_rate: Optional[float] = None   # the sparse head learns at this times the rate; None: as other new layers
+    head_scale: float = 1  # the sparse head's first values are multiplied by this
+    lambda_scale: float = 1  # lambda is multiplied by this: its strength against the loss goes as regions in a batch
+    dense_share: float = 0  # share of the steps, the first, in which every region is computed
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of step 0 ... steps - 1."""
@@ -58,12 +59,15 @@ class Preset:
     """Width and scale of the networks, the recipe, and the budgets by name."""
 
     name: str
-    width: float                      # multiplier of every channel count
+    width: float                      # multiplier of every channel count, but those that the next two give
     shrink: int                       # a row's region sides, in px at 1024x2048, are divided by this
     size: Tuple[int, int]             # minicity's images (H, W)
     crop: Optional[Tuple[int, int]]   # training crops; None: the data's image size, padded
     recipe: Recipe
     budgets: Dict[str, Budget]
+    stem: Optional[int] = None        # channels of each column's first convolution; None: 64 times the width
+    decoder_width: Optional[float] = None  # multiplier of the channels behind the columns; None: the width
+    backbone: Optional[str] = None    # what PRETRAINED is by default; None: the shipped one
 
     def budget(self, name: str) -> Budget:
         return self.budgets[choice(name, tuple(self.budgets), f"BUDGET of preset {self.name}")]
@@ -142,7 +146,8 @@ def _recipe(value, place) -> Recipe:
         "batch": _COUNT, "learning_rate": _NUMBER, "warmup": _natural, "fixed_share": _fraction, "tail": _fraction,
         "momentum": _fraction, "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER,
         "clip": parsing.optional(_NUMBER), "scales": _pair(_NUMBER), "threshold": _fraction, "keep": _COUNT,
-        "stops": parsing.sequence(_one_of(STOPS)), "precision": _one_of(PRECISIONS), "loss_scale": _NUMBER}))
+        "stops": parsing.sequence(_one_of(STOPS)), "head_rate": _NUMBER, "head_scale": _NUMBER, "lambda_scale": _NUMBER,
+        "dense_share": _fraction}, optional=("head_rate", "head_scale", "lambda_scale", "dense_share")))
 
 
 def _budgets(value, place) -> Dict[str, Budget]:
@@ -172,5 +177,6 @@ def load_preset(path, name: str) -> Preset:
     """The preset in the YAML file `path`; a UserError names file, key and choices."""
     values = parsing.fields(parsing.read_yaml(path), str(path), {
         "width": width, "shrink": _COUNT, "size": _pixels, "crop": parsing.optional(_pixels),
-        "recipe": _recipe, "budgets": _budgets})
+        "recipe": _recipe, "budgets": _budgets, "stem": _COUNT, "decoder_width": width, "backbone": parsing.text},
+        optional=("stem", "decoder_width", "backbone"))
     return Preset(name=name, **values)

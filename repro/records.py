@@ -16,6 +16,7 @@ from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
 from repro.errors import UserError
 from repro.files import write_text
+from repro.machine import CPU_KEYS, cpu, cpu_name
 from repro.neighbours import AnyNetwork, network_dict, parse_network, training_name
 from repro.rows import INFERENCES, Training, parse_training, training_dict
 from repro.threads import threads as own_threads
@@ -30,7 +31,8 @@ class Record:
 
     `evaluations` maps an inference (whole, classic, fast, active) to its figures, `majority` has those of the
     training set's per-pixel majority map, `recipe` whatever else two measurements must share to be the same, `classes`
-    those of a data set that names its own (None: those known by the name of the data).
+    those of a data set that names its own (None: those known by the name of the data); `stem` and `decoder_width` where
+    the preset gives them, `sha256` of the .params file.
     """
 
     network: AnyNetwork
@@ -48,17 +50,19 @@ class Record:
     provenance: Dict[str, Any]
     recipe: Dict[str, Any] = field(default_factory=dict)
     classes: Optional[ClassSet] = None
+    stem: Optional[int] = None
+    decoder_width: Optional[float] = None
+    sha256: Optional[str] = None
 
     @property
     def group(self) -> Tuple[str, str, str]:
         """What stands in one column group of a table: (data, preset, budget)."""
         return self.data, self.preset, self.budget
 
-
-def _mapping_of(check):
-    return lambda value, place: parsing.fields(
-        value, place, {key: check for key in value} if isinstance(value, dict) else {}
-    )
+    @property
+    def content(self) -> str:
+        """The hash of the data's files; "" of minicity, and where none was written."""
+        return str(self.recipe.get("content", ""))
 
 
 def _anything(value, place):
@@ -66,7 +70,7 @@ def _anything(value, place):
     if isinstance(value, float):
         return parsing.number(value, place)
     if isinstance(value, dict):
-        return _mapping_of(_anything)(value, place)
+        return parsing.mapping_of(_anything)(value, place)
     return [_anything(one, place) for one in value] if isinstance(value, list) else value
 
 
@@ -79,22 +83,28 @@ def _percent(value, place) -> float:
 
 EVALUATIONS = INFERENCES + ("active",)  # active: all regions with s > 0 computed, however many (Section 4.4)
 _ACCURACIES = {"pixel_acc": _percent, "mean_acc": _percent, "mean_iou": _percent}
+_SHARE = parsing.optional(_percent)
+_SELECTION = {"area": _SHARE, "objects": _SHARE, "fixed": _SHARE, "classes": parsing.mapping_of(_SHARE)}
 _EVALUATION = dict(
     _ACCURACIES,
     k=parsing.optional(parsing.natural),
     regions=parsing.optional(parsing.natural),
-    class_iou=_mapping_of(parsing.optional(_percent)),
+    class_iou=parsing.mapping_of(parsing.optional(_percent)),
     active_mean=parsing.optional(parsing.number),
     z2_mean=parsing.optional(parsing.number),
-    active_counts=parsing.optional(_mapping_of(parsing.natural)),
+    z2_computed=parsing.optional(parsing.number),
+    active_counts=parsing.optional(parsing.mapping_of(parsing.natural)),
     images=parsing.natural,
+    selection=parsing.mapping(_SELECTION),
 )
-_TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds")}
+
+_TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds", "core_seconds")}
 _PROVENANCE = {
     "commit": parsing.text,
     "dirty": parsing.boolean,
-    "versions": _mapping_of(parsing.text),
+    "versions": parsing.mapping_of(parsing.text),
     "machine": parsing.text,
+    "cpu": parsing.mapping(dict.fromkeys((*CPU_KEYS, "flags"), parsing.text)),
     "date": parsing.text,
     "command": parsing.text,
 }
@@ -102,11 +112,12 @@ _PROVENANCE = {
 
 def parse_provenance(value, place) -> Dict[str, Any]:
     """Check what `provenance` gives, read from a file."""
-    return parsing.fields(value, place, _PROVENANCE)
+    return parsing.fields(value, place, _PROVENANCE, optional=("cpu",))
 
 
 def _evaluations(value, place):
-    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION, optional=("active_counts",))
+    optional = ("active_counts", "z2_computed", "selection")
+    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION, optional=optional)
               for name in EVALUATIONS}
     return parsing.fields(value, place, checks, optional=EVALUATIONS)
 
@@ -123,19 +134,25 @@ _RECORD = {
     "steps": parsing.natural,
     "scale": parsing.text,
     "width": parsing.text,
+    "stem": parsing.positive(parsing.integer),
+    "decoder_width": parsing.positive(parsing.number),
+    "sha256": parsing.text,
     "classes": class_sets.parse_values,
-    "recipe": _mapping_of(_anything),
+    "recipe": parsing.mapping_of(_anything),
     "evaluations": _evaluations,
     "majority": parsing.mapping(_ACCURACIES),
-    "train": parsing.mapping(_TRAIN),
+    "train": parsing.mapping(_TRAIN, optional=("core_seconds",)),
     "provenance": parse_provenance,
 }
+
+
+_OPTIONAL = ("classes", "stem", "decoder_width", "sha256")
 
 
 def from_dict(value, place: str) -> Record:
     """The inverse of to_dict; a UserError begins with `place` and names the key."""
     parsing.of_format(value, FORMAT, place)
-    checked = parsing.fields(value, place, _RECORD, optional=("recipe", "classes"))
+    checked = parsing.fields(value, place, _RECORD, optional=("recipe", *_OPTIONAL))
     return Record(**{key: checked[key] for key in checked if key not in ("format", "training_name")})
 
 
@@ -148,20 +165,18 @@ def to_dict(record: Record) -> Dict[str, Any]:
         network=network_dict(record.network),
         training=training_dict(record.training),
     )
-    if record.classes is None:
-        del values["classes"]
-    else:
+    values = {key: value for key, value in values.items() if value is not None or key not in _OPTIONAL}
+    if record.classes is not None:
         values["classes"] = asdict(record.classes)
     from_dict(values, "record")
     return {key: values[key] for key in _RECORD if key in values}
 
 
 def record_path(root, record: Record) -> Path:
-    """<root>/<data>-<preset>-<budget>/<training>[-seedN].json; seed 0 has no suffix."""
+    """<root>/<data>-<preset>-<budget>[-<content>]/<training>[-seedN].json; seed 0 has no suffix, nor has minicity."""
     seed = f"-seed{record.seed}" if record.seed else ""
-    return (
-        Path(root) / "-".join(record.group) / f"{training_name(record.network, record.training)}{seed}.json"
-    )
+    folder = "-".join([*record.group, *([record.content[:8]] if record.content else [])])
+    return Path(root) / folder / f"{training_name(record.network, record.training)}{seed}.json"
 
 
 def write_record(root, record: Record) -> Path:
@@ -190,12 +205,21 @@ def load_records(root) -> Tuple[Record, ...]:
     records = []
     for path in record_files(root):
         record = read_record(path)
-        key = (record.group, record.network, record.training, record.seed)
+        key = (record.group, record.content, record.network, record.training, record.seed)
         if key in paths:
             raise UserError(f"{path}: the same measurement as {paths[key]}")
         paths[key] = path
         records.append(record)
     return tuple(records)
+
+
+def told_apart(records: Sequence[Record]) -> Tuple[Record, ...]:
+    """Return `records` with the content in the data's name where data of one name were of several contents."""
+    contents: Dict[Any, set] = {}
+    for record in records:
+        contents.setdefault(record.group, set()).add(record.content)
+    return tuple(replace(record, data=f"{record.data} {record.content[:8]}")
+                 if record.content and len(contents[record.group]) > 1 else record for record in records)
 
 
 def find(
@@ -215,7 +239,7 @@ def find(
 
 def same_measurement(one: Record, other: Record) -> bool:
     """Whether two records answer the same question: all but results and provenance are equal."""
-    results: Dict[str, Any] = {"evaluations": {}, "majority": {}, "train": {}, "provenance": {}}
+    results: Dict[str, Any] = {"evaluations": {}, "majority": {}, "train": {}, "provenance": {}, "sha256": None}
     return replace(one, **results) == replace(other, **results)
 
 
@@ -230,15 +254,6 @@ def _git(*arguments: str) -> Optional[str]:
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine() or "unknown"
 
 
 def _version(*packages: str) -> str:
@@ -272,7 +287,8 @@ def provenance(command: str, threads: Optional[int] = None) -> Dict[str, Any]:
             "numpy": _version("numpy"),
             "opencv": _version("opencv-python", "opencv-python-headless"),
         },
-        "machine": f"{_cpu_model()}, {threads} threads",
+        "machine": f"{cpu_name()}, {threads} threads",
+        "cpu": cpu(),
         "date": date.today().isoformat(),
         "command": command,
     }

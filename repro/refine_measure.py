@@ -95,11 +95,12 @@ def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], 
 def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, size: Tuple[int, int],
                     refining: Refining, ctx, report=lambda step, value: None,
                     progress: Callable = lambda batches, total: batches, checkpoint: Optional[Path] = None,
-                    identity: str = "", every: int = 200) -> Tuple[Dict[str, Any], Dict]:
+                    identity: str = "", every: int = 200,
+                    keep: Callable[[Dict], None] = lambda arrays: None) -> Tuple[Dict[str, Any], Dict]:
     """Train a refiner over a trained network and measure both: (plain values for a record, the refiner's by name).
 
     plan, arrays  of the dense network, which sees images of `size` shrunk. inference: how its row is run.
-    checkpoint, identity, every  as train_refiner's.
+    checkpoint, identity, every  as train_refiner's. keep: called with the refiner's before they are measured.
     """
     classes, recipe = len(dataset.classes), refining.recipe
     multiple = plan.multiple * recipe.factor
@@ -109,6 +110,7 @@ def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, 
     dense = dense_scores(network_factory(plan, arrays, classes, inference, ctx), ctx, recipe.factor)
     refiner, trained = train_refiner(dense, batches.iterate, refining.steps, classes, refining.width, recipe,
                                      refining.seed, ctx, report, checkpoint, identity, every)
+    keep(refiner)
     network = refiner_of(refiner, classes, refining.width, ctx)
     refined = Refined(dense, fused_by(network, ctx), recipe.threshold, recipe.factor, multiple)
     samples = dataset.measured[:refining.images]

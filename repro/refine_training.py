@@ -24,7 +24,7 @@ from repro.checkpoints import packed, unpacked
 from repro.data.classes import IGNORE
 from repro.data.loader import Stream
 from repro.errors import UserError
-from repro.parameters import arrays_of, load, parameters_of, save_arrays
+from repro.parameters import arrays_of, load_typed, parameters_of, save_arrays
 from repro.refine import THRESHOLD, select, selected
 from repro.refine_networks import run_refiner
 from repro.refined import FACTOR
@@ -96,7 +96,7 @@ def _restore(path: Path, identity: str, parameters: Dict, optimizer: AdamW) -> O
     """Set what `path` holds: (values of the steps so far, seconds they took), None without a file."""
     if not path.is_file():
         return None
-    arrays = load(path)
+    arrays = load_typed(path)
     try:
         meta = unpacked(arrays["meta"])
         found, seconds, values = meta["identity"], float(meta["seconds"]), arrays["values"].asnumpy()

@@ -10,8 +10,7 @@ import numpy as np
 
 from repro.data.augment import normalise
 from repro.data.images import size_of
-from repro.labeller import check_finite
-from repro.labelmap import arg_max, labels_of
+from repro.labelmap import arg_max, check_finite, labels_of
 from repro.presets import round_up
 from repro.refine import STRIDE, THRESHOLD, Selected, select, selected
 

@@ -6,7 +6,7 @@ import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Callable, Iterator, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from repro.data.images import size_of
 from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
-from repro.labeller import Labeller
+from repro.labeller import Labeller, Outputs
 from repro.labelmap import labels_of
 from repro.presets import round_up
 from repro.weights import Weights
@@ -23,7 +23,6 @@ OUTPUTS = ("scores", "z2", "s", "mask")  # of a network's, those that are used, 
 SHRINK = (1, 2, 4, 8)
 LARGEST, ENGINES = 1 << 24, 8  # pixels computed at once, and in all engines that are kept; so many of these at most
 Size = Tuple[int, int]
-Outputs = Dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -71,24 +70,22 @@ def sigmoid(s: np.ndarray) -> np.ndarray:
 class Runner:
     """One engine for one size: `engine.outputs` of a photo, and its labels, in one run.
 
-    engine  has `shape`, (1, 3, H, W), and `outputs(images)`, arrays in the order of `names`, "scores" among them.
+    engine  has `shape`, (1, 3, H, W), and `outputs(images)`, arrays in the order of `names`, "scores" among them; or
+            `photo(image)`, the same of a photo as it is.
     """
 
     def __init__(self, engine, names: Sequence[str]):
-        self._engine, self._names = engine, tuple(names)
-        self._labeller = Labeller(engine.shape, self._scores)
-        self._found: Outputs = {}
+        photo = getattr(engine, "photo", None)
+        self._outputs, self._names = photo or engine.outputs, tuple(names)
+        self._labeller = Labeller(engine.shape, self._run, raw=photo is not None)
 
     def __call__(self, image: np.ndarray) -> Tuple[np.ndarray, Outputs]:
         """uint8 RGB (H, W, 3), not larger than the engine -> (labels, outputs by name without the batch)."""
-        labels = self._labeller(image)
-        return labels, self._found
+        return self._labeller(image)
 
-    def _scores(self) -> np.ndarray:
-        made = self._engine.outputs(self._labeller.pixels)
-        self._found = {name: (one if isinstance(one, np.ndarray) else one.asnumpy())[0]
-                       for name, one in zip(self._names, made)}
-        return self._found["scores"]
+    def _run(self, pixels: np.ndarray) -> Outputs:
+        return {name: (one if isinstance(one, np.ndarray) else one.asnumpy())[0]
+                for name, one in zip(self._names, self._outputs(pixels))}
 
 
 class Segmenter:
@@ -155,12 +152,13 @@ class Segmenter:
         size = size_of(image)
         maps: Outputs = {}
         labels = np.empty(size, np.uint8)
-        with self._lock:
-            for part in self._parts((0, 0), size):
-                labels[part], found = self._runner(self._size(part), size)(image[part])
-                for name, values in found.items():
-                    if name != "scores" or scores:
-                        self._place(maps, name, values, part, size)
+        for part in self._parts((0, 0), size):
+            with self._lock:
+                runner = self._runner(self._size(part), size)
+            labels[part], found = runner(image[part])
+            for name, values in found.items():
+                if name != "scores" or scores:
+                    self._place(maps, name, values, part, size)
         return labels, maps
 
     def _place(self, maps: Outputs, name: str, values: np.ndarray, part: Tuple[slice, slice], size: Size) -> None:

@@ -11,7 +11,7 @@ import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Callable, Collection, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -22,10 +22,12 @@ from repro.data.loader import Stream
 from repro.errors import UserError
 from repro.inference import named_outputs
 from repro.logs import Log
-from repro.parameters import AVERAGES, parameters_of, structural
+from repro.parameters import AVERAGES, load_typed, parameters_of, save_arrays, structural
 from repro.presets import Recipe
 from repro.team import Summed, Team
 
+SATURATED = 3  # |s|, from where sigmoid's slope is below a fifth of its largest
+SPARSE_HEAD = "sparse_head."  # how the names of its parameters begin
 INITIAL = mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2)
 
 
@@ -36,6 +38,7 @@ class Trained:
     loss_first: float
     loss_last: float
     seconds: float
+    core_seconds: float
 
 
 def first_and_last(losses: Sequence[float]) -> Tuple[float, float]:
@@ -52,8 +55,12 @@ class Step:
     loss: float              # of the fused scores
     total: float             # with the columns' own
     rate: float              # learning rate
+    gradient: float          # norm of all gradients, before any clip
     q: Optional[float]       # mean moving average of the active probability (Eq. 2); None without sparsity term
-    active: Optional[float]  # regions computed per image; None without selection
+    active: Optional[float]  # regions computed per image; this and the next three: None without selection
+    saturated: Optional[float]  # share of regions where sigmoid(s) hardly changes, |s| > 3
+    none: Optional[float]    # share of images in which no region has s > 0
+    all: Optional[float]     # share of images in which every region has
 
 
 @dataclass(frozen=True)
@@ -79,24 +86,24 @@ class Run:
 
 
 def set_rates(network, recipe: Recipe, new: Collection[str] = ()) -> None:
-    """Give biases and batch norm's shifts their own rate and no decay, and the parameters named in `new` theirs."""
+    """Give biases and batch norm's shifts their own rate and no decay, the parameters named in `new` and the sparse
+    head theirs."""
     for name, parameter in structural(network).items():
-        shift = name.endswith(("bias", "beta"))
-        parameter.lr_mult = (recipe.bias_rate if shift else 1.0) * (recipe.new_rate if name in new else 1.0)
+        shift, rate = name.endswith(("bias", "beta")), recipe.new_rate if name in new else 1.0
+        if name.startswith(SPARSE_HEAD) and recipe.head_rate is not None:
+            rate = recipe.head_rate
+        parameter.lr_mult = (recipe.bias_rate if shift else 1.0) * rate
         parameter.wd_mult = 0.0 if shift else 1.0
 
 
-def start_precision(recipe: Recipe, ctx) -> None:
-    """Prepare this process, before a network is built, to compute in the recipe's precision.
+def scale_head(network, recipe: Recipe) -> None:
+    """Multiply the sparse head's first values by the recipe's `head_scale`, so that s begins where sigmoid has a slope.
 
-    float16 is MXNet's own mixed precision (amp): it changes its operators for the whole process. UserError on a CPU.
+    Its fan-in counts the positions of a whole region, whose values are much alike.
     """
-    if recipe.precision == "float16":
-        if any(device.device_type == "cpu" for device in ctx):
-            raise UserError("precision float16: for GPUs alone (GPU=0); a CPU computes in float32")
-        from mxnet.contrib import amp
-
-        amp.init()
+    for name, parameter in structural(network).items():
+        if name.startswith(SPARSE_HEAD):
+            parameter.set_data(parameter.data() * recipe.head_scale)
 
 
 class Averages:
@@ -148,13 +155,13 @@ def _weights(results, team: Team) -> Tuple[List[np.ndarray], np.ndarray]:
     return [k / counted for k in kept], summed[1] / counted
 
 
-def train(network, loss, batches: Callable[[int], Stream], steps: int,
-          recipe: Recipe, ctx,
+def train(phases: Sequence[Tuple[int, Any]], loss, batches: Callable[[int], Stream], recipe: Recipe, ctx,
           report: Callable[[int, float], None] = lambda step, value: None, run: Optional[Run] = None,
           hardest=None, files_of: Callable[[int], str] = lambda step: "unnamed") -> Trained:
-    """Train an initialised `network` for `steps` batches, those that a checkpoint of `run` has behind it included.
+    """Train on one batch a step, the steps that a checkpoint of `run` has behind it included.
 
-    network   images (n, 3, H, W) -> outputs, on every device of the list `ctx`.
+    phases    (until, network): initialised networks of the same parameters, each trained up to step `until`, from
+              where the one before it was left; images (n, 3, H, W) -> outputs, on every device of the list `ctx`.
     loss      repro.losses.TrainingLoss; `hardest`, its HardestPixels, where a batch in parts is bootstrapped.
     batches   (step) -> iterator from that step on, of float32 (N, 3, H, W) and (N, H/4, W/4), this process's
               share of the batch; N is divided evenly among the devices.
@@ -163,63 +170,102 @@ def train(network, loss, batches: Callable[[int], Stream], steps: int,
     Raises UserError when the loss is no longer finite, naming the step and the batch; the last checkpoint stays.
     """
     run = run or Run()
-    team, scale = run.team, recipe.loss_scale
-    together = len(ctx) * team.size > 1
-    optimizer = mx.optimizer.SGD(learning_rate=recipe.learning_rate, momentum=recipe.momentum,
-                                 wd=recipe.weight_decay)
-    trained = [p for p in network.collect_params().values() if p.grad_req != "null"]
-    trainer = gluon.Trainer(trained, optimizer, kvstore=None)
-    summed = Summed(trained, team)
-    parameters, averages = parameters_of(network), Averages(network, ctx, team)
-    found = checkpoints.restore(run.checkpoint, run.identity, parameters, trainer, ctx) if run.folder else None
-    start, values, spent = (found["step"], found["losses"], found["seconds"]) if found else (0, [], 0.0)
-    began = time.monotonic() - spent
-    if found:
-        averages.set(found["averages"])
-    log = Log(run.folder / "log.jsonl" if run.folder and team.rank == 0 else None, start)
+    kept = load_typed(run.checkpoint) if run.checkpoint and run.checkpoint.exists() else None
+    start = checkpoints.step_of(kept, run.checkpoint) if kept else 0
+    log = Log(run.folder / "log.jsonl" if run.folder and run.team.rank == 0 else None, start)
     stream = batches(start)
     try:
-        for step in range(start, steps):
-            images, labels = next(stream)
-            images = gluon.utils.split_and_load(mx.nd.array(images), ctx)
-            labels = gluon.utils.split_and_load(mx.nd.array(labels), ctx)
-            with autograd.record():
-                parts = [(y, named_outputs(network, x)) for x, y in zip(images, labels)]
-                ranked = (mx.nd.array(_ranked(hardest, recipe.keep, parts, team)),) if together and hardest else ()
-                results = [loss(y, *(o[name] for name in loss.inputs), *(r.as_in_context(y.context) for r in ranked))
-                           for y, o in parts]
-            weights, terms = _weights(results, team) if together else ([np.ones(results[0][0].shape)], None)
-            autograd.backward([t for t, _ in results],
-                              [mx.nd.array(w * scale, ctx=t.context) for w, (t, _) in zip(weights, results)])
-            rate = recipe.rate(step, steps)
-            trainer.set_learning_rate(rate)
-            summed.sum()
-            if recipe.clip is not None:
-                for device in ctx:  # the sum over devices is each one's
-                    gluon.utils.clip_global_norm([p.grad(device) for p in trained], recipe.clip * scale, False)
-            if recipe.precision == "float32" or _finite(trained, ctx):  # else a float16 overflow: the step is left out
-                trainer.update(scale)
-            terms = results[0][0].asnumpy() if terms is None else terms
-            value = float(terms[0])
-            if not math.isfinite(value):
-                raise UserError(f"training: the loss is {value} at step {step + 1} of {steps}, whose batch is "
-                                f"{files_of(step)}; a learning_rate below {recipe.learning_rate} may help")
-            values.append(value)
-            mask = parts[0][1].get("mask")
-            log.add(asdict(Step(step + 1, value, float(terms.sum()), rate, averages.mean(),
-                                None if mask is None else float(mask.sum().asscalar()) / len(mask))))
-            if run.folder and ((step + 1) % run.every == 0 or step + 1 == steps):
-                every = averages.get()  # all processes take part in this
-                if team.rank == 0:
-                    checkpoints.save(run.checkpoint, step + 1, run.identity, parameters, trainer, every, values,
-                                     time.monotonic() - began)
-            report(step, value)
+        for index, (until, network) in enumerate(phases):
+            if start < until or index + 1 == len(phases):
+                phase = Phase(network, loss, hardest, recipe, ctx, run, phases[-1][0])
+                phase.restore(kept)
+                for step in range(start, until):
+                    value = phase.step(step, *next(stream), log, files_of)
+                    if run.folder and ((step + 1) % run.every == 0 or step + 1 == phases[-1][0]):
+                        phase.save()
+                    report(step, value)
+                start, kept = until, phase.state() if index + 1 < len(phases) else None
     finally:
         stream.close()
         log.close()
-    return Trained(*first_and_last(values), time.monotonic() - began)
+    return Trained(*first_and_last(phase.losses), *phase.spent())
 
 
-def _finite(parameters, ctx) -> bool:
-    gradients = [p.grad(ctx[0]) for p in parameters]
-    return bool(mx.nd.multi_all_finite(*gradients, num_arrays=len(gradients)).asscalar())
+class Phase:
+    """A network in training: its optimiser, and what its run has been so far."""
+
+    def __init__(self, network, loss, hardest, recipe: Recipe, ctx, run: Run, steps: int):
+        self.network, self.loss, self.hardest = network, loss, hardest
+        self.recipe, self.ctx, self.run, self.steps = recipe, ctx, run, steps
+        self.trained = [p for p in network.collect_params().values() if p.grad_req != "null"]
+        self.trainer = gluon.Trainer(self.trained, mx.optimizer.SGD(
+            learning_rate=recipe.learning_rate, momentum=recipe.momentum, wd=recipe.weight_decay), kvstore=None)
+        self.parameters, self.averages = parameters_of(network), Averages(network, ctx, run.team)
+        self.summed = Summed(self.trained, run.team)
+        self.losses: List[float] = []
+        self._began, self._cores = time.monotonic(), time.process_time()
+
+    def restore(self, kept: Optional[Dict[str, mx.nd.NDArray]]) -> None:
+        """Go on from a checkpoint's state, if there is one."""
+        if kept:
+            found = checkpoints.set_state(kept, self.run.checkpoint, self.run.identity, self.parameters, self.trainer,
+                                          self.ctx)
+            self.averages.set(found["averages"])
+            self.losses = found["losses"]
+            self._began -= found["seconds"]
+            self._cores -= found["core_seconds"]
+
+    def state(self) -> Dict[str, mx.nd.NDArray]:
+        """Return what the next phase goes on from; all processes of a team take part."""
+        return checkpoints.state(len(self.losses), self.run.identity, self.parameters, self.trainer,
+                                 self.averages.get(), self.losses, *self.spent())
+
+    def save(self) -> None:
+        """Write the checkpoint; the first process of a team does."""
+        state = self.state()
+        if self.run.team.rank == 0:
+            save_arrays(self.run.checkpoint, state)
+
+    def spent(self) -> Tuple[float, float]:
+        """Return the seconds and core-seconds of all steps so far."""
+        return time.monotonic() - self._began, time.process_time() - self._cores
+
+    def step(self, step: int, images, labels, log: Log, files_of: Callable[[int], str]) -> float:
+        """Forward, backward and update on one batch; return the fused loss."""
+        team, recipe, together = self.run.team, self.recipe, len(self.ctx) * self.run.team.size > 1
+        images = gluon.utils.split_and_load(mx.nd.array(images), self.ctx)
+        labels = gluon.utils.split_and_load(mx.nd.array(labels), self.ctx)
+        with autograd.record():
+            parts = [(y, named_outputs(self.network, x)) for x, y in zip(images, labels)]
+            ranked = (() if not (together and self.hardest) else
+                      (mx.nd.array(_ranked(self.hardest, recipe.keep, parts, team)),))
+            results = [self.loss(y, *(o[name] for name in self.loss.inputs),
+                                 *(r.as_in_context(y.context) for r in ranked)) for y, o in parts]
+        weights, terms = _weights(results, team) if together else ([np.ones(results[0][0].shape)], None)
+        autograd.backward([t for t, _ in results],
+                          [mx.nd.array(w, ctx=t.context) for w, (t, _) in zip(weights, results)])
+        rate = recipe.rate(step, self.steps)
+        self.trainer.set_learning_rate(rate)
+        self.summed.sum()
+        for device in self.ctx:  # the sum over devices is each one's
+            norm = gluon.utils.clip_global_norm([p.grad(device) for p in self.trained], recipe.clip or math.inf, False)
+        self.trainer.update(1)
+        terms = results[0][0].asnumpy() if terms is None else terms
+        value = float(terms[0])
+        if not math.isfinite(value):
+            raise UserError(f"training: the loss is {value} at step {step + 1} of {self.steps}, whose batch is "
+                            f"{files_of(step)}; a learning_rate below {recipe.learning_rate} may help")
+        self.losses.append(value)
+        log.add(asdict(Step(step + 1, value, float(terms.sum()), rate, float(norm.asscalar()), self.averages.mean(),
+                            **selected(parts[0][1]))))
+        return value
+
+
+def selected(outputs: Dict[str, mx.nd.NDArray]) -> Dict[str, Optional[float]]:
+    """Return what a batch's outputs tell of the selection, as `Step` has it."""
+    if "mask" not in outputs:
+        return dict.fromkeys(("active", "saturated", "none", "all"))
+    mask, s = (outputs[name].asnumpy().reshape(len(outputs[name]), -1) for name in ("mask", "s"))
+    positive = (s > 0).sum(axis=1)
+    return {"active": float(mask.sum(axis=1).mean()), "saturated": float((np.abs(s) > SATURATED).mean()),
+            "none": float((positive == 0).mean()), "all": float((positive == s.shape[1]).mean())}

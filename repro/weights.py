@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
-from repro import parsing
+from repro import params_format, parsing
 from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
 from repro.errors import UserError, choice, shown
@@ -26,6 +26,7 @@ from repro.rows import Training, parse_training, training_dict
 
 FORMAT = 1
 LARGEST = 4096  # pixels of a region's side
+OPTIONAL = ("stem", "decoder_width")
 FOUND = 10  # percent of IoU from which a class is said to be found
 
 
@@ -34,7 +35,8 @@ class Weights:
     """A .params file and what is known of it.
 
     classes   that it labels, and with which ids.
-    width     multiplier of every channel count.
+    width     multiplier of every channel count but those that `stem` and `decoder_width` give.
+    stem, decoder_width  of the columns' first convolution, its channels; of what is behind the columns, a multiplier.
     region    side of a region in pixels of an image; None without selection.
     data      name of the data set that it was trained on.
     size      HxW of the images in training, before crops of them were taken.
@@ -60,6 +62,8 @@ class Weights:
     class_iou: Dict[str, Optional[float]]
     provenance: Dict[str, Any]
     sha256: str
+    stem: Optional[int] = None
+    decoder_width: Optional[float] = None
 
     @property
     def multiple(self) -> int:
@@ -105,17 +109,20 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
     if not found:
         raise UserError(f"weights {path}: their record has no evaluation of fast inference or of the whole network")
     classes = class_sets.of_names(found["class_iou"], record.classes, f"weights {path}")
+    size = record.recipe.get("size") or ("{}x{}".format(*preset.size) if preset.crop else record.scale)
     return Weights(
         path=Path(path), network=record.network, training=record.training, classes=classes, width=width,
         region=preset.region(record.network.region) if record.network.region else None, data=record.data,
-        size="{}x{}".format(*preset.size) if preset.crop else _size(record.scale, f"weights {path}: scale"),
+        size=_size(size, f"weights {path}: size"),
         preset=record.preset, budget=record.budget, seed=record.seed, steps=record.steps, images=found["images"],
-        mean_iou=found["mean_iou"], class_iou=found["class_iou"], provenance=record.provenance, sha256=digest(path))
+        mean_iou=found["mean_iou"], class_iou=found["class_iou"], provenance=record.provenance, sha256=digest(path),
+        stem=record.stem, decoder_width=record.decoder_width)
 
 
 def write(weights: Weights) -> Path:
     """Write the description beside the .params file; the path."""
     values = {item.name: getattr(weights, item.name) for item in fields(weights) if item.name != "path"}
+    values = {name: value for name, value in values.items() if value is not None or name not in OPTIONAL}
     values.update(network=network_dict(weights.network), training=training_dict(weights.training),
                   classes=class_sets.plain(weights.classes))
     values, path = {"format": FORMAT, **values}, description_of(weights.path)
@@ -135,11 +142,12 @@ def read(path) -> Weights:
         raise UserError(f"weights {path}: {'not a file' if os.path.exists(path) else 'no such file'}")
     if path.suffix.lower() == ".onnx":
         raise UserError(f"weights {path}: an exported file; give the .params that it was made from, "
-                        "or use it with repro.others.onnx.OnnxEngine")
+                        "or run it by ENGINE=onnx or openvino")
     place = description_of(path)
     try:
         values = parsing.json_value(contents(place, parsing.LARGEST_JSON).decode("utf-8"))
     except FileNotFoundError:
+        params_format.read(path)  # which says what else it is
         raise UserError(f"{place}: no such file; it is to say which network {path.name} is of") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{place}: not a description of weights: {_reason(error)}") from None
@@ -187,6 +195,7 @@ _CHECKS = {
     "size": _size, "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural,
     "steps": parsing.positive(parsing.integer), "images": parsing.positive(parsing.integer), "mean_iou": _percent,
     "class_iou": _mapping, "provenance": parse_provenance, "sha256": _hex,
+    "stem": parsing.positive(parsing.integer), "decoder_width": width_of_channels,
 }
 
 
@@ -195,7 +204,7 @@ def _checked(values, path: Path, place: str) -> Weights:
         raise UserError(f"{place}: not a description of a trained network (it has no 'format') but of something else, "
                         "such as a backbone")
     parsing.of_format(values, FORMAT, place)
-    found = parsing.fields(values, place, _CHECKS)
+    found = parsing.fields(values, place, _CHECKS, optional=OPTIONAL)
     del found["format"]
     made = Weights(path=path, **found)
     if (made.region is None) == made.network.sparse or made.region and (made.region % 32 or made.region > LARGEST):

@@ -103,7 +103,7 @@ class Column(nn.HybridBlock):
     output_stride  8, 16 or 32: a level that would pass it is dilated instead of strided (Table 1: level 5
                    by 2 at 16; levels 4 and 5 by 2 and 4 at 8).
     width          multiplier of every channel count.
-    stem           channels of the first convolution; None: 64 times `width`.
+    stem           channels of the first convolution; None: 64 times the width.
     frozen         batch norm uses its stored statistics, in training too.
     """
 
@@ -114,7 +114,7 @@ class Column(nn.HybridBlock):
             raise ValueError(f"units {units}: levels 2 to 4 need at least one unit, level 5 none or more")
         self.units = tuple(units)
         self.channels = tuple(scaled(c * EXPANSION, width) for c in INNER)
-        stem = scaled(STEM, width) if stem is None else stem
+        stem = stem or scaled(STEM, width)
         with self.name_scope():
             self.stem = nn.HybridSequential(prefix="level1_")
             with self.stem.name_scope():

@@ -2,7 +2,7 @@
 
 A row is a run of positions that lie side by side in memory. Which rows make up a region is a table, made in NumPy: they
 are copied once, no other region is cut, and nothing is transposed: a third less of a CPU's time to uncrop than whole
-regions taken and transposed, and half of their gradient's. Training on the selected regions alone (winner-take-all) takes
+regions taken and transposed, and half of their gradient's. Winner-take-all training on the selected regions alone takes
 two thirds of the time of masking all, with the same gradients.
 """
 

@@ -33,7 +33,7 @@ def main(data: str, readers: int, out: str) -> None:
     lite = load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite")
     preset = dataclasses.replace(lite, recipe=dataclasses.replace(lite.recipe, warmup=2, learning_rate=0.02))
     training = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=False, pretrained=True)
-    result, arrays = measure.measure(MODEL_A, training, dataset, preset, Budget(STEPS, STEPS, None), 0, [mx.cpu()],
+    result, arrays, _ = measure.measure(MODEL_A, training, dataset, preset, Budget(STEPS, STEPS, None), 0, [mx.cpu()],
                                      parameters.load(BACKBONE), run=Run(readers=readers))
     shipped = load(EXPERIMENTS / "pretrained" / "minicity-1110-1131.params")
     found = [shipped.segment(read_image(sample.image), scores=True) for sample in dataset.val]

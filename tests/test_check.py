@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from folders import write_camvid, write_cityscapes, write_png
 
-from repro.data import CAMVID, CITYSCAPES, Sample, check, open_dataset
+from experiments.fuzz.headers import exif, with_exif
+from repro.data import CAMVID, CITYSCAPES, Sample, check, contents, open_dataset
 from repro.data.check import check_files
+from repro.data.images import read_labelled
 from repro.errors import UserError
 
 
@@ -161,3 +163,28 @@ def test_progress_wraps_the_files_that_are_read(samples, tmp_path):
     for _ in range(2):
         check_files(samples, CAMVID, known=tmp_path / "known.json", progress=progress)
     assert calls == [(5, "checking files"), (0, "checking files")]
+
+
+def test_images_and_labels_meet_upright_or_are_refused_before_training(samples):
+    """A turned PNG, its label upright or as stored; where sizes cannot show it, the line on turned images does."""
+    for sample in samples[:2]:
+        ids = np.zeros((32, 24), np.uint8)
+        ids[0, 0] = 3
+        picture = np.random.RandomState(0).randint(0, 256, (24, 32, 3)).astype(np.uint8)
+        for kind in (".png", ".jpg"):
+            image = sample.image.with_suffix(kind)
+            image.write_bytes(with_exif(kind, picture, exif(6)))
+            turned = Sample(image, sample.label)
+            write_png(sample.label, ids)
+            found = check_files([turned, samples[3]], CAMVID)
+            assert found[turned].orientation == 6 and found[turned].size == (32, 24)
+            assert [one.shape[:2] for one in read_labelled(turned, CAMVID)] == [(32, 24)] * 2
+            assert contents.turned(found).startswith(
+                f"{image}: turned as its EXIF orientation says; so are 1 of the 2 ")
+            write_png(sample.label, ids.T.copy())
+            assert line([turned]).startswith(f"{sample.label}: the label is 24x32, its image 32x24 (height x width, "
+                                             "turned as its EXIF orientation says; a label must be upright too): ")
+            sample.label.write_bytes(with_exif(".png", np.rot90(ids).copy(), exif(6)))  # turned alike: right again
+            check_files([turned], CAMVID)
+            np.testing.assert_array_equal(read_labelled(turned, CAMVID)[1] == 3, ids == 3)
+    assert contents.turned(check_files(samples[2:], CAMVID)) == ""

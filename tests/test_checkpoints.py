@@ -171,4 +171,4 @@ def test_a_row_killed_with_9_at_any_moment_ends_with_the_same_parameters(street,
     same(parameters.load(one), parameters.load(other))
     assert list(command.finished([job])) == [job.specification]
     assert not job.folder.exists() and one.with_suffix(".png").exists()
-    assert [line["step"] for line in logs.read(other.with_suffix(".jsonl"))] == list(range(1, 31))
+    assert [line["step"] for line in logs.read(other.with_suffix(".jsonl.gz"))] == list(range(1, 31))

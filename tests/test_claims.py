@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from claiming import COSTS, PUBLISHED, ROWS, SCTF, TABLES, WTA, noise, ours, record_of, seeds
 from made_up import made_up
 
 from experiments.render import CLAIMS as PAGE
-from experiments.render import HERE, PAGES, render, table_rows
-from repro.parsing import read_yaml
+from experiments.render import render
 from repro.tables import claims_page
 from repro.tables.claims import CLAIMS, MODEL_A, REMOVED, REPAIRED, SPARSE
-from repro.tables.comparisons import Change, Dominated, Range, Released, Rising, Same, Varies
+from repro.tables.comparisons import Change, Dominated, Range, Released, Rising, Same
+from repro.tables.counts import Everywhere, Selects, Varies
 from repro.tables.verdicts import (
     ALIKE,
     FAILS,
@@ -23,40 +24,14 @@ from repro.tables.verdicts import (
     NOT_LESS,
     NOT_MORE,
     OPEN,
+    Difference,
     Figure,
-    Gap,
-    Ours,
     Paper,
     judged,
-    noise_of,
     quartiles,
     together,
     value_of,
 )
-
-TABLES = {name: table_rows(name) for name in PAGES.values() if name != PAGE}
-ROWS = {(name, row.id): row for name, rows in TABLES.items() for row in rows}
-PUBLISHED = read_yaml(HERE / "published.yaml")
-COSTS = {row.id: (787 * 10**9, 879 * 10**9) if row.id == "single" else (315 * 10**8, 380 * 10**8)
-         for row in TABLES["table5"]}
-SCTF = Figure("table3", "sctf-sparse-p0.5-l0.001-r256")
-WTA = Figure("table3", "isctf-wta-p0.5-r256")
-
-
-def record_of(figure, mean_iou, seed=0, data="minicity", **evaluation):
-    row = ROWS[figure.table, figure.row]
-    record = made_up(row, mean_iou, training=dict(row.trainings)[figure.extra], seed=seed, data=data)
-    for one in record.evaluations.values():
-        one.update(evaluation)
-    return record
-
-
-def seeds(figure, *values, **more):
-    return [record_of(figure, value, seed, **more) for seed, value in enumerate(values)]
-
-
-def ours(*records, data="minicity"):
-    return Ours(data, tuple(records), ROWS, COSTS)
 
 
 def table_of(text):
@@ -83,8 +58,9 @@ def table_of(text):
     (9.0, None, GAINS, OPEN),
     (None, 1.0, GAINS, MISSING),
 ])
-def test_a_difference_smaller_than_the_spread_is_not_decided(difference, noise, bounds, verdict):
-    assert judged(difference, noise, bounds) == verdict
+def test_a_difference_is_decided_by_the_whole_of_its_interval(difference, noise, bounds, verdict):
+    interval = None if noise is None else (difference - noise, difference + noise) if difference is not None else None
+    assert judged(None if difference is None else Difference(difference, interval), bounds) == verdict
 
 
 def test_of_several_verdicts_the_worst_counts_and_a_missing_record_hides_them_all():
@@ -92,27 +68,18 @@ def test_of_several_verdicts_the_worst_counts_and_a_missing_record_hides_them_al
     assert together([HOLDS, OPEN, FAILS]) == FAILS and together([FAILS, MISSING]) == MISSING
 
 
-def test_the_spread_is_the_largest_range_of_three_seeds_on_that_data():
-    few = ours(*seeds(WTA, 40.0, 49.0))
-    assert few.noise("mean_iou") is None
-    several = ours(*seeds(WTA, 40.0, 49.0), *seeds(SCTF, 40.0, 41.5, 41.0), *seeds(SPARSE["0.5"], 40.0, 40.2, 40.1))
-    assert several.noise("mean_iou") == 1.5
-    assert noise_of(several, WTA) == 1.5 and noise_of(several, Gap(WTA, SCTF)) == 3.0
-    by_inference = seeds(SCTF, 40.0, 41.0, 42.0)
-    by_inference[2].evaluations["classic"]["mean_iou"] = 47.0
-    assert ours(*by_inference).noise("mean_iou") == 7.0
-    assert ours(*seeds(SCTF, 1.0, 2.0, 3.0, z2_mean=0.3)).noise("z2_mean") == 0.0
-
-
-def test_a_change_compares_means_over_seeds():
+def test_a_change_has_its_differences_with_both_intervals():
     change = Change(WTA, (SPARSE["0.5"],), GAINS)
     base = [*seeds(WTA, 38.0, 38.2, 38.7), *seeds(SCTF, 40.0, 40.5, 41.0)]
     source = ours(*base, *seeds(SPARSE["0.5"], 40.0, 40.0, 40.3))
     assert value_of(source, WTA) == pytest.approx(38.3)
-    assert change.text(source) == "38.30 ± 0.35 → 40.10 ± 0.15 (+1.80)" and change.verdict(source) == HOLDS
-    assert change.verdict(ours(*base, record_of(SPARSE["0.5"], 39.0))) == OPEN
+    assert change.text(source) == "38.30 ± 0.35 → 40.10 ± 0.15 (+1.80; t 1.5 to 2.1)"
+    assert change.verdict(source) == HOLDS
+    assert change.verdict(ours(*base, record_of(SPARSE["0.5"], 38.3))) == OPEN
     assert change.verdict(ours(*base, record_of(SPARSE["0.5"], 37.0))) == FAILS
     assert (change.text(ours(*base)), change.verdict(ours(*base))) == (MISSING, MISSING)
+    alone = ours(base[0], record_of(SPARSE["0.5"], 60.0))
+    assert (change.text(alone), change.verdict(alone)) == ("38.00 → 60.00 (+22.00)", OPEN)
 
 
 def test_many_figures_are_given_by_their_ends():
@@ -123,19 +90,19 @@ def test_many_figures_are_given_by_their_ends():
 def test_a_range_is_alike_or_not():
     figures = (WTA, SCTF, SPARSE["0.5"])
     for middle, verdict in ((40.4, HOLDS), (41.4, OPEN), (43.0, FAILS)):
-        source = ours(*seeds(WTA, 40.0, 40.2, 39.8), record_of(SCTF, middle), record_of(SPARSE["0.5"], 40.1))
+        source = ours(*noise(0.4), *(record_of(*one) for one in zip(figures, (40.0, middle, 40.1))))
         assert Range(figures).verdict(source) == verdict
+    assert Range(figures).text(source) == "40.00, 43.00, 40.10 (range 3.00; t 2.6 to 3.4)"
     assert Range(figures).verdict(ours(record_of(WTA, 40.0))) == MISSING
 
 
 def test_a_sequence_rises_from_end_to_end_and_nowhere_falls():
     rising = Rising(tuple(SPARSE.values()))
-    noise = seeds(SCTF, 40.0, 40.5, 41.0)
     for values, verdict in (((30, 31, 30.5, 32, 33), HOLDS), ((30, 31, 30.5, 30.5, 30.8), OPEN),
                             ((30, 33, 31, 32, 34), FAILS), ((33, 32.5, 32, 31.5, 31), FAILS)):
-        source = ours(*noise, *(record_of(figure, value) for figure, value in zip(rising.figures, values)))
+        source = ours(*noise(1), *(record_of(figure, value) for figure, value in zip(rising.figures, values)))
         assert rising.verdict(source) == verdict, values
-    assert rising.verdict(ours(*noise)) == MISSING
+    assert rising.verdict(ours(*noise(1))) == MISSING
 
 
 def test_inference_is_the_same_or_not_whatever_the_spread():
@@ -148,19 +115,22 @@ def test_inference_is_the_same_or_not_whatever_the_spread():
 
 
 def test_z2_dominates_once_and_is_released_by_more_than_its_own_spread():
-    plain = [Figure("table4", row, key="z2_mean") for row in REPAIRED]
-    after = [Figure("table4", row, "coarse", "z2_mean") for row in REPAIRED]
+    plain = [Figure("table4", row, key="z2") for row in REPAIRED]
+    after = [Figure("table4", row, "coarse", "z2") for row in REPAIRED]
     released = Released(tuple(Change(one, (other,), GAINS) for one, other in zip(plain, after)))
-    noise = [record_of(SCTF, 40.0, seed, z2_mean=z2) for seed, z2 in enumerate((0.3, 0.35, 0.4))]
     for before, later, dominates, verdict in (
             ((0.01, 0.3, 0.3, 0.3), (0.2, 0.1, 0.1, 0.1), HOLDS, HOLDS),
             ((0.01, 0.3, 0.3, 0.3), (0.1, 0.9, 0.9, 0.9), HOLDS, OPEN),
             ((0.04, 0.02, 0.3, 0.3), (0.2, 0.01, 0.9, 0.9), HOLDS, OPEN),
             ((0.2, 0.3, 0.3, 0.3), (0.9, 0.9, 0.9, 0.9), FAILS, OPEN)):
-        source = ours(*noise, *(record_of(figure, 30.0, z2_mean=z2)
-                                for figure, z2 in zip(plain + after, before + later)))
+        source = ours(*noise(0.1, "z2_mean"), *(record_of(figure, 30.0, z2_mean=z2)
+                                                for figure, z2 in zip(plain + after, before + later)))
         assert Dominated(tuple(plain)).verdict(source) == dominates
         assert released.verdict(source) == verdict
+    said = Everywhere((plain[0],))
+    assert (said.text(source), said.text(Paper(PUBLISHED)), said.verdict(source)) == ("over all positions", "", None)
+    newer = ours(record_of(plain[0], 30.0, z2_mean=0.3, z2_computed=0.01))
+    assert value_of(newer, plain[0]) == 0.01 and said.text(newer) == ""
     assert Dominated(tuple(plain)).verdict(ours()) == released.verdict(ours()) == MISSING
 
 
@@ -173,8 +143,11 @@ def with_active(figure, counts, mean_iou=40.0, active_iou=41.0, seed=0):
 def test_a_variable_number_of_regions_is_told_with_its_distribution():
     varies = Varies(SPARSE["0.25"])
     source = ours(with_active(SPARSE["0.25"], {"5": 2, "20": 1}), with_active(SPARSE["0.25"], {"9": 1}, seed=1))
-    assert varies.text(source) == "9.8 of 32 on average, 5 to 20 (k = 8)" and varies.verdict(source) == HOLDS
-    assert varies.verdict(ours(with_active(SPARSE["0.25"], {"8": 3}))) == FAILS
+    assert varies.text(source) == (
+        "9.8 of 32 on average, 5 to 20, quartiles 5 and 9 (p asks for 8.0)")
+    for counts, verdict in (({"8": 3}, FAILS), ({"8": 8, "2": 1, "13": 1}, FAILS), ({"9": 3}, HOLDS),
+                            ({"8": 3, "9": 3}, HOLDS), ({"5": 2, "20": 1}, HOLDS)):
+        assert varies.verdict(ours(with_active(SPARSE["0.25"], counts))) == verdict, counts
     assert varies.verdict(ours(record_of(SPARSE["0.25"], 40.0))) == MISSING  # a record older than the evaluation
     text = claims_page(TABLES, PUBLISHED, COSTS, source.records)
     row = next(line for line in text.splitlines() if "| 5 / 5 / 9 |" in line)
@@ -189,11 +162,20 @@ def test_quartiles_are_values_that_occur():
 def test_without_coarse_labels_bootstrapping_stands_alone():
     figure = Figure("table4", MODEL_A, "coarse")
     bootstrapped = Figure("table4", MODEL_A, "bootstrapping")
-    assert ours(record_of(bootstrapped, 30.0), data="camvid").values(figure) == [30.0]
-    assert ours(record_of(bootstrapped, 30.0)).values(figure) == []
-    z2 = [Figure("table4", MODEL_A, extra, "z2_mean") for extra in ("", "bootstrapping", "coarse")]
+    assert ours(record_of(bootstrapped, 30.0), data="camvid").seeds(figure) == {0: 30.0}
+    assert ours(record_of(bootstrapped, 30.0)).seeds(figure) == {}
+    z2 = [Figure("table4", MODEL_A, extra, "z2") for extra in ("", "bootstrapping", "coarse")]
     source = ours(record_of(z2[0], 30.0, z2_mean=0.1), record_of(z2[1], 30.0, z2_mean=0.2), data="camvid")
     assert Change(z2[0], tuple(z2[1:]), GAINS).text(source) == "0.100 → 0.200"
+
+
+def test_selection_is_told_beside_chance_and_a_fixed_map():
+    selects = Selects(SPARSE["0.25"])
+    shares = [{"area": 25.0, "objects": objects, "fixed": 40.0, "classes": {}} for objects in (48.0, 55.0, None)]
+    some = [record_of(SPARSE["0.25"], 40.0, seed, selection=one) for seed, one in enumerate(shares)]
+    assert selects.text(ours(*some[:2])) == "51.5% in 25.0% of the area (2.1 times chance), a fixed map 40.0%"
+    assert selects.verdict(ours(*some[:2])) == HOLDS and selects.verdict(ours(some[0])) == FAILS
+    assert MISSING == selects.verdict(ours(*some)) == selects.verdict(ours(record_of(SPARSE["0.25"], 40.0)))
 
 
 def figures_in(value):
@@ -212,7 +194,7 @@ def test_every_claim_is_of_rows_that_exist_and_holds_of_the_papers_own_figures(c
         assert value_of(ours(), figure) is None
     texts = [one.text(Paper(PUBLISHED)) for one in claim.comparisons]
     told = [one for one, text in zip(claim.comparisons, texts) if text and text != Paper.missing]
-    silent = {"3.3", "4.4", "4.5"}  # sections that claim something without a figure
+    silent = {"3.3", "4.4", "4.5", "4.8"}  # sections that claim something without a figure
     assert told or claim.where in silent
     if not claim.text.startswith("About 15"):  # no rule about speed
         assert {one.verdict(Paper(PUBLISHED)) for one in told} - {None} <= {HOLDS}
@@ -222,9 +204,10 @@ def test_all_claims_of_the_tables_texts_are_there():
     words = " ".join(claim.text for claim in CLAIMS)
     for one in ("Fusions", "CTF needs no", "SCTF drops", "ISCTF drops by none", "winner-take-all", "More regions",
                 "128 px", "λ = 0.001", "Removing units", "coarse labels", "scratch", "25 times", "Eq. (3)", "z2",
-                "variable number", "images of 1024x2048 a second", "Two columns", "Half + full", "optimised structure"):
+                "variable number", "images of 1024x2048 a second", "Two columns", "Half + full", "optimised structure",
+                "Small objects"):
         assert one in words
-    assert len({claim.text for claim in CLAIMS}) == len(CLAIMS) == 25
+    assert len({claim.text for claim in CLAIMS}) == len(CLAIMS) == 28
 
 
 def test_without_records_nothing_is_claimed():
@@ -244,7 +227,7 @@ def test_one_seed_each_decides_no_difference():
     verdicts = {row["Claim"]: row["Verdict, minicity"] for row in table_of(text)}
     assert verdicts["Regions of 128 px are worse: 256 → 128 px"] == OPEN and FAILS not in {
         verdict for claim, verdict in verdicts.items() if "z2" not in claim}
-    assert "S on minicity: unknown" in text
+    assert "Pooled deviation on minicity: unknown" in text
 
 
 def test_the_row_from_scratch_says_its_steps():

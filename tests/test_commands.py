@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 from folders import write_camvid, write_png
+from tqdm import tqdm
 
 from experiments import command, measure, minicity, predict, pretrain
 from repro.devices import check, parse
@@ -32,6 +33,8 @@ def line(capsys, code):
     (["--table", "3", "--seeds", "0,-1"], ("'-1'", "SEEDS: '0,-1'", "from 0 to 4294967295")),
     (["--table", "3", "--seeds", "5000000000"], ("'5000000000'", "SEEDS")),
     (["--table", "3", "--checkpoint", "0"], ("CHECKPOINT: 0 is not 1 or more",)),
+    *((["--table", "3", f"--{name}", number], (f"{name.upper()}: {number} is not 0 to 64",))
+      for name in ("readers", "jobs") for number in ("-1", "1000")),
     (["--table", "3", "--gpu", "x"], ("'x'", "GPU")),
     (["--table", "3", "--data", "/no/such/folder"], ("/no/such/folder", "minicity")),
     (["--table", "3", "--preset", "paper"], ("PRETRAINED", "width 1", "resnet50_v1")),
@@ -117,12 +120,23 @@ def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street
     with pytest.raises(command.Reported):
         measure.measure_all([first, second], 1)
     said = [text.strip() for text in re.split("[\r\n]", capfd.readouterr().err) if "error: " in text]
-    assert len(said) == 1 and "1.png" in said[0]
+    assert len(said) == 1 and said[0].startswith("error: ") and "1.png" in said[0]  # on a line of its own
     assert list(measure.finished(jobs)) == [first.specification]
-    record = json.loads(next(iter(measure.finished(jobs).values())).read_text(encoding="utf-8"))
+    path = next(iter(measure.finished(jobs).values()))
+    record = json.loads(path.read_text(encoding="utf-8"))
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as beside:
+        assert list(beside["images"]) == ["0", "1"] and beside["whole"].shape == (2, 11, 11)
     assert record["data"] == "camvid" and record["evaluations"]["whole"]["images"] == 2
     assert record["provenance"]["machine"].endswith(", 3 threads")  # those asked for
     assert str(street) not in json.dumps(record)  # no path of this machine in what may be published
+
+
+def test_an_error_is_not_glued_to_the_bar_above_it(capsys):
+    def failing(given):
+        for _ in tqdm(range(9), "a bar", mininterval=0):
+            raise UserError("no")
+    assert command.run(failing, None) == 2
+    assert capsys.readouterr().err.endswith("\nerror: no\n")
 
 
 def test_a_damaged_file_is_named_before_anything_is_trained(street, capsys):

@@ -7,9 +7,10 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from folders import write_camvid, write_cityscapes, write_png
+from folders import write_camvid, write_cityscapes, write_own, write_png
 
-from repro.data import CAMVID, CITYSCAPES, open_dataset, read_image, read_label, read_sample
+from repro.data import CAMVID, CITYSCAPES, contents, open_dataset, read_image, read_label, read_sample
+from repro.data.check import check_files
 from repro.data.images import read_labelled
 from repro.errors import UserError
 
@@ -109,6 +110,30 @@ def test_images_are_rgb(tmp_path):
     stored = cv2.imread(str(tmp_path / "i.png"))  # BGR
     assert stored[0, 0].tolist() == [50, 100, 200]
     assert np.array_equal(read_image(tmp_path / "i.png"), image)
+
+
+def test_hidden_files_are_no_images_in_any_layout_and_links_are(tmp_path):
+    """AppleDouble's, which a Mac writes beside each file; a link is the file or the folder that it leads to."""
+    for write in (write_camvid, write_cityscapes, write_own):
+        root = write(tmp_path / write.__name__)
+        before = open_dataset(root)
+        for path in list(root.rglob("*.*")):
+            path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+        (root / ".git").mkdir()
+        images = [folder for folder in before.images if folder.is_dir()]
+        for folder in images:
+            (folder / ".hidden").mkdir()
+            (folder / ".hidden" / "a_leftImg8bit.png").write_bytes(b"")
+        assert open_dataset(root) == before and contents.left_out(before) == ""
+        first = before.train[0].image
+        kept = first.rename(tmp_path / f"{write.__name__} kept")
+        first.symlink_to(kept)
+        place = first.parent.rename(tmp_path / f"{write.__name__} folder")
+        first.parent.symlink_to(place)
+        assert open_dataset(root) == before and (read_image(first) == read_image(kept)).all()
+        kept.unlink()
+        with pytest.raises(UserError, match="cannot be read"):  # and not left out
+            check_files(open_dataset(root).train, before.classes)
 
 
 def test_folders_that_are_no_data_set(tmp_path):

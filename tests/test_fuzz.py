@@ -19,10 +19,11 @@ from repro.tables.robustness import OUTCOMES, READS, page, read_counted
 
 SHARE = {"rows": 4, "presets": 2, "classes": 2, "datasets": 4, "backbones": 3, "writers": 3,
          "measurements": 5, "neighbours": 4}  # one of so many: the slow
-LEAST = {"images": 500, "labels": 500, "photos": 1000, "videos": 400, "rows": 100, "presets": 150, "classes": 150,
-         "records": 400, "descriptions": 350, "metadata": 350, "logs": 250, "measurements": 800,
-         "neighbours": 100, "datasets": 80, "inputs": 70,
-         "parameters": 500, "backbones": 130, "checkpoints": 350, "exported": 350, "refiners": 350,
+LEAST = {"images": 500, "labels": 500, "photos": 1000, "videos": 400,
+         "orientations": 80, "ranges": 50, "streams": 50, "searches": 70, "rows": 100, "presets": 150, "classes": 150,
+         "records": 400, "descriptions": 350, "metadata": 350, "logs": 250, "measurements": 750,
+         "neighbours": 100, "datasets": 80, "contents": 100, "inputs": 70,
+         "parameters": 500, "types": 100, "backbones": 130, "checkpoints": 350, "exported": 350, "refiners": 350,
          "writers": 50, "commands": 30}
 
 

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from experiments.fuzz import RESULT, outcome
+from experiments.fuzz.headers import LEVELS, RANGES, UNKNOWN, orientations
 from repro.data import CITYSCAPES, images
 from repro.data.decoding import _silence, decode
 from repro.data.headers import LARGEST, PNG, picture_size
@@ -125,3 +127,28 @@ def test_what_others_say_meanwhile_is_said(capfd):
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def test_every_orientation_of_every_format_is_upright():
+    """The picture as it should be seen, laid as each orientation says, is read as it should be seen."""
+    found = [(case.name, *outcome(case)) for case in orientations(0)]
+    assert [ended for _, ended, _ in found].count(RESULT) == 80 == len(found) - 3, found
+
+
+def test_values_are_scaled_by_what_the_header_says_or_their_range_is_named(tmp_path):
+    path = tmp_path / "a.png"
+    for name, data in RANGES.items():
+        path.write_bytes(data)
+        found = read_photo(path)
+        assert found.dtype == np.uint8 and abs(found - LEVELS * 255).max() < (18 if "15" in name else 2), name
+    for name, (data, words) in UNKNOWN.items():
+        path.write_bytes(data)
+        with pytest.raises(UserError) as caught:
+            read_photo(path)
+        assert words in str(caught.value), name
+        if data.startswith(PNG):  # a data set's
+            for read in (images.read_image, images.image_size):
+                with pytest.raises(UserError, match="lie between 0 and 1023"):
+                    read(path)
+    path.write_bytes(cv2.imencode(".png", np.zeros((4, 4), np.uint16))[1].tobytes())
+    assert not read_photo(path).any()  # black is black in any range

@@ -11,8 +11,9 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("symbols", "repro", "experiments", "tests")
 SOURCES = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in FOLDERS}
 NO_MXNET = ("data", "minicity", "tables", "rows", "peer_rows", "records", "parsing", "files", "errors", "metrics",
-            "clock", "labelmap", "labeller", "others", "presets", "weights", "segmenter", "photos", "overlay",
-            "figures", "threads", "neighbours", "driver", "refine", "refined", "refined_segmenter")
+            "clock", "labelmap", "labeller", "others", "params_format", "presets", "weights", "segmenter", "photos",
+            "overlay", "figures", "threads", "machine", "pipeline", "neighbours", "driver", "refine", "refined",
+            "refined_segmenter", "selection")
 
 
 def name(path: Path) -> str:

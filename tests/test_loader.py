@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
+import os
+import pathlib
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 
 import numpy as np
 import pytest
 from folders import write_camvid, write_png
 
-from repro.data import CAMVID, Sample, open_dataset, read_sample
+from repro.data import CAMVID, Sample, loader, open_dataset, read_sample
 from repro.data.augment import MEAN, STD
 from repro.data.loader import Batches, evaluation_batches, majority_map
 from repro.errors import UserError
@@ -174,3 +181,95 @@ def test_majority_map(tmp_path):
     assert majority_map(samples, CAMVID, (1, 4)).tolist() == [[3, 2, 0, 1]]
     assert majority_map(samples, CAMVID, (2, 8)).tolist() == [[3, 3, 2, 2, 0, 0, 1, 1]] * 2
     assert majority_map(samples, CAMVID, (1, 4)).dtype == np.uint8
+
+
+SCRIPT = """
+import multiprocessing, sys, time
+from repro.data import open_dataset
+from repro.data.loader import Batches
+
+if __name__ == "__main__":
+    data = open_dataset(sys.argv[1])
+    for x, y in Batches(data.train, data.classes, 2, (16, 24), 0).iterate(workers=2):
+        print(*(process.pid for process in multiprocessing.active_children()), flush=True)
+        time.sleep(60)
+"""
+
+
+def all_end(pids) -> bool:
+    """Whether the processes end within 20 seconds; one that has ended and nobody has asked for has."""
+    def running(pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    until = time.monotonic() + 20
+    while any(map(running, pids)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not any(map(running, pids))
+
+
+def test_processes_give_the_threads_batches(data):
+    """Also from a step on, and in parts; none is left."""
+    for workers, part in ((1, (0, 1)), (3, (0, 1)), (2, (1, 2))):
+        found = take(batches(data, part=part).iterate(start=4, workers=workers), 7)
+        assert same(found, [batches(data, part=part).batch_at(step) for step in range(4, 11)])
+        assert not multiprocessing.active_children()
+    with pytest.raises(UserError, match="-1 .*below 0"):
+        batches(data).iterate(workers=-1)
+
+
+def test_a_process_that_cannot_read_is_killed_or_hangs_is_one_line(data, tmp_path, monkeypatch):
+    broken = open_dataset(write_camvid(tmp_path))
+    for sample in broken.train:
+        sample.image.write_bytes(b"")
+    reader = batches(broken, batch=5)
+    with pytest.raises(UserError) as caught:
+        next(reader.iterate(workers=2))
+    assert str(caught.value) == f"{reader.files_at(0)[0].image}: not a PNG file"  # the first of the batch
+    monkeypatch.setattr(loader, "PATIENCE", 5)
+    for end, words in ((signal.SIGKILL, r"ended with code -9 \(killed"), (signal.SIGSTOP, "no batch for 5 s from")):
+        iterator = batches(data).iterate(workers=2)
+        next(iterator)
+        process = next(one for one in multiprocessing.active_children() if one.name == "reader 2 of 2")
+        os.kill(process.pid, end)
+        with pytest.raises(UserError, match=words) as caught:
+            for _ in range(50):
+                next(iterator)
+        assert f"reader 2 of 2 (process {process.pid})" in str(caught.value) and "\n" not in str(caught.value)
+        assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_processes_end_with_the_one_that_started_them(data, tmp_path, end):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    with subprocess.Popen([sys.executable, "-W", "error", str(script), str(data.train[0].image.parent.parent)],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                          # tests run in the background inherit that Ctrl-C is ignored
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                          env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent.parent)}) as process:
+        pids = [int(word) for word in process.stdout.readline().split()]
+        assert len(pids) == 2
+        time.sleep(0.5)  # until it sleeps: Python loses an interrupt that falls into the end of an object
+        if end == signal.SIGINT:
+            os.killpg(process.pid, end)  # as Ctrl-C does
+        else:
+            process.send_signal(end)
+        assert all_end(pids)
+        _, error = process.communicate(timeout=20)
+    assert error.count("Traceback") == error.count("KeyboardInterrupt") == (end == signal.SIGINT)
+    assert "Warning" not in error and "leaked" not in error
+
+
+def test_parts_are_the_batch_and_its_files_are_known(data):
+    whole, parts = batches(data, batch=4), [batches(data, batch=4, part=(rank, 2)) for rank in range(2)]
+    for step in range(6):
+        assert same([tuple(np.concatenate(arrays) for arrays in zip(*(one.batch_at(step) for one in parts)))],
+                    [whole.batch_at(step)])
+    plain = batches(data, batch=4, augment=False)
+    for sample, image in zip(plain.files_at(2), plain.batch_at(2)[0]):
+        assert np.array_equal(image, Batches([sample], data.classes, 1, CROP, 0, augment=False).batch_at(0)[0][0])
+    for part in ((0, 3), (2, 2), (-1, 2)):
+        with pytest.raises(UserError, match=f"batch: 4 .* part {part[0]} .* {part[1]} processes"):
+            batches(data, batch=4, part=part)

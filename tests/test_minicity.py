@@ -149,7 +149,7 @@ def test_an_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
     "arguments, words",
     [
         (["--size", "256"], "HxW"),
-        (["--size", "8x8"], "32 pixels"),
+        (["--size", "8x8"], "SIZE: 8x8 must be HxW with both sides at least 32 pixels"),
         (["--seed", "-1"], "seed"),
         (["--train", "-2"], "negative"),
     ],

@@ -184,16 +184,44 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_other_classes_in_the_same_folder_are_another_measurement(here):
-    write_own(here / "yard", size=(128, 256))
+def planned(root, *options):
+    """The first training that would be measured on the data in `root`."""
+    return measure.plan(measure.parse(["--table", "4", "--row", "1110-1131", "--data", str(root), "--steps", "2",
+                                       *options]))[0]
 
-    def specification():
-        given = measure.parse(["--table", "4", "--row", "1110-1131", "--data", str(here / "yard"), "--steps", "2"])
-        return measure.plan(given)[0].specification
-    first = specification()
-    assert specification() == first
-    (here / "yard" / "classes.yaml").write_text(CLASSES.replace("lawn", "grass"))
-    assert specification() != first
+
+def test_a_measurement_is_of_what_the_files_hold_wherever_they_lie(here):
+    """Not of the folder, nor of its name: other classes, a label corrected, an image renamed are another one."""
+    write_own(here / "yard", size=(128, 256))
+    first = planned(here / "yard")
+    shutil.copytree(here / "yard", here / "elsewhere")
+    assert planned(here / "elsewhere").specification == planned(here / "yard").specification == first.specification
+    images, labels = (here / "elsewhere" / kind / "train" for kind in ("images", "labels"))
+    seen = [first]
+
+    def another():
+        seen.append(planned(here / "elsewhere"))
+        assert len({one.specification for one in seen}) == len({one.content for one in seen}) == len(seen)
+    (here / "elsewhere" / "classes.yaml").write_text(CLASSES.replace("lawn", "grass"))
+    another()
+    (here / "elsewhere" / "classes.yaml").write_text(CLASSES)
+    write_png(labels / "1.png", np.full((128, 256), 7, np.uint8))
+    another()
+    (images / "3.png").rename(images / "9.png")
+    (labels / "3.png").rename(labels / "9.png")
+    another()
+    assert planned(here / "yard").specification == first.specification  # what is remembered is of each file
+    record = made_up(measure.chosen_rows("4", "1110-1131")[0], data="yard", classes=YARD)
+    pairs = [dataclasses.replace(record, recipe={"content": one.content}) for one in seen[:2]]
+    paths = [records.write_record(here / "cache" / "results", one) for one in pairs]
+    assert paths[0].parent.name == f"yard-lite-full-{first.content[:8]}" and len(set(paths)) == 2
+    assert records.record_path("", record).parent.name == "yard-lite-full"
+    found = records.load_records(here / "cache" / "results")
+    assert {one.data for one in records.told_apart(found)} == {f"yard {one.content[:8]}" for one in seen[:2]}
+    assert records.told_apart(found[:1]) == found[:1]
+    given = measure.parse(["--table", "4", "--data", str(here / "yard"), "--budget", "full"])
+    kept = measure.of_same_data([*zip(paths, pairs), (here, record)], given, open_dataset(here / "yard"))
+    assert [path for path, _ in kept] == [paths[0], here]
 
 
 def test_from_a_folder_to_a_running_network(here, capfd):
@@ -204,7 +232,7 @@ def test_from_a_folder_to_a_running_network(here, capfd):
     assert measure.main(["--table", "4", "--row", "1110-1131", "--data", str(here / "street"), "--steps", "12"]) == 0
     lines = [line for line in capfd.readouterr().out.splitlines() if ".params: mean IoU " in line]
     assert len(lines) == 2
-    trained, = (here / "cache" / "results" / "street-lite-full+steps12").glob("*-l0.001.params")
+    trained, = (here / "cache" / "results").glob("street-lite-full+steps12-????????/*-l0.001.params")
     record = records.read_record(trained.with_suffix(".json"))
     assert (record.data, record.classes) == ("street", data.classes)
     assert command.main([str(trained), str(here / "street.params")]) == 0

@@ -24,7 +24,7 @@ from repro.minicity import write_minicity
 from repro.presets import load_preset
 from repro.rows import Training
 from repro.team import Team
-from repro.training import Run, start_precision, train
+from repro.training import Run, train
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAIN = Training("sparse", 0.25, 0.001, bootstrapping=False, coarse=False, pretrained=True)
@@ -88,18 +88,6 @@ def test_every_image_of_a_divided_batch_has_its_moving_average(folder, preset, t
     np.testing.assert_allclose(*found, rtol=1e-4)
 
 
-def test_a_loss_scale_changes_nothing_but_the_backward_pass_the_sparsity_term_included(folder, preset, whole):
-    one, start = whole[PLAIN]
-    scaled = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, loss_scale=128.0))
-    close(one, trained(folder, scaled, PLAIN, [mx.cpu()]), start)
-
-
-def test_float16_is_for_gpus(preset):
-    recipe = dataclasses.replace(preset.recipe, precision="float16")
-    with pytest.raises(UserError, match="precision float16: for GPUs"):
-        start_precision(recipe, [mx.cpu()])
-
-
 def test_parts_of_a_batch_agree_on_the_rank_of_the_whole():
     random = np.random.RandomState(0)
     scores = [mx.nd.array(random.standard_normal((1, 3, 4, 4))) for _ in range(2)]
@@ -147,7 +135,7 @@ def test_parameters_are_shared_before_a_gradient_is_summed_and_before_the_first_
         yield
 
     with pytest.raises(StopIteration):
-        train(network, None, batches, 1, preset.recipe, [mx.cpu()], run=Run(team=Team(store)))
+        train([(1, network)], None, batches, preset.recipe, [mx.cpu()], run=Run(team=Team(store)))
     assert seen == [("init", 0), ("init", 1), ("pull", 0), ("pull", 1)]
 
 
@@ -228,30 +216,3 @@ def test_a_remote_worker_is_reached_over_ssh_with_its_environment(tmp_path, monk
     worker = cluster.Worker([sys.executable, "-c", code], "other", {"A": "x y"}, tmp_path)
     worker.wait()
     assert worker.poll() == 0 and out.read_text() == f"x y{tmp_path}"
-
-
-def test_float16_computes_convolutions_and_keeps_the_sparsity_term_in_float32():
-    """The training graph as MXNet's mixed precision makes it, in a process of its own, as it changes the operators."""
-    code = """
-import json
-import mxnet as mx
-from repro.build import build
-from repro.rows import Column, Network
-from repro.presets import load_preset
-from repro.team import Team
-from repro.training import Run, start_precision, train
-import dataclasses
-recipe = dataclasses.replace(load_preset('experiments/presets/lite.yaml', 'lite').recipe, precision='float16')
-start_precision(recipe, [mx.gpu(0)])
-network = Network('isctf', (Column(0.5, (1, 1, 1, 1)), Column(1.0, (1, 1, 1, 0))), 32, 'optimised', 256)
-outputs = build(network, 5, 0.25, grid=(2, 2), region=64, sparsity=(0.25, 0.001, 2, 4))(mx.sym.var('data'))
-nodes = json.loads(mx.sym.Group(list(outputs)).tojson(remove_amp_cast=False))['nodes']
-for node in nodes:
-    if node['op'] in ('Convolution', 'IdentityAttachKLSparseReg'):
-        first = nodes[node['inputs'][0][0]]
-        print(node['op'], first['op'], first.get('attrs', {}).get('dtype'))
-"""
-    said = subprocess.run([sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True,
-                          check=True).stdout.split("\n")
-    kinds = {line for line in said if line}
-    assert kinds == {"Convolution amp_cast float16", "IdentityAttachKLSparseReg amp_cast float32"}

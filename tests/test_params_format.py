@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+
 import mxnet as mx
 import numpy as np
 import pytest
 
 from experiments.fuzz.case import full_disk
-from repro import files, params_format
+from repro import files, params_format, weights
 from repro.errors import UserError
-from repro.parameters import load, save_arrays
+from repro.parameters import load, load_typed, save_arrays
 
 TYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64")
 
@@ -23,7 +25,7 @@ def path(tmp_path):
 
 
 def test_what_mxnet_wrote_is_read(path):
-    theirs, ours, loaded = mx.nd.load(str(path)), params_format.read(path), load(path)
+    theirs, ours, loaded = mx.nd.load(str(path)), params_format.read(path), load_typed(path)
     assert list(theirs) == list(ours) == list(loaded)
     for name, value in theirs.items():
         for other in (ours[name], loaded[name].asnumpy()):
@@ -71,6 +73,39 @@ def test_values_without_names_or_not_finite_are_refused(tmp_path):
         save_arrays(path, {"fine": mx.nd.zeros(2), "bad": mx.nd.array([0, bad])})
         with pytest.raises(UserError, match="bad has values that are not finite"):
             load(path)
+
+
+def test_values_are_converted_where_float32_holds_them_or_refused(path):
+    for name, value in load(path).items():
+        assert value.dtype == np.float32 and np.array_equal(value.asnumpy(), load_typed(path)[name].asnumpy())
+    for bad, words in ((np.array([1 / 3]), "x has float64 values that float32"), (np.array([1e300]), "float64"),
+                       (np.array([2 ** 24 + 1]), "x has int64 values")):
+        save_arrays(path, {"x": mx.nd.array(bad, dtype=bad.dtype)})
+        with pytest.raises(UserError, match=words):
+            load(path)
+    for name in ("a.running_var", "conv0_running_var", "a.running_mean"):
+        save_arrays(path, {name: mx.nd.array([1, -0.5])})
+        if name.endswith("mean"):
+            assert load(path)[name].asnumpy().min() == -0.5
+            continue
+        with pytest.raises(UserError, match=rf"{name} has a variance below 0 \(-0.5\)"):
+            load(path)
+
+
+def test_other_files_are_called_what_they_are(path, tmp_path):
+    """In one line, also before a description is asked for."""
+    np.savez(tmp_path / "a.npz", x=np.ones(3))
+    mx.nd.save(str(tmp_path / "pair"), {"arg:x": mx.nd.ones(3), "aux:y": mx.nd.ones(3)})
+    for content, words in (((tmp_path / "a.npz").read_bytes(), "a zip, such as PyTorch's .pth"),
+                           (pickle.dumps({"x": 1}), "a Python pickle"), (b"\x89HDF\r\n", "HDF5"),
+                           (b'{"nodes": []}', "JSON"),
+                           (b"\x40" + bytes(7) + b'{"x":{"dtype":"F32"}}', "a safetensors file"),
+                           ((tmp_path / "pair").read_bytes(), "a graph's parameters, of the pair that Gluon's export")):
+        path.write_bytes(content)
+        for read in (load, weights.read):
+            with pytest.raises(UserError) as caught:
+                read(path)
+            assert str(caught.value).startswith(f"weights {path}: ") and words in str(caught.value)
 
 
 def test_a_disk_full_at_any_byte_leaves_the_file_as_it_was(path):

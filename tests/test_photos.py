@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from folders import write_png
 
+from experiments.fuzz import clips
 from repro.errors import UserError
 from repro.photos import Source, passed_over, read_photo, sources
 
@@ -172,3 +173,75 @@ def test_a_photo_is_one_frame(tmp_path):
     write_png(tmp_path / "a.png", picture())
     source = Source(tmp_path / "a.png", "a")
     assert source.count() == 1 and [frame.shape for frame in source.frames()] == [(40, 60, 3)]
+
+
+def test_the_end_of_a_stream_is_the_truth_and_no_estimate(tmp_path):
+    for name, data in clips.GOOD.items():
+        (tmp_path / name).write_bytes(data)
+        frames = list(Source(tmp_path / name, "a").frames())
+        expected = data.count(b"\xff\xd8\xff\xe0")
+        assert len(frames) == expected or name == "two.mkv" and len(frames) >= 2, name
+        assert all(abs(frame.astype(int) - clips.shade(number)).max() < 9
+                   for number, frame in enumerate(frames[:2])), name
+    for name, data in clips.DAMAGED.items():
+        (tmp_path / name).write_bytes(data)
+        frames, seen = Source(tmp_path / name, "a").frames(), []
+        with pytest.raises(UserError, match="only [0-9]+ (of its [0-9]+ )?frames can be decoded; the video is damaged"):
+            seen.extend(frames)
+        assert seen, name
+
+
+def test_a_turned_video_is_upright(tmp_path):
+    for quarters in range(4):
+        source = Source(clips.turned_mp4(tmp_path / f"{quarters}.mp4", quarters), "a")
+        for number, frame in enumerate(source.frames()):
+            assert abs(frame.astype(int) - np.rot90(clips.shade(number), -quarters)).max() < 60
+        assert number == 5
+
+
+def test_hidden_and_linked_files_are_one_matter_for_folders_and_patterns(tmp_path):
+    root = tmp_path / "A"
+    for name in ("a.png", "._a.png", ".hidden/h.png", "b/c.png", "../elsewhere/linked.png", "../elsewhere/deep/d.png"):
+        bgr(root / name, picture(4, 4))
+    for name, target in (("link", "../elsewhere"), ("loop", "."), ("again", "b"), ("b/up", ".."), ("none.png", "none"),
+                         ("round.png", "round.png"), ("e.png", "../elsewhere/linked.png")):
+        (root / name).symlink_to(target)
+    expected = ["a", "b/c", "e", "link/deep/d", "link/linked"]
+    for given in (root, root / "**", root / "**" / "*", root / "**" / "*.png", tmp_path / "[A]" / "**" / "*"):
+        assert [source.name for source in sources(str(given))] == expected, given
+    assert [source.name for source in sources(str(root / "*"))] == ["a", "e"]
+    assert [source.name for source in sources(str(root / "*" / "*.png"))] == ["b/c", "link/linked"]
+    for given in (root / ".hidden", root / ".hidden" / "*", root / ".hidden" / "h.png"):  # asked for by its name
+        assert [source.name for source in sources(str(given))] == ["h"]
+    with pytest.raises(UserError, match="no photo or video is called so"):
+        sources(str(root / "._*"))
+
+
+def test_results_of_before_are_no_photos_and_inputs_are_not_hidden(tmp_path):
+    root = tmp_path / "in"
+    for name in ("a.png", "a_labelIds.png", "a_overlay.jpg", "deep/b.png", "deep/b_overlay.png", "out/scene.png"):
+        bgr(root / name, picture(4, 4))
+    (tmp_path / "link").symlink_to(root)
+    every = ["a", "a_labelIds", "a_overlay", "deep/b", "deep/b_overlay", "out/scene"]
+    for given in (root, root / "**", tmp_path / "link", tmp_path / "link" / "**"):
+        def names(out, given=given):
+            return [source.name for source in sources(str(given), but=out)]
+        assert names(None) == names(tmp_path / "elsewhere") == every
+        for out in (root, tmp_path, tmp_path / "link", root / "..", "/"):  # it is, or is above, where the photos are
+            assert names(out) == ["a", "deep/b", "out/scene"]
+        for out in (root / "out", tmp_path / "link" / "out", root / "deep" / ".." / "out"):  # it is below
+            assert names(out) == every[:-1]
+    for out in (root, tmp_path, "."):
+        assert [source.name for source in sources(str(root / "a.png"), but=out)] == ["a"]
+        assert [source.name for source in sources(str(root / "a_overlay.jpg"), but=out)] == ["a_overlay"]
+
+
+def test_brackets_of_a_folder_are_its_name_and_else_explained(tmp_path):
+    bgr(tmp_path / "day [1]" / "a.png", picture(4, 4))
+    bgr(tmp_path / "day 1" / "b.png", picture(4, 4))
+    assert [source.name for source in sources(f"{tmp_path}/day [1]/*.png")] == ["a"]
+    assert [source.name for source in sources(f"{tmp_path}/day [0-9]/*.png")] == ["b"]
+    for given in ("day [1]/b.png", "day [2]/a.png", "day [1]/[xy].png"):
+        with pytest.raises(UserError, match=r"is called so; \[...\] is read as one of the characters in it, a bracket "
+                                            r"is written \[\[\]$"):
+            sources(f"{tmp_path}/{given}")

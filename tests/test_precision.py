@@ -15,11 +15,12 @@ from repro.data import open_dataset
 from repro.errors import UserError
 from repro.measure import Plan
 from repro.minicity import write_minicity
+from repro.others.openvino import has_bfloat16
 from repro.parameters import arrays_of
 from repro.precision import compare, compare_exported, engines, labelled
 from repro.presets import load_preset
 from repro.rows import Training
-from repro.tables.precision import exported_section, lost, page, quicker, read_exported, read_measured
+from repro.tables.precision import REDUCED, exported_section, lost, page, quicker, read_exported, read_measured
 
 SIZE = (128, 256)
 
@@ -57,13 +58,25 @@ def test_a_precision_compared_with_itself_loses_nothing(trained):
 
 def test_exported_files_label_nearly_alike_in_every_precision(trained):
     plan, arrays, dataset = trained
-    found = compare_exported(*trained, calibration=2, rounds=3)
+    found = compare_exported(*trained, ("float32", "float16", "int8"), precision.maker("onnx"), calibration=2, rounds=3)
     assert (found["images"], found["calibration"], found["size"]) == (2, 2, "128x256")
     assert 99 < found["alike"]["float16"] < 100 and 50 < found["alike"]["int8"] < found["alike"]["float16"]
     assert list(found["seconds"]) == list(found["mean_iou"]) == ["float32", "float16", "int8"]
     assert all(len(times) == 3 and min(times) > 0 for times in found["seconds"].values())
     here = engines(plan, arrays, dataset, SIZE, ("float32",), 1)
     assert labelled(here, dataset)["mean_iou"]["float32"] == pytest.approx(found["mean_iou"]["float32"], abs=0.02)
+
+
+def test_what_openvino_loses_is_measured(trained, monkeypatch):
+    if has_bfloat16():
+        names = "float32", *REDUCED["openvino"]
+        found = compare_exported(*trained, names, precision.maker("openvino"), calibration=2,
+                                 rounds=2)
+        assert list(found["mean_iou"]) == list(found["seconds"]) == ["float32", "bfloat16", "int8"]
+        assert 90 < found["alike"]["bfloat16"] < 100 and found["alike"]["int8"] > 50
+    monkeypatch.setattr("repro.others.openvino.has_bfloat16", lambda: False)
+    with pytest.raises(UserError, match="ENGINE: openvino: this CPU has no bfloat16"):
+        precision.maker("openvino")
 
 
 def measured(**iou):
@@ -98,7 +111,7 @@ def test_the_page_says_whether_a_precision_pays():
     assert "it *pays in part*" in exported_section({**BESIDE, "cases": [EXPORTED, other]})
     worse = {**EXPORTED, "mean_iou": {**EXPORTED["mean_iou"], "int8": 39.4}}
     assert "*pays*" not in exported_section({**BESIDE, "cases": [worse]})
-    assert page(measured(), BESIDE) == f"{page(measured())}\n{text}"
+    assert page(measured(), [BESIDE]) == f"{page(measured())}\n{text}"
 
 
 def test_exported_networks_are_measured_and_written(trained, tmp_path, monkeypatch, capsys):
@@ -116,7 +129,7 @@ def test_exported_networks_are_measured_and_written(trained, tmp_path, monkeypat
     assert found["provenance"]["command"] == "make precision ENGINE=onnx DATA=minicity"
     assert [(case["label"], len(case["seconds"]["int8"])) for case in found["cases"]] == [("Model A", 2)]
     text = (tmp_path / "precision.md").read_text()
-    assert text == page(read_measured(tmp_path / "precision.json"), found) and "## Exported" in text
+    assert text == page(read_measured(tmp_path / "precision.json"), [found]) and "## Exported" in text
     assert precision.main(["--render"]) == 0 and (tmp_path / "precision.md").read_text() == text
     assert precision.main(["--engine", "onnx", "--rounds", "0"]) == 2
     assert "--rounds: 0 is not 1 or more" in capsys.readouterr().err

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -12,6 +15,7 @@ from folders import write_png
 from test_photos import noise, video
 
 from experiments import predict
+from experiments.fuzz import clips
 from repro import weights
 from repro.data import CAMVID, CITYSCAPES
 from repro.photos import read_photo
@@ -126,6 +130,22 @@ def test_what_could_be_read_of_a_damaged_video_is_kept(command, tmp_path):
         assert not out.exists()
 
 
+def test_the_overlay_of_a_video_is_as_long_as_it_or_says_so(command, tmp_path):
+    for name, data, frames in (("variable", clips.mkv([0, 100, 900, 2000, 4000]), 41),
+                               ("dropped", clips.avi([True, False, False] * 3), 7),
+                               ("fast", clips.mkv(range(0, 200, 20)), 10)):
+        path = tmp_path / f"{name}.{'avi' if name == 'dropped' else 'mkv'}"
+        path.write_bytes(data)
+        code, said, told, out = command("--input", path)
+        assert code == 0, told
+        film = predict.Source(out / f"{name}_overlay.mp4", "x")
+        times = [second for second, _ in predict.Source(path, "x").timed()]
+        assert f"of {len(times)} images" in said and film.count() == frames, name
+        plays, length = frames / film.rate(), times[-1] + 1 / film.rate()
+        assert abs(plays - length) < 0.2 or f"plays {plays:.1f} s; its video, whose rate varies, {length:.1f} s" in told
+    assert "fast_overlay.mp4: plays 1.0 s; its video, whose rate varies, 0.3 s" in told
+
+
 def test_onnxruntime_writes_the_same(command, tmp_path):
     write_png(tmp_path / "a.png", noise())
     _, _, _, out = command("--input", tmp_path / "a.png")
@@ -163,17 +183,22 @@ def test_a_wrong_choice_is_one_line(command, arguments, words):
     assert told.startswith(f"error: {words}") and told.count("\n") == 1, told
 
 
-def test_weights_that_are_not_there_or_not_known(command, tmp_path):
+def test_weights_that_are_not_there_or_not_known(about, command, tmp_path):
     code, _, told, _ = command(given=tmp_path / "b.params")
     assert code == 2 and told == f"error: weights {tmp_path}/b.params: no such file\n"
-    (tmp_path / "b.params").write_bytes(b"values")
-    code, _, told, _ = command(given=tmp_path / "b.params")
-    assert code == 2 and "b.json: no such file; it is to say which network b.params is of" in told
+    for content, words in ((about.path.read_bytes(), "b.json: no such file; it is to say which network b.params is of"),
+                           (b"values", "b.params: not an MXNet .params file, or damaged")):
+        (tmp_path / "b.params").write_bytes(content)
+        code, _, told, _ = command(given=tmp_path / "b.params")
+        assert code == 2 and words in told
 
 
 def test_where_results_cannot_be_written(command, tmp_path):
     write_png(tmp_path / "photos" / "a.png", noise())
     code, _, told, _ = command("--input", tmp_path / "photos", "--output", tmp_path / "photos")
+    assert code == 2 and "is INPUT; name another folder" in told
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    code, _, told, _ = command("--input", tmp_path / "link" / ".", "--output", tmp_path / "photos")
     assert code == 2 and "is INPUT; name another folder" in told
     (tmp_path / "file").write_text("")
     code, _, told, _ = command("--input", tmp_path / "photos", "--output", tmp_path / "file")
@@ -187,3 +212,20 @@ def test_results_in_the_folder_of_the_photos_are_not_taken_for_photos(command, t
     for _ in range(2):
         code, said, _, out = command("--input", tmp_path)
         assert code == 0 and "of 1 image\n" in said and files(out) == ["a_labelIds.png", "a_overlay.jpg"]
+    for given in ("a.png", "*.png"):  # beside the photo
+        for _ in range(2):
+            code, said, _, _ = command("--input", tmp_path / given, "--output", tmp_path)
+            assert code == 0 and "of 1 image\n" in said and (tmp_path / "a_labelIds.png").exists()
+
+
+def test_a_terminal_of_few_letters_takes_nothing_away(about, tmp_path):
+    write_png(tmp_path / "in" / "Stra\N{LATIN SMALL LETTER SHARP S}e.png", noise())
+    (tmp_path / "in" / "\N{BICYCLE}.png").write_bytes(b"no image")
+    out = tmp_path / "\N{BICYCLE}"
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-m", "experiments.predict", "--weights", str(about.path),
+                            "--input", str(tmp_path / "in"), "--output", str(out)], capture_output=True,
+                           cwd=predict.HERE.parent,
+                           env={**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"})
+    assert ended.returncode == 2 and b"Traceback" not in ended.stderr, ended.stderr
+    assert b"\\U0001f6b2: labels and overlays of 1 image" in ended.stdout and len(files(out)) == 2
+    assert b"\\U0001f6b2.png: not an image" in ended.stderr

@@ -54,7 +54,6 @@ def test_an_unknown_budget_is_said(lite):
     (lambda v: v["recipe"].update(momentum=1.5), ("recipe: momentum", "not between 0 and 1")),
     (lambda v: v["recipe"].update(warmup=-1), ("recipe: warmup", "negative")),
     (lambda v: v["recipe"].update(stops=["half"]), ("recipe: stops[0]", "'half'", "cross, weights, sparse_head")),
-    (lambda v: v["recipe"].update(precision="float8"), ("recipe: precision", "float32, float16")),
     (lambda v: v["recipe"].update(lr=1), ("recipe: unknown key 'lr'", "learning_rate")),
     (lambda v: v["budgets"].update(long={"steps": 5}), ("budgets: long", "is missing")),
     (lambda v: v.update(budgets={}), ("budgets", "not a mapping")),

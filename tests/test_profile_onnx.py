@@ -24,7 +24,7 @@ from repro.labelmap import labels_of
 from repro.others import ceiling
 from repro.others.bound import Bound
 from repro.others.onnx import OnnxEngine
-from repro.others.profile import frames_of, profiled
+from repro.others.profile import frames_of, layers_of, operators_of, profiled
 from repro.others.providers import CPU, card_name, check_used, names, on_card, providers
 from repro.tables.profile_onnx import bound, memory, page, parts, rate, read_measured
 from repro.timing.clock import Timing
@@ -88,6 +88,9 @@ def test_a_provider_that_cannot_compute_is_a_line(monkeypatch):
     (profile, ["--engine", "onnx", "--row", "fastscnn", "--size", "64x64"], "ROW: fastscnn cannot be exported: no"),
     (profile, ["--provider", "cuda"], "--provider, --batches, --cuda-graph: are for --engine onnx"),
     (profile, ["--engine", "onnx", "--cuda-graph"], "--cuda-graph: is for a card"),
+    (profile, ["--engine", "openvino", "--batches", "2"], "--provider, --batches, --cuda-graph: are for --engine onnx"),
+    (profile, ["--engine", "openvino", "--gpu", "0"], "GPU: '0': ENGINE=openvino computes on the CPU"),
+    (profile, ["--engine", "openvino", "--precision", "tf32"], "in OpenVINO: 'tf32' is not known; choose from float32"),
     (predict, ["--engine", "onnx", "--gpu", "0"], "PROVIDER: cuda: the installed onnxruntime"),
     (predict, ["--engine", "onnx", "--provider", "tensorrt"], "PROVIDER: tensorrt: the installed onnxruntime"),
     (predict, ["--provider", "cuda"], "PROVIDER: cuda is for ENGINE=onnx"),
@@ -135,7 +138,7 @@ def test_the_ceilings_graphs_are_a_product_and_a_copy(tmp_path):
 
 def test_every_operator_is_profiled_and_every_layer_found(exported):
     model = onnx.load(str(exported))
-    layers = profile_onnx.layers_of(model)
+    layers = layers_of(model)
     found = profiled(exported, image().asnumpy(), 2)
     assert found["frames"] == 2 and min(found["before"], found["after"]) >= 0 and found["memory"]["running"] > 2 ** 20
     convolutions = [one for one in found["operators"] if "Conv" in one["kind"]]
@@ -143,7 +146,7 @@ def test_every_operator_is_profiled_and_every_layer_found(exported):
     assert sorted(own) == sorted(node.name.rsplit(":", 1)[0] for node in model.graph.node if node.op_type == "Conv")
     assert all(one["provider"] == CPU and one["moved"] > 0 and one["seconds"] >= 0 for one in convolutions)
     counts = dict.fromkeys(own, 7)
-    made = profile_onnx.operators_of(found, layers, {own[0]: "half column"}, counts, 2)
+    made = operators_of(found, layers, {own[0]: "half column"}, counts, 2)
     assert sum(one["multiply_adds"] for one in made) == 14 * len(own) and len(counts) == len(own)
     with pytest.raises(UserError, match="the profiler's process ended with 1: .*"):
         profiled(exported, np.zeros((1, 3, 8, 8), np.float32), 1)
@@ -205,17 +208,18 @@ def test_shares_and_what_bounds_follow_from_the_figures():
 
 
 def test_the_page_has_what_was_measured_and_says_what_was_not(tmp_path, monkeypatch, capsys):
-    text = page(MEASURED, None, 0.068)
+    text = page([MEASURED, None], 0.068)
     assert "| float32   |     1 |     2.00 | 1.25 |       500.0 |            400.0 |" in text
     assert "Not run: none was at hand." in text and "The paper has 14.7 on a GTX 980" in text
     assert "2.2 frames a second with labels of every pixel (float32, batch 1, labels made outside)." in text
+    assert "float32, batch 1: 300.0 ms at the ceiling; layers below it 0.00, other operators 0.00, labels 140.0" in text
     assert "200.0 GFLOP/s for float32; a copy: 40.0 GB/s" in text and "300 are aimed at" not in text
-    both = page(MEASURED, CARD)
+    both = page([MEASURED, CARD])
     assert "Not run" not in both and "## NVIDIA H200" in both and "GTX" not in both
     assert "400.0 frames a second with labels of every pixel (float16, batch 8, labels made in the graph); 300" in both
     assert "on an H200-class card: reached" in both and "210g multiply-adds are of operators whose layer" in both
     slow = {**CARD, "cases": [{**EIGHT, "labels": [0.03]}]}
-    assert "H200-class card: not reached" in page(None, slow)
+    assert "H200-class card: not reached" in page([None, slow])
     results = tmp_path / "results"
     results.mkdir()
     monkeypatch.setattr(profile, "PUBLISHED", results)

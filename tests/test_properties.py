@@ -20,7 +20,7 @@ from repro.data.headers import picture_size
 from repro.errors import LONGEST, UserError, shown
 from repro.files import contents, write_bytes
 from repro.others import metadata
-from repro.parameters import load, save_arrays
+from repro.parameters import load, load_typed, save_arrays
 from repro.params_format import read as read_params
 from repro.photos import read_photo
 
@@ -148,7 +148,7 @@ def test_parameters_are_read_as_they_were_written(path, arrays, seed):
     random = np.random.RandomState(seed)
     made = {name: mx.nd.array(random.randint(0, 99, shape), dtype=kind) for name, (shape, kind) in arrays.items()}
     save_arrays(path, made)
-    for found in (load(path), mx.nd.load(str(path))):
+    for found in (load_typed(path), mx.nd.load(str(path))):
         assert found.keys() == made.keys()
         for name, value in made.items():
             np.testing.assert_array_equal(found[name].asnumpy(), value.asnumpy())

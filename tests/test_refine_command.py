@@ -8,7 +8,7 @@ import pytest
 from folders import write_camvid
 from refining import run, street_in
 
-from experiments import measure, refined
+from experiments import measure, refine, refined
 from experiments.command import PRETRAINED
 from repro import refine_measure
 from repro.cost import count, trace, true
@@ -54,6 +54,9 @@ def test_from_images_to_a_record(street, tmp_path, capsys):
     again = load(folder / "dense.params")
     assert all((again[name] == dense[name]).min().asscalar() for name in dense)
     assert json.loads((tmp_path / "cache" / "refine" / "refine-camvid.json").read_text())["steps"] == 1
+    assert refine.own_folder("camvid", (folder / "content").read_text()) == folder
+    other = refine.own_folder("camvid", "other labels")  # does not take its place
+    assert other.name.startswith("camvid-") and refine.own_folder("camvid", "other labels") == other
     assert run("--data", street, "--dense", "trained", "--steps", 1, "--weights", folder / "dense.params") == 0
     over = json.loads((tmp_path / "cache" / "refine" / "refine-camvid-trained.json").read_text())
     assert over["dense"]["mean_iou"] == record["dense"]["mean_iou"]

@@ -3,10 +3,10 @@
 import argparse
 import importlib
 import os
-import sys
 
 import pytest
 
+from experiments import engines
 from experiments.command import Parser
 from experiments.measure import CACHE, RESULTS
 from experiments.repeat import changed, command_of, make_command, places, portable, script_command, tell
@@ -49,8 +49,8 @@ def test_a_whole_run_is_published_and_a_reduced_one_is_not(tmp_path, capsys):
     ("table6", [], RESULTS / "table6.json"),
     ("table6", ["--rounds", "1"], CACHE / "speed" / "table6.json"),
     ("table6", ["--rows", "model-a"], CACHE / "speed" / "table6.json"),
-    ("engines", ["--torch", sys.executable], RESULTS / "engines.json"),
-    ("engines", ["--torch", sys.executable, "--rounds", "2"], CACHE / "speed" / "engines.json"),
+    ("engines", [], RESULTS / engines.record_name()),
+    ("engines", ["--rounds", "2"], CACHE / "speed" / engines.record_name()),
     ("growth", [], RESULTS / "growth.json"),
     ("growth", ["--rounds", "1"], CACHE / "speed" / "growth.json"),
     ("growth", ["--only", "batch", "--width", "0.5"], CACHE / "speed" / "growth.json"),
@@ -62,6 +62,8 @@ def test_a_whole_run_is_published_and_a_reduced_one_is_not(tmp_path, capsys):
     ("profile", ["--precision", "int8"], CACHE / "profile" / "profile.json"),
     ("profile_onnx", ["--engine", "onnx"], RESULTS / "profile-onnx.json"),
     ("profile_onnx", ["--engine", "onnx", "--rounds", "1"], CACHE / "profile" / "profile-onnx.json"),
+    ("profile_onnx", ["--engine", "openvino"], RESULTS / "profile-openvino.json"),
+    ("profile_onnx", ["--engine", "openvino", "--frames", "1"], CACHE / "profile" / "profile-openvino.json"),
     ("profile_onnx", ["--engine", "onnx", "--width", "0.5"], CACHE / "profile" / "profile-onnx.json"),
 ])
 def test_a_reduced_measurement_leaves_the_published_page(script, arguments, path, monkeypatch, capsys):

@@ -149,11 +149,12 @@ def test_training_is_the_real_one(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "checkpoint.params").exists()
 
 
-def test_a_moment_of_prediction_in_its_process():
-    record = soak.measure(["prediction"], 1e-4, "make soak")
-    assert record["runs"]["prediction"]["done"][0] >= 1 and record["provenance"]["command"] == "make soak"
+@pytest.mark.parametrize("what", ["prediction", "openvino"])
+def test_a_moment_of_prediction_in_its_process(what):
+    record = soak.measure([what], 1e-4, "make soak")
+    assert record["runs"][what]["done"][0] >= 1 and record["provenance"]["command"] == "make soak"
     assert record["of"]["prediction"] == {"scenes": 24, "sizes": 11, "engines": ENGINES} and record["windows"] == 60
-    assert {len(values) for values in record["runs"]["prediction"].values()} == {1}
+    assert {len(values) for values in record["runs"][what].values()} == {1}
 
 
 @pytest.mark.parametrize("arguments, words", [

@@ -15,6 +15,7 @@ from peers import cityscapes_evaluation, cityscapes_prediction
 from experiments import measure, submit
 from repro.data import CITYSCAPES, open_dataset
 from repro.data.loader import evaluation_batches
+from repro.errors import UserError
 from repro.inference import evaluate
 from repro.measure import Plan, network_factory
 from repro.minicity import write_minicity
@@ -79,8 +80,8 @@ def test_cityscapesscripts_finds_what_we_measure(city, command):
     plan = Plan(row.network, row.training, LITE, (120, 250))
     arrays = load(record_path(city / "cache" / "results", made_up(row)).with_suffix(".params"))
     networks = network_factory(plan, arrays, len(CITYSCAPES), "fast", mx.cpu())
-    ours = evaluate(networks, evaluation_batches(dataset.val, CITYSCAPES, 1, (plan.multiple,) * 2), len(CITYSCAPES),
-                    mx.cpu())
+    ours, _ = evaluate(networks, evaluation_batches(dataset.val, CITYSCAPES, 1, (plan.multiple,) * 2),
+                       CITYSCAPES.names, mx.cpu())
     assert ours.mean_iou == pytest.approx(100 * found["averageScoreClasses"], rel=1e-12)
     assert ours.mean_iou > 0 and ours.k == 2
 
@@ -164,6 +165,25 @@ def test_a_wrong_choice_is_one_line(settings, words, city, command):
     assert code == 2 and said.startswith("error: ") and said.count("\n") == 1, said
     assert all(word.format(city / "city") in said for word in words), said
     assert not out.exists()
+
+
+def test_scores_that_are_not_finite_are_no_labels(city, command, tmp_path):
+    """Neither submitted nor measured."""
+    arrays = load(next(city.rglob("*.params")))
+    save_arrays(tmp_path / "huge.params", {key: value * 1e35 if "decoder" in key else value
+                                           for key, value in arrays.items()})
+    code, said, out = command("--weights", str(tmp_path / "huge.params"))
+    assert code == 2 and "error: the network's scores are not finite" in said and not out.exists()
+    scores = np.full((1, 19, 4, 4), np.nan, np.float32)
+
+    class Network:
+        outputs = ("scores",)
+
+        def __call__(self, x):
+            return mx.nd.array(scores)
+    with pytest.raises(UserError, match="not finite"):
+        evaluate(lambda h, w: Network(), [(np.zeros((1, 3, 16, 16), np.float32), [np.zeros((16, 16), np.uint8)],
+                                           [(16, 16)])], 19, mx.cpu())
 
 
 def test_parameters_of_another_row_are_refused_and_an_earlier_submission_stays(city, command):

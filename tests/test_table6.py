@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from made_up import PROVENANCE
 from speed_records import FIGURES, lines_of, measured
 
 from experiments import table6
@@ -13,7 +12,7 @@ from experiments.render import published
 from repro.errors import UserError
 from repro.peer_rows import load_peers
 from repro.tables.speed import gflops
-from repro.tables.table6 import page, read_engines, read_table6, stages
+from repro.tables.table6 import page, read_table6, stages
 from repro.tables.table6_figures import draw_cost, draw_waterfall
 from repro.tables.targets import TARGETS
 
@@ -22,7 +21,7 @@ SMALL = ("--size", "128x256", "--width", "0.25")
 MEASURED = [row for row in ROWS if row.measured]
 
 
-def text_of(record, engines=None):
+def text_of(record, engines=()):
     return page(record, ROWS, published("table6"), engines)
 
 
@@ -93,7 +92,7 @@ def test_what_was_not_measured_is_said():
     text = text_of(measured({"icnet": FIGURES["icnet"]}))
     assert all(line == ["-", "not measured"] for line in verdicts(text).values())
     assert lines_of(text, "ICNet (gluoncv)")[0][10:12] == ["-", "-"]
-    assert "Table 5" not in text and "other engines" not in text
+    assert "Table 5" not in text and "serves it best" not in text
 
 
 def test_table_5_as_counted_and_as_measured():
@@ -107,27 +106,6 @@ def test_the_floor_is_that_of_the_multiply_adds_alone():
     text = text_of(measured())  # 36g at 90g a second
     assert "multiply-adds alone take 400 ms in float32 and 100 ms in int8" in text
     assert "The floor" not in text_of(measured({"icnet": FIGURES["icnet"]}))
-
-
-@pytest.mark.parametrize("seconds, said", [(0.4, True), (0.6, False)])
-def test_why_another_engine_is_quicker_is_said_where_it_is(tmp_path, seconds, said):
-    rows = [{"row": "model-a", "engine": engine, "precision": "float32", "seconds": [spent]}
-            for engine, spent in (("ours", 0.5), ("onnxruntime", seconds))]
-    path = tmp_path / "engines.json"
-    path.write_text(json.dumps({"rows": rows, "provenance": PROVENANCE, "versions": {}}))
-    assert ("layout optimisation" in text_of(measured(), read_engines(path))) is said
-
-
-def test_other_engines_stand_beside_ours(tmp_path):
-    path = tmp_path / "engines.json"
-    assert "other engines" not in text_of(measured())
-    rows = [{"row": "model-a", "engine": engine, "precision": "float32", "seconds": [seconds]}
-            for engine, seconds in (("ours", 0.5), ("onnxruntime", 0.6))]
-    path.write_text(json.dumps({"rows": rows, "provenance": PROVENANCE, "versions": {"onnxruntime": "1.19.2"}}))
-    text = text_of(measured(), read_engines(path)).split("other engines")[1]
-    assert "onnxruntime 1.19.2" in text
-    assert [line[1:] for line in lines_of(text, "Model A: 1-1-2-0-1-2-4-1")] == [
-        ["ours", "float32", "500", "500", "1", "1.00"], ["onnxruntime", "float32", "600", "600", "1", "1.20"]]
 
 
 @pytest.mark.parametrize("change, words", [

@@ -45,7 +45,7 @@ def backbone():
 def test_a_trained_network_gives_the_same_labels_fast_and_classic(training, dataset, preset, backbone):
     """Equality with trained weights, from the shipped backbone: images of 128x256 have 2x4 regions, k = 2."""
     losses = []
-    result, arrays = measure.measure(MODEL_A, training, dataset, preset, Budget(6, 6, None), 0, CPU, backbone,
+    result, arrays, _ = measure.measure(MODEL_A, training, dataset, preset, Budget(6, 6, None), 0, CPU, backbone,
                                      lambda step, value: losses.append(value))
     assert len(losses) == 6 and losses[-1] < losses[0]
     classic, fast = result["evaluations"]["classic"], result["evaluations"]["fast"]
@@ -56,7 +56,7 @@ def test_a_trained_network_gives_the_same_labels_fast_and_classic(training, data
         counts = {int(n): images for n, images in active["active_counts"].items()}
         assert sum(counts.values()) == 3 and active["active_mean"] == pytest.approx(
             sum(n * images for n, images in counts.items()) / 3)
-    for key in ("pixel_acc", "mean_acc", "mean_iou", "active_mean", "z2_mean"):
+    for key in ("pixel_acc", "mean_acc", "mean_iou", "active_mean", "z2_mean", "z2_computed"):
         assert fast[key] == pytest.approx(classic[key], abs=0.02), key
     plan = measure.Plan(MODEL_A, training, preset, (128, 256))
     nets = [measure.network_factory(plan, arrays, 19, how, mx.cpu())(128, 256) for how in ("classic", "fast")]
@@ -172,7 +172,7 @@ def test_images_of_odd_sizes_are_measured_whole(tmp_path, preset, backbone):
     """100x200 pixels: padded to 128x256, of which k = 2 of 8 regions, and measured on their 20,000 pixels."""
     write_minicity(tmp_path / "odd", seed=6, size=(100, 200), train=2, val=2, coarse=0, progress=False)
     dataset = open_dataset(tmp_path / "odd")
-    result, _ = measure.measure(MODEL_A, WTA, dataset, preset, Budget(1, 1, None), 0, CPU, backbone)
+    result, *_ = measure.measure(MODEL_A, WTA, dataset, preset, Budget(1, 1, None), 0, CPU, backbone)
     fast = result["evaluations"]["fast"]
     assert result["scale"] == "128x256" and (fast["k"], fast["regions"], fast["images"]) == (2, 8, 2)
     assert fast["pixel_acc"] == pytest.approx(result["evaluations"]["classic"]["pixel_acc"], abs=0.02)

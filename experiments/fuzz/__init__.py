@@ -15,10 +15,11 @@ __all__ = ["FAULT", "LINE", "READERS", "RESULT", "Case", "cases", "outcome"]
 # by the names of the readers: the module, and its function (seed) -> cases
 READERS: Dict[str, str] = {
     "images": "pictures", "labels": "pictures", "photos": "pictures", "videos": "videos",
+    "orientations": "headers", "ranges": "headers", "streams": "clips",
     "rows": "texts", "presets": "texts", "classes": "texts", "records": "texts", "descriptions": "texts",
     "metadata": "texts", "logs": "texts", "measurements": "measurements",
-    "neighbours": "texts", "datasets": "folders", "inputs": "folders",
-    "parameters": "arrays", "backbones": "arrays", "checkpoints": "arrays", "exported": "networks",
+    "neighbours": "texts", "datasets": "folders", "contents": "contents", "inputs": "folders", "searches": "folders",
+    "parameters": "arrays", "types": "arrays", "backbones": "arrays", "checkpoints": "arrays", "exported": "networks",
     "refiners": "refiners",
     "writers": "disks", "commands": "commands",
 }

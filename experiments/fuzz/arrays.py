@@ -15,8 +15,9 @@ import numpy as np
 from experiments.fuzz.case import LINE, RESULT, Case
 from experiments.fuzz.damage import Damaged, cut, files, flipped, paths
 from repro import checkpoints as checkpoints_of
-from repro import imagenet
+from repro import imagenet, params_format
 from repro import parameters as parameters_of
+from repro.errors import UserError
 from repro.imagenet import BODY, UNITS
 
 ARRAYS = {"conv.weight": mx.nd.array(np.arange(24).reshape(2, 3, 2, 2) / 7), "norm.gamma": mx.nd.ones(5),
@@ -85,6 +86,41 @@ def parameters(seed: int) -> Iterator[Case]:
             yield Case("wrong size" if what in ("transposed", "longer", "one") else "missing key", f"{name}: {what}",
                        lambda folder, given=given: parameters_of.assign(network, given, "weights a"),
                        lambda _: False, (LINE,))
+
+
+def types(seed: int) -> Iterator[Case]:
+    """repro.parameters.load: values of every type, exact in float32 or refused; and files that are no .params."""
+    draw = random.Random(seed)
+    for kind in ("float16", "float64", "uint8", "int8", "int32", "int64"):
+        for number in range(20):
+            value = draw.choice((0, 1, draw.randrange(128), 2 ** draw.randrange(40), draw.random(),
+                                 10.0 ** draw.randrange(-50, 50), -draw.random()))
+            with np.errstate(all="ignore"):
+                values = np.array([value, 1], np.float64).astype(kind)
+                if not np.isfinite(values.astype(np.float64)).all():
+                    continue
+                exact = np.array_equal(values.astype(np.float32).astype(kind), values)
+            content = saved({"x": mx.nd.array(values, dtype=kind)})
+            yield from files("a.params", [("another type", f"{number}: {value!r} of {kind}", content)],
+                             parameters_of.load, lambda found, _, values=values: found["x"].dtype == np.float32 and
+                             np.array_equal(found["x"].asnumpy(), values), (RESULT,) if exact else (LINE,))
+    for name in ("running_var", "a.0.running_var", "conv0_running_var", "moving_var"):
+        for value, allowed in ((0.0, RESULT), (1e-30, RESULT), (-1e-30, LINE), (-1.0, LINE)):
+            yield from files("a.params", [("variance", f"{name} of {value}", saved({name: mx.nd.array([1, value])}))],
+                             parameters_of.load, lambda _, content: True, (allowed,))
+    others = [(words, begin + draw.choice((b"", b"\0" * 99, b"archive/data.pkl"))) for begin, words in
+              params_format.OTHERS for _ in range(4)]
+    for words, content in [*others, ("safetensors", b"\x40" + bytes(7) + b'{"a":{}}'), (
+            "Gluon's export", saved({"arg:a": mx.nd.ones(2), "aux:b": mx.nd.ones(1)}))]:
+        def called(path, words=words):
+            try:
+                return parameters_of.load(path)
+            except UserError as error:
+                if words not in str(error):
+                    raise AssertionError(str(error)) from None
+                raise
+        yield from files("a.params", [("another kind of file", f"{words}, {content[:20]!r}", content)], called,
+                         lambda _, content: False, (LINE,))
 
 
 def _zoo() -> Dict[str, mx.nd.NDArray]:

@@ -49,8 +49,8 @@ def _scores(path: Path) -> None:
 def _film(path: Path) -> None:
     pictures = np.random.RandomState(0).randint(0, 256, (6, 48, 64, 3)).astype(np.uint8)
     with predict.film(path, 10) as add:
-        for picture in pictures:
-            add(picture)
+        for number, picture in enumerate(pictures):
+            add(picture, number / 10)
 
 
 # by what is written: the file's suffix, and what writes it

@@ -142,6 +142,40 @@ def inputs(seed: int) -> Iterator[Case]:
                lambda value: set(value) == {(4, 6, 3)}, (RESULT,))
 
 
+def searches(seed: int) -> Iterator[Case]:
+    """repro.photos.sources by folder and by pattern, with OUTPUT beside, above and below."""
+    def tree(folder: Path) -> Path:
+        root = folder / "A"
+        for name in ("a.png", "._a.png", ".hidden/h.png", "b/c.png", "../elsewhere/d.png", "b/c_overlay.png",
+                     "a_labelIds.png", "out/e.png"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(PICTURE)
+        for name, target in (("link", "../elsewhere"), ("loop", "."), ("b/up", ".."), ("again", "b"),
+                             ("no.png", "none"), ("../here", "A")):
+            (root / name).symlink_to(target)
+        return root
+    below, inputs_alone = ["a", "a_labelIds", "b/c", "b/c_overlay", "link/d"], ["a", "b/c", "link/d", "out/e"]
+    every = [*below, "out/e"]
+    for given in ("A", "A/**", "A/**/*", "A/**/*.png", "here", "here/**/*", "[A]/**", "A/loop", "./A/../A/**"):
+        for out, right in ((None, every), ("A/out", below), ("here/out", below), ("elsewhere/out", every),
+                           ("A", inputs_alone), ("here", inputs_alone), (".", inputs_alone), ("A/..", inputs_alone)):
+            def found(folder: Path, given=given, out=out):
+                tree(folder)
+                return [one.name for one in sources(f"{folder}/{given}", out and folder / out)]
+            yield Case("links", f"{given}, OUTPUT {out}", found, lambda value, right=right: value == right, (RESULT,))
+    for given in ("A/.*", "A/._*", "A/**/.hidden/*", "A/no*", "A/none/**", "[B]/**"):
+        yield Case("links", f"{given}: none", lambda folder, given=given: sources(f"{tree(folder).parent}/{given}"),
+                   lambda value: False, (LINE,))
+    for layout, files in LAYOUTS.items():
+        def hidden(folder: Path, files=files):
+            root = _write(folder, files)
+            for path in [*root.rglob("*.png"), *root.rglob("*.yaml")]:
+                path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+            return _open(root)
+        count = sum(content == PICTURE for content in files.values())
+        yield Case("links", f"hidden files of {layout}", hidden, lambda value, count=count: value == count, (RESULT,))
+
+
 def _write_in(folder: Path) -> Path:
     folder.mkdir()
     for name in ("1.png", "2.png"):

@@ -16,12 +16,12 @@ from repro.neighbours import load_rows
 from repro.peer_rows import load_peers
 from repro.records import load_records
 from repro.tables import (
+    engines,
     growth,
     neighbours,
     precision,
     profile,
     profile_onnx,
-    reading,
     refine,
     robustness,
     soak,
@@ -36,20 +36,17 @@ Reader = Tuple[Callable[[Path], Any], Callable[[Any], str]]  # the record; its p
 def _readers() -> Dict[str, Reader]:
     """By the name of a record: what reads it, and what renders it."""
     peers, rows = load_peers(HERE / "table6.yaml"), load_rows(HERE / "neighbours.yaml")
-    row, records = next(one for one in load_rows(HERE / "table3.yaml")), load_records(RESULTS)
-    table6_page = lambda record, engines=None: table6.page(record, peers, published("table6"), engines)  # noqa: E731
-    timed = json.loads((RESULTS / "table6.json").read_text(encoding="utf-8"))
+    records = load_records(RESULTS)
     cost = {one.id: (10 ** 9, 2 * 10 ** 9) for one in rows}
     return {
-        "table6": (table6.read_table6, table6_page),
-        "engines": (table6.read_engines, lambda record: table6_page(timed, record)),
+        "table6": (table6.read_table6, lambda record: table6.page(record, peers, published("table6"))),
+        "engines": (engines.read_engines, lambda record: engines.page([record])),
         "profile": (profile.read_measured, lambda record: profile.page(record, 0.1)),
-        "profile-onnx": (profile_onnx.read_measured, lambda record: profile_onnx.page(record, None, 0.1)),
+        "profile-onnx": (profile_onnx.read_measured, lambda record: profile_onnx.page([record, None], 0.1)),
         "growth": (growth.read_growth, growth.page),
         "precision": (precision.read_measured, precision.page),
         "precision-onnx": (precision.read_exported, lambda record: precision.page(
-            json.loads((RESULTS / "precision.json").read_text(encoding="utf-8")), record)),
-        "reading": (reading.read_measured, lambda record: reading.page(record, row, records)),
+            json.loads((RESULTS / "precision.json").read_text(encoding="utf-8")), [record])),
         "neighbours-minicity": (neighbours.read_speed, lambda record: neighbours.page(
             rows, published("neighbours"), cost, records, {record["data"]: record}, {})),
         "robustness": (lambda path: robustness.read_counted(path, ("images", "labels")), robustness.page),
@@ -75,6 +72,11 @@ def _made_up(provenance) -> Dict[str, Any]:
     spread = {"mean": 0.3, "spread": 0.1, "least": 0.1, "most": 0.5}
     run = {key: list(range(1, 13)) for key in ("done", "memory", "descriptors", "threads", "files", "bytes")}
     return {
+        "engines": {
+            "size": [1024, 2048], "width": 1.0, "threads": 2, "versions": {"mxnet": "1.9.1"}, "provenance": provenance,
+            "rows": [{"row": engines.PIPELINED, "label": "Model A", "engine": engines.OWN, "precision": engines.FP32,
+                      "multiply_adds": 10 ** 9, "paper": 10 ** 9, "alike": 100.0, "labels": [0.1], "scores": [0.09],
+                      "pipeline": [0.08]}]},
         "soak": {
             "minutes": 1.0, "windows": 12, "of": {
                 "prediction": {"scenes": 4, "sizes": 2, "engines": 1},

@@ -49,7 +49,7 @@ def _read(path: Path):
 
 def _pictures(value, _) -> bool:
     count, rate, frames = value
-    return 0 < rate <= 1000 and len(frames) >= max(1, CUT * count) and all(
+    return 0 < rate <= 1000 and count >= 0 and len(frames) and all(
         frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3 for frame in frames)
 
 

@@ -100,7 +100,7 @@ class Trials:
             found = run.one("spawn_main")
             began = time.monotonic()
             run.kill_one(found)
-            seconds = self._said(run, "a data worker ended with code -9", began)
+            seconds = self._said(run, "reader 1 of 1 (process", began)
         self._same_in_the_end()
         return seconds
 

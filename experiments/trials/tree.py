@@ -236,7 +236,9 @@ class Tree:
             return "end"
         results = [path.name for path in self.cache.glob("results/*/*")]
         if results:
-            return "page" if any(name.endswith(".json") and not name.startswith(".") for name in results) else "record"
+            if any(name.endswith(".json") and not name.startswith(".") for name in results):
+                return "page"
+            return "record" if any(name.endswith(".png") for name in results) else "evaluation"  # parameters first
         if any(self.cache.glob("runs/*/.writing-*.params")):
             return "checkpoint"
         steps = self.steps()

@@ -7,6 +7,7 @@ from pathlib import Path
 from repro.data.classes import CAMVID
 from repro.data.dataset import Dataset, Sample, check_labelled
 from repro.errors import UserError
+from repro.files import walk
 
 LAYOUT = "CamVid of the SegNet tutorial (train/, trainannot/, val/, valannot/, test/, testannot/)"
 
@@ -29,11 +30,13 @@ def load(root: Path) -> Dataset:
         test=_split(root, "test", required=True),
         coarse=(),
         measured_split="test",
+        images=tuple(root / split for split in ("train", "val", "test")),
+        pattern="SPLIT/*.png",
     )
 
 
 def _split(root: Path, split: str, required: bool) -> tuple[Sample, ...]:
-    images = sorted((root / split).glob("*.png"))
+    images = [path for path in walk(root / split, lambda below: False) if path.suffix == ".png"]
     if required and not images:
         raise UserError(f"{root / split}: no images (*.png)")
     labels = ((image, root / (split + "annot") / image.name) for image in images)

@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import asdict, dataclass
 
+import numpy as np
 from tqdm import tqdm
 
-from repro.data.classes import ClassSet
+from repro import parsing
+from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
+from repro.data.headers import orientation
 from repro.data.images import check_sizes, image_size, read_label, size_of
 from repro.errors import UserError
 from repro.files import contents, write_text
 from repro.parsing import json_value
 
-_FORMAT = 1
+_FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a sample is.
+
+    size: (H, W). image, label: the SHA-256 of their files ("" without label). classes: the train ids that the label
+    has, void left out. void: its share of void pixels. orientation: EXIF's, by which the image is turned upright.
+    """
+
+    size: tuple[int, ...]
+    image: str
+    label: str
+    classes: tuple[int, ...]
+    void: float
+    orientation: int
 
 
 def _bar(items, total, what):
     return tqdm(items, desc=what, total=total, unit="image", leave=False, delay=1)
 
 
-def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, workers: int = 0, progress=_bar) -> None:
-    """Check every image and label of `samples`; raise UserError naming the first bad file and how many are.
+def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, workers: int = 0,
+                progress=_bar) -> dict[Sample, Checked]:
+    """Check every image and label of `samples` and return what each is; raise UserError naming the first bad file and
+    how many are.
 
-    Of a PNG image all chunks are read and their checksums compared, its pixels are not decoded; a JPEG, which has
-    none, is decoded, and so is a label: its ids must be of `classes` and its size its image's; a sample without
-    label has its image checked alone.
+    Of a PNG image all chunks are read and their checksums compared, its pixels are not decoded but those of 16 bits; a
+    JPEG, which has none, is decoded, and so is a label: its ids must be of `classes` and its size its image's; a
+    sample without label has its image checked alone.
 
     known: a JSON file, made where it is absent, that remembers the samples found good with size and time of
     their files; those are not read again until they change. A damaged one is ignored. workers: threads (0: one
@@ -39,27 +62,30 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
     samples = list(dict.fromkeys(samples))
     remembered = _remembered(known)
     stamps = {sample: _stamp(sample, classes) for sample in samples}  # before reading: a later change is seen
-    due = [sample for sample in samples if stamps[sample] is None or remembered.get(_key(sample)) != stamps[sample]]
+    found = {sample: _recalled(remembered.get(_key(sample)), stamps[sample]) for sample in samples}
+    due = [sample for sample in samples if found[sample] is None]
     bad, good = [], {}
     try:
         # closing cancels; typeshed calls the generator that map returns an iterator
         with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool, \
                 closing(pool.map(lambda sample: _problems(sample, classes), due)) as results:  # type: ignore[type-var]
-            for sample, problems in zip(due, progress(results, len(due), "checking files")):
+            for sample, (problems, found[sample]) in zip(due, progress(results, len(due), "checking files")):
                 bad += problems
-                if not problems and stamps[sample] is not None:
-                    good[_key(sample)] = stamps[sample]
+                made = found[sample]
+                if made and stamps[sample] is not None:
+                    good[_key(sample)] = {"stamp": stamps[sample], **asdict(made)}
     finally:
         if known is not None and good:
             write_text(known, json.dumps({"format": _FORMAT, "samples": {**_remembered(known), **good}}) + "\n")
     if bad:
         files = sum(1 if sample.label is None else 2 for sample in samples)
         raise UserError(f"{bad[0]}; {len(bad)} of the {files} files cannot be used")
+    return {sample: one for sample, one in found.items() if one}
 
 
-def _problems(sample: Sample, classes: ClassSet) -> list[str]:
-    """A line for each of a sample's files that is wrong."""
-    problems, size = [], None
+def _problems(sample: Sample, classes: ClassSet) -> tuple[list[str], Checked | None]:
+    """A line for each of a sample's files that is wrong; what the sample is where none is."""
+    problems, size, label = [], None, None
     try:
         size = image_size(sample.image)
     except UserError as error:
@@ -70,7 +96,29 @@ def _problems(sample: Sample, classes: ClassSet) -> list[str]:
             check_sizes(sample, size or size_of(label), size_of(label))
         except UserError as error:
             problems.append(str(error))
-    return problems
+    if problems or size is None:
+        return problems, None
+    counts = np.bincount(np.zeros(0, int) if label is None else label.ravel(), minlength=IGNORE + 1)
+    files = [contents(path) if path else b"" for path in (sample.image, sample.label)]
+    image, mask = (hashlib.sha256(data).hexdigest() if data else "" for data in files)
+    classes_there = tuple(int(train_id) for train_id in np.flatnonzero(counts[:IGNORE]))
+    void = round(float(counts[IGNORE] / max(1, counts.sum())), 4)
+    return [], Checked(size, image, mask, classes_there, void, orientation(files[0]))
+
+
+_ENTRY = {"stamp": lambda value, place: value, "size": parsing.sequence(parsing.natural), "image": parsing.text,
+          "label": lambda value, place: value and parsing.text(value, place),
+          "classes": parsing.sequence(parsing.natural), "void": parsing.number,
+          "orientation": parsing.natural}
+
+
+def _recalled(entry, stamp) -> Checked | None:
+    """What is remembered of a sample whose files are as they were; None else."""
+    try:
+        values = parsing.fields(entry, "", _ENTRY)
+    except UserError:
+        return None
+    return Checked(**values) if stamp is not None and values.pop("stamp") == stamp else None
 
 
 def _remembered(known) -> dict:

@@ -12,6 +12,7 @@ from pathlib import Path
 from repro.data.classes import CITYSCAPES
 from repro.data.dataset import Dataset, Sample, check_labelled
 from repro.errors import UserError
+from repro.files import walk
 
 LAYOUT = "Cityscapes (leftImg8bit/ and gtFine/)"
 MARKER = "minicity.json"
@@ -38,6 +39,8 @@ def load(root: Path) -> Dataset:
         test=tuple(_samples(root, "test", "gtFine")),
         coarse=_labelled(root, "train_extra", "gtCoarse", required=False),
         measured_split="val",
+        images=tuple(root / "leftImg8bit" / split for split in ("train", "val", "test", "train_extra")),
+        pattern=f"leftImg8bit/SPLIT/CITY/*{_IMAGE}",
     )
 
 
@@ -50,8 +53,10 @@ def _labelled(root: Path, split: str, annotation: str, required: bool = True) ->
 
 
 def _samples(root: Path, split: str, annotation: str) -> list[Sample]:
-    images = sorted((root / "leftImg8bit" / split).glob("*/*" + _IMAGE))
-    return [Sample(image, _label(root, split, annotation, image)) for image in images]
+    folder = root / "leftImg8bit" / split
+    images = walk(folder, lambda city: city.parent == folder)
+    return [Sample(image, _label(root, split, annotation, image)) for image in images
+            if image.name.endswith(_IMAGE) and image.parent != folder]
 
 
 def _label(root: Path, split: str, annotation: str, image: Path) -> Path | None:

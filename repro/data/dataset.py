@@ -23,6 +23,7 @@ class Dataset:
     """The samples of a data set, each split sorted by path; a split the folder does not have is empty.
 
     coarse: additional, coarsely labelled images. measured_split: what the tables report, `val` or `test`.
+    images: the folders that images are looked for in. pattern: where and under which names.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Dataset:
     test: tuple[Sample, ...]
     coarse: tuple[Sample, ...]
     measured_split: str
+    images: tuple[Path, ...] = ()
+    pattern: str = ""
 
     @property
     def measured(self) -> tuple[Sample, ...]:

@@ -1,4 +1,5 @@
-"""The size of a picture as its header says, found without decoding it: a few bytes can ask for all memory.
+"""What a picture's header says, found without decoding it: its size (a few bytes can ask for all memory), how it is to
+be turned, and which value is white.
 
 PNG, JPEG, BMP, WebP, TIFF, JPEG 2000 and PBM, PGM, PPM, by how the file begins, whatever it is called: what OpenCV
 reads beside these is taken for no picture here.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from typing import Iterator
 
 from repro.errors import UserError
 
@@ -15,7 +17,11 @@ LARGEST = 1 << 28  # pixels of a picture: 16384x16384, 0.8 GB once decoded
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _BMP, _TIFF = b"BM", {b"II*\0": "<", b"MM\0*": ">"}
 _JP2, _SIZ = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), b"\xff\x4f\xff\x51"
-_PNM = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s")
+_GAP = rb"(?:\s|#[^\n]*\n)+"
+_PNM = re.compile(rb"P[1-6]" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})\s")
+_MAXVAL = re.compile(rb"P([2356])" + 3 * (_GAP + rb"(\d{1,9})"))
+_SIDES, _ORIENTATION, _WHITES = (257, 256), 274, (281, 341)  # TIFF's tags; Max- and SMaxSampleValue
+_KINDS = {3: "H", 4: "I", 8: "h", 9: "i", 11: "f", 12: "d"}  # of a TIFF's numbers
 
 
 def picture_size(data: bytes) -> tuple[int, int] | None:
@@ -34,6 +40,59 @@ def check_size(path, data: bytes) -> tuple[int, int] | None:
     return size
 
 
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation, 1 to 8, by which a decoded JPEG, PNG or WebP is still to be turned; else 1.
+
+    OpenCV turns a TIFF as it decodes it, whatever it is asked.
+    """
+    try:
+        exif = _exif(data)
+        start = 6 if exif.startswith(b"Exif\0\0") else 0
+        found = _tags(exif[start:]).get(_ORIENTATION, 1)
+    except (struct.error, IndexError):
+        return 1
+    return int(found) if found in range(1, 9) else 1
+
+
+def white(data: bytes) -> float | None:
+    """Return the value that a picture's header says is white, as OpenCV decodes it; None where it does not say.
+
+    PNM's maxval (up to 255 OpenCV scales the text kinds itself), JPEG 2000's precision, TIFF's largest sample value.
+    """
+    try:
+        found = _MAXVAL.match(data[:4096])
+        if found:
+            most = int(found.group(4))
+            return None if most <= 255 and found.group(1) in b"23" else most or None
+        if data.startswith(_JP2):
+            depth = (data[data.index(_SIZ) + 42] & 0x7F) + 1
+            return (1 << min(16, depth)) - 1
+        tags = _tags(data) if data[:4] in _TIFF else {}
+    except (struct.error, IndexError, ValueError):
+        return None
+    return next((tags[tag] for tag in _WHITES if tags.get(tag, 0) > 0), None)
+
+
+def _exif(data: bytes) -> bytes:
+    """The EXIF data of a JPEG, PNG or WebP, a small TIFF; b"" where there are none."""
+    if data.startswith(JPEG):
+        for marker, at in _segments(data):
+            if marker == 0xE1 and data[at + 4:at + 10] == b"Exif\0\0":
+                return data[at + 4:at + 2 + int.from_bytes(data[at + 2:at + 4], "big")]
+        return b""
+    png = data.startswith(PNG)
+    if not png and not (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+        return b""
+    at = 8 if png else 12  # chunks: length, type, content, checksum; or type, length, content, made even
+    while at + 8 <= len(data):
+        kind, length = (data[at + 4:at + 8], struct.unpack_from(">I", data, at)[0]) if png else (
+            data[at:at + 4], struct.unpack_from("<I", data, at + 4)[0])
+        if kind in (b"eXIf", b"EXIF"):
+            return data[at + 8:at + 8 + length]
+        at += 12 + length if png else 8 + length + length % 2
+    return b""
+
+
 def _size(data: bytes) -> tuple[int, int] | None:
     if data.startswith(PNG):
         width, height = struct.unpack_from(">II", data, 16)
@@ -47,24 +106,28 @@ def _size(data: bytes) -> tuple[int, int] | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _webp(data)
     if data[:4] in _TIFF:
-        return _tiff(data, _TIFF[data[:4]])
+        return _tiff(data)
     if data.startswith(_JP2):
         return _jpeg_2000(data)
     found = _PNM.match(data[:4096])
     return (int(found.group(2)), int(found.group(1))) if found else None
 
 
-def _jpeg(data: bytes) -> tuple[int, int] | None:
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """(marker, where it stands) of a JPEG's segments before its first scan."""
     at = 2
-    while data[at] == 0xFF:
+    while data[at] == 0xFF and data[at + 1] != 0xDA:
         marker = data[at + 1]
         if marker == 0xFF or marker == 1 or 0xD0 <= marker <= 0xD8:  # filling; markers without a segment
             at += 1 if marker == 0xFF else 2
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # the frame's header
-            return struct.unpack_from(">HH", data, at + 5)
-        else:
-            at += 2 + max(2, int.from_bytes(data[at + 2:at + 4], "big"))
-    return None
+            continue
+        yield marker, at
+        at += 2 + max(2, int.from_bytes(data[at + 2:at + 4], "big"))
+
+
+def _jpeg(data: bytes) -> tuple[int, int] | None:
+    return next((struct.unpack_from(">HH", data, at + 5) for marker, at in _segments(data)
+                 if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)), None)  # the frame's header
 
 
 def _webp(data: bytes) -> tuple[int, int] | None:
@@ -81,16 +144,27 @@ def _webp(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _tiff(data: bytes, order: str) -> tuple[int, int] | None:
-    """Of the first directory, the one that is decoded."""
+def _tags(data: bytes) -> dict[int, float]:
+    """The numbers in the first directory of a TIFF, the one that is decoded, by their tags; of several the first."""
+    order = _TIFF.get(data[:4], "")
+    if not order:
+        return {}
     at, = struct.unpack_from(f"{order}I", data, 4)
     count, = struct.unpack_from(f"{order}H", data, at)
-    sides = {}
+    found: dict[int, float] = {}
     for place in range(at + 2, at + 2 + 12 * count, 12):
-        tag, kind, _ = struct.unpack_from(f"{order}HHI", data, place)
-        if tag in (256, 257) and kind in (3, 4):
-            sides[tag], = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, place + 8)
-    return (sides[257], sides[256]) if len(sides) == 2 else None
+        tag, kind, values = struct.unpack_from(f"{order}HHI", data, place)
+        if tag in (*_SIDES, _ORIENTATION, *_WHITES) and kind in _KINDS and values:
+            form = order + _KINDS[kind]
+            inside = values * struct.calcsize(form) <= 4
+            found[tag], = struct.unpack_from(form, data, place + 8 if inside else struct.unpack_from(
+                f"{order}I", data, place + 8)[0])
+    return found
+
+
+def _tiff(data: bytes) -> tuple[int, int] | None:
+    height, width = (_tags(data).get(side) for side in _SIDES)
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
 
 def _jpeg_2000(data: bytes) -> tuple[int, int] | None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
-from repro.data.decoding import decode
-from repro.data.headers import JPEG, PNG, check_size
+from repro.data.decoding import decode, rgb, upright
+from repro.data.headers import JPEG, PNG, check_size, orientation
 from repro.errors import UserError
 from repro.files import contents
 
@@ -20,14 +20,19 @@ _BAD = 254  # in an id table: not an id of the set
 
 
 def read_image(path) -> np.ndarray:
-    """Read a PNG or JPEG as uint8 (H, W, 3), RGB. Raises UserError for a missing, damaged or other file."""
+    """Read a PNG or JPEG as uint8 (H, W, 3), RGB, upright.
+
+    Raises UserError for a missing, damaged or other file, and for 16-bit values of a smaller range.
+    """
     data = _read(path)
     if data.startswith(JPEG):
         if not ends(data):
             raise UserError(f"{path}: the JPEG file is truncated")
     else:
-        _check_png(path, data)
-    return cv2.cvtColor(_decode(path, data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        check_png(path, data)
+    image = rgb(path, data, _decode)
+    assert image is not None  # _decode raises
+    return image
 
 
 def size_of(array: np.ndarray) -> tuple[int, int]:
@@ -37,24 +42,25 @@ def size_of(array: np.ndarray) -> tuple[int, int]:
 
 
 def image_size(path) -> tuple[int, int]:
-    """(H, W) of a PNG whose chunks are whole, not decoded, or of a JPEG, decoded: it may be turned, and has no
-    checksums. Raises UserError as `read_image` does."""
+    """(H, W), upright, of a PNG whose chunks are whole; a JPEG, which has no checksums, and a PNG of 16 bits, whose
+    values may be of a smaller range, are decoded. Raises UserError as `read_image` does."""
     data = _read(path)
-    if data.startswith(JPEG):
+    if data.startswith(JPEG) or data[24:25] == b"\x10":
         return size_of(read_image(path))
-    _check_png(path, data)
-    return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
+    check_png(path, data)
+    height, width = int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
+    return (width, height) if orientation(data) > 4 else (height, width)
 
 
 def read_label(path, classes: ClassSet) -> np.ndarray:
-    """Read a PNG of ids as uint8 (H, W) of train ids, 255 where ignored.
+    """Read a PNG of ids as uint8 (H, W) of train ids, 255 where ignored, upright as its image is.
 
     Files named *_labelTrainIds.png hold train ids already; all others hold the ids of `classes`.
     Raises UserError for a missing or damaged file, one that is not 8-bit single-channel, and ids outside the
     set.
     """
     data = _read(path)
-    _check_png(path, data)
+    check_png(path, data)
     depth, colour_type = data[24], data[25]  # IHDR; decoders would expand palettes and scale small depths
     if (depth, colour_type) != (8, 0):
         kinds = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
@@ -65,7 +71,7 @@ def read_label(path, classes: ClassSet) -> np.ndarray:
     bad = np.equal(label, _BAD)
     if bad.any():
         raise UserError(f"{path}: label id {ids[bad].min()} is not one of the {classes.name} ids")
-    return label
+    return upright(label, orientation(data))
 
 
 def read_sample(sample: Sample, classes: ClassSet) -> tuple[np.ndarray, np.ndarray | None]:
@@ -92,8 +98,10 @@ def read_labelled(sample: Sample, classes: ClassSet) -> tuple[np.ndarray, np.nda
 def check_sizes(sample: Sample, image: tuple[int, int], label: tuple[int, int]) -> None:
     """Raise UserError if an image and its label have not the same (H, W)."""
     if label != image:
+        turned = ", turned as its EXIF orientation says; a label must be upright too" if label == image[::-1] and (
+            orientation(_read(sample.image)) > 4) else ""
         raise UserError(f"{sample.label}: the label is {label[0]}x{label[1]}, "
-                        f"its image {image[0]}x{image[1]} (height x width): {sample.image}")
+                        f"its image {image[0]}x{image[1]} (height x width{turned}): {sample.image}")
 
 
 @lru_cache(maxsize=None)
@@ -114,7 +122,7 @@ def _read(path) -> bytes:
     return data
 
 
-def _check_png(path, data: bytes) -> None:
+def check_png(path, data: bytes) -> None:
     """Raise UserError unless `data` are a PNG whose chunks are all whole.
 
     Checked here because decoders return the readable part of a truncated file as if it were an image.

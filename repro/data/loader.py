@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import multiprocessing
+import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +19,11 @@ from repro.data.augment import Placement, draw, normalise, place_image, place_la
 from repro.data.classes import ClassSet
 from repro.data.dataset import Sample
 from repro.data.images import read_label, read_labelled, read_sample, size_of
-from repro.data.workers import read_ahead
 from repro.errors import UserError
 
 Stream = Generator[Tuple[np.ndarray, np.ndarray], None, None]  # of batches, x and y; to be closed
 STRIDE = 4  # the network's scores and training labels are at 1/4 of the input
+PATIENCE = 60  # seconds without a batch from a process, after which it hangs
 
 
 class Batches:
@@ -77,11 +80,12 @@ class Batches:
         columns 2, 6, 10, … of the crop (stride 4), 255 where ignored.
         """
         x, y = (np.empty(shape, np.float32) for shape in self.shapes)
-        for slot, position in enumerate(self.positions(step)):
-            self.read_into(x[slot], y[slot], position)
+        first = step * self._batch + self._part * self._share
+        for slot in range(self._share):
+            self._read_into(x[slot], y[slot], first + slot)
         return x, y
 
-    def read_into(self, x: np.ndarray, y: np.ndarray, position: int) -> None:
+    def _read_into(self, x: np.ndarray, y: np.ndarray, position: int) -> None:
         """Write the sample at a position of the sequence into x (3, H, W) and y (H / 4, W / 4) of a batch."""
         image, label = self._read(self.index_at(position))
         placement = Placement()
@@ -95,15 +99,15 @@ class Batches:
     def iterate(self, start: int = 0, ahead: int = 2, workers: int = 0) -> Stream:
         """Yield the batches of steps start, start + 1, … for ever, read `ahead` of use.
 
-        workers: 0 reads in one thread, N > 0 in N processes, with the same values (the program's main module is
-        imported in each, as `multiprocessing` does; it must have a `__main__` guard). The arrays are valid until
-        the next batch is asked for: processes then overwrite them. An error is raised here, at the step it
-        belongs to; so is a UserError when a process has ended. Closing the iterator ends thread and processes;
-        the processes also end when the one that started them does.
+        workers: 0 reads in one thread, N > 0 in N processes, each a batch ahead, with the same values (the program's
+        main module is imported in each, as `multiprocessing` does; it must have a `__main__` guard). An error is
+        raised here, at the step it belongs to; so is a UserError, with its name, when a process has ended or gives no
+        batch for PATIENCE seconds. Closing the iterator ends thread and processes; the processes also end when the
+        one that started them does.
         """
         if workers < 0 or ahead < 0:
             raise UserError(f"reading ahead: {ahead} batches in {workers} processes; neither may be below 0")
-        return read_ahead(self, start, ahead, workers) if workers else self._in_thread(start, ahead)
+        return self._in_processes(start, workers) if workers else self._in_thread(start, ahead)
 
     def _in_thread(self, start: int, ahead: int) -> Stream:
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
@@ -119,6 +123,26 @@ class Batches:
                 future.cancel()
             pool.shutdown()
 
+    def _in_processes(self, start: int, workers: int) -> Stream:
+        """Process n of N reads steps start + n, start + n + N, … into its pipe, which holds it up while it is full."""
+        context = multiprocessing.get_context("spawn")  # a fork would have the threads of the training engine half
+        crew = []
+        try:
+            for number in range(workers):
+                ours, theirs = context.Pipe(duplex=False)
+                process = context.Process(target=_read_steps, name=f"reader {number + 1} of {workers}", daemon=True,
+                                          args=(self.share(workers), start + number, workers, theirs))
+                process.start()
+                crew.append((process, ours))
+                theirs.close()  # the process has the only other one: when it ends, `ours` does
+            for process, pipe in itertools.cycle(crew):
+                yield _received(process, pipe)
+        finally:
+            for process, pipe in crew:
+                process.kill()
+                process.join()
+                pipe.close()
+
     __iter__ = iterate
 
     def files_at(self, step: int) -> tuple[Sample, ...]:
@@ -131,11 +155,6 @@ class Batches:
         batches = copy.copy(self)
         batches._cache, batches._cache_left = {}, self._cache_bytes // readers
         return batches
-
-    def positions(self, step: int) -> range:
-        """Where in the sequence the samples of a step lie that this process reads."""
-        first = step * self._batch + self._part * self._share
-        return range(first, first + self._share)
 
     def index_at(self, position: int) -> int:
         """The sample at a position of the sequence, as its index in `samples`."""
@@ -155,6 +174,36 @@ class Batches:
                 self._cache_left -= size
                 self._cache[index] = pair
         return pair
+
+
+def _read_steps(batches: Batches, start: int, every: int, pipe) -> None:
+    """Be a reading process: write the batches of steps start, start + every, … until the other end of `pipe` closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the training process's to handle, which ends this one
+    cv2.setNumThreads(1)
+    try:
+        for step in itertools.count(start, every):
+            try:
+                pipe.send(batches.batch_at(step))
+            except UserError as error:
+                pipe.send(str(error))
+    except OSError:  # nobody reads any more
+        return
+
+
+def _received(process, pipe) -> tuple[np.ndarray, np.ndarray]:
+    """The next batch of a reading process; UserError for what it could not read, where it has ended, where it hangs."""
+    try:
+        if not pipe.poll(PATIENCE):
+            raise UserError(f"reading ahead: no batch for {PATIENCE} s from {process.name} (process {process.pid})")
+        found = pipe.recv()
+    except (EOFError, OSError):
+        process.join(10)
+        killed = " (killed, as the system does when memory runs out)" if process.exitcode == -signal.SIGKILL else ""
+        raise UserError(f"reading ahead: {process.name} (process {process.pid}) ended with code {process.exitcode}"
+                        f"{killed}") from None
+    if isinstance(found, str):
+        raise UserError(found)
+    return found
 
 
 def evaluation_batches(samples: Sequence[Sample], classes: ClassSet, batch: int,

@@ -9,6 +9,7 @@ from repro import parsing
 from repro.data.classes import KNOWN, ClassSet, byte, checked, colour
 from repro.data.dataset import Dataset, Sample, check_labelled
 from repro.errors import UserError, shown
+from repro.files import walk
 
 FILE = "classes.yaml"
 LAYOUT = f"your own ({FILE}, images/train/, labels/train/, images/val/, labels/val/)"
@@ -36,6 +37,8 @@ def load(root: Path) -> Dataset:
         test=_split(root, "test", required=False),
         coarse=(),
         measured_split="val",
+        images=tuple(root / "images" / split for split in ("train", "val", "test")),
+        pattern=f"images/SPLIT/*{', *'.join(IMAGES)}",
     )
 
 
@@ -68,7 +71,7 @@ def _name(value, place) -> str:
 
 def _split(root: Path, split: str, required: bool = True) -> tuple[Sample, ...]:
     folder = root / "images" / split
-    images = sorted(path for path in folder.glob("[!.]*") if path.suffix.lower() in IMAGES)
+    images = [path for path in walk(folder, lambda below: False) if path.suffix.lower() in IMAGES]
     if required and not images:
         raise UserError(f"{folder}: no images ({', '.join('*' + suffix for suffix in IMAGES)})")
     by_stem: dict[str, Path] = {}

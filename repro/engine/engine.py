@@ -131,11 +131,11 @@ class Engine:
 
         The image is normalised and padded with the mean colour, at the bottom and the right.
         """
-        return self._labeller(image)
+        return self._labeller(image)[0]
 
-    def _scores(self) -> np.ndarray:
+    def _scores(self, pixels: np.ndarray) -> Dict[str, np.ndarray]:
         with self._lock:
-            return self._of_pixels(self._labeller.pixels)[0].asnumpy()[0]
+            return {"scores": self._of_pixels(pixels)[0].asnumpy()[0]}
 
 
 def engine_of(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, int, int, int],

@@ -71,6 +71,11 @@ def agreement(one: Run, other: Run, images: Iterable[np.ndarray], everywhere: bo
                 for name in first.keys() - {"s", "mask"}:
                     apart[name] = max(apart.get(name, 0.0), difference(first[name], second[name]))
             height, width = batch.shape[2:]
+            if difference(first["scores"], second["scores"]) == np.inf:  # which have no labels
+                apart["scores"] = np.inf
+                counts["pixels"] += height * width
+                counts["labels"] += height * width
+                continue
             stride = height // first["scores"].shape[1]
             labels = [labels_of(np.ascontiguousarray(made["scores"]), (height, width), stride)
                       for made in (first, second)]

@@ -40,7 +40,7 @@ def scene(seed: int, split: str, index: int, size=(256, 512)):
     """
     height, width = (int(v) for v in size)
     if min(height, width) < 32:
-        raise UserError(f"minicity size: {height}x{width} is too small; both sides need at least 32 pixels")
+        raise UserError(f"SIZE: {height}x{width} is too small; both sides need at least 32 pixels")
     code = SPLITS.index(choice(split, SPLITS, "minicity split"))
     rng = np.random.default_rng([seed, code, index])
     city = np.random.default_rng([seed, code, 1 << 20, index % len(CITIES[split])])

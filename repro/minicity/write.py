@@ -59,9 +59,7 @@ def checked(root, seed: int, size, counts: dict):
         raise UserError(f"minicity counts: {counts} must not be negative")
     size = [int(side) for side in size]
     if len(size) != 2 or min(size) < 32:
-        raise UserError(
-            f"minicity size: {'x'.join(map(str, size))} must be HxW with both sides at least 32 pixels"
-        )
+        raise UserError(f"SIZE: {'x'.join(map(str, size))} must be HxW with both sides at least 32 pixels")
     if seed < 0:
         raise UserError(f"minicity seed: {seed} must not be negative")
     return root, size, counts

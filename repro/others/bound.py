@@ -7,10 +7,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import onnxruntime
 
-from repro.others.onnx import session
+from repro.others.onnx import TYPES, session
 from repro.others.providers import CPU, Provider, on_card
-
-TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
 class Bound:
@@ -35,7 +33,7 @@ class Bound:
         self._made: Dict[str, onnxruntime.OrtValue] = {}
         for one in self._session.get_outputs():
             self._made[one.name] = self._keep(onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-                one.shape, TYPES[one.type], *device))
+                one.shape, np.dtype(TYPES[one.type]).type, *device))
             self._binding.bind_ortvalue_output(one.name, self._made[one.name])
         self._binding.synchronize_inputs()
 

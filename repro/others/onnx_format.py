@@ -1,12 +1,14 @@
-"""What an ONNX file says that onnxruntime divides by without a look: a stride of 0 ends the process (onnxruntime 1.19).
+"""What an ONNX file says that onnxruntime divides by without a look: a stride of 0 ends the process (onnxruntime 1.19);
+and the words in it that OpenVINO does not give.
 
-Read here without onnx: a file is protobuf, of messages of numbered fields (onnx.proto: a model's graph is field 7, a
-graph's nodes 1, a node's attributes 5, an attribute's name 1, number 3, graph 6 and numbers 8).
+Read here without onnx: a file is protobuf, of messages of numbered fields (onnx.proto: a model's graph is field 7, its
+properties 14, each a key 1 and a value 2, a graph's nodes 1, a node's attributes 5, an attribute's name 1, number 3,
+graph 6 and numbers 8).
 """
 
 from __future__ import annotations
 
-from typing import Iterator, Tuple, Union
+from typing import Dict, Iterator, Tuple, Union
 
 DIVISORS = (b"strides", b"dilations", b"kernel_shape", b"group", b"blocksize", b"block_size", b"num_outputs")
 _DEEPEST = 50  # graphs within graphs
@@ -20,6 +22,20 @@ def divisors(model: bytes) -> Iterator[Tuple[str, int]]:
             yield from _of_graph(graph, 0)
     except (IndexError, ValueError):
         return
+
+
+def properties(model: bytes) -> Dict[str, str]:
+    """The properties of a file by name; UnicodeDecodeError where one is no UTF-8."""
+    found: Dict[str, str] = {}
+    try:
+        for one in _parts(memoryview(model), 14):
+            key, value = (bytes(next(_parts(one, number), b"")) for number in (1, 2))
+            found[key.decode()] = value.decode()
+    except UnicodeDecodeError:
+        raise
+    except (IndexError, ValueError):
+        pass
+    return found
 
 
 def _of_graph(graph: memoryview, depth: int) -> Iterator[Tuple[str, int]]:

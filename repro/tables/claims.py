@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple
 
-from repro.tables.comparisons import Change, Cost, Dominated, Range, Released, Rising, Same, Speed, Steps, Varies
+from repro.tables.comparisons import Beside, Change, Dominated, Range, Released, Rising, Same
+from repro.tables.counts import Cost, Everywhere, Selects, Speed, Steps, Varies
 from repro.tables.verdicts import ALIKE, GAINS, LOSES, NOT_LESS, NOT_MORE, Figure, Gap
 
 
@@ -45,11 +46,21 @@ def _gap(row, extra=""):
     return Gap(_4(ALL_UNITS, extra), _4(row, extra))
 
 
+def _left(extra):
+    return Change(_4(ALL_UNITS, extra), tuple(_4(row, extra) for row in REPAIRED), NOT_LESS)
+
+
+def _model_a(extra):
+    return Change(Figure("table5", "single"), (_4(MODEL_A, extra),), NOT_LESS)
+
+
 CLAIMS = (
     Claim("Up-sampling with jump connections costs about a point: dilation → up-sampling", "4.2, Table 1",
           (Change(_1("stride8"), (_1("stride32"),), LOSES),)),
-    Claim("Two columns beat one: single column, plain; dilated → max", "4.3, Tables 1, 2",
-          tuple(Change(_1(single), (_2("max-half-full"),), GAINS) for single in ("stride32", "stride8"))),
+    Claim("Two columns beat one: single column → max", "4.3, Tables 1, 2",
+          (Change(_1("stride32"), (_2("max-half-full"),), GAINS),)),
+    Claim("Two columns beat a dilated one: dilated → max", "4.3, Tables 1, 2",
+          (Change(_1("stride8"), (_2("max-half-full"),), GAINS),)),
     Claim("Half + full is a good choice: no better with quarter, full + double, with double", "4.3, Table 2",
           (Change(_2("max-half-full"), tuple(map(_2, ("max-quarter-half-full", "max-full-double",
                                                       "max-half-full-double"))), NOT_MORE),)),
@@ -69,6 +80,8 @@ CLAIMS = (
           (Rising(tuple(SPARSE.values())),)),
     Claim("Regions of 128 px are worse: 256 → 128 px", "4.4, Table 3",
           (Change(SPARSE["0.5"], (_3("sparse-p0.5-l0.001-r128"),), LOSES),)),
+    Claim("Regions of 128 px are worse by little: 256 → 128 px", "4.4, Table 3",
+          (Change(SPARSE["0.5"], (_3("sparse-p0.5-l0.001-r128"),), NOT_LESS),)),
     Claim("λ = 0.001 is best: 0.001 → 0.0001, 0.01", "4.4, Table 3",
           (Change(SPARSE["0.5"], (_3("sparse-p0.5-l0.0001-r256"), _3("sparse-p0.5-l0.01-r256")), LOSES),)),
     Claim("Eq. (4) in place of Eq. (3) is critical: (3) → (4), p = 0.25; 0.5", "3.3",
@@ -85,10 +98,12 @@ CLAIMS = (
     Claim("Removing units costs accuracy: all units → six removals", "4.5, Table 4",
           (Change(_4(ALL_UNITS), tuple(map(_4, REMOVED)), LOSES),)),
     Claim("Bootstrapping and coarse labels narrow that gap: before → after, four removals", "4.5, Table 4",
-          tuple(Change(_gap(row), (_gap(row, "coarse"),), LOSES) for row in REPAIRED),
-          "CamVid has no coarsely labelled set: there, in this row and those below it, bootstrapping alone."),
+          (*(Change(_gap(row), (_gap(row, "coarse"),), LOSES) for row in REPAIRED),
+           Beside(tuple(Change(_gap(row), (_gap(row, "bootstrapping"),), LOSES) for row in REPAIRED))),
+          "CamVid has no coarsely labelled set: there, in this row and those below it, bootstrapping alone, of which "
+          "the paper's own figures (bs. alone) stand beside."),
     Claim("What they leave of it is little: all units → four removals, all with both", "4.5, Table 4",
-          (Change(_4(ALL_UNITS, "coarse"), tuple(_4(row, "coarse") for row in REPAIRED), NOT_LESS),)),
+          (_left("coarse"), Beside((_left("bootstrapping"),)))),
     Claim("From scratch is worse: removed → from scratch, plain; with bs.; with both", "4.5, Table 4",
           (*(Change(_4("1110-1131", extra), (_4("1110-1131-scratch", extra),), LOSES)
              for extra in ("", "bootstrapping", "coarse")), Steps((_4("1110-1131"), _4("1110-1131-scratch")))),
@@ -97,19 +112,24 @@ CLAIMS = (
           "are equal in steps (the backbone's are of more images), and spends all of them on its own structure and "
           "task. The paper's backbone is ImageNet's."),
     Claim("The half column's attention sometimes dominates: mean z2, six removals", "4.5",
-          (Dominated(tuple(_4(row, key="z2_mean") for row in REMOVED)),),
-          "The mean of z2 is over all positions of all test images, before the mask; at p = 0.25 about three quarters "
-          "of the positions are skipped, and z2 there weighs nothing."),
+          (Dominated(tuple(_4(row, key="z2") for row in REMOVED)),
+           Everywhere(tuple(_4(row, key="z2") for row in REMOVED))),
+          "Over the computed regions of all test images; older records have the mean over all positions, of which at "
+          "p = 0.25 about three quarters are skipped, and z2 there weighs nothing."),
     Claim("Both strategies help it out of there: mean z2 plain → with bs., both; four removals", "4.5",
-          (Released(tuple(Change(_4(row, key="z2_mean"), tuple(_4(row, extra, key="z2_mean") for extra in
-                                                              ("bootstrapping", "coarse")), GAINS)
-                          for row in REPAIRED)),),
+          (Released(tuple(Change(_4(row, key="z2"), tuple(_4(row, extra, key="z2") for extra in
+                                                         ("bootstrapping", "coarse")), GAINS) for row in REPAIRED)),
+           Everywhere(tuple(_4(row, extra, key="z2") for row in REPAIRED for extra in ("", "bootstrapping")))),
           "Judged by those that are dominated without them."),
     Claim("25 times fewer multiply-adds: single column → Model A", "1, 4.6, Table 5",
           (Cost("single", "model-a", 25),),
           "Counted on the full-width networks, on no data. The paper leaves the projection shortcuts out."),
     Claim("Model A loses little: single column → Model A with both", "4.6, Table 5",
-          (Change(Figure("table5", "single"), (_4(MODEL_A, "coarse"),), NOT_LESS),)),
+          (_model_a("coarse"), Beside((_model_a("bootstrapping"),)))),
+    Claim("Small objects are computed: their pixels in computed regions, ISCTF, p = 0.25; Model A", "4.8",
+          (Selects(SPARSE["0.25"]), Selects(_4(MODEL_A))),
+          "Poles, signs, lights, people, riders and vehicles but buses, trucks and trains. Holds at twice the share of "
+          "the area, which is chance; the fixed map is the regions computed most often. The paper has pictures of it."),
     Claim("About 15 images of 1024x2048 a second on one GPU", "1, Table 6", (Speed("Ours"),),
           "Not reproduced: no GPU that mxnet-cu112 runs on was at hand. Times on a CPU are in table6.md."),
 )

@@ -2,53 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
 from repro.neighbours import training_name
 from repro.records import Record, find
 from repro.rows import Row
 from repro.tables.claims import CLAIMS, MODEL_A, Claim
 from repro.tables.columns import Costs, spread
-from repro.tables.comparisons import DOMINATED, FLOAT_ERROR, counted
+from repro.tables.comparisons import DOMINATED, FLOAT_ERROR, LISTED, counted
 from repro.tables.groups import Group, caption
+from repro.tables.intervals import DRAWS
 from repro.tables.markdown import markdown_table
 from repro.tables.verdicts import (
     FAILS,
     HOLDS,
     MISSING,
     OPEN,
-    SEEDS,
     SMALL,
     Ours,
     Paper,
     Source,
     quartiles,
-    ranges_of,
     regions_active,
     together,
 )
 
-DATA = (("minicity", "minicity"), ("camvid", "CamVid"))  # record.data, as headers have it
+GROUPS = {"minicity": ("minicity", "lite", "full"), "CamVid": ("camvid", "street", "full")}  # as headers have them
 LONG = ("camvid", "long", "full")
 
 RULE = f"""## The rule
 
-A figure is the mean IoU of a row in the inference that its table has, in points: the mean over its seeds, ± half their
-range where it has several. S is the largest range between seeds of any training measured with {SEEDS} seeds or more on
-that data. A difference d of two figures is taken for d ± S, one of two gaps for d ± 2S, and a claim about it
+It was fixed before the rows of CamVid were measured (docs/training.md), and what s is of gaps and within a training
+before their records were published. A figure is the mean IoU of a row in the inference that its table has, in points:
+the mean over its seeds, ± half their range where it has several. A difference d is taken seed by seed, over the seeds
+that both rows have: rows of one seed see the same batches in the same order.
+Beside it stand, as far as they are known, two intervals of 90%:
 
-* **{HOLDS}** when all of that interval agrees with it,
+* **t**: d ± t(0.95) s / √n, for n seeds and s the pooled standard deviation of all differences between two trainings of
+  that data measured with several seeds; a difference of two gaps has √2 s. Two inferences of one training are compared
+  within each training: s is that of the same two inferences of the fusion's trainings, where some has several seeds.
+* **images**: a bootstrap over the test images, whole sequences (the part of a file's name before "_") drawn with
+  replacement, {DRAWS} draws; single images where names are not kept or are of one sequence. It says how much d depends
+  on these images, and decides nothing. CamVid's 233 test images are of two sequences, so there the interval says little
+  more than in which of them d is lower.
+
+A claim about d
+
+* **{HOLDS}** when all of t's interval agrees with it,
 * **{FAILS}** when none of it does,
-* is **{OPEN}** otherwise, as is every gain or loss smaller than S,
+* is **{OPEN}** otherwise, and while s is unknown,
 * is **{MISSING}** while a record is missing.
 
 Better and worse ask for d above or below 0. Alike, no worse, no better, and little ask for d within {SMALL} points:
-what the paper calls limited or none is 1.41 at most, what it calls significant is 3; where S is above that, likeness
-cannot be shown, only refuted. Of several differences each must agree, and one that does not is enough. A sequence holds
-when its last figure is above its first, by the same rule, and no step falls by S or more. Classic and fast inference
-of an ISCTF network share parameters: there the largest difference must be below {FLOAT_ERROR} (float error), whatever
-S is. z2 is judged by the S of z2; below {DOMINATED} the half column dominates, and once is sometimes. Costs are
-counted. Of the paper's own figures, with S = 0, the rule says "{HOLDS}" for every claim that has figures (a test).
+what the paper calls limited or none is 1.41 at most, what it calls significant is 3. Of several differences each must
+agree, and one that does not is enough; beyond {LISTED}, their intervals are given by the outermost bounds. Of figures
+claimed to be alike the highest and the lowest are compared. A sequence holds when its last figure is above its first,
+by the same rule, and no step clearly falls. Classic and fast inference of an ISCTF network share parameters: there the
+largest difference must be below {FLOAT_ERROR} (float error). "p is a loose constraint" fails if less than one region
+lies between the quartiles of the number of regions with s > 0 and its mean is within half a region of p times their
+number. z2 is judged by the deviation of z2; below {DOMINATED} the half column dominates, and once is sometimes. Costs
+are counted. Of the paper's own figures, taken as they are, the rule says "{HOLDS}" for every claim that has figures (a
+test).
 """
 
 
@@ -64,15 +78,14 @@ def _claims(claims: Sequence[Claim], sources: Sequence[Tuple[str, Source]]) -> s
     return markdown_table(columns, len(columns))
 
 
-def _spread(name: str, source: Ours) -> str:
-    """S of one data set, as a list item."""
-    ranges = ranges_of(source.records, "mean_iou")
-    if not ranges:
-        return f"* S on {name}: unknown, no training has {SEEDS} seeds yet; so no difference is decided there.\n"
-    width, record, inference = max(ranges, key=lambda one: one[0])
-    several = {(one.network, one.training) for _, one, _ in ranges}
-    return (f"* S on {name}: {width:.2f} points, from {counted(len(several), 'training')} with {SEEDS} seeds or more "
-            f"({training_name(record.network, record.training)}, {inference}).\n")
+def _deviation(name: str, source: Ours) -> str:
+    """The pooled deviation of one data set, as a list item."""
+    found = source.between_rows("mean_iou")
+    if found is None:
+        return (f"* Pooled deviation on {name}: unknown, no two trainings have several seeds yet; so no difference of "
+                "rows is decided there.\n")
+    return (f"* Pooled deviation on {name}: {found[0]:.2f} points between two rows of one seed, from "
+            f"{counted(len(source.several()), 'training')} with several seeds ({found[1]} degrees of freedom).\n")
 
 
 def _long_run(network, records: Sequence[Record], anchors: Mapping[str, Any]) -> str:
@@ -119,12 +132,12 @@ def _notes(claims: Sequence[Claim]) -> str:
 
 
 def claims_page(tables: Mapping[str, Sequence[Row]], published: Mapping[str, Any], costs: Costs,
-                records: Sequence[Record]) -> str:
-    """The page, from the rows of each table by name, the paper's figures, Table 5's costs, and published records."""
+                records: Sequence[Record], images: Callable[[Record], Mapping[str, Any]] = lambda record: {}) -> str:
+    """The page, from the rows of each table by name, the paper's figures, Table 5's costs, published records, and what
+    their images gave (as Ours.images)."""
     rows = {(name, row.id): row for name, some in tables.items() for row in some}
-    groups = [Group((data, "lite", "full"), False, tuple(r for r in records if r.group == (data, "lite", "full")))
-              for data, _ in DATA]
-    ours = [(name, Ours(data, group.records, rows, costs)) for (data, name), group in zip(DATA, groups)]
+    groups = [Group(key, False, tuple(r for r in records if r.group == key)) for key in GROUPS.values()]
+    ours = [(name, Ours(group.key[0], group.records, rows, costs, images)) for name, group in zip(GROUPS, groups)]
     model_a = rows["table4", MODEL_A].network
     long = Group(LONG, False, tuple(r for r in records if r.group == LONG and r.network == model_a))
     remarks = "".join(f"* {remark}\n" for remark in published["remarks"])
@@ -132,9 +145,9 @@ def claims_page(tables: Mapping[str, Sequence[Row]], published: Mapping[str, Any
     return (
         "# The paper's claims, and what was measured of them\n\n"
         "Rendered from the records in tables/results/ by `make tables`. The paper's figures are of full-width networks "
-        "on Cityscapes val; ours of quarter-width ones, trained for minutes on other data; they say how rows compare "
-        "under equal conditions, no more. The verdicts are computed by the rule below.\n\n"
-        f"{''.join(_spread(name, source) for name, source in ours)}"
+        "on Cityscapes val; ours of narrower ones on other data (minicity: drawn scenes, minutes of training; CamVid: "
+        "docs/training.md); they say how rows compare, no more. The verdicts are computed by the rule below.\n\n"
+        f"{''.join(_deviation(name, source) for name, source in ours)}"
         f"{_long_run(model_a, records, published['anchors'])}\n"
         f"{_claims(CLAIMS, [('Paper (Cityscapes)', Paper(published)), *ours])}\n"
         f"{RULE}\n{_notes(CLAIMS)}\n{_distributions(tables, ours)}\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from repro.tables.columns import giga
 from repro.tables.verdicts import (
     FAILS,
     GAINS,
@@ -13,18 +12,17 @@ from repro.tables.verdicts import (
     MISSING,
     NOT_MORE,
     OPEN,
+    Difference,
     Figure,
     Gap,
     Ours,
     Paper,
     Source,
     Value,
+    by_seed,
+    difference,
     judged,
     key_of,
-    noise_of,
-    quartiles,
-    regions_active,
-    steps_of,
     together,
     value_of,
 )
@@ -39,10 +37,10 @@ def text_of(source: Source, value: Value) -> str:
     mean = value_of(source, value)
     if mean is None:
         return source.missing
-    digits = 3 if key_of(value) == "z2_mean" else 2
+    digits = 3 if key_of(value) == "z2" else 2
     if isinstance(value, Gap):
         return f"{mean:.{digits}f}"
-    values = source.values(value)
+    values = by_seed(source, value).values()
     half = (max(values) - min(values)) / 2
     return f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if len(values) > 1 else "")
 
@@ -66,6 +64,16 @@ def _listed(source: Source, figures, between: str = ", ") -> str:
     return between.join(text_of(source, figure) for figure in figures)
 
 
+def _with_intervals(text: str, differences: Sequence[Difference]) -> str:
+    """"-1.23; t -2.0 to -0.4; images -1.9 to -0.6", of several differences the outermost bounds."""
+    for name, found in (("t", [one.interval for one in differences]), ("images", [one.images for one in differences])):
+        known = [one for one in found if one is not None and one[0] < one[1]]
+        if known and len(known) == len(found):
+            low, high = (round(bound, 1) + 0.0 for bound in (min(known)[0], max(one[1] for one in known)))
+            text += f"; {name} {low:.1f} to {high:.1f}"
+    return f"({text})"
+
+
 @dataclass(frozen=True)
 class Change:
     """From one figure to others; each other minus the one is claimed to lie between `bounds`."""
@@ -77,27 +85,25 @@ class Change:
     def _others(self, source: Source) -> List[Value]:
         return list(dict.fromkeys(v if isinstance(v, Gap) else source.resolve(v) for v in self.others))
 
-    def _differences(self, source: Source) -> List[Optional[float]]:
-        one = value_of(source, self.one)
-        others = [value_of(source, other) for other in self._others(source)]
-        return [None if one is None or other is None else other - one for other in others]
+    def _differences(self, source: Source) -> List[Optional[Difference]]:
+        return [difference(source, self.one, other) for other in self._others(source)]
 
     def text(self, source: Source) -> str:
-        others = self._others(source)
-        one, means = value_of(source, self.one), _means(source, others)
-        if one is None or means is None:
+        others, means = self._others(source), _means(source, self._others(source))
+        differences = [found for found in self._differences(source) if found is not None]
+        if means is None or len(differences) < len(others):
             return source.missing
-        differences = [mean - one for mean in means]
         if len(others) > LISTED:
+            ends = f"{min(d.mean for d in differences):+.2f} to {max(d.mean for d in differences):+.2f}"
             return (f"{text_of(source, self.one)} → {min(means):.2f} to {max(means):.2f} "
-                    f"({min(differences):+.2f} to {max(differences):+.2f})")
-        changes = [f" ({difference:+.2f})" if key_of(self.one) == "mean_iou" else "" for difference in differences]
+                    f"{_with_intervals(ends, differences)}")
+        changes = [" " + _with_intervals(f"{found.mean:+.2f}", [found]) if key_of(self.one) == "mean_iou" else ""
+                   for found in differences]
         return f"{text_of(source, self.one)} → " + ", ".join(
             text_of(source, other) + change for other, change in zip(others, changes))
 
     def verdict(self, source: Source) -> Optional[str]:
-        noise = noise_of(source, self.one)
-        return together([judged(difference, noise, self.bounds) for difference in self._differences(source)])
+        return together([judged(found, self.bounds) for found in self._differences(source)])
 
 
 @dataclass(frozen=True)
@@ -106,16 +112,19 @@ class Range:
 
     figures: Tuple[Figure, ...]
 
-    def _range(self, source: Source) -> Optional[float]:
+    def _range(self, source: Source) -> Optional[Difference]:
         means = _means(source, self.figures)
-        return None if means is None else max(means) - min(means)
+        if means is None:
+            return None
+        low, high = (self.figures[means.index(end)] for end in (min(means), max(means)))
+        return difference(source, low, high)
 
     def text(self, source: Source) -> str:
-        texts, width = _listed(source, self.figures), self._range(source)
-        return texts if width is None else f"{texts} (range {width:.2f})"
+        texts, found = _listed(source, self.figures), self._range(source)
+        return texts if found is None else f"{texts} {_with_intervals(f'range {found.mean:.2f}', [found])}"
 
     def verdict(self, source: Source) -> Optional[str]:
-        return judged(self._range(source), noise_of(source, *self.figures), NOT_MORE)
+        return judged(self._range(source), NOT_MORE)
 
 
 @dataclass(frozen=True)
@@ -125,16 +134,18 @@ class Rising:
     figures: Tuple[Figure, ...]
 
     def text(self, source: Source) -> str:
-        return _listed(source, self.figures, " → ")
+        texts, whole = _listed(source, self.figures, " → "), difference(source, self.figures[0], self.figures[-1])
+        if whole is None or texts == source.missing:
+            return source.missing
+        return f"{texts} {_with_intervals(f'{whole.mean:+.2f}', [whole])}"
 
     def verdict(self, source: Source) -> Optional[str]:
-        means = _means(source, self.figures)
-        if means is None:
+        if _means(source, self.figures) is None:
             return MISSING
-        noise = noise_of(source, *self.figures)
-        if any(judged(new - old, noise, GAINS) == FAILS for old, new in zip(means, means[1:])):
+        steps = [difference(source, old, new) for old, new in zip(self.figures, self.figures[1:])]
+        if any(judged(step, GAINS) == FAILS for step in steps):
             return FAILS
-        return judged(means[-1] - means[0], noise, GAINS)
+        return judged(difference(source, self.figures[0], self.figures[-1]), GAINS)
 
 
 @dataclass(frozen=True)
@@ -196,71 +207,13 @@ class Released:
 
 
 @dataclass(frozen=True)
-class Varies:
-    """The number of regions with s > 0 is claimed to differ between images."""
+class Beside:
+    """The paper's own figures of bootstrapping without the coarse set, beside ours on data without one; no say."""
 
-    figure: Figure
-
-    def text(self, source: Source) -> str:
-        found = source.found(self.figure) if isinstance(source, Ours) else ()
-        counts = regions_active(found)
-        if not counts:
-            return source.missing
-        mean = sum(number * images for number, images in counts.items()) / sum(counts.values())
-        one = found[0].evaluations["active"]
-        low, *_, high = quartiles(counts)
-        k = found[0].training.k(one["regions"])
-        return f"{mean:.1f} of {one['regions']} on average, {low} to {high} (k = {k})"
-
-    def verdict(self, source: Source) -> Optional[str]:
-        counts = regions_active(source.found(self.figure)) if isinstance(source, Ours) else {}
-        return (HOLDS if len(counts) > 1 else FAILS) if counts else MISSING
-
-
-@dataclass(frozen=True)
-class Steps:
-    """How long two figures' networks were trained; it has no say."""
-
-    figures: Tuple[Figure, Figure]
+    changes: Tuple[Change, ...]
 
     def text(self, source: Source) -> str:
-        steps = [steps_of(source, figure) for figure in self.figures]
-        return "" if None in steps else "{} → {} steps".format(*steps)
+        return "bs. alone: " + "; ".join(one.text(source) for one in self.changes) if isinstance(source, Paper) else ""
 
     def verdict(self, source: Source) -> Optional[str]:
         return None
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Multiply-adds of two rows of Table 5: the first is claimed to need `times` as many."""
-
-    old: str
-    new: str
-    times: int
-
-    def text(self, source: Source) -> str:
-        if isinstance(source, Paper):
-            rows = source.published["table5"]["rows"]
-            return f"{rows[self.old]['calc']}g → {rows[self.new]['calc']}g"
-        (old, old_true), (new, new_true) = source.costs[self.old], source.costs[self.new]
-        return (f"{giga(old)}g → {giga(new)}g: {old / new:.1f} times; "
-                f"{old_true / new_true:.1f} with the shortcuts")
-
-    def verdict(self, source: Source) -> Optional[str]:
-        if isinstance(source, Paper):
-            return HOLDS
-        return HOLDS if round(source.costs[self.old][0] / source.costs[self.new][0]) == self.times else FAILS
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Frames per second, of which no record exists."""
-
-    row: str
-
-    def text(self, source: Source) -> str:
-        return f"{source.published['table6']['rows'][self.row]['speed']} fps" if isinstance(source, Paper) else MISSING
-
-    def verdict(self, source: Source) -> Optional[str]:
-        return MISSING

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
+from repro.machine import cpu_words
 from repro.records import Record, versions_of
 from repro.rows import Row
 
@@ -89,10 +90,11 @@ def _images(group: Group) -> str:
 def caption(group: Group, target: str) -> str:
     """Where a group's figures come from, one list item; `target` is what `make` measures them with."""
     name = f"ours{group.suffix}"
-    if not group.records:
-        return f"* **{name}**: not measured yet; `make {target} BUDGET=full PUBLISH=1` does it.\n"
-    records = group.records
     data, preset, budget = group.key
+    if not group.records:
+        given = "" if group.key == MAIN else f" DATA=/path/to/{data} PRESET={preset}"
+        return f"* **{name}**: not measured yet; `make {target}{given} BUDGET=full PUBLISH=1` does it.\n"
+    records = group.records
     images = listed(one["images"] for record in records for one in record.evaluations.values())
     provenances = [record.provenance for record in records]
     warning = " This is a quick check of the whole path, too short to compare rows by." if budget == "quick" else ""
@@ -104,7 +106,7 @@ def caption(group: Group, target: str) -> str:
         f"{from_to([r.steps for r in records])} steps, seeds {listed(r.seed for r in records)}. "
         f"The training set's per-pixel majority map has mean IoU {majorities}.{warning} "
         f"Commit {listed(map(_commit, records))}; {'; '.join(sorted({versions_of(p) for p in provenances}))}; "
-        f"{'; '.join(sorted({p['machine'] for p in provenances}))}; "
+        f"{'; '.join(sorted({cpu_words(p) for p in provenances}))}; "
         f"{from_to([p['date'] for p in provenances])}; "
         f"{', '.join(sorted({'`' + p['command'] + '`' for p in provenances}))}.\n"
     )

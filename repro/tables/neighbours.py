@@ -14,6 +14,7 @@ from repro.tables.groups import MAIN, Group, caption, groups_of
 from repro.tables.markdown import markdown_table
 from repro.tables.render import MARKER
 from repro.tables.speed import (
+    entries,
     figure,
     mebibytes,
     median,
@@ -25,7 +26,6 @@ from repro.tables.speed import (
     seconds,
     timing,
 )
-from repro.tables.table6 import entries
 
 PICTURE = "neighbours.png"
 REFINED = "sparserefine"  # in a measurement of times, the row of repro.tables.refine's record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Sequence
 
 from repro import parsing
 from repro.records import parse_provenance
@@ -11,7 +11,14 @@ from repro.tables.speed import origin, read_json, seconds
 from repro.timing.clock import Timing
 
 MOST = 0.5  # points of mean IoU that int8 may lose
-REDUCED = ("float16", "int8")  # beside float32, of exported files
+# of exported files by engine, beside float32: the points that they may lose
+REDUCED = {"onnxruntime": {"float16": MOST, "int8": MOST}, "openvino": {"bfloat16": 0.2, "int8": MOST}}
+
+
+NOTES = {
+    "onnxruntime": "float16 keeps s in float32, that it choose the same regions; onnxruntime has few operators of its "
+                   "own for it on a CPU, and computes the rest in float32.",
+    "openvino": "bfloat16 is of the float32 file; in int8's, what is not in int8 computes in bfloat16."}
 
 
 def _by(names, check: parsing.Check) -> parsing.Check:
@@ -21,16 +28,17 @@ def _by(names, check: parsing.Check) -> parsing.Check:
 _ABOUT = {"row": parsing.text, "label": parsing.text, "data": parsing.text, "width": parsing.text,
           "size": parsing.text, "images": parsing.integer, "calibration": parsing.integer}
 _CASE = {**_ABOUT, "alike": parsing.number, "mean_iou": _by(("float32", "int8"), parsing.number)}
-_EXPORTED = {**_ABOUT, "alike": _by(REDUCED, parsing.number), "mean_iou": _by(("float32", *REDUCED), parsing.number),
-             "seconds": _by(("float32", *REDUCED), seconds)}
 _MEASURED = {
     "cases": parsing.filled(parsing.mapping(_CASE)),
     "provenance": parse_provenance,
 }
-_MEASURED_EXPORTED = {
-    "cases": parsing.filled(parsing.mapping(_EXPORTED)),
-    "onnxruntime": parsing.text, "provenance": parse_provenance,
-}
+
+
+def _exported(engine: str) -> Dict[str, parsing.Check]:
+    names = ("float32", *REDUCED[engine])
+    case = {**_ABOUT, "alike": _by(names[1:], parsing.number), "mean_iou": _by(names, parsing.number),
+            "seconds": _by(names, seconds)}
+    return {"cases": parsing.filled(parsing.mapping(case)), engine: parsing.text, "provenance": parse_provenance}
 
 
 def read_measured(path) -> Dict[str, Any]:
@@ -38,9 +46,9 @@ def read_measured(path) -> Dict[str, Any]:
     return read_json(path, _MEASURED)
 
 
-def read_exported(path) -> Dict[str, Any]:
-    """What `experiments.precision --engine onnx` wrote to `path`, as `read_measured`."""
-    return read_json(path, _MEASURED_EXPORTED)
+def read_exported(path, engine: str = "onnxruntime") -> Dict[str, Any]:
+    """What `experiments.precision --engine` wrote to `path`, as `read_measured`."""
+    return read_json(path, _exported(engine))
 
 
 def lost(case: Mapping[str, Any], precision: str = "int8") -> float:
@@ -59,34 +67,35 @@ def _about(cases) -> list:
             ("Width", [case["width"] for case in cases])]
 
 
-def _verdict(cases, precision: str) -> str:
+def _verdict(cases, precision: str, allowed: float) -> str:
     worst, least = max(lost(case, precision) for case in cases), min(quicker(case, precision) for case in cases)
     most = max(quicker(case, precision) for case in cases)
-    pays = "pays" if least > 1 and worst <= MOST else "does not pay" if most <= 1 or worst > MOST else "pays in part"
-    return (f"* **{precision}** loses at most {worst:.2f} points ({MOST:g} are allowed) and is {least:.2f} to "
+    none, all_ = most <= 1 or worst > allowed, least > 1 and worst <= allowed
+    pays = "pays" if all_ else "does not pay" if none else "pays in part"
+    return (f"* **{precision}** loses at most {worst:.2f} points ({allowed:g} are allowed) and is {least:.2f} to "
             f"{most:.2f} times as fast as float32: it *{pays}* on this CPU.\n")
 
 
 def exported_section(measured: Mapping[str, Any]) -> str:
     """The part on exported files; `measured` as `read_exported` gives it."""
-    cases = measured["cases"]
-    names = ("float32", *REDUCED)
+    cases, engine = measured["cases"], next(name for name in REDUCED if name in measured)
+    reduced, names = REDUCED[engine], ("float32", *REDUCED[engine])
     table = markdown_table([
         *_about(cases),
         *((f"Mean IoU, {name}", [f"{case['mean_iou'][name]:.2f}" for case in cases]) for name in names),
-        *((f"Alike, {name}", [f"{case['alike'][name]:.2f}%" for case in cases]) for name in REDUCED),
+        *((f"Alike, {name}", [f"{case['alike'][name]:.2f}%" for case in cases]) for name in reduced),
         *((f"ms, {name}", [f"{Timing(tuple(case['seconds'][name])).median * 1e3:.2f}" for case in cases])
           for name in names)], 3)
     return (
-        f"## Exported, in onnxruntime {measured['onnxruntime']}\n\n"
+        f"## Exported, in {engine} {measured[engine]}\n\n"
         "The same networks as ONNX files (`make export PRECISION=`), labels of every pixel against the truth, and the "
-        "median time from a photo to labels, all three in turn. float16 keeps s in float32, that it choose the same "
-        "regions; onnxruntime has few operators of its own for it on a CPU, and computes the rest in float32.\n\n"
-        f"{table}\n\n{''.join(_verdict(cases, name) for name in REDUCED)}\n{origin(measured['provenance'])}\n")
+        f"median time from a photo to labels, all three in turn. {NOTES[engine]}\n\n"
+        f"{table}\n\n{''.join(_verdict(cases, name, most) for name, most in reduced.items())}\n"
+        f"{origin(measured['provenance'])}\n")
 
 
-def page(measured: Mapping[str, Any], exported: Optional[Mapping[str, Any]] = None) -> str:
-    """The page; `measured` as `read_measured` gives it, `exported` as `read_exported`, if that was measured."""
+def page(measured: Mapping[str, Any], exported: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The page; `measured` as `read_measured` gives it, `exported` as `read_exported`, of each engine."""
     cases = measured["cases"]
     worst = max(lost(case) for case in cases)
     table = markdown_table([
@@ -100,4 +109,4 @@ def page(measured: Mapping[str, Any], exported: Optional[Mapping[str, Any]] = No
         f"the truth. int8 takes its ranges from {cases[0]['calibration']} training images.\n\n{table}\n\n"
         f"At most {MOST:g} points are to be lost: {worst:.2f} are, *{'reached' if worst <= MOST else 'not reached'}*. "
         f"How much quicker int8 is stands in [table6.md](table6.md).\n\n{origin(measured['provenance'])}\n"
-        + (f"\n{exported_section(exported)}" if exported else ""))
+        + "".join(f"\n{exported_section(one)}" for one in exported))

@@ -1,8 +1,8 @@
-"""The page on an exported network in onnxruntime: how long it takes, what bounds it, and where the time goes."""
+"""The page on an exported network in onnxruntime or OpenVINO: what bounds it, and where the time goes."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from repro import parsing
 from repro.records import parse_provenance
@@ -23,6 +23,26 @@ from repro.tables.speed import G, mebibytes, origin, positive, read_json, second
 from repro.timing.clock import Timing
 
 AIM = 300  # frames a second, on an H200-class card
+NAMES = {"onnxruntime": "onnxruntime", "openvino": "OpenVINO"}
+WORDS = {  # of a package: what is timed, and how
+    "onnxruntime": (
+        "input and outputs bound in the device's memory. "
+        "*Frames/s*: labels of every pixel made inside the graph, by up-sampling the scores and taking the largest; "
+        "*photo to labels outside*: a uint8 photo in the program's memory to labels there, as `OnnxEngine.labels` "
+        "does.",
+        "Times are medians of runs in turn: labels, scores alone, the photo, each precision and batch, and the "
+        "ceilings, after a warm-up, each waited for; nothing is profiled then. Operators are from onnxruntime's own "
+        "profile of the graph with labels, in a process of its own: medians, operator by operator, of what it runs "
+        "after its rewriting of the graph."),
+    "openvino": (
+        "one image after the other. *Frames/s*: a uint8 photo in the program's memory to labels of every pixel there, "
+        "as `OpenvinoEngine.labels` does: normalised in the graph, labels made of the scores outside. *Scores alone*: "
+        "of an image that is normalised already.",
+        "Times are medians of runs in turn: labels, scores alone, each precision, and the ceilings, chains of one of "
+        "the network's own convolutions each in that engine and precision, after a warm-up, each waited for; nothing "
+        "is counted then. Operators are from OpenVINO's own counters, in a process of its own, from a photo to its "
+        "labels: medians, operator by operator, of what it runs after its rewriting of the graph."),
+}
 BEFORE, AFTER, BETWEEN = "before the first operator", "after the last one", "between operators"
 _CASE = {
     "precision": parsing.text, "batch": parsing.positive(parsing.integer), "labels": seconds, "scores": seconds,
@@ -33,16 +53,19 @@ _CASE = {
 }
 _MEASURED = {
     "row": parsing.text, "label": parsing.text, "size": parsing.text, "width": positive, "device": parsing.text,
-    "provider": parsing.text, "onnxruntime": parsing.text, "multiply_adds": parsing.integer, "paper": parsing.integer,
+    "provider": parsing.text, "multiply_adds": parsing.integer, "paper": parsing.integer,
     "ceiling": parsing.text, "bandwidth": positive, "blocks": parsing.sequence(parsing.text),
     "cases": parsing.filled(parsing.mapping(_CASE)), "provenance": parse_provenance,
 }
 Measured = Mapping[str, Any]
 
 
-def read_measured(path) -> Dict[str, Any]:
-    """What `experiments.profile --engine onnx` wrote to `path`, checked; a UserError names file and key."""
-    return read_json(path, _MEASURED)
+def read_measured(path, package: str = "onnxruntime") -> Dict[str, Any]:
+    """What `experiments.profile --engine onnx` (or openvino) wrote to `path`, checked; a UserError names file and key.
+
+    package  the engine's, whose version the record has by its name.
+    """
+    return read_json(path, {**_MEASURED, package: parsing.text})
 
 
 def median(case: Measured, what: str) -> float:
@@ -72,11 +95,28 @@ def bound(measured: Measured, case: Measured) -> str:
     return f"{name}: {larger} ({computing:.0%} of the arithmetic's ceiling, {moving:.0%} of the memory's)"
 
 
+def standing_between(measured: Measured, case: Measured) -> str:
+    """What stands between the ceiling and the time of a case as profiled: by layers, others, the labels, the rest."""
+    layers, others, labels = 0.0, 0.0, 0.0
+    for one in case["operators"]:
+        if one["block"] == "labels":
+            labels += one["seconds"]
+        elif one["multiply_adds"]:
+            layers += one["seconds"]
+        else:
+            others += one["seconds"]
+    least = case["batch"] * measured["multiply_adds"] / case["ceiling"]
+    return (f"{case['precision']}, batch {case['batch']}: {ms(least)} ms at the ceiling; layers below it "
+            f"{ms(max(0.0, layers - least))}, other operators {ms(others)}, labels {ms(labels)}, outside operators "
+            f"{ms(max(0.0, case['before'] + case['after'] + case['between']))}")
+
+
 def parts(case: Measured, order) -> Dict[str, Part]:
     """Every part of a run once, in the order in which they are run."""
     found = sums(case, "block")
-    return {BEFORE: Part(case["before"], 0), **{name: found.pop(name) for name in order if name in found}, **found,
+    made = {BEFORE: Part(case["before"], 0), **{name: found.pop(name) for name in order if name in found}, **found,
             AFTER: Part(case["after"], 0), BETWEEN: Part(case["between"], 0)}
+    return {name: part for name, part in made.items() if part.seconds}
 
 
 def _frames(measured: Measured) -> str:
@@ -90,7 +130,8 @@ def _frames(measured: Measured) -> str:
         ("p95", [f"{case['batch'] / Timing(tuple(case['labels'])).p95:.2f}" for case in cases]),
         ("ms an image", [ms(median(case, "labels") / case["batch"]) for case in cases]),
         ("ms, scores alone", [ms(median(case, "scores") / case["batch"]) for case in cases]),
-        ("Frames/s, photo to labels outside", [images(case, "photo") for case in cases]),
+        *([("Frames/s, photo to labels outside", [images(case, "photo") for case in cases])]
+          if any(case["photo"] for case in cases) else []),
         ("GFLOP/s, scores", [f"{2 * case['batch'] * measured['multiply_adds'] / median(case, 'scores') / G:.1f}"
                              for case in cases]),
         ("Of the ceiling, scores", [f"{rate(measured, case, 'scores'):.1%}" for case in cases]),
@@ -100,12 +141,13 @@ def _frames(measured: Measured) -> str:
     ], 1)
 
 
-def _aim(measured: Measured, paper_seconds: Optional[float]) -> str:
+def _aim(measured: Measured, paper_seconds: Optional[float], package: str) -> str:
     best, what = max(((case, what) for case in measured["cases"] for what in ("labels", "photo") if case[what]),
                      key=lambda one: one[0]["batch"] / median(*one))
     found = best["batch"] / median(best, what)
+    where = "in the graph" if what == "labels" and package == "onnxruntime" else "outside"
     text = (f"* **Quickest**: {found:.1f} frames a second with labels of every pixel ({best['precision']}, batch "
-            f"{best['batch']}, labels made {'in the graph' if what == 'labels' else 'outside'})")
+            f"{best['batch']}, labels made {where})")
     if measured["device"] != "CPU":
         text += f"; {AIM} are aimed at on an H200-class card: {'reached' if found >= AIM else 'not reached'}"
     if paper_seconds is not None:
@@ -113,13 +155,13 @@ def _aim(measured: Measured, paper_seconds: Optional[float]) -> str:
     return text + ".\n"
 
 
-def _section(measured: Measured, paper_seconds: Optional[float]) -> str:
+def _section(measured: Measured, paper_seconds: Optional[float], package: str) -> str:
     cases = measured["cases"]
     gpu = measured["device"] != "CPU"
     text = (
         f"## {measured['device']}\n\n"
         f"{measured['label']}, images of {measured['size']} pixels at width {measured['width']:g}, random weights; row "
-        f"{measured['row']} of `experiments/table6.yaml`, exported and run by onnxruntime {measured['onnxruntime']} "
+        f"{measured['row']} of `experiments/table6.yaml`, exported and run by {NAMES[package]} {measured[package]} "
         f"({measured['provider']}), by `{measured['provenance']['command']}`.\n\n{_frames(measured)}\n"
         f"* **Multiply-adds**: {giga(measured['multiply_adds'])}g an image, projection shortcuts included; a GFLOP/s "
         "is 2 operations a multiply-add.\n"
@@ -127,8 +169,10 @@ def _section(measured: Measured, paper_seconds: Optional[float]) -> str:
         + ", ".join(f"{2 * value / G:.1f} GFLOP/s for {name}" for name, value in
                     {case["precision"]: case["ceiling"] for case in cases}.items())
         + f"; a copy: {measured['bandwidth'] / G:.1f} GB/s, read and written.\n"
-        + _aim(measured, paper_seconds)
-        + "* **What bounds it**: " + "; ".join(bound(measured, case) for case in cases) + ".\n\n")
+        + _aim(measured, paper_seconds, package)
+        + "* **What bounds it**: " + "; ".join(bound(measured, case) for case in cases) + ".\n"
+        + "* **What stands between**, ms as profiled: "
+        + ".\n  ".join(standing_between(measured, case) for case in cases) + ".\n\n")
     for case in cases:
         found = parts(case, measured["blocks"])
         whole = Part(sum(part.seconds for part in found.values()), sum(part.multiply_adds for part in found.values()))
@@ -144,24 +188,17 @@ def _section(measured: Measured, paper_seconds: Optional[float]) -> str:
     return f"{text}{origin(measured['provenance'])}\n\n"
 
 
-def page(cpu: Optional[Measured], gpu: Optional[Measured], paper_seconds: Optional[float] = None) -> str:
-    """The page of what `read_measured` gives, on a CPU and on a card; None: not run there."""
-    found: List[str] = [_section(one, paper_seconds) for one in (cpu, gpu) if one]
-    if not gpu:
+def page(records: Sequence[Optional[Measured]], paper_seconds: Optional[float] = None,
+         package: str = "onnxruntime") -> str:
+    """The page of what `read_measured` gives, of a package: on a CPU, and of onnxruntime on a card; None: not run."""
+    found = [_section(one, paper_seconds, package) for one in records if one]
+    if package == "onnxruntime" and not records[-1]:
         found.append("## A GPU\n\nNot run: none was at hand. `make profile ENGINE=onnx GPU=0` measures float32, tf32 "
                      "and float16 there, one and eight images at once, beside a large matrix product and a copy "
                      "through the same onnxruntime, and adds them to this page.\n\n")
+    what, how = WORDS[package]
     return (
-        "# Where the time goes in onnxruntime\n\n"
-        "An exported network (`make export`) in onnxruntime, input and outputs bound in the device's memory. "
-        "*Frames/s*: labels of every pixel made inside the graph, by up-sampling the scores and taking the largest; "
-        "*photo to labels outside*: a uint8 photo in the program's memory to labels there, as `OnnxEngine.labels` "
-        "does.\n\n"
-        + "".join(found) +
-        "## How\n\n"
-        "Times are medians of runs in turn: labels, scores alone, the photo, each precision and batch, and the "
-        "ceilings, after a warm-up, each waited for; nothing is profiled then. Operators are from onnxruntime's own "
-        "profile of the graph with labels, in a process of its own: medians, operator by operator, of what it runs "
-        "after its rewriting of the graph. An operator without a name of the network's is counted to the block of the "
-        "one before it. *Memory's*: bytes of inputs, parameters and outputs of all operators but the labels', by the "
-        "time of the scores, beside the copy.\n")
+        f"# Where the time goes in {NAMES[package]}\n\nAn exported network (`make export`) in {NAMES[package]}, {what}"
+        "\n\n" + "".join(found) + f"## How\n\n{how} An operator without a name of the network's is counted to the "
+        "block of the one before it. *Memory's*: bytes of inputs, parameters and outputs of all operators but the "
+        "labels', by the time of the scores, beside the copy.\n")

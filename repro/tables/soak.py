@@ -12,7 +12,7 @@ from repro.tables.markdown import markdown_table
 from repro.tables.speed import figure, mebibytes, origin, positive, read_json, save
 
 PICTURE = "soak.png"
-RUNS = {"prediction": "images", "training": "steps"}  # and what each does one after the other
+RUNS = {"prediction": "images", "training": "steps", "openvino": "images"}  # and what each does one after the other
 WARM = 1 / 6  # of a run: what is kept by size of image, or read ahead, is filled
 MEMORY, SPEED = 0.02, 0.05  # that memory may grow by, and speed fall by, in the rest of a flat run
 LEAST = 6  # windows after it
@@ -134,7 +134,8 @@ def page(record: Mapping[str, Any]) -> str:
         "kept: some are made anew each time.",
         "training": f"the row {trained['row']} of Table {trained['table']}, preset {trained['preset']}, on "
         f"{trained['data']}: images read and augmented ahead, a line of the log a step, a checkpoint every "
-        f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step."}
+        f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step.",
+        "openvino": "what prediction does, with ENGINE=openvino."}
     runs = list(record["runs"])
     return (
         f"# Long runs: {record['minutes']:g} minutes of {' and of '.join(runs)}\n\n"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Mapping, Sequence
+from typing import Any, Dict, Iterable, Mapping, Sequence, Tuple
 
 from repro import parsing
-from repro.errors import UserError
+from repro.errors import UserError, shown
 from repro.files import replacing
+from repro.machine import cpu_words
+from repro.peer_rows import PRECISIONS
 from repro.records import versions_of
 from repro.timing.clock import Timing
 
@@ -30,6 +32,33 @@ def positive(value, place: str) -> float:
 def seconds(value, place: str) -> Sequence[float]:
     """Check the seconds of one or more runs."""
     return parsing.filled(positive, "no runs")(value, place)
+
+
+def precision(value, place: str) -> str:
+    """Check one of PRECISIONS."""
+    if value not in PRECISIONS:
+        raise UserError(f"{place}: {shown(value)} is not known; choose from {', '.join(PRECISIONS)}")
+    return value
+
+
+def size(value, place: str) -> Tuple[int, int]:
+    """Check a height and a width."""
+    found = parsing.sequence(parsing.integer)(value, place)
+    if len(found) != 2 or min(found) < 1:
+        raise UserError(f"{place}: {shown(value)} is not a height and a width")
+    return found
+
+
+def entries(checks: Mapping[str, parsing.Check], *key: str) -> parsing.Check:
+    """A list of measurements, no two alike in `key`."""
+    def checked(value, place):
+        found = parsing.sequence(lambda one, where: parsing.fields(one, where, dict(checks)))(value, place)
+        known = [tuple(one[name] for name in key) for one in found]
+        for index, one in enumerate(known):
+            if one in known[:index]:
+                raise UserError(f"{place}[{index}]: {' '.join(map(str, one))} is there twice")
+        return found
+    return checked
 
 
 def timing(measured: Measured) -> Timing:
@@ -60,7 +89,7 @@ def mebibytes(value: int) -> str:
 def origin(provenance: Mapping[str, Any]) -> str:
     """Where a record comes from, in a sentence."""
     return (f"Commit {provenance['commit'][:7]}{' with uncommitted changes' if provenance['dirty'] else ''}; "
-            f"{versions_of(provenance)}; {provenance['machine']}; {provenance['date']}; `{provenance['command']}`.")
+            f"{versions_of(provenance)}; {cpu_words(provenance)}; {provenance['date']}; `{provenance['command']}`.")
 
 
 def figure(width: float, height: float):

@@ -5,81 +5,46 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from repro import parsing
-from repro.errors import UserError, shown
-from repro.peer_rows import PRECISIONS, PeerRow
+from repro.machine import cpu_words
+from repro.peer_rows import PeerRow
 from repro.records import parse_provenance
 from repro.tables.columns import giga
+from repro.tables.engines import best_table
 from repro.tables.markdown import markdown_table
 from repro.tables.speed import (
     Measured,
+    entries,
     gflops,
     mebibytes,
     median,
     milliseconds,
     origin,
     positive,
+    precision,
     read_json,
     seconds,
+    size,
     timing,
 )
-from repro.tables.targets import A_INT8, FP32, INT8, TARGETS, A, Target, missed, of, reached, share
+from repro.tables.targets import A_INT8, FP32, INT8, TARGETS, A, of, share, targets_table
 
 STAGES = ("single", "max", "sctf", "isctf", "isctf-fast", "optimised", "model-a")  # Table 5's
 PICTURES = ("table6-cost.png", "table6-waterfall.png")
 INT8_TIMES = 4  # 8-bit multiply-adds in the time of a float32 one
-OWN_ENGINE = "ours"  # in engines.json, the engine of repro/engine
-
-
-def _precision(value, place: str) -> str:
-    if value not in PRECISIONS:
-        raise UserError(f"{place}: {shown(value)} is not known; choose from {', '.join(PRECISIONS)}")
-    return value
-
-
-def _size(value, place: str) -> Tuple[int, int]:
-    found = parsing.sequence(parsing.integer)(value, place)
-    if len(found) != 2 or min(found) < 1:
-        raise UserError(f"{place}: {shown(value)} is not a height and a width")
-    return found
-
-
-def entries(checks: Mapping[str, parsing.Check], *key: str) -> parsing.Check:
-    """A list of measurements, no two alike in `key`."""
-    def checked(value, place):
-        found = parsing.sequence(lambda one, where: parsing.fields(one, where, dict(checks)))(value, place)
-        known = [tuple(one[name] for name in key) for one in found]
-        for index, one in enumerate(known):
-            if one in known[:index]:
-                raise UserError(f"{place}[{index}]: {' '.join(map(str, one))} is there twice")
-        return found
-    return checked
 
 
 _RECORD = {
-    "size": _size, "width": positive, "threads": parsing.integer, "peak_memory": parsing.integer,
+    "size": size, "width": positive, "threads": parsing.integer, "peak_memory": parsing.integer,
     "ceiling": parsing.mapping({"rate": positive, "layer": parsing.text}),
     "rows": entries({
-        "row": parsing.text, "precision": _precision, "multiply_adds": parsing.integer, "paper": parsing.integer,
+        "row": parsing.text, "precision": precision, "multiply_adds": parsing.integer, "paper": parsing.integer,
         "parameters": parsing.integer, "seconds": seconds}, "row", "precision"),
     "provenance": parse_provenance,
 }
-_ENGINES = {
-    "rows": entries({"row": parsing.text, "engine": parsing.text, "precision": _precision, "seconds": seconds},
-                    "row", "engine", "precision"),
-    "provenance": parse_provenance,
-    "versions": lambda value, place: parsing.fields(
-        value, place, dict.fromkeys(value, parsing.text) if isinstance(value, dict) else {}),
-}
-
 
 def read_table6(path) -> Dict[str, Any]:
     """What `experiments.table6` wrote to `path`, checked; a UserError names file and key."""
     return read_json(path, _RECORD)
-
-
-def read_engines(path) -> Dict[str, Any]:
-    """The same graphs in other engines, as `experiments.engines` measured them, checked."""
-    return read_json(path, _ENGINES)
 
 
 def _ratio(measured: Measured, base: Optional[Measured]) -> str:
@@ -122,19 +87,6 @@ def _measured(record: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     ], 3)
 
 
-def _targets(record: Mapping[str, Any]) -> str:
-    def verdict(target: Target, value: Optional[float]) -> str:
-        return "not measured" if value is None else reached if value >= target.least else missed
-    values = [target.value(record) for target in TARGETS]
-    return markdown_table([
-        ("Target", [target.text for target in TARGETS]),
-        ("Asked", [target.shown(target.least) for target in TARGETS]),
-        ("Measured", ["-" if value is None else target.shown(value) + target.beside(record)
-                      for target, value in zip(TARGETS, values)]),
-        ("Verdict", [verdict(target, value) for target, value in zip(TARGETS, values)]),
-    ], 1)
-
-
 def _floors(record: Mapping[str, Any]) -> str:
     """What Model A's times could come to, and what stands in between."""
     rate = record["ceiling"]["rate"]
@@ -171,35 +123,10 @@ def _waterfall(record: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     ], 1)
 
 
-def _engines(engines: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    lines = engines["rows"]
-
-    def against(one: Measured) -> str:
-        own = [two for two in lines
-               if (two["row"], two["precision"], two["engine"]) == (one["row"], one["precision"], OWN_ENGINE)]
-        return _ratio(one, own[0]) if own else "-"
-    table = markdown_table([
-        ("Network", [labels.get(one["row"], one["row"]) for one in lines]),
-        ("Engine", [one["engine"] for one in lines]),
-        ("Precision", [one["precision"] for one in lines]),
-        ("Time (ms)", [milliseconds(median(one)) for one in lines]),
-        ("p95 (ms)", [milliseconds(timing(one).p95) for one in lines]),
-        ("Runs", [str(len(one["seconds"])) for one in lines]),
-        ("Time / ours", [against(one) for one in lines]),
-    ], 3)
-    ratios = [against(one) for one in lines if one["engine"] == "onnxruntime"]
-    why = ("onnxruntime is the quicker where its ratio is below 1: its layout optimisation keeps the maps of all "
-           "convolutions in blocks of channels, where MXNet's oneDNN changes between two layouts.\n\n"
-           if any(ratio != "-" and float(ratio) < 1 for ratio in ratios) else "")
-    versions = ", ".join(f"{name} {version}" for name, version in engines["versions"].items())
-    return ("From the normalised image to the score maps, without labels, which are the same work for all; in turns, "
-            "in a run of their own. Each engine's scores were compared with ours before.\n\n"
-            f"{why}{versions}. {origin(engines['provenance'])}\n\n{table}")
-
-
 def page(record: Mapping[str, Any], rows: Sequence[PeerRow], paper: Mapping[str, Any],
-         engines: Optional[Mapping[str, Any]] = None) -> str:
-    """The page; `record` and `engines` as the readers give them, `rows` of table6.yaml, `paper` its printed figures."""
+         engines: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The page; `record` as the reader gives it, `engines` as repro.tables.engines', one of each machine, `rows` of
+    table6.yaml, `paper` its printed figures."""
     labels = {row.id: row.label for row in rows}
     height, width = record["size"]
     ceiling = record["ceiling"]
@@ -220,13 +147,17 @@ def page(record: Mapping[str, Any], rows: Sequence[PeerRow], paper: Mapping[str,
         f"{origin(record['provenance'])}\n\n{_measured(record, labels)}\n"
         f"![Time against multiply-adds]({PICTURES[0]})",
         "## Targets\n\nThis project's own, by the figures above, before rounding.\n\n"
-        f"{_targets(record)}\n{_floors(record)}",
+        f"{targets_table(record, TARGETS)}\n{_floors(record)}",
     ]
     if stages(record):
         parts.append("## Table 5 as run and as timed\n\n"
                      "Multiply-adds are those run: projection shortcuts are counted, and what fast inference's short "
                      "cuts leave out is not. In the paper's convention the same stages are in [Table 5](table5.md).\n\n"
                      f"{_waterfall(record, labels)}\n![Table 5's stages]({PICTURES[1]})")
-    if engines is not None:
-        parts.append(f"## The same graphs in other engines\n\n{_engines(engines, labels)}")
+    if engines:
+        parts.append("## Each network in the engine that serves it best\n\nMeasured apart, each machine in a run of "
+                     "its own ([engines.md](engines.md)), labels of every pixel included; ratios are to Model A in its "
+                     "own best engine, in that run.")
+        parts += [f"### {cpu_words(one['provenance'])}\n\n{origin(one['provenance'])}\n\n{best_table(one)}"
+                  for one in engines]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"

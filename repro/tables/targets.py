@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
+from repro.tables.markdown import markdown_table
 from repro.tables.speed import Measured, median
 
 reached, missed = "reached", "not reached"
@@ -53,6 +54,20 @@ class Target:
     least: float
     shown: Callable[[float], str] = _times
     beside: Callable[[Record], str] = lambda record: ""
+
+
+def targets_table(record: Record, targets: Sequence[Target]) -> str:
+    """Return a table of what was asked, what was measured, and whether that reaches it."""
+    def verdict(target: Target, value: Optional[float]) -> str:
+        return "not measured" if value is None else reached if value >= target.least else missed
+    values = [target.value(record) for target in targets]
+    return markdown_table([
+        ("Target", [target.text for target in targets]),
+        ("Asked", [target.shown(target.least) for target in targets]),
+        ("Measured", ["-" if value is None else target.shown(value) + target.beside(record)
+                      for target, value in zip(targets, values)]),
+        ("Verdict", [verdict(target, value) for target, value in zip(targets, values)]),
+    ], 1)
 
 
 def _faster(text: str, slow: Key, quick: Key, least: float, beside: Optional[Tuple[Key, Key]] = None) -> Target:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from itertools import combinations
+from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from repro.records import Record, find
-from repro.rows import INFERENCES, Row
+from repro.rows import Row
 from repro.tables.groups import NO_COARSE
+from repro.tables.intervals import Interval, bootstrap, pooled, sequences, t_interval
 
 HOLDS, FAILS, OPEN, MISSING = "holds", "does not hold", "not decidable at this scale", "not measured"
-SEEDS = 3        # a training measured with so many says how much a figure varies by itself
-SMALL = 1.5      # points of mean IoU: what the paper calls limited or none is 1.41 at most, what it calls significant 3
+SMALL = 1.5  # points of mean IoU: what the paper calls limited or none is 1.41 at most, what it calls significant 3
 
 LOSES, GAINS = (-math.inf, 0.0), (0.0, math.inf)  # what a claim asks of a difference: strictly between
 NOT_LESS, NOT_MORE, ALIKE = (-SMALL, math.inf), (-math.inf, SMALL), (-SMALL, SMALL)
@@ -21,7 +22,10 @@ NOT_LESS, NOT_MORE, ALIKE = (-SMALL, math.inf), (-math.inf, SMALL), (-SMALL, SMA
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a table's row: of its training or its `extra` one, in its own inference or another."""
+    """A figure of a table's row: of its training or its `extra` one, in its own inference or another.
+
+    Key "z2" is the mean z2 over computed regions, in records without it that over all positions.
+    """
 
     table: str
     row: str
@@ -52,27 +56,35 @@ class Paper:
         """The figure that stands for `figure` here: itself."""
         return figure
 
-    def values(self, figure: Figure) -> List[float]:
-        """The printed figure, if there is one."""
+    def seeds(self, figure: Figure) -> Dict[int, float]:
+        """The printed figure, if there is one, as of one seed."""
         row = self.published.get(figure.table, {}).get("rows", {}).get(figure.row, {})
         if figure.inference or (figure.extra and figure.key != "mean_iou"):
-            return []
+            return {}
         value = row.get(figure.extra or figure.key)
-        return [] if value is None else [value]
+        return {} if value is None else {0: value}
 
-    def noise(self, key: str) -> Optional[float]:
+    def deviation(self, one: Value, other: Value) -> Optional[Tuple[float, int]]:
         """The paper gives no spread over seeds; its figures are taken as they are."""
-        return 0.0
+        return 0.0, 1
+
+    def over_images(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Interval]:
+        """None: nothing is printed of single images."""
+        return None
 
 
 @dataclass(frozen=True)
 class Ours:
-    """The published records of one data set; `rows` by table and id; `costs` of Table 5's rows."""
+    """The published records of one data set; `rows` by table and id; `costs` of Table 5's rows.
+
+    `images` gives what lies beside a record: confusion matrices (images, K, K) by inference, and "images", their names.
+    """
 
     data: str
     records: Tuple[Record, ...]
     rows: Mapping[Tuple[str, str], Row]
     costs: Mapping[str, Tuple[int, int]]
+    images: Callable[[Record], Mapping[str, Any]] = lambda record: {}
     missing = MISSING
 
     def resolve(self, figure: Figure) -> Figure:
@@ -86,52 +98,125 @@ class Ours:
         row = self.rows[figure.table, figure.row]
         return find(self.records, row.network, dict(row.trainings)[figure.extra])
 
-    def values(self, figure: Figure) -> List[float]:
-        """The figure of each seed."""
-        inference = figure.inference or self.rows[figure.table, figure.row].inference
-        found = (record.evaluations.get(inference, {}).get(figure.key) for record in self.found(figure))
-        return [value for value in found if value is not None]
+    def inference(self, figure: Figure) -> str:
+        """The inference that a figure is of."""
+        return figure.inference or self.rows[figure.table, figure.row].inference
 
-    def noise(self, key: str) -> Optional[float]:
-        """S, the largest of `ranges_of`; None while nothing was measured with 3 seeds."""
-        return max((width for width, _, _ in ranges_of(self.records, key)), default=None)
+    def seeds(self, figure: Figure) -> Dict[int, float]:
+        """The figure of each seed."""
+        return _seeds(self.found(figure), figure.key, self.inference(figure))
+
+    def several(self) -> List[Tuple[Record, ...]]:
+        """The records of each training measured with several seeds."""
+        trainings = dict.fromkeys((record.network, record.training) for record in self.records)
+        return [found for found in (find(self.records, *one) for one in trainings) if len(found) > 1]
+
+    def deviation(self, one: Value, other: Value) -> Optional[Tuple[float, int]]:
+        """The pooled deviation of paired differences such as this one, and its degrees of freedom; None: unknown.
+
+        Of two inferences of one training: of the same two of its fusion's trainings, if some has several seeds. A
+        difference of two gaps varies by the root of 2 more than one of two rows.
+        """
+        key = key_of(one)
+        if isinstance(one, Gap) or isinstance(other, Gap):
+            found = self.between_rows(key)
+            return None if found is None else (math.sqrt(2) * found[0], found[1])
+        records = self.found(one)
+        if records != self.found(other):
+            return self.between_rows(key)
+        spreads = [_paired(*(_seeds(found, key, self.inference(figure)) for figure in (one, other)))
+                   for found in self.several() if found[0].network.fusion == records[0].network.fusion]
+        within = pooled(spreads)
+        return self.between_rows(key) if within is None else (
+            within, sum(len(spread) - 1 for spread in spreads if spread))
+
+    def between_rows(self, key: str) -> Optional[Tuple[float, int]]:
+        """The pooled deviation of all pairs of trainings with several seeds, and its degrees of freedom.
+
+        Those are (trainings - 1) * (seeds - 1), not those of all pairs, which are not independent.
+        """
+        found = [seeds for seeds in (_seeds(some, key) for some in self.several()) if len(seeds) > 1]
+        deviation, each = pooled([_paired(*pair) for pair in combinations(found, 2)]), [len(one) - 1 for one in found]
+        return None if deviation is None else (deviation, max(1, sum(each) - max(each)))
+
+    def over_images(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Interval]:
+        """The bootstrap's interval of other - one over these seeds; None unless all records have their images'."""
+        signed = [(sign * way, figure) for sign, value in ((-1, one), (1, other)) for way, figure in (
+            ((1, value.more), (-1, value.less)) if isinstance(value, Gap) else ((1, value),))]
+        terms, names = [], set()
+        for sign, figure in signed:
+            for record in self.found(figure):
+                if record.seed in seeds:
+                    arrays = self.images(record)
+                    if figure.key != "mean_iou" or self.inference(figure) not in arrays:
+                        return None
+                    terms.append((sign, arrays[self.inference(figure)]))
+                    names |= {tuple(arrays["images"])} if "images" in arrays else set()
+        if len({matrices.shape for _, matrices in terms}) != 1 or len(names) > 1:
+            return None
+        return bootstrap([(sign / len(seeds), matrices) for sign, matrices in terms],
+                         sequences(names.pop() if names else None, len(terms[0][1])))
 
 
 Source = Union[Paper, Ours]
 
 
-def ranges_of(records: Sequence[Record], key: str) -> List[Tuple[float, Record, str]]:
-    """(range between seeds, of whom, in which inference) of each training with SEEDS seeds or more."""
-    ranges = []
-    counts = Counter((record.network, record.training) for record in records)
-    for network, training in [spec for spec, count in counts.items() if count >= SEEDS]:
-        found = find(records, network, training)
-        for inference in INFERENCES:
-            values = [one.evaluations[inference][key] for one in found if inference in one.evaluations]
-            if len(values) >= SEEDS and None not in values:
-                ranges.append((max(values) - min(values), found[0], inference))
-    return ranges
+@dataclass(frozen=True)
+class Difference:
+    """A paired difference: its mean over seeds, t interval (None: unknown), interval over images (None: no images)."""
+
+    mean: float
+    interval: Optional[Interval]
+    images: Optional[Interval] = None
+
+
+def _seeds(records: Sequence[Record], key: str, inference: str = "") -> Dict[int, float]:
+    """The figure of each seed, by default in fast inference where there is one."""
+    found = {}
+    for record in records:
+        one = record.evaluations.get(inference or ("fast" if "fast" in record.evaluations else "whole"), {})
+        found[record.seed] = one.get("z2_computed", one.get("z2_mean")) if key == "z2" else one.get(key)
+    return {seed: value for seed, value in found.items() if value is not None}
+
+
+def _paired(one: Mapping[int, float], other: Mapping[int, float]) -> Dict[int, float]:
+    """other - one of each seed that both have."""
+    return {seed: other[seed] - value for seed, value in one.items() if seed in other}
+
+
+def by_seed(source: Source, value: Value) -> Dict[int, float]:
+    """The value of each seed."""
+    if isinstance(value, Gap):
+        return _paired(by_seed(source, value.less), by_seed(source, value.more))
+    return source.seeds(value)
 
 
 def value_of(source: Source, value: Value) -> Optional[float]:
-    """The mean over seeds, or the difference of two; None where one is missing."""
-    if isinstance(value, Gap):
-        more, less = value_of(source, value.more), value_of(source, value.less)
-        return None if more is None or less is None else more - less
-    values = source.values(value)
+    """The mean over seeds; None where there is none."""
+    values = by_seed(source, value).values()
     return sum(values) / len(values) if values else None
 
 
-def judged(difference: Optional[float], noise: Optional[float], bounds: Tuple[float, float]) -> str:
-    """The verdict on difference ± noise, claimed to lie strictly between `bounds`."""
-    if difference is None:
+def difference(source: Source, one: Value, other: Value) -> Optional[Difference]:
+    """other - one over the seeds that both have; None where there is none."""
+    pairs = _paired(by_seed(source, one), by_seed(source, other))
+    if not pairs:
+        return None
+    mean, deviation = sum(pairs.values()) / len(pairs), source.deviation(one, other)
+    return Difference(mean, deviation and t_interval(mean, len(pairs), *deviation),
+                      source.over_images(one, other, pairs))
+
+
+def judged(found: Optional[Difference], bounds: Interval) -> str:
+    """The verdict on a difference claimed to lie strictly between `bounds`."""
+    if found is None:
         return MISSING
-    if noise is None:
+    if found.interval is None:
         return OPEN
-    low, high = bounds
-    if low < difference - noise and difference + noise < high:
+    low, high = found.interval
+    if bounds[0] < low and high < bounds[1]:
         return HOLDS
-    return FAILS if difference + noise <= low or difference - noise >= high else OPEN
+    return FAILS if high <= bounds[0] or low >= bounds[1] else OPEN
 
 
 def together(verdicts: Sequence[Optional[str]]) -> str:
@@ -145,12 +230,6 @@ def together(verdicts: Sequence[Optional[str]]) -> str:
 def key_of(value: Value) -> str:
     """The name of the figure in a record's evaluation."""
     return value.more.key if isinstance(value, Gap) else value.key
-
-
-def noise_of(source: Source, *values: Value) -> Optional[float]:
-    """What a difference of `values` may vary by: the seeds' spread, twice that between gaps."""
-    spread = source.noise(key_of(values[0]))
-    return None if spread is None else spread * (2 if isinstance(values[0], Gap) else 1)
 
 
 def steps_of(source: Source, figure: Figure) -> Optional[int]:

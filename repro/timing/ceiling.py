@@ -101,13 +101,16 @@ def chain(layer: Layer, length: int, ctx) -> Callable[[], None]:
 
 
 class Ceiling:
-    """Chains of `layers`: `runs` are to be timed in turn with a network, `best` is then the ceiling beside it."""
+    """Chains of `layers`: `runs` are to be timed in turn with a network, `best` is then the ceiling beside it.
 
-    def __init__(self, layers: List[Layer], ctx, length: int = LENGTH):
-        self._layers = {f"ceiling: {layer}": layer for layer in layers}
-        self._lengths = {name: max(1, min(length, LARGE // layer.multiply_adds))
+    large  multiply-adds of a chain of more than one. made: of `chain`'s kind. name: tells one's runs from another's.
+    """
+
+    def __init__(self, layers: List[Layer], ctx=None, length: int = LENGTH, large: int = LARGE, made=chain, name=""):
+        self._layers = {f"ceiling{name}: {layer}": layer for layer in layers}
+        self._lengths = {name: max(1, min(length, large // layer.multiply_adds))
                          for name, layer in self._layers.items()}
-        self._runs = {name: chain(layer, self._lengths[name], ctx) for name, layer in self._layers.items()}
+        self._runs = {name: made(layer, self._lengths[name], ctx) for name, layer in self._layers.items()}
 
     def runs(self) -> Dict[str, Callable[[], None]]:
         """What is to be timed, by name."""

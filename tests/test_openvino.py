@@ -1,0 +1,230 @@
+"""OpenVINO behind the engines' interface, what it refuses, and the engines timed side by side."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+
+import mxnet as mx
+import numpy as np
+import onnx
+import pytest
+from graphs import MODEL_A, built, image, traced
+from onnx import helper, numpy_helper
+
+from experiments import engines, predict, profile, profile_openvino
+from repro.data.classes import ClassSet
+from repro.engine import Engine, prepared
+from repro.errors import UserError
+from repro.export import PORTABLE, to_onnx
+from repro.export.carry import in_precision
+from repro.others import ceiling, openvino
+from repro.others.exported import FileSegmenter
+from repro.others.metadata import KEY, Metadata
+from repro.others.onnx_format import properties
+from repro.others.openvino import Bound, OpenvinoEngine
+from repro.tables import profile_onnx as profile_page
+from repro.tables.engines import WHOLE, best, page, read_engines
+from repro.timing.ceiling import Layer
+
+SMALL = ["--rows", f"model-a,{WHOLE}", "--size", "128x256", "--width", "0.25", "--rounds", "2"]
+
+
+def photo(height, width, seed=0):
+    return np.random.RandomState(seed).randint(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """Model A in the project's engine, and exported in float32 and int8: (engine, folder)."""
+    x, folder = image(), tmp_path_factory.mktemp("exported")
+    arrays, settings = built(MODEL_A, x)
+    symbol, arrays = traced(MODEL_A, arrays, settings, x)
+    to_onnx(*prepared(symbol, arrays, x.shape, PORTABLE), x.shape, folder / "float32.onnx")
+    model = onnx.load(str(folder / "float32.onnx"))
+    onnx.save(in_precision(model, "int8", [image(seed=seed).asnumpy() for seed in (1, 2)]), str(folder / "int8.onnx"))
+    return Engine(symbol, arrays, x.shape), folder
+
+
+def test_labels_are_the_engines_at_every_size(both, tmp_path):
+    made, folder = both
+    other = OpenvinoEngine(folder / "float32.onnx", cache=tmp_path / "cache")
+    for height, width in ((128, 256), (97, 131), (128, 256), (1, 1)):
+        given = photo(height, width, height)
+        labels = other.labels(given)
+        assert labels.shape == (height, width) and labels.dtype == np.uint8
+        assert (labels != made.labels(given)).mean() < 1e-3
+    x = image(seed=5)
+    found, wanted = other.outputs(x.asnumpy())[0], made.outputs(x)[0].asnumpy()
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5 * abs(wanted).max())
+    for side in range(40, 50):
+        other.labels(photo(side, side))
+    assert len(other._requests) == openvino.SIZES and 0 < len(list((tmp_path / "cache").iterdir())) <= openvino.BLOBS
+
+
+def test_threads_may_share_it(both):
+    other = OpenvinoEngine(both[1] / "float32.onnx")
+    photos = [photo(128, 256, i) for i in range(3)]
+    expected, found = [other.labels(one) for one in photos], []
+    workers = [threading.Thread(target=lambda i=i: found.append((i, other.labels(photos[i])))) for i in (0, 1, 2, 1, 0)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(found) == 5 and all((labels == expected[i]).all() for i, labels in found)
+
+
+def test_precisions_are_the_files_and_the_cpus(both, monkeypatch):
+    made, folder = both
+    quantised = OpenvinoEngine(folder / "int8.onnx")
+    alike = (quantised.labels(photo(128, 256)) == made.labels(photo(128, 256))).mean()
+    assert quantised.precision == "int8" and alike > 0.5
+    for name, wanted, words in (("int8", "float32", "is in int8"), ("int8", "bfloat16", "is in int8"),
+                                ("float32", "int8", "float32: .*PRECISION=int8|is in float32"),
+                                ("float32", "float64", "PRECISION: 'float64' is not known; choose from float32")):
+        with pytest.raises(UserError, match=words):
+            OpenvinoEngine(folder / f"{name}.onnx", wanted)
+    monkeypatch.setattr(openvino, "has_bfloat16", lambda: False)
+    with pytest.raises(UserError, match="PRECISION: bfloat16: this CPU has no AMX"):
+        OpenvinoEngine(folder / "float32.onnx", "bfloat16")
+    assert OpenvinoEngine(folder / "int8.onnx").labels(photo(8, 8)).shape == (8, 8)
+
+
+def test_bfloat16_labels_nearly_alike_or_is_refused(both):
+    if not openvino.has_bfloat16():
+        with pytest.raises(UserError, match="this CPU has no AMX"):
+            OpenvinoEngine(both[1] / "float32.onnx", "bfloat16")
+        return
+    found = OpenvinoEngine(both[1] / "float32.onnx", "bfloat16").labels(photo(128, 256))
+    assert 0.8 < (found == both[0].labels(photo(128, 256))).mean() < 1
+
+
+def test_other_files_are_a_line(both, tmp_path):
+    (tmp_path / "words.onnx").write_text("no network")
+    with pytest.raises(UserError, match="words.onnx: not an ONNX file that OpenVINO can run: [^\n]*$"):
+        OpenvinoEngine(tmp_path / "words.onnx")
+    with pytest.raises(UserError, match="none.onnx: no such file"):
+        OpenvinoEngine(tmp_path / "none.onnx")
+    model = onnx.load(str(both[1] / "float32.onnx"))
+    helper.set_model_props(model, {KEY: "{}"})
+    onnx.save(model, str(tmp_path / "other.onnx"))
+    with pytest.raises(UserError, match="other.onnx: .*format"):
+        OpenvinoEngine(tmp_path / "other.onnx")
+    with pytest.raises(ValueError, match="this engine is for"):
+        OpenvinoEngine(both[1] / "float32.onnx").outputs(np.zeros((1, 3, 8, 8), np.float32))
+
+
+def test_an_exported_file_is_run_by_predict(both, tmp_path, capsys):
+    model = onnx.load(str(both[1] / "float32.onnx"))
+    about = Metadata("model-a", "a", "random", (1, 3, 128, 256), 64, ("scores",), 4, None, None, None,
+                     ClassSet("own", tuple("abcde"), tuple((i, 0, 0) for i in range(5)), tuple(range(5)), ()), "0" * 40)
+    helper.set_model_props(model, {KEY: about.to_text()})
+    onnx.save(model, str(tmp_path / "a.onnx"))
+    assert properties((tmp_path / "a.onnx").read_bytes())[KEY] == about.to_text()
+    for engine in ("openvino", "onnx"):
+        assert predict.main(["--engine", engine, "--weights", str(tmp_path / "a.onnx"), "--output",
+                             str(tmp_path / engine)]) == 0
+    first, second = (predict.cv2.imread(str(tmp_path / name / "scene_labelIds.png")) for name in ("openvino", "onnx"))
+    assert (first != second).mean() < 1e-3
+    with pytest.raises(UserError, match="image of 129x8: a.onnx is for up to 128x256"):
+        FileSegmenter(OpenvinoEngine(tmp_path / "a.onnx"), tmp_path / "a.onnx").segment(photo(129, 8))
+    with pytest.raises(UserError, match="its record is not of one image"):
+        FileSegmenter(OpenvinoEngine(both[1] / "float32.onnx"), both[1] / "float32.onnx")
+    capsys.readouterr()
+    file = ["--weights", str(tmp_path / "a.onnx")]
+    for words, more in (("PRECISION: int8: .*is in float32", ["--precision", "int8", *file]),
+                        ("PRECISION: int8 needs ranges", ["--precision", "int8"]),
+                        ("GPU: '0': ENGINE=openvino computes on the CPU", ["--gpu", "0"]),
+                        ("PROVIDER: cpu is for ENGINE=onnx", ["--provider", "cpu"]),
+                        ("K: 2: an exported file has its own", ["--k", "2", *file])):
+        assert predict.main(["--engine", "openvino", "--output", str(tmp_path / "x"), *more]) == 2
+        said = capsys.readouterr().err
+        assert re.search(words, said) and said.count("\n") == 1, said
+
+
+def test_without_the_package_it_is_a_line():
+    code = ("import sys; sys.modules['openvino'] = None\nfrom experiments import predict\n"
+            "sys.exit(predict.main(['--engine', 'openvino']))")
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ENGINE: openvino needs the package openvino, of requirements/openvino.txt")
+
+
+def test_a_bound_file_computes_the_same_and_counts(both):
+    x = image(seed=3).asnumpy()
+    bound = Bound(both[1] / "float32.onnx", {"data": x})
+    counted = OpenvinoEngine(both[1] / "float32.onnx", counted=True)
+    bound.run()
+    np.testing.assert_array_equal(bound.outputs()[0], counted.outputs(x)[0])
+    counted.photo(photo(128, 256))
+    assert sum(one["seconds"] for one in counted.operators((128, 256))) > 0
+
+
+def test_a_row_is_measured_in_openvino_and_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(profile, "OWN", tmp_path)
+    assert profile.main(["--engine", "openvino", *SMALL[2:], "--frames", "2"]) == 0
+    said = capsys.readouterr().out
+    measured = profile_page.read_measured(tmp_path / "profile-openvino.json", "openvino")
+    assert tuple(case["precision"] for case in measured["cases"]) == profile_openvino.PRECISIONS
+    for case in measured["cases"]:
+        assert len(case["labels"]) == len(case["scores"]) == case["frames"] == 2 and case["ceiling"] > 1e8
+        assert {one["block"] for one in case["operators"]} >= {"half column", "selection", "fusion", "labels"}
+        assert sum(one["multiply_adds"] for one in case["operators"]) == measured["multiply_adds"] > 0
+        assert case["operators"][-1]["kind"] == "label map" and case["operators"][-1]["block"] == "labels"
+        assert all(one["moved"] > 0 for one in case["operators"][:-1])
+    assert "run by OpenVINO 2" in said and "labels made outside" in said and "## A GPU" not in said
+
+
+def test_a_chain_is_its_layers(tmp_path):
+    model = ceiling.convolutions(Layer(2, 4, 6, (8, 9), 3, 2), 3)
+    onnx.save(model, str(tmp_path / "chain.onnx"))
+    x = np.random.RandomState(0).randn(2, 4, 8, 9).astype(np.float32)
+    made = Bound(tmp_path / "chain.onnx", {"data": x}, "float32")
+    made.run()
+    weights = [numpy_helper.to_array(one) for one in model.graph.initializer if one.name.startswith("weight")]
+    for weight in weights:
+        x = np.maximum(mx.nd.Convolution(mx.nd.array(x), mx.nd.array(weight), kernel=(3, 3), dilate=(2, 2), pad=(2, 2),
+                                         num_filter=len(weight), no_bias=True).asnumpy(), 0)
+    assert [len(weight) for weight in weights] == [6, 4, 6]
+    np.testing.assert_allclose(made.outputs()[0][..., 0, 0], x.mean((2, 3)), rtol=1e-4)
+
+
+def test_engines_are_timed_side_by_side(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(engines, "OWN", tmp_path / "speed")
+    monkeypatch.setattr(engines, "SETTLE", 0)
+    monkeypatch.setattr(engines, "READY", 2)
+    assert engines.main(SMALL) == 0
+    path = tmp_path / "speed" / engines.record_name()
+    found = read_engines(path)
+    ways = {(one["row"], one["engine"], one["precision"]): one for one in found["rows"]}
+    assert {row for row, _, _ in ways} == {"model-a", WHOLE} and ("model-a", "openvino", "int8") in ways
+    assert {engine for _, engine, _ in ways} == set(found["versions"]) == {"mxnet", "onnxruntime", "openvino"}
+    assert all(len(one["labels"]) == len(one["scores"]) == 2 for one in ways.values())
+    assert all(bool(one["pipeline"]) == (row == "model-a") for (row, _, _), one in ways.items())
+    assert ways["model-a", "openvino", "float32"]["alike"] > 99.9
+    text = (tmp_path / "speed" / "engines.md").read_text()
+    assert page([found]) == text and "k = 32" in text and best(found, "single") is None
+    with pytest.raises(UserError, match="two records are of one kind of CPU"):
+        page([found, found])
+    changed = {**found, "provenance": {**found["provenance"], "cpu": {**found["provenance"]["cpu"], "model": "1"}}}
+    assert page([found, changed]).count("\n### Targets") == 2
+    shutil.copy(path, path.with_name("engines-x.json"))
+    assert engines.main([*SMALL, "--render"]) == 2
+    path.write_text(json.dumps({**json.loads(path.read_text()), "extra": 1}))
+    assert engines.main([*SMALL, "--render"]) == 2
+    assert "unknown key 'extra'" in capsys.readouterr().err
+
+
+def test_other_scores_are_not_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(engines, "OWN", tmp_path / "speed")
+    monkeypatch.setattr(engines, "ALIKE", 0)
+    assert engines.main([*SMALL, "--engines", "mxnet,onnxruntime"]) == 2
+    assert "model-a onnxruntime float32: gives other scores" in capsys.readouterr().err and not list(tmp_path.iterdir())
+    for arguments, words in ((["--engines", "tvm"], "--engines: 'tvm' is not known; choose from mxnet"),
+                             (["--rows", "modela"], "--rows: 'modela' is not known"),
+                             (["--rounds", "0"], "--rounds: 0 is not 1 or more")):
+        assert engines.main(arguments) == 2 and words in capsys.readouterr().err
