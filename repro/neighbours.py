@@ -21,7 +21,7 @@ MULTIPLES = {"sgcpnet": 128, "fastscnn": 32, "icnet": 32}  # of a model: image s
 class Neighbour:
     """A published network as its authors made it, at its own width: it sees the whole image at once, in one column.
 
-    model  sgcpnet, this project's (symbols/sgcpnet.py); fastscnn or icnet, gluoncv's (repro/gluoncv_networks.py).
+    model  sgcpnet, this project's (symbols/others/sgcpnet.py); fastscnn, icnet: gluoncv's (repro/gluoncv_networks.py).
     """
 
     model: str

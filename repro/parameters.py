@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Dict, Mapping, Tuple
 
 import mxnet as mx
 import numpy as np
 
 from repro import params_format
-from repro.build import BACKBONES
+from repro.build import BACKBONES, is_constant
 from repro.errors import UserError
 from repro.files import replacing, utf8
 
@@ -23,9 +24,24 @@ def learned(arrays: Mapping[str, mx.nd.NDArray]) -> int:
     return sum(math.prod(value.shape) for name, value in arrays.items() if not name.endswith(STATISTICS))
 
 
+def structural(network) -> Dict[str, mx.gluon.Parameter]:
+    """Return all parameters by the names of weights files: ``full_decoder.hidden0.weight`` of the decoder's step0.
+
+    What is not a box of Figure 4 has no part in a name: a decoder's steps, the selector and the fusion.
+    """
+    return {re.sub(r"step(\d+)\.(hidden|cross|jump)\b", r"\2\1", re.sub(r"^(?:selector|fusion)\.", "", name)): p
+            for name, p in network._collect_params_with_prefix().items()}
+
+
 def parameters_of(network) -> Dict[str, mx.gluon.Parameter]:
-    """The network's parameters by structural name, e.g. ``half_column.level2.0.conv1.weight``."""
-    return {name: p for name, p in network._collect_params_with_prefix().items() if name != AVERAGES}
+    """Return the network's own parameters by structural name, e.g. ``half_column.level2.0.conv1.weight``."""
+    return {name: p for name, p in structural(network).items() if name != AVERAGES and not is_constant(p)}
+
+
+def constants_of(network) -> Dict[str, mx.nd.NDArray]:
+    """Return the tables that follow from the network's sizes, by the traced graph's names."""
+    return {name: mx.nd.array(p.init.value, dtype=p.init.value.dtype) for name, p in network.collect_params().items()
+            if is_constant(p)}
 
 
 def arrays_of(network) -> Dict[str, mx.nd.NDArray]:
@@ -93,6 +109,8 @@ def assign(network, arrays: Dict[str, mx.nd.NDArray], source: str = "weights", c
     """
     own = parameters_of(network)
     _same_names(own, arrays, source)
+    for constant in filter(is_constant, network.collect_params().values()):
+        constant.initialize(ctx=ctx)
     for name, parameter in own.items():
         _set(parameter, arrays[name], name, source, ctx)
 
@@ -122,7 +140,7 @@ def traced(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...], so
         wanted, have = tuple(shapes.get(parameter.name, parameter.shape)), arrays[name].shape
         if len(have) != len(wanted) or any(b and a != b for a, b in zip(have, wanted)):
             raise UserError(f"{source}: {name} has shape {have}; this network has {wanted}")
-    return symbol, {parameter.name: arrays[name] for name, parameter in own.items()}
+    return symbol, {**constants_of(network), **{parameter.name: arrays[name] for name, parameter in own.items()}}
 
 
 def check(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...], source: str = "weights") -> None:

@@ -20,7 +20,7 @@ from repro import cost
 from repro.build import build
 from repro.errors import UserError
 from repro.gluoncv_networks import before_upsampling, gluoncv_network
-from repro.parameters import learned
+from repro.parameters import constants_of, learned
 from repro.peer_rows import UNCROPPED, PeerRow
 from repro.rows import HEIGHT, WIDTH
 
@@ -110,5 +110,7 @@ def peer(row: PeerRow, size: Tuple[int, int] = (HEIGHT, WIDTH), classes: int = 1
     shapes = dict(zip(symbol.list_arguments(), arguments))
     shapes.pop("data")
     shapes.update(zip(symbol.list_auxiliary_states(), states))
+    constants = {name: value for name, value in constants_of(network).items() if shapes.pop(name, None)}
     arrays = {name: mx.nd.array(random_values(name, one, seed)) for name, one in shapes.items()}
-    return Peer(symbol, arrays, shape, size[0] // outputs[0][2], learned(arrays), cost.count(symbol, shape))
+    return Peer(symbol, {**arrays, **constants}, shape, size[0] // outputs[0][2], learned(arrays),
+                cost.count(symbol, shape))

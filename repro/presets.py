@@ -10,7 +10,7 @@ from repro import parsing
 from repro.data.headers import LARGEST
 from repro.errors import UserError, choice, shown
 
-STOPS = ("cross", "weights", "sparse_head")  # as symbols/network.py names the paths
+STOPS = ("cross", "weights", "sparse_head")  # paths from the half column: to the full decoder, to z1 and z2, to s
 WIDEST = 16
 
 

@@ -27,7 +27,7 @@ STRIP = 64  # rows of a map whose entropy is computed at a time
 
 @dataclass(frozen=True)
 class Places:
-    """Where each layer of the extractor finds its inputs, int32 (symbols/submanifold.py).
+    """Where each layer of the extractor finds its inputs, int32 (symbols/others/sparserefine.py).
 
     same  of each level, (M_i, 9): the positions under a 3x3 kernel.
     down  of each level but the last, (M_i+1, 9): the positions of level i under each kernel of stride 2.

@@ -52,7 +52,7 @@ class Network:
     """A network's structure; `columns` coarse to fine, `region` the side in px at 1024x2048 (sctf, isctf).
 
     Not the paper's, of isctf: `selector` entropy chooses regions by the half column's entropy instead of the learned
-    head, and `weighting` gate fuses by SparseRefine's gate instead of z1 and z2 * s (symbols/combined.py).
+    head, and `weighting` gate fuses by SparseRefine's gate instead of z1 and z2 * s (symbols/others/combined.py).
     """
 
     fusion: str

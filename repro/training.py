@@ -22,7 +22,7 @@ from repro.data.loader import Stream
 from repro.errors import UserError
 from repro.inference import named_outputs
 from repro.logs import Log
-from repro.parameters import AVERAGES, load_typed, parameters_of, save_arrays
+from repro.parameters import AVERAGES, load_typed, parameters_of, save_arrays, structural
 from repro.presets import Recipe
 from repro.team import Summed, Team
 
@@ -88,7 +88,7 @@ class Run:
 def set_rates(network, recipe: Recipe, new: Collection[str] = ()) -> None:
     """Give biases and batch norm's shifts their own rate and no decay, the parameters named in `new` and the sparse
     head theirs."""
-    for name, parameter in network._collect_params_with_prefix().items():
+    for name, parameter in structural(network).items():
         shift, rate = name.endswith(("bias", "beta")), recipe.new_rate if name in new else 1.0
         if name.startswith(SPARSE_HEAD) and recipe.head_rate is not None:
             rate = recipe.head_rate
@@ -101,7 +101,7 @@ def scale_head(network, recipe: Recipe) -> None:
 
     Its fan-in counts the positions of a whole region, whose values are much alike.
     """
-    for name, parameter in network._collect_params_with_prefix().items():
+    for name, parameter in structural(network).items():
         if name.startswith(SPARSE_HEAD):
             parameter.set_data(parameter.data() * recipe.head_scale)
 
@@ -110,7 +110,7 @@ class Averages:
     """The sparsity term's moving averages q of all devices and processes, as one array; empty without the term."""
 
     def __init__(self, network, ctx, team: Team):
-        parameters = network._collect_params_with_prefix()
+        parameters = structural(network)
         self._q, self._ctx, self._team = parameters.get(AVERAGES), ctx, team
 
     def get(self) -> np.ndarray:

@@ -27,9 +27,9 @@ class ScoreFusion(nn.HybridBlock):
             for i in range(levels - 1):
                 setattr(self, f"upsample{i}", Upsample(classes, prefix=f"upsample{i}_"))
 
-    def hybrid_forward(self, F, *maps):
-        """A column's maps from level 2 upward -> the scores (N, K, @1/4), alone in a tuple as a decoder's first."""
-        scores = [getattr(self, f"classifier{i}")(maps[i]) for i in range(self.levels)]
+    def hybrid_forward(self, F, levels):
+        """Return the scores (N, K, @1/4), alone in a tuple as a decoder's first, of a column's maps from level 2."""
+        scores = [getattr(self, f"classifier{i}")(levels[i]) for i in range(self.levels)]
         x = scores.pop()
         for i in reversed(range(self.levels - 1)):
             x = getattr(self, f"upsample{i}")(x) + scores[i]

@@ -21,17 +21,28 @@ def scaled(channels: int, width: float) -> int:
 
 
 def convolution(channels: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1,
-                bias: bool = False, padded: bool = True, prefix=None) -> nn.Conv2D:
-    """A `kernel` x `kernel` convolution padded to keep the size (before striding) unless its input brings a margin."""
-    return nn.Conv2D(channels, kernel, strides=stride, padding=dilation * (kernel // 2) if padded else 0,
-                     dilation=dilation, groups=groups, use_bias=bias, prefix=prefix)
+                bias: bool = False, prefix=None) -> nn.Conv2D:
+    """Return a `kernel` x `kernel` convolution that is padded to keep the size (before striding)."""
+    return nn.Conv2D(channels, kernel, strides=stride, padding=dilation * (kernel // 2), dilation=dilation,
+                     groups=groups, use_bias=bias, prefix=prefix)
+
+
+def folded_norm(F, weight, gamma, beta, mean, variance):
+    """Return the kernel and the bias of a convolution that has a batch norm of fixed statistics (eps 1e-5) in it.
+
+    No pass over the activations: a training step of Model A on a CPU takes 0.6 of what BatchNorm makes it (width 0.5,
+    crops of 128x256; one of ISCTF at width 1, of large kernels and such small crops, takes 1.2).
+    """
+    scale = gamma * F.rsqrt(variance + 1e-5)
+    # kernel times scale per output channel; a broadcast product's gradient takes three times as long on a CPU
+    kernel = F.batch_dot(F.reshape(scale, (-1, 1, 1)), F.reshape(weight, (0, 1, -1)))
+    return F.reshape_like(kernel, weight), beta - mean * scale
 
 
 class ConvNorm(nn.HybridBlock):
     """A bias-free convolution and its batch norm (eps 1e-5), one name for both.
 
-    With `frozen` statistics the norm is a fixed scale and shift per channel and is folded into the kernel inside the
-    graph: the same function, and no pass over the activations, in training as in inference.
+    With `frozen` statistics the norm is a fixed scale and shift per channel, in training too.
     """
 
     def __init__(self, inputs: int, channels: int, kernel: int, stride: int = 1, dilation: int = 1,
@@ -49,14 +60,12 @@ class ConvNorm(nn.HybridBlock):
             self.running_var = self.params.get("running_var", init="ones", **statistics)
 
     def hybrid_forward(self, F, x, weight, gamma, beta, running_mean, running_var):
-        """(N, inputs, h, w) -> (N, channels, h / stride, w / stride)."""
-        if not self.frozen:
-            y = F.Convolution(x, weight, no_bias=True, name="conv", **self.conv)
-            return F.BatchNorm(y, gamma, beta, running_mean, running_var, eps=1e-5, fix_gamma=False, name="norm")
-        scale = gamma * F.rsqrt(running_var + 1e-5)
-        # kernel times scale per output channel; a broadcast product's gradient takes three times as long on a CPU
-        folded = F.batch_dot(F.reshape(scale, (-1, 1, 1)), F.reshape(weight, (0, 1, -1)))
-        return F.Convolution(x, F.reshape_like(folded, weight), beta - running_mean * scale, name="conv", **self.conv)
+        """Return (N, channels, h / stride, w / stride) of (N, inputs, h, w)."""
+        if self.frozen:
+            kernel, bias = folded_norm(F, weight, gamma, beta, running_mean, running_var)
+            return F.Convolution(x, kernel, bias, name="conv", **self.conv)
+        y = F.Convolution(x, weight, no_bias=True, name="conv", **self.conv)
+        return F.BatchNorm(y, gamma, beta, running_mean, running_var, eps=1e-5, fix_gamma=False, name="norm")
 
 
 class Unit(nn.HybridBlock):
@@ -78,7 +87,7 @@ class Unit(nn.HybridBlock):
                 self.shortcut = ConvNorm(inputs, outer, 1, stride, frozen=frozen, prefix="shortcut_")
 
     def hybrid_forward(self, F, x):
-        """(N, C, h, w) -> (N, 4 * inner, h / stride, w / stride)."""
+        """Return (N, 4 * inner, h / stride, w / stride) of (N, C, h, w)."""
         y = F.Activation(self.conv1(x), act_type="relu")
         y = F.Activation(self.conv2(y), act_type="relu")
         y = self.conv3(y)
@@ -126,7 +135,7 @@ class Column(nn.HybridBlock):
                 setattr(self, f"level{level}", stage)
 
     def hybrid_forward(self, F, image):
-        """(N, 3, h, w) -> the maps of levels 2, 3, 4 and, unless removed, 5: (N, C, @1/4 ... @1/32)."""
+        """Return the maps of levels 2, 3, 4 and, unless removed, 5, (N, C, @1/4 ... @1/32), of (N, 3, h, w)."""
         maps = []
         x = self.stem(image)
         for level, count in zip(LEVELS, self.units):

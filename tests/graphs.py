@@ -6,9 +6,9 @@ import mxnet as mx
 import numpy as np
 from mxnet.gluon import nn
 
+from repro import parameters
 from repro.build import build
 from repro.engine import Options
-from repro.parameters import arrays_of, parameters_of
 from repro.rows import Column, Network
 
 CLASSES, WIDTH = 5, 0.25
@@ -50,18 +50,15 @@ def built(spec, x, **settings):
     settings = {"classes": CLASSES, "width": WIDTH, **settings}
     if spec.sparse:
         settings = {"grid": (2, 4), "region": 64, "k": 3, "fast": True, **settings}
-    plain = {key: value for key, value in settings.items() if key not in ("fast", "rows", "decoder_on_crops")}
+    plain = {key: value for key, value in settings.items() if key not in ("fast", "decoder_on_crops")}
     network = shaken(build(spec, **{**plain, "k": 1} if spec.sparse else plain), x)
-    return {name: p.data() for name, p in parameters_of(network).items()}, settings
+    return parameters.arrays_of(network), settings
 
 
 def traced(spec, arrays, settings, x):
     """(symbol, arrays by its names) of a network as `built` gives it, with an engine's short cuts, for images of x."""
     network = build(spec, **settings, **(Options().network() if settings.get("fast") else {}))
-    with mx.name.NameManager():
-        made = network(mx.sym.var("data", shape=x.shape))
-    symbol = mx.sym.Group(list(made)) if isinstance(made, (list, tuple)) else made
-    return symbol, {parameter.name: arrays[name] for name, parameter in parameters_of(network).items()}
+    return parameters.traced(network, arrays, x.shape)
 
 
 class Peer(nn.HybridBlock):
@@ -86,5 +83,5 @@ class Peer(nn.HybridBlock):
         return self.head(self.drop(self.alone(both + F.Activation(far, act_type="relu")))), both
 
 
-__all__ = ["CLASSES", "MODEL_A", "STRIDE_8", "WIDTH", "Peer", "arrays_of", "built", "image", "named_arrays", "shaken",
+__all__ = ["CLASSES", "MODEL_A", "STRIDE_8", "WIDTH", "Peer", "built", "image", "named_arrays", "shaken",
            "sparse", "traced"]

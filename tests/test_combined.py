@@ -18,7 +18,7 @@ from repro.others.onnx import OnnxEngine
 from repro.parameters import assign, parameters_of
 from repro.refine import entropy
 from repro.rows import Row, Training, load_table, network_dict, parse_network, training_name
-from symbols.combined import GatedMaps, RegionEntropy
+from symbols.others.combined import GatedMaps, RegionEntropy
 
 ENTROPY = dataclasses.replace(MODEL_A, selector="entropy")
 GATED = dataclasses.replace(ENTROPY, weighting="gate")

@@ -1,4 +1,4 @@
-"""Fast inference's short cuts, options of the network: each alone and all together give the plain graph's scores."""
+"""Fast inference: its tables, and that its short cut and its gradients are the plain graph's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from repro import cost
 from repro.build import build
 from repro.parameters import arrays_of, assign, parameters_of
 from repro.rows import Column, Network
+from symbols.fast import edges, rows_taken
 
 CLASSES, WIDTH = 5, 0.25
-OPTIONS = ({"rows": True}, {"jumps_on_crops": True}, {"decoder_on_crops": True},
-           {"rows": True, "jumps_on_crops": True, "decoder_on_crops": True})
+ON_CROPS = {"decoder_on_crops": True}
 PLAIN, MODEL_A = ((1, 1, 1, 1), (1, 1, 1, 1)), ((1, 2, 4, 1), (1, 1, 2, 0))
 
 
@@ -57,19 +57,17 @@ def run(spec, arrays, x, **settings):
 @pytest.mark.parametrize("grid, n, k, region", [((2, 4), 1, 3, 64), ((2, 2), 2, 4, 64), ((1, 3), 2, 1, 128),
                                                 ((4, 2), 1, 5, 32), ((2, 2), 1, 0, 64)])
 @pytest.mark.parametrize("spec", NETWORKS.values(), ids=NETWORKS.keys())
-def test_every_option_gives_the_scores_of_the_plain_graph(spec, grid, n, k, region, frozen):
+def test_a_decoder_on_crops_gives_the_scores_of_the_plain_graph(spec, grid, n, k, region, frozen):
     settings = {"grid": grid, "region": region, "frozen": frozen}
     x = image(n, grid[0] * region, grid[1] * region)
     arrays = values(spec, settings, x)
     plain = run(spec, arrays, x, k=k, **settings)
     assert abs(plain["scores"]).max() > 0.1
-    for options in OPTIONS:
-        out = run(spec, arrays, x, k=k, **settings, **options)
-        for name in ("scores", "half", "z2", "s", "mask"):
-            np.testing.assert_allclose(out[name], plain[name], rtol=0, atol=2e-5, err_msg=f"{name} with {options}")
-        kept = plain["mask"].repeat(region // 4, axis=2).repeat(region // 4, axis=3)
-        shown = kept if "decoder_on_crops" in options else 1
-        np.testing.assert_allclose(out["full"], plain["full"] * shown, rtol=0, atol=1e-4, err_msg=str(options))
+    out = run(spec, arrays, x, k=k, **settings, **ON_CROPS)
+    for name in ("scores", "half", "z2", "s", "mask"):
+        np.testing.assert_allclose(out[name], plain[name], rtol=0, atol=2e-5, err_msg=name)
+    kept = plain["mask"].repeat(region // 4, axis=2).repeat(region // 4, axis=3)
+    np.testing.assert_allclose(out["full"], plain["full"] * kept, rtol=0, atol=1e-4)
 
 
 def counted(spec, k=8, **options):
@@ -78,44 +76,74 @@ def counted(spec, k=8, **options):
     return cost.paper(cost.count(cost.trace(network, shape), shape))
 
 
-@pytest.mark.parametrize("spec, level5", [(NETWORKS["Model A"], 0), (NETWORKS["ISCTF with a 1x1 top"], 1)],
-                         ids=["Model A", "with a 1x1 top"])
-def test_jumps_on_crops_cost_a_regions_share(spec, level5):
-    positions = {scale: 1024 * 2048 // scale ** 2 for scale in (4, 8, 16, 32)}
-    whole = positions[4] * 256 * 32 // 2 + positions[8] * 512 * 64 // 4 + positions[16] * 1024 * 128 // 8
-    # the top layer runs on one more crop, of zeros: what fills the regions that are not computed
-    top = level5 * positions[32] * 2048 * 128 // 8
-    for k in (4, 8, 31):
-        saved = counted(spec, k) - counted(spec, k, jumps_on_crops=True)
-        assert saved == whole * (32 - k) // 32 + top * (32 - k - 1) // 32
-
-
-def test_the_last_step_on_crops_costs_its_windows():
+def test_a_decoder_on_crops_costs_its_jumps_and_its_windows():
     """34 rows of 40 columns @1/8 a region of 32 x 32 (46 of the cross-column layer), rows being taken in runs of 16."""
-    spec, k = NETWORKS["Model A"], 8
     hidden, cross, classifier = 9 * 64 * 32, 9 * 32 * 32, 32 * 19
-    whole = 128 * 256 * (hidden + cross) + 256 * 512 * classifier
-    windows = k * (34 * 40 * hidden + 34 * 46 * cross + 64 * 64 * classifier)
-    assert counted(spec, jumps_on_crops=True) - counted(spec, decoder_on_crops=True) == whole - windows
-    assert counted(spec, rows=True) == counted(spec)
+    jumps = 64 * 64 * 256 * 32 // 2 + 32 * 32 * 512 * 64 // 4 + 16 * 16 * 1024 * 128 // 8  # of a region
+    for name, top in (("Model A", 0), ("ISCTF with a 1x1 top", 8 * 8 * 2048 * 128 // 8)):
+        for k in (4, 8, 31):
+            whole = 128 * 256 * (hidden + cross) + 256 * 512 * classifier + 32 * (jumps + top)
+            windows = k * (34 * 40 * hidden + 34 * 46 * cross + 64 * 64 * classifier + jumps) + 32 * top
+            assert counted(NETWORKS[name], k) - counted(NETWORKS[name], k, **ON_CROPS) == whole - windows
 
 
-def test_parameters_names_do_not_depend_on_the_options():
-    names = [set(parameters_of(build(NETWORKS["Model A"], CLASSES, WIDTH, grid=(2, 4), region=64, fast=True, k=2, **o)))
-             for o in ({}, *OPTIONS)]
-    assert all(n == names[0] for n in names)
+def test_names_of_parameters_depend_on_no_way_to_run_them():
+    spec, settings = NETWORKS["Model A"], {"grid": (2, 4), "region": 64}
+    first, *others = [sorted(parameters_of(build(spec, CLASSES, WIDTH, **settings, **way))) for way in (
+        {}, {"k": 0}, {"k": 2}, {"k": 2, "fast": True}, {"k": 2, "fast": True, **ON_CROPS}, {"uncropped": True})]
+    assert all(names == first for names in others) and "full_decoder.hidden1.weight" in first
+    assert {"full_decoder.cross0.bias", "half_decoder.jump2.weight", "sparse_head.conv.bias"} < set(first)
+    with pytest.raises(ValueError, match="fast inference"):
+        build(spec, CLASSES, WIDTH, k=2, **settings, **ON_CROPS)
 
 
-def test_the_options_are_for_fast_inference():
-    for options in OPTIONS:
-        with pytest.raises(ValueError, match="fast inference"):
-            build(NETWORKS["Model A"], CLASSES, WIDTH, grid=(2, 4), region=64, k=2, **options)
+@pytest.mark.parametrize("spec", NETWORKS.values(), ids=NETWORKS.keys())
+def test_gradients_on_k_crops_are_those_of_all_crops_masked(spec):
+    """Of winner-take-all training: one step is the same on either graph. (SCTF's classic graph is on no crops.)"""
+    settings, x = {"grid": (2, 4), "region": 64, "k": 3}, image(2, 128, 256)
+    arrays = values(spec, {"grid": (2, 4), "region": 64}, x)
+    found = []
+    for fast in (False, True):
+        network = build(spec, CLASSES, WIDTH, fast=fast, **settings)
+        assign(network, arrays, ctx=mx.cpu())
+        network.hybridize(static_alloc=True, static_shape=True)
+        with mx.autograd.record():
+            scores, half, full, *_ = network(x)
+            loss = (scores ** 2).mean() + (half ** 2).mean() + (full ** 2).mean()
+        loss.backward()
+        found.append({name: p.grad().asnumpy() for name, p in parameters_of(network).items() if p.grad_req != "null"})
+    same = spec.fusion == "isctf"
+    apart = {name: abs(found[1][name] - one).max() / abs(one).max() for name, one in found[0].items()}
+    assert (max(apart.values()) < 1e-4) == same and len(apart) > 50
+    assert all(abs(one).max() > 0 for one in found[1].values())
 
 
-def test_the_graph_with_all_options_exports_and_loads(tmp_path):
+@pytest.mark.parametrize("grid, channels, size, margin, side, run", [
+    ((2, 3), 3, 8, 0, 0, 8), ((2, 3), 2, 8, 2, 4, 4), ((1, 2), 4, 4, 3, 4, 4), ((3, 1), 1, 16, 13, 16, 16)])
+def test_rows_that_are_taken_are_the_regions(grid, channels, size, margin, side, run):
+    maps = np.random.RandomState(0).standard_normal((channels, grid[0] * size, grid[1] * size))
+    table = rows_taken(grid, channels, size, margin, side, run)
+    front = np.zeros((int(margin > 0), *maps.shape[1:]))
+    taken = np.concatenate([front, maps]).reshape(-1, run)[table]
+    around = np.pad(maps, ((0, 0), (margin, margin), (side, side)))
+    for number, region in enumerate(taken):
+        y, x = (size * at for at in divmod(number, grid[1]))
+        wanted = around[:, y:y + size + 2 * margin, x:x + size + 2 * side]
+        np.testing.assert_array_equal(region.reshape(wanted.shape), wanted)
+    assert table.dtype == np.int32 and table.shape[0] == grid[0] * grid[1]
+
+
+def test_edges_of_a_grid():
+    top, bottom, left, right = edges((2, 3)).T.reshape(4, 2, 3)
+    assert top.tolist() == [[1, 1, 1], [0, 0, 0]] and left.tolist() == [[1, 0, 0], [1, 0, 0]]
+    assert (bottom == top[::-1]).all() and (right == left[:, ::-1]).all()
+    assert edges((1, 1)).tolist() == [[1, 1, 1, 1]]
+
+
+def test_the_graph_with_a_decoder_on_crops_exports_and_loads(tmp_path):
     spec, settings = NETWORKS["Model A"], {"grid": (2, 4), "region": 64}
     x = image(2, 128, 256)
-    network = build(spec, CLASSES, WIDTH, fast=True, k=3, **settings, **OPTIONS[-1])
+    network = build(spec, CLASSES, WIDTH, fast=True, k=3, **settings, **ON_CROPS)
     assign(network, values(spec, settings, x), ctx=mx.cpu())
     network.hybridize()
     expected = network(x)[0].asnumpy()

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from graphs import MODEL_A, Peer, built, image, named_arrays, shaken
 
+from repro import parameters
 from repro.build import build
 from repro.engine import fusion, graph, half, passes
-from repro.parameters import parameters_of
 from repro.timing.memory import resident
 
 COPIES = 60  # of a graph, were they kept, many times what memory varies by
@@ -34,10 +34,8 @@ def traced(kind):
         network = shaken(Peer(), x)
         arrays = named_arrays(network)
     else:
-        values, settings = built(MODEL_A, x, rows=kind == "options", decoder_on_crops=kind == "options",
-                                 frozen=kind != "live")
-        network = build(MODEL_A, **settings)
-        arrays = {p.name: values[name] for name, p in parameters_of(network).items()}
+        values, settings = built(MODEL_A, x, decoder_on_crops=kind == "options", frozen=kind != "live")
+        return (*parameters.traced(build(MODEL_A, **settings), values, x.shape), x)
     with mx.name.NameManager():
         return mx.sym.Group(list(network(mx.sym.var("data")))), arrays, x
 

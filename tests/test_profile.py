@@ -85,7 +85,7 @@ def test_an_order_that_is_not_the_graphs_is_refused(run):
     first = next(i for i, one in enumerate(operators) if one.event == "topk")
     swapped = list(operators)
     swapped[first], swapped[first + 1] = swapped[first + 1], swapped[first]
-    with pytest.raises(RuntimeError, match="frame 0: the event of take crop_take0 is one of topk"):
+    with pytest.raises(RuntimeError, match="frame 0: the event of one_hot one_hot0 is one of topk"):
         frames_of(events, swapped)
     with pytest.raises(RuntimeError, match="frame 0: the event of"):  # each moved by one
         frames_of(events, operators[:-1])
@@ -139,13 +139,13 @@ def test_the_trace_opens_in_chrome(run):
 
 BELONGS = {
     "half column": ("half_backbone_level1_conv_conv", "half_backbone_level2_unit0_conv3_conv"),
-    "selection": ("sparse_head_conv0_fwd", "reshape0", "topk0", "one_hot1", "broadcast_mul0", "sum1"),
-    "crops": ("crop_take1", "crop8_take1"),
+    "selection": ("sparse_head_conv0_fwd", "reshape0", "topk0", "one_hot0", "sum0"),
+    "crops": ("crop_topk0", "crop_one_hot0", "crop_take1"),
     "full column": ("full_backbone_level2_unit0_shortcut_conv",),
-    "uncrop": ("concat0", "concat1", "concat2", "placeregions2_take0", "uncrop_scores_take0"),
-    "decoder": ("half_decoder_jump0_fwd", "full_decoder_surround_take2", "full_decoder_classifier_fwd"),
-    "fusion": ("weights_conv0_fwd", "weights_softmax0", "split0", "upsample0_deconvolution0_cut", "sigmoid0",
-               "broadcast_mul1", "broadcast_mul2", "broadcast_mul3", "_plus0"),
+    "uncrop": tuple(f"full_decoder_uncrop{i}_{kind}0" for i in (0, 1, "_scores") for kind in ("concat", "take")),
+    "decoder": ("half_decoder_jump0_fwd", "full_decoder_surround_take1", "full_decoder_classifier_fwd"),
+    "fusion": ("weights_conv0_fwd", "weights_softmax0", "weights_split0", "upsample0_deconvolution0_cut", "sigmoid0",
+               "_mul0", "upsampling0", "fusion__mul1", "fusion_elemwise_add0"),
 }
 
 

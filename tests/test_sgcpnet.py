@@ -17,8 +17,7 @@ from repro.neighbours import Neighbour
 from repro.others.onnx import OnnxEngine
 from repro.parameters import arrays_of, parameters_of, traced
 from repro.peers import random_values
-from symbols.mobile import Mobile, SqueezeExcite, Unit
-from symbols.sgcpnet import CHANNELS, Fuse, SGCPNet, halved
+from symbols.others.sgcpnet import CHANNELS, Fuse, Mobile, SGCPNet, SqueezeExcite, Unit, halved
 
 SGCP = Neighbour("sgcpnet")
 SHAPE = (1, 3, 128, 256)

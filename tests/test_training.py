@@ -102,7 +102,7 @@ def test_rates_of_biases_and_new_layers(preset, backbone):
     network = measure.Plan(MODEL_A, WTA, preset, (256, 512)).build(19, (256, 512))
     new = {"weights.conv.weight", "weights.conv.bias"}
     set_rates(network, dataclasses.replace(preset.recipe, new_rate=10.0), new)
-    own = network._collect_params_with_prefix()
+    own = parameters.parameters_of(network)
     rates = {name: (own[name].lr_mult, own[name].wd_mult) for name in (
         "weights.conv.weight", "weights.conv.bias", "half_column.stem.0.beta", "half_column.stem.0.gamma")}
     assert rates == {"weights.conv.weight": (10, 1), "weights.conv.bias": (20, 0), "half_column.stem.0.beta": (2, 0),

@@ -23,7 +23,8 @@ def test_uncropped_is_the_same_network_with_the_full_column_on_all_of_the_image(
     fast, whole = ROWS[name], ROWS[f"{name}-whole"]
     assert (whole.network, whole.inference, whole.k) == (fast.network, "uncropped", None)
     one, other = peer(fast), peer(whole)
-    assert set(one.arrays) == set(other.arrays)
+    apart = set(one.arrays) ^ set(other.arrays)
+    assert one.parameters == other.parameters and all(name.endswith(("_places", "_edges")) for name in apart)
     blocks = [cost.per_block(made.counts) for made in (one, other)]
     assert set(blocks[0]) == set(blocks[1])
     for block, (_, true) in blocks[1].items():  # of 32 regions, 8

@@ -22,20 +22,17 @@ PRECISIONS = ("float32", "int8", "float16")
 class Options:
     """The devices that make inference quick, each for itself; the defaults are what is fastest.
 
-    rows, jumps, decoder  of the network (repro.build): crop and uncrop by rows; jump connections, and the full
-                          decoder's last step, on the crops. Exact.
-    folded                what depends on parameters alone, batch norm too, is computed once.
-    cheaper               the same maps by cheaper operators: broadcasting, averaging, sub-sampling once; with oneDNN's
-                          fusion, score maps of a round number of channels where they are up-sampled.
-    padded                explicit zeros beside dilated convolutions; None: where the CPU has no AVX-512.
-    read_in               averages and rows of the image are made while it is read in (not with float16).
-    fused                 oneDNN's fusion (CPU).
-    labels                of the label map, only mixed cells are interpolated; False: every pixel.
-    precision             int8 (CPU, calibrated, folded and fused) or float16 (GPU).
+    decoder    of the network (repro.build): jump connections and the full decoder's last step on the crops. Exact.
+    folded     what depends on parameters alone, batch norm too, is computed once.
+    cheaper    the same maps by cheaper operators: broadcasting, averaging, sub-sampling once; with oneDNN's fusion,
+               score maps of a round number of channels where they are up-sampled.
+    padded     explicit zeros beside dilated convolutions; None: where the CPU has no AVX-512.
+    read_in    averages and rows of the image are made while it is read in (not with float16).
+    fused      oneDNN's fusion (CPU).
+    labels     of the label map, only mixed cells are interpolated; False: every pixel.
+    precision  int8 (CPU, calibrated, folded and fused) or float16 (GPU).
     """
 
-    rows: bool = True
-    jumps: bool = True
     decoder: bool = True
     folded: bool = True
     cheaper: bool = True
@@ -51,8 +48,8 @@ class Options:
             raise ValueError("int8: needs folded and fused")
 
     def network(self) -> Dict[str, Any]:
-        """Those that repro.build.build takes, for a network with fast inference."""
-        return {"rows": self.rows, "jumps_on_crops": self.jumps, "decoder_on_crops": self.decoder}
+        """Return those that repro.build.build takes, for a network with fast inference."""
+        return {"decoder_on_crops": self.decoder}
 
 
 def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, outputs: Sequence[int] = (0,),

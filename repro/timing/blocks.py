@@ -15,8 +15,8 @@ OTHER = "network"  # of the networks of others, which have no such boxes
 BLOCKS = ("half column", "selection", "crops", "full column", "uncrop", "decoder", "fusion", OTHER)
 PREFIXES: Sequence[Tuple[str, str]] = (
     (r"(?:quarter|half)_backbone_", "half column"), (r"pool\d+_", "half column"),  # the input halved
-    (r"(?:full|double)_backbone_", "full column"), (r"[a-z]+_decoder_", "decoder"), (r"sparse_head_", "selection"),
-    (r"(?:crop\d*|gather\d*)_", "crops"), (r"(?:placeregions\d*|uncrop\d*|scatter\d*)_", "uncrop"),
+    (r"(?:full|double)_backbone_", "full column"), (r"(?:full_decoder_)?uncrop", "uncrop"),
+    (r"[a-z]+_decoder_", "decoder"), (r"sparse_head_", "selection"), (r"crop_", "crops"),
     (r"(?:weights|fusion|upsample\d+)_", "fusion"),  # up-sampled scores and weights
 )
 SELECTING = ("topk", "one_hot", "sum")

@@ -1,0 +1,1 @@
+"""Networks of other papers, as far as the tables compare with them."""
