@@ -94,13 +94,15 @@ def test_precisions_are_the_files_and_the_cpus(both, monkeypatch):
     assert OpenvinoEngine(folder / "int8.onnx").labels(photo(8, 8)).shape == (8, 8)
 
 
-def test_bfloat16_labels_nearly_alike_or_is_refused(both):
+def test_bfloat16_scores_nearly_alike_or_is_refused(both):
     if not openvino.has_bfloat16():
         with pytest.raises(UserError, match="this CPU has no AMX"):
             OpenvinoEngine(both[1] / "float32.onnx", "bfloat16")
         return
-    found = OpenvinoEngine(both[1] / "float32.onnx", "bfloat16").labels(photo(128, 256))
-    assert 0.8 < (found == both[0].labels(photo(128, 256))).mean() < 1
+    found, exact = (OpenvinoEngine(both[1] / "float32.onnx", name).photo(photo(128, 256))[0]
+                    for name in ("bfloat16", "float32"))
+    error = np.median(np.abs(found - exact))  # of most positions: random values choose regions by a hair
+    assert 0 < error < 0.05 * np.abs(exact - exact.mean()).mean()
 
 
 def test_other_files_are_a_line(both, tmp_path):

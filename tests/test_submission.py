@@ -183,7 +183,7 @@ def test_scores_that_are_not_finite_are_no_labels(city, command, tmp_path):
             return mx.nd.array(scores)
     with pytest.raises(UserError, match="not finite"):
         evaluate(lambda h, w: Network(), [(np.zeros((1, 3, 16, 16), np.float32), [np.zeros((16, 16), np.uint8)],
-                                           [(16, 16)])], 19, mx.cpu())
+                                           [(16, 16)])], CITYSCAPES.names, mx.cpu())
 
 
 def test_parameters_of_another_row_are_refused_and_an_earlier_submission_stays(city, command):

@@ -101,8 +101,8 @@ def left_out(dataset: Dataset) -> str:
     """
     splits = (dataset.train, dataset.val, dataset.test, dataset.coarse)
     listed = {sample.image for split in splits for sample in split}
-    others = [path for folder in dataset.images for path in walk(folder)
-              if path.suffix.lower() in PICTURES and path not in listed]
+    others = sorted(path for folder in dataset.images for path in walk(folder)
+                    if path.suffix.lower() in PICTURES and path not in listed)
     if not others:
         return ""
     files = "1 picture is" if len(others) == 1 else f"{len(others)} pictures are"
