@@ -1,5 +1,5 @@
 # Each target sets up what it needs: `make table3` or `make test` on a fresh machine does everything. See `make help`.
-# Defaults of the variables are those of the scripts (experiments/measure.py, experiments/pretrain.py).
+# Defaults of the variables are those of the scripts (experiments/table.py, experiments/pretrain.py).
 
 PYTHON ?= python3.11 python3.10 python3.9 python3.8 python3 python
 # onnxruntime on a card wants neither MXNet's CUDA build nor a card that it has kernels for
@@ -63,28 +63,28 @@ table5: ## ablation study; trains nothing that tables 1-4 do not
 ablations: ## what the paper mentions without a table: Eq. (3), Model A trained long
 
 $(TABLES): $(STAMP)
-	@$(RUN) experiments.measure --table $(@:table%=%) $(OPTIONS)
+	@$(RUN) experiments.table --table $(@:table%=%) $(OPTIONS)
 
 table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (20 minutes on an idle machine)
-	@$(RUN) experiments.table6 $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
+	@$(RUN) experiments.speed.table6 $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
 
 profile: $(READY)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; ENGINE=onnx or openvino, PROVIDER=
-	@$(RUN) experiments.profile $(foreach v,ROW SIZE GPU ENGINE PROVIDER,$(call option,$(v),$(call lower,$(v))))
+	@$(RUN) experiments.speed.profile $(foreach v,ROW SIZE GPU ENGINE PROVIDER,$(call option,$(v),$(call lower,$(v))))
 
 growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads
-	@$(RUN) experiments.growth $(call option,ROUNDS,rounds)
+	@$(RUN) experiments.speed.growth $(call option,ROUNDS,rounds)
 
 engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side: SIZE=, ROUNDS=; tables/engines.md (half an hour, idle)
-	@$(RUN) experiments.engines $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
+	@$(RUN) experiments.speed.engines $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
 
 precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA (with commas between); ENGINE=
-	@$(RUN) experiments.precision $(call option,DATA,data) $(call option,ENGINE,engine)
+	@$(RUN) experiments.speed.precision $(call option,DATA,data) $(call option,ENGINE,engine)
 
 neighbours: $(STAMP)  ## SGCPNet, Fast-SCNN and ICNet trained by the same recipe, beside ours (ICNet: over an hour)
-	@$(RUN) experiments.measure --table neighbours $(OPTIONS)
+	@$(RUN) experiments.table --table neighbours $(OPTIONS)
 
 neighbours-time: $(STAMP)  ## time them side by side on DATA, with what they learned here; tables/neighbours.md
-	@$(RUN) experiments.neighbours $(foreach v,DATA PRESET BUDGET,$(call option,$(v),$(call lower,$(v)))) \
+	@$(RUN) experiments.speed.neighbours $(foreach v,DATA PRESET BUDGET,$(call option,$(v),$(call lower,$(v)))) \
 	  $(call flag,PUBLISH,publish)
 
 refine: $(STAMP)  ## SparseRefine over a row at half resolution: DATA=, ROW=, STEPS=, WIDTH=, DENSE=; tables/sparserefine.md
@@ -96,19 +96,19 @@ density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with dens
 	  $(call flag,PUBLISH,publish)
 
 soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat? MINUTES=, WHAT=training or openvino
-	@$(RUN) experiments.soak $(call option,MINUTES,minutes) $(call option,WHAT,what)
+	@$(RUN) experiments.speed.soak $(call option,MINUTES,minutes) $(call option,WHAT,what)
 
 robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
-	@$(RUN) experiments.robustness
+	@$(RUN) experiments.stress.robustness
 
 faults: $(STAMP)  ## kill runs at MOMENTS (50; fewer: into .cache/speed/) random moments, fill their disk, run two at once; tables/faults.md (half an hour)
-	@$(RUN) experiments.faults $(foreach v,MOMENTS TIMES,$(call option,$(v),$(call lower,$(v))))
+	@$(RUN) experiments.stress.faults $(foreach v,MOMENTS TIMES,$(call option,$(v),$(call lower,$(v))))
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
 	@for page in table6 profile growth precision neighbours refine robustness soak faults engines; do $(RUN) experiments.$$page --render || exit; done
 	@for engine in onnx openvino; do if [ -f tables/results/profile-$$engine.json ]; then \
-	  $(RUN) experiments.profile --engine $$engine --render || exit; fi; done
+	  $(RUN) experiments.speed.profile --engine $$engine --render || exit; fi; done
 
 predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
 	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE PRECISION PROVIDER GPU,\
@@ -152,8 +152,8 @@ $(STAMP): $(REQUIREMENTS) requirements/constraints.txt
 	  if [ -z "$$chosen" ]; then \
 	    echo "error: no Python 3.8 to 3.11 with venv among: $$PYTHON; install one, or name it with PYTHON=" >&2; exit 2; \
 	  fi; \
-	  if [ "$$CARD" = mxnet ]; then "$$chosen" -m repro.devices "$$GPU" || exit 2; fi; \
-	  if [ "$$CARD" = onnx ]; then "$$chosen" -m repro.devices onnx || exit 2; fi; \
+	  if [ "$$CARD" = mxnet ]; then "$$chosen" -m repro.device "$$GPU" || exit 2; fi; \
+	  if [ "$$CARD" = onnx ]; then "$$chosen" -m repro.device onnx || exit 2; fi; \
 	  "$$chosen" -m venv --clear $(VENV); \
 	fi
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \

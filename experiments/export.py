@@ -20,22 +20,23 @@ from typing import Any, Dict, NamedTuple, Optional
 
 import numpy as np
 
-from experiments import measure, submit
-from experiments.command import Parser, at_least_one, run, seed_of
+from experiments import submit
+from experiments import table as measure
+from experiments.lib.command import Parser, at_least_one, run, seed_of
 from experiments.predict import SHIPPED
-from experiments.table6 import parse_size
+from experiments.speed.table6 import parse_size
 from experiments.weights import described
+from repro.config.neighbours import AnyNetwork, training_name
+from repro.config.presets import Preset, round_up
+from repro.config.rows import Training
 from repro.data import CITYSCAPES, ClassSet, open_dataset, read_image
 from repro.data.augment import normalise
 from repro.data.images import image_size
 from repro.data.loader import STRIDE
+from repro.data.minicity import scene
 from repro.errors import UserError, choice
-from repro.minicity import scene
-from repro.neighbours import AnyNetwork, training_name
-from repro.others.metadata import PRECISIONS, Metadata
-from repro.presets import Preset, round_up
 from repro.records import provenance
-from repro.rows import Training
+from repro.runtime.metadata import PRECISIONS, Metadata
 
 FORMATS = ("onnx", "gluon")
 RANDOM, MODEL_A = "random", "model-a"
@@ -83,7 +84,7 @@ class Source(NamedTuple):
 
 def of_weights(path, row: str = "") -> Source:
     """Weights that say themselves what they are: a description, or the record of a training, is beside them."""
-    from repro import parameters
+    from repro.models import parameters
 
     found = described(path)
     return Source(row or Path(path).stem, found.network, found.training, measure.preset_of(found.preset), found.classes,
@@ -92,9 +93,9 @@ def of_weights(path, row: str = "") -> Source:
 
 def of_row(given, dataset) -> Source:
     """A row as trained on this machine, with the values in WEIGHTS, or with random ones."""
-    from repro import parameters
     from repro.export.carry import random_arrays
-    from repro.measure import Plan
+    from repro.models import parameters
+    from repro.models.plan import Plan
 
     given.table = given.table or table_of(given.row)
     row, training = submit.chosen(given)
@@ -136,7 +137,7 @@ def file_of(given, row: str, k: Optional[int], shape) -> Path:
 def subject_of(given, source: Source, size, origin):
     """What is exported of a source, for images up to `size`, and its record before it is checked."""
     from repro.export import carry
-    from repro.measure import Plan
+    from repro.models.plan import Plan
 
     plan = Plan(source.network, source.training, source.preset, size)
     shape = (given.batch, 3, *round_up(size, plan.multiple))
@@ -160,7 +161,7 @@ def export(given) -> None:
     for name in ("batch", "images"):
         at_least_one(getattr(given, name), name.upper())
     if os.path.isdir(os.path.expanduser(given.weights)):
-        from experiments import refined
+        from experiments.lib import refined
 
         return refined.export(given)
     from repro.export import carry

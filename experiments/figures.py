@@ -16,8 +16,9 @@ from typing import Iterator, List
 
 from tqdm import tqdm
 
-from experiments import measure, submit
-from experiments.command import Parser, run
+from experiments import submit
+from experiments import table as measure
+from experiments.lib.command import Parser, run
 from repro.data import open_dataset, read_image
 from repro.data.images import image_size
 from repro.data.loader import evaluation_batches
@@ -40,7 +41,7 @@ class Runner:
     def __init__(self, row_id: str, dataset, given, inference: str = "fast"):
         import mxnet as mx
 
-        from repro.measure import network_factory
+        from repro.training.run import network_factory
 
         found = submit.parse(["--table", "3", "--row", row_id, "--budget", given.budget])
         self._plan, arrays = submit.trained_plan(found, dataset, measure.preset_of(found.preset).size)
@@ -51,7 +52,7 @@ class Runner:
         """What it gives for each of `samples`."""
         import mxnet as mx
 
-        from repro.inference import named_outputs
+        from repro.evaluation.inference import named_outputs
 
         multiple = self._plan.multiple
         for sample, (x, (truth,), _) in zip(

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import sys
 
-from experiments.command import Parser, run
+from experiments.lib.command import Parser, run
+from repro.data.minicity import write_minicity, write_own
 from repro.errors import UserError
-from repro.minicity import write_minicity, write_own
 
 
 def parse_size(text: str):

@@ -21,13 +21,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from experiments.command import HERE, Parser, card_of, contexts, run
-from experiments.measure import CACHE
+from experiments.lib.command import HERE, Parser, card_of, contexts, run
+from experiments.table import CACHE
 from repro.errors import UserError
 from repro.files import replacing, utf8, write_bytes
-from repro.overlay import overlay
-from repro.photos import Source, passed_over, sources
-from repro.pipeline import pipeline
+from repro.prediction.overlay import overlay
+from repro.prediction.photos import Source, passed_over, sources
+from repro.prediction.pipeline import pipeline
 from repro.timing.clock import Timing
 
 SHIPPED = HERE / "pretrained" / "minicity-1110-1131.params"  # of drawn scenes
@@ -113,7 +113,7 @@ def segment(source: Source, segmenter, out: Path, scores: bool):
 
 def sample(out: Path, size) -> Source:
     """A scene that no training has seen, drawn into OUTPUT."""
-    from repro.minicity import scene
+    from repro.data.minicity import scene
 
     image, _ = scene(0, "test", 0, size)
     image_file(out / "scene.png", image)
@@ -123,7 +123,7 @@ def sample(out: Path, size) -> Source:
 def place_of(given) -> dict:
     """Where ENGINE is to compute, as `load` takes it: MXNet's device, onnxruntime's providers, OpenVINO's cache."""
     if given.engine == "onnx":
-        from repro.others.providers import providers
+        from repro.runtime.providers import providers
 
         return {"providers": providers(given.provider, card_of(given.gpu))}
     if given.provider:
@@ -131,7 +131,7 @@ def place_of(given) -> dict:
     if given.engine == "openvino":
         if given.gpu:
             raise UserError(f"GPU: {given.gpu!r}: ENGINE=openvino computes on the CPU; leave it out, or ENGINE=onnx")
-        import repro.others.openvino  # noqa: F401  says at once whether it is installed
+        import repro.runtime.openvino  # noqa: F401  says at once whether it is installed
 
         return {"cache": CACHE / "openvino"}
     return {"ctx": contexts(given.gpu)[0]}
@@ -141,17 +141,17 @@ def segmenter_of(given):
     """What WEIGHTS names: a .params file, a folder of SparseRefine's, or a file of `make export`."""
     place = place_of(given)
     if os.path.isdir(os.path.expanduser(given.weights)):
-        from experiments import refined
+        from experiments.lib import refined
 
         refined.refuse(K=given.k is not None, SCORES=given.scores, PRECISION=given.precision)
         if given.engine == "openvino":
             raise UserError("ENGINE: openvino does not run SparseRefine; choose from mxnet, onnx")
         return refined.segmenter(given.weights, given.shrink, **place)
     from experiments.weights import described
-    from repro.predict import engine_of_file, load
+    from repro.prediction.load import engine_of_file, load
 
     if given.engine in ("onnx", "openvino") and Path(given.weights).suffix.lower() == ".onnx":
-        from repro.others.exported import FileSegmenter
+        from repro.runtime.exported import FileSegmenter
 
         for name in ("k", "shrink"):
             if getattr(given, name) is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.command import HERE, PRETRAINED, Parser, contexts, run
+from experiments.lib.command import HERE, PRETRAINED, Parser, contexts, run
 from repro.files import write_text
 
 DATA = HERE.parent / ".cache" / "data" / "minicity-pretrain"
@@ -18,11 +18,13 @@ SEED = 1001  # of scenes that no table's training or test set contains
 def pretrain(given) -> None:
     """Train and write the weights and, beside them, where they came from."""
     ctx = contexts(given.gpu)
-    from repro import measure, parameters, records
+    from repro import records
+    from repro.config.presets import load_preset
+    from repro.config.rows import Column, Network, Training
     from repro.data import open_dataset
-    from repro.minicity import write_minicity
-    from repro.presets import load_preset
-    from repro.rows import Column, Network, Training
+    from repro.data.minicity import write_minicity
+    from repro.models import parameters
+    from repro.training.run import measure
 
     provenance = records.provenance("make pretrain")  # of the code that starts, whatever is committed meanwhile
     preset = load_preset(HERE / "presets" / "pretrain.yaml", "pretrain")
@@ -34,7 +36,7 @@ def pretrain(given) -> None:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
-        measured, arrays, _ = measure.measure(network, training, open_dataset(DATA), preset, budget, 0, ctx,
+        measured, arrays, _ = measure(network, training, open_dataset(DATA), preset, budget, 0, ctx,
                                            report=report)
     backbone = {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith("full_column.")}
     out = Path(given.out)

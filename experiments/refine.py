@@ -19,10 +19,11 @@ import os
 import sys
 from pathlib import Path
 
-from experiments import measure, submit
-from experiments.command import PRETRAINED, Parser, at_least_one, contexts, run, seed_of
-from experiments.repeat import changed, script_command
-from experiments.table6 import parse_size
+from experiments import submit
+from experiments import table as measure
+from experiments.lib.command import PRETRAINED, Parser, at_least_one, contexts, run, seed_of
+from experiments.lib.repeat import changed, script_command
+from experiments.speed.table6 import parse_size
 from repro.errors import UserError, choice
 from repro.files import write_text
 from repro.records import provenance
@@ -78,7 +79,7 @@ def density(given, command: str) -> None:
 
 def width_of(given, default: float) -> float:
     """That of the extractor's planes; UserError where there are none of it."""
-    from repro.build import build_refiner
+    from repro.models.build import build_refiner
 
     width = default if given.width is None else given.width
     try:
@@ -109,14 +110,15 @@ def refine(given, command: str) -> None:
     pretrained, values = measure.backbone(given, preset, [row] if given.dense == "halved" else [])
     from tqdm import tqdm
 
-    from repro import imagenet, parameters
+    from repro.config.rows import network_dict, training_dict
     from repro.data import open_dataset
     from repro.data.images import image_size
-    from repro.measure import Plan, train_network
-    from repro.refine_measure import Refining, halved, measure_refined
-    from repro.refine_training import Recipe
-    from repro.rows import network_dict, training_dict
-    from repro.training import Run
+    from repro.models import imagenet, parameters
+    from repro.models.plan import Plan
+    from repro.sparserefine.measure import Refining, halved, measure_refined
+    from repro.sparserefine.training import Recipe
+    from repro.training.loop import Run
+    from repro.training.run import train_network
 
     folder, content = measure.data_folder(given.data, preset)
     dataset = open_dataset(folder)

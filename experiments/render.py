@@ -6,12 +6,12 @@ import sys
 
 import numpy as np
 
-from experiments.command import HERE, Parser, run
-from repro.cost import row_cost
+from experiments.lib.command import HERE, Parser, run
+from repro.config.parsing import read_yaml
+from repro.config.rows import Network, load_table
 from repro.files import write_text
-from repro.parsing import read_yaml
+from repro.models.cost import row_cost
 from repro.records import load_records, record_path, told_apart
-from repro.rows import Network, load_table
 from repro.tables import ABLATIONS, claims_page, page, with_counterparts
 from repro.tables.headline import headline, with_headline
 

@@ -10,8 +10,8 @@ from typing import Dict, List, Tuple
 
 from tqdm import tqdm
 
-from experiments import measure
-from experiments.command import Parser, contexts, run
+from experiments import table as measure
+from experiments.lib.command import Parser, contexts, run
 from repro.errors import UserError, choice
 
 
@@ -46,8 +46,8 @@ def trained(given, row, training, dataset=None) -> Path:
 
 def trained_plan(given, dataset, size):
     """(Plan of the chosen training on images of `size`, its parameters: those of WEIGHTS or trained here)."""
-    from repro import parameters
-    from repro.measure import Plan
+    from repro.models import parameters
+    from repro.models.plan import Plan
 
     row, training = chosen(given)
     weights = given.weights or trained(given, row, training, dataset)
@@ -59,10 +59,10 @@ def submit(given) -> None:
     chosen(given)  # before anything takes time
     preset = measure.preset_of(given.preset)
     ctx = contexts(given.gpu)
-    from repro import submission
     from repro.data import open_dataset
     from repro.data.images import image_size
-    from repro.measure import network_factory
+    from repro.evaluation import submission
+    from repro.training.run import network_factory
 
     dataset = open_dataset(measure.data_folder(given.data, preset)[0])
     samples = submission.samples_of(dataset, given.split)

@@ -10,11 +10,13 @@ import os
 import sys
 from pathlib import Path
 
-from experiments.command import PRETRAINED, Parser, run
-from experiments.measure import PRESETS, preset_of
-from repro import parsing, records, weights
+from experiments.lib.command import PRETRAINED, Parser, run
+from experiments.table import PRESETS, preset_of
+from repro import records
+from repro.config import parsing
 from repro.errors import UserError, choice
 from repro.files import replacing
+from repro.prediction import weights
 
 SHIPPED_AT_MOST = 12_000_000  # bytes: every clone has them
 
@@ -35,8 +37,8 @@ def described(path) -> weights.Weights:
 
 def make(given) -> None:
     """Check that the parameters are of the described network, and write both files."""
-    from repro import parameters
-    from repro.predict import load
+    from repro.models import parameters
+    from repro.prediction.load import load
 
     out = Path(given.out)
     if out.suffix != ".params":

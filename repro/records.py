@@ -11,15 +11,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
-from repro import parsing
+from repro.config import parsing
+from repro.config.neighbours import AnyNetwork, network_dict, parse_network, training_name
+from repro.config.rows import INFERENCES, Training, parse_training, training_dict
 from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
+from repro.device import CPU_KEYS, cpu, cpu_name
+from repro.device import threads as own_threads
 from repro.errors import UserError
 from repro.files import write_text
-from repro.machine import CPU_KEYS, cpu, cpu_name
-from repro.neighbours import AnyNetwork, network_dict, parse_network, training_name
-from repro.rows import INFERENCES, Training, parse_training, training_dict
-from repro.threads import threads as own_threads
 
 FORMAT = 1
 SOURCE = Path(__file__).resolve().parent.parent

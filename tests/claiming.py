@@ -5,7 +5,7 @@ from __future__ import annotations
 from made_up import made_up
 
 from experiments.render import CLAIMS, HERE, PAGES, table_rows
-from repro.parsing import read_yaml
+from repro.config.parsing import read_yaml
 from repro.tables.verdicts import Figure, Ours
 
 TABLES = {name: table_rows(name) for name in PAGES.values() if name != CLAIMS}

@@ -6,11 +6,11 @@ import mxnet as mx
 from made_up import PROVENANCE
 from model_a import MODEL_A
 
-from repro import weights
-from repro.build import build
+from repro.config.rows import Column, Network, Training
 from repro.data import CITYSCAPES
-from repro.parameters import arrays_of, save_arrays
-from repro.rows import Column, Network, Training
+from repro.models.build import build
+from repro.models.parameters import arrays_of, save_arrays
+from repro.prediction import weights
 
 TRAINING = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=False, pretrained=False)
 SINGLE = Network("single", (Column(1.0, (1, 1, 1, 1)),), 32, "plain", None)

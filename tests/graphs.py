@@ -6,10 +6,10 @@ import mxnet as mx
 import numpy as np
 from mxnet.gluon import nn
 
-from repro import parameters
-from repro.build import build
+from repro.config.rows import Column, Network
 from repro.engine import Options
-from repro.rows import Column, Network
+from repro.models import parameters
+from repro.models.build import build
 
 CLASSES, WIDTH = 5, 0.25
 

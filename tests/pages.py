@@ -6,8 +6,8 @@ from pathlib import Path
 
 from made_up import made_up
 
-from repro.parsing import read_yaml
-from repro.rows import load_table
+from repro.config.parsing import read_yaml
+from repro.config.rows import load_table
 from repro.tables import page, with_counterparts
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"

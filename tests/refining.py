@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from folders import write_camvid
 
-from experiments import measure, refine
-from repro.presets import changed
+from experiments import refine
+from experiments import table as measure
+from repro.config.presets import changed
 
 
 def street_in(tmp_path, monkeypatch):

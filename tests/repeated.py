@@ -15,14 +15,15 @@ import mxnet as mx
 import numpy as np
 from model_a import BACKBONE, EXPERIMENTS, MODEL_A
 
-from repro import measure, parameters
-from repro.cost import row_cost
+from repro.config.presets import Budget, load_preset
+from repro.config.rows import Training, load_table
 from repro.data import open_dataset, read_image
-from repro.minicity import scene
-from repro.predict import load
-from repro.presets import Budget, load_preset
-from repro.rows import Training, load_table
-from repro.training import Run
+from repro.data.minicity import scene
+from repro.models import parameters
+from repro.models.cost import row_cost
+from repro.prediction.load import load
+from repro.training.loop import Run
+from repro.training.run import measure
 
 STEPS = 4
 
@@ -33,7 +34,7 @@ def main(data: str, readers: int, out: str) -> None:
     lite = load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite")
     preset = dataclasses.replace(lite, recipe=dataclasses.replace(lite.recipe, warmup=2, learning_rate=0.02))
     training = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=False, pretrained=True)
-    result, arrays, _ = measure.measure(MODEL_A, training, dataset, preset, Budget(STEPS, STEPS, None), 0, [mx.cpu()],
+    result, arrays, _ = measure(MODEL_A, training, dataset, preset, Budget(STEPS, STEPS, None), 0, [mx.cpu()],
                                      parameters.load(BACKBONE), run=Run(readers=readers))
     shipped = load(EXPERIMENTS / "pretrained" / "minicity-1110-1131.params")
     found = [shipped.segment(read_image(sample.image), scores=True) for sample in dataset.val]

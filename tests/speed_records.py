@@ -15,7 +15,7 @@ FIGURES = {
 
 
 def measured(figures=FIGURES, **changes):
-    """A record as experiments.table6 writes it; each seconds are of three runs."""
+    """A record as experiments.speed.table6 writes it; each seconds are of three runs."""
     rows = [{"row": row, "precision": precision, "multiply_adds": round(run * 1e9), "paper": round(paper * 1e9),
              "parameters": 26_000_000, "seconds": [seconds, seconds * 1.1, seconds * 0.9]}
             for row, (run, paper, *both) in figures.items()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mxnet import autograd
 
-from repro.losses import SoftmaxLoss
+from repro.training.losses import SoftmaxLoss
 
 SHAPE, CLASSES = (2, 5, 6), 4
 

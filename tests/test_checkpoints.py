@@ -18,14 +18,17 @@ import pytest
 from folders import write_png
 from model_a import BACKBONE, MODEL_A
 
-from experiments import measure as command
-from repro import checkpoints, logs, measure, parameters
+from experiments import table as command
+from repro.config.presets import load_preset
+from repro.config.rows import Training
 from repro.data import open_dataset
+from repro.data.minicity import write_minicity
 from repro.errors import UserError
-from repro.minicity import write_minicity
-from repro.presets import load_preset
-from repro.rows import Training
-from repro.training import Run
+from repro.models import parameters
+from repro.models.plan import Plan
+from repro.training import checkpoints, logs
+from repro.training.loop import Run
+from repro.training.run import train_network
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = [mx.cpu()]
@@ -55,16 +58,16 @@ def same(one, other):
 @pytest.mark.parametrize("training", (SPARSE, SCRATCH), ids=("frozen", "scratch"))
 def test_a_run_stopped_twice_ends_as_one_never_stopped(training, setting, tmp_path):
     preset, dataset, backbone = setting
-    plan = measure.Plan(MODEL_A, training, preset, (128, 256))
-    whole, trained = measure.train_network(plan, dataset, 9, 0, CPU, backbone, run=Run(tmp_path / "whole", "a", 100))
+    plan = Plan(MODEL_A, training, preset, (128, 256))
+    whole, trained = train_network(plan, dataset, 9, 0, CPU, backbone, run=Run(tmp_path / "whole", "a", 100))
     for stop in (4, 7):  # behind the checkpoints of steps 3 and 6
         def report(step, value, stop=stop):
             if step + 1 == stop:
                 raise Stopped
         with pytest.raises(Stopped):
-            measure.train_network(plan, dataset, 9, 0, CPU, backbone, report, Run(tmp_path / "parts", "a", 3))
+            train_network(plan, dataset, 9, 0, CPU, backbone, report, Run(tmp_path / "parts", "a", 3))
     begun = []
-    arrays, again = measure.train_network(plan, dataset, 9, 0, CPU, backbone, lambda step, value: begun.append(step),
+    arrays, again = train_network(plan, dataset, 9, 0, CPU, backbone, lambda step, value: begun.append(step),
                                           Run(tmp_path / "parts", "a", 3))
     assert begun[0] == 6
     same(whole, arrays)
@@ -79,10 +82,10 @@ def test_a_loss_that_is_not_finite_names_step_and_batch_and_keeps_the_last_check
     run, recipe = Run(tmp_path, "a", 1), preset.recipe
     recipes = [dataclasses.replace(recipe, learning_rate=rate, warmup=0, clip=None) for rate in (1e9, 1e-9)]
     wild, tame = (dataclasses.replace(preset, recipe=one) for one in recipes)
-    measure.train_network(measure.Plan(MODEL_A, SPARSE, tame, (128, 256)), dataset, 1, 0, CPU, backbone, run=run)
+    train_network(Plan(MODEL_A, SPARSE, tame, (128, 256)), dataset, 1, 0, CPU, backbone, run=run)
     before = run.checkpoint.read_bytes()
     with pytest.raises(UserError) as error:
-        measure.train_network(measure.Plan(MODEL_A, SPARSE, wild, (128, 256)), dataset, 20, 0, CPU, backbone,
+        train_network(Plan(MODEL_A, SPARSE, wild, (128, 256)), dataset, 20, 0, CPU, backbone,
                               run=dataclasses.replace(run, every=100))
     message = str(error.value)
     assert "the loss is" in message and "of 20" in message and message.count("leftImg8bit.png") == 2
@@ -91,7 +94,7 @@ def test_a_loss_that_is_not_finite_names_step_and_batch_and_keeps_the_last_check
 
 def test_parameters_that_are_not_finite_are_never_saved(setting, tmp_path):
     preset, _, _ = setting
-    network = measure.Plan(MODEL_A, SPARSE, preset, (128, 256)).build(19, (128, 256))
+    network = Plan(MODEL_A, SPARSE, preset, (128, 256)).build(19, (128, 256))
     network.initialize()
     network(mx.nd.zeros((1, 3, 128, 256)))
     trainer = mx.gluon.Trainer(network.collect_params(), "sgd", update_on_kvstore=False)
@@ -148,7 +151,7 @@ def street(tmp_path, monkeypatch):
 
 
 def worker(job):
-    return subprocess.Popen([sys.executable, "-W", "ignore", "-m", "experiments.worker",
+    return subprocess.Popen([sys.executable, "-W", "ignore", "-m", "experiments.lib.worker",
                              json.dumps(dataclasses.asdict(job))], cwd=ROOT, stderr=subprocess.DEVNULL,
                             env={**os.environ, "OMP_NUM_THREADS": "1"})
 

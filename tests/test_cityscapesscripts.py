@@ -12,7 +12,7 @@ from folders import write_png
 from peers import cityscapes_evaluation
 
 from repro.data import CITYSCAPES, IGNORE, read_label
-from repro.metrics import Confusion
+from repro.evaluation.metrics import Confusion
 
 SIZE, IMAGES = (24, 32), 3
 NAMES = CITYSCAPES.names

@@ -10,14 +10,14 @@ import pytest
 from graphs import CLASSES, MODEL_A, built, image, sparse, traced
 from pages import EXPERIMENTS
 
-from repro.build import build
+from repro.config.rows import Row, Training, load_table, network_dict, parse_network, training_name
 from repro.engine import Options, prepared
 from repro.errors import UserError
 from repro.export import PORTABLE, to_onnx
-from repro.others.onnx import OnnxEngine
-from repro.parameters import assign, parameters_of
-from repro.refine import entropy
-from repro.rows import Row, Training, load_table, network_dict, parse_network, training_name
+from repro.models.build import build
+from repro.models.parameters import assign, parameters_of
+from repro.runtime.onnx import OnnxEngine
+from repro.sparserefine.refinement import entropy
 from symbols.others.combined import GatedMaps, RegionEntropy
 
 ENTROPY = dataclasses.replace(MODEL_A, selector="entropy")

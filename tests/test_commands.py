@@ -12,8 +12,10 @@ import pytest
 from folders import write_camvid, write_png
 from tqdm import tqdm
 
-from experiments import command, measure, minicity, predict, pretrain
-from repro.devices import check, parse
+from experiments import minicity, predict, pretrain
+from experiments import table as measure
+from experiments.lib import command
+from repro.device import check, parse
 from repro.errors import UserError
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from folders import write_camvid, write_cityscapes, write_own, write_png
 
-from experiments import measure
-from repro import parameters
+from experiments import table as measure
 from repro.data import open_dataset, own
 from repro.data.contents import left_out
 from repro.errors import UserError
+from repro.models import parameters
 
 
 @pytest.fixture()
@@ -105,8 +105,8 @@ def test_what_is_left_out_is_counted(tmp_path, plan):
 
 
 def test_a_measurement_that_fails_leaves_the_trained_parameters(tmp_path, monkeypatch, capfd):
-    from experiments import worker
-    from repro import measure as measuring
+    from experiments.lib import worker
+    from repro.training import run as measuring
 
     def fails(*given):
         raise UserError("it cannot be measured")

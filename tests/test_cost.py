@@ -8,9 +8,9 @@ from pathlib import Path
 import mxnet as mx
 import pytest
 
-from repro import cost
-from repro.parsing import read_yaml
-from repro.rows import load_table
+from repro.config.parsing import read_yaml
+from repro.config.rows import load_table
+from repro.models import cost
 from repro.tables.columns import giga
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"

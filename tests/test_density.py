@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from repro.refine import multiply_adds, places_of
-from repro.refine_networks import planes_of
+from repro.sparserefine.networks import planes_of
+from repro.sparserefine.refinement import multiply_adds, places_of
 from repro.timing.density import bands, density_curve
 
 

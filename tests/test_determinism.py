@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from model_a import BACKBONE
 
-from repro import parameters
-from repro.minicity import write_minicity
+from repro.data.minicity import write_minicity
+from repro.models import parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 # by name: threads, salt of hashes, processes that read

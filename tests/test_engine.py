@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, shaken, sparse
 
-from repro.build import build
 from repro.data.augment import normalise
 from repro.engine import Engine, Options, engine_of
-from repro.labelmap import labels_everywhere
-from repro.parameters import assign
+from repro.labels.labelmap import labels_everywhere
+from repro.models.build import build
+from repro.models.parameters import assign
 
 PLAIN = Options(decoder=False, folded=False, cheaper=False, padded=False,
                 read_in=False, fused=False, labels=False)

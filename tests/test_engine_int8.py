@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, shaken, sparse
 
-from repro.build import build
 from repro.engine import Engine, Options, engine_of, quantise
+from repro.models.build import build
 
 
 def difference(scores, expected):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from graphs import MODEL_A, built, image
 
-from repro.build import build
 from repro.engine import Options, engine_of
-from repro.labelmap import arg_max, labels_everywhere, labels_of
+from repro.labels.labelmap import arg_max, labels_everywhere, labels_of
+from repro.models.build import build
 
 
 def scores(classes, h, w, seed=0, smooth=0.0):

@@ -6,10 +6,10 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from repro import cost
-from repro.build import build
-from repro.parameters import arrays_of, assign, parameters_of
-from repro.rows import Column, Network
+from repro.config.rows import Column, Network
+from repro.models import cost
+from repro.models.build import build
+from repro.models.parameters import arrays_of, assign, parameters_of
 from symbols.fast import edges, rows_taken
 
 CLASSES, WIDTH = 5, 0.25

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from graphs import MODEL_A, Peer, built, image, named_arrays, shaken
 
-from repro import parameters
-from repro.build import build
 from repro.engine import fusion, graph, half, passes
+from repro.models import parameters
+from repro.models.build import build
 from repro.timing.memory import resident
 
 COPIES = 60  # of a graph, were they kept, many times what memory varies by

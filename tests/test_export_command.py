@@ -16,22 +16,23 @@ import pytest
 from made_up import made_up
 from mxnet.gluon import SymbolBlock
 
-from experiments import export, measure
+from experiments import export
+from experiments import table as measure
+from repro.config.presets import load_preset
 from repro.data import CITYSCAPES
 from repro.data.augment import MEAN, STD, normalise
+from repro.data.minicity import scene
 from repro.errors import UserError
+from repro.evaluation.inference import named_outputs
 from repro.export import carry
 from repro.export.agreement import Agreement, agreement, tied
 from repro.export.carry import random_arrays
-from repro.inference import named_outputs
-from repro.labelmap import labels_of
-from repro.measure import Plan
-from repro.minicity import scene
-from repro.others.metadata import KEY, read_metadata
-from repro.others.onnx import OnnxEngine, metadata
-from repro.parameters import save_arrays
-from repro.presets import load_preset
+from repro.labels.labelmap import labels_of
+from repro.models.parameters import save_arrays
+from repro.models.plan import Plan
 from repro.records import record_path, write_record
+from repro.runtime.metadata import KEY, read_metadata
+from repro.runtime.onnx import OnnxEngine, metadata
 
 ROOT = Path(__file__).parent.parent
 SIZE = ["--size", "100x250", "--images", "2"]
@@ -93,7 +94,7 @@ def test_it_segments_without_mxnet(exported, tmp_path):
     subprocess.run([sys.executable, "-W", "error", "-c", (
         "import sys; sys.modules.update(mxnet=None, onnx=None, gluoncv=None)\n"
         "import numpy as np\n"
-        "from repro.others.onnx import OnnxEngine\n"
+        "from repro.runtime.onnx import OnnxEngine\n"
         f"found = OnnxEngine({str(exported)!r}).segment(np.load({str(tmp_path / 'image.npy')!r}))\n"
         f"np.savez({str(tmp_path / 'made.npz')!r}, labels=found.labels, active=found.active)")], cwd=ROOT, check=True)
     x = np.zeros((1, 3, 128, 256), np.float32)

@@ -11,6 +11,7 @@ from graphs import CLASSES, MODEL_A, STRIDE_8, built, image, sparse, traced
 from onnx import TensorProto, numpy_helper
 
 from experiments import export
+from repro.data.minicity import scene
 from repro.engine import prepared
 from repro.errors import UserError
 from repro.export import PORTABLE, carry, to_onnx
@@ -18,9 +19,8 @@ from repro.export.agreement import Agreement, agreement
 from repro.export.carry import in_precision, onnx_run
 from repro.export.half import half
 from repro.export.int8 import int8
-from repro.minicity import scene
-from repro.others.metadata import read_metadata
-from repro.others.onnx import OnnxEngine, metadata
+from repro.runtime.metadata import read_metadata
+from repro.runtime.onnx import OnnxEngine, metadata
 
 RANDOM = ["--row", "model-a", "--weights", "random", "--size", "100x250", "--images", "2", "--k", "3"]
 

@@ -1,4 +1,4 @@
-"""Runs that are killed, whose disk is full, or that are two at once: what experiments/faults.py counts."""
+"""Runs that are killed, whose disk is full, or that are two at once: what experiments/stress/faults.py counts."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from folders import write_camvid
 from made_up import PROVENANCE, made_up
 from test_loader import all_end
 
-from experiments import faults, measure, schedule, worker
-from experiments.command import PRETRAINED
-from experiments.trials import moments
-from experiments.trials.events import Trials
-from experiments.trials.tree import PHASES as TREE_PHASES
-from experiments.trials.tree import Fault, Tree
-from repro import measure as library
-from repro import parameters, records
+from experiments import table as measure
+from experiments.lib import schedule, worker
+from experiments.lib.command import PRETRAINED
+from experiments.stress import faults
+from experiments.stress.trials import moments
+from experiments.stress.trials.events import Trials
+from experiments.stress.trials.tree import PHASES as TREE_PHASES
+from experiments.stress.trials.tree import Fault, Tree
+from repro import records
+from repro.data.minicity import write, write_minicity
 from repro.errors import UserError
-from repro.minicity import write, write_minicity
+from repro.models import parameters
 from repro.tables.faults import EVENTS, KILLS, PHASES, page, read_faults
+from repro.training import run as library
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -117,7 +120,7 @@ def test_a_record_goes_before_another_measurements_parameters_take_their_place(j
 @pytest.mark.parametrize("late", (0, 3))
 def test_a_killed_command_leaves_no_process_of_its_cluster(late):
     """Neither servers, nor a worker that was starting, whose parent was another by the time it asked for it."""
-    code = ("import os, time; from repro.cluster import PARENT, end_with_parent; time.sleep({}); "
+    code = ("import os, time; from repro.training.cluster import PARENT, end_with_parent; time.sleep({}); "
             "end_with_parent(int(os.environ[PARENT])); time.sleep(300)")
     script = f"""
 import os, signal, sys, time
@@ -166,7 +169,7 @@ def test_kills_are_counted_and_the_page_written(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture()
 def tree(tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.trials.tree.shutil.copytree", lambda source, target, ignore: target.mkdir())
+    monkeypatch.setattr("experiments.stress.trials.tree.shutil.copytree", lambda source, target, ignore: target.mkdir())
     (tmp_path / "tree").mkdir()
     return Tree(tmp_path / "tree", tmp_path)
 

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from made_up import made_up
 
-from experiments import figures, measure
+from experiments import figures
+from experiments import table as measure
+from repro.config.presets import load_preset
 from repro.data import CITYSCAPES, IGNORE
+from repro.data.minicity import write_minicity
 from repro.errors import UserError
 from repro.export.carry import random_arrays
 from repro.figures import borders, classes, panels
 from repro.figures.outputs import Outputs
-from repro.measure import Plan
-from repro.minicity import write_minicity
-from repro.parameters import save_arrays
-from repro.presets import load_preset
+from repro.models.parameters import save_arrays
+from repro.models.plan import Plan
 from repro.records import record_path, write_record
 
 

@@ -10,9 +10,9 @@ from collections import Counter
 import pytest
 from made_up import PROVENANCE
 
-from experiments import robustness
-from experiments.fuzz import FAULT, LINE, READERS, RESULT, Case, cases, commands, outcome
-from experiments.fuzz.case import full_disk
+from experiments.stress import robustness
+from experiments.stress.fuzz import FAULT, LINE, READERS, RESULT, Case, cases, commands, outcome
+from experiments.stress.fuzz.case import full_disk
 from repro.errors import UserError
 from repro.files import write_text
 from repro.tables.robustness import OUTCOMES, READS, page, read_counted

@@ -8,7 +8,7 @@ import pytest
 from made_up import PROVENANCE
 from speed_records import lines_of
 
-from experiments import growth
+from experiments.speed import growth
 from repro.errors import UserError
 from repro.tables.growth import draw, page, read_growth, slope
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import measure
+from experiments import table as measure
 from experiments.export import table_of
 from repro.data import own
-from repro.minicity.own import MERGED
+from repro.data.minicity.own import MERGED
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/guide.md")

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from experiments.fuzz import RESULT, outcome
-from experiments.fuzz.headers import LEVELS, RANGES, UNKNOWN, orientations
+from experiments.stress.fuzz import RESULT, outcome
+from experiments.stress.fuzz.headers import LEVELS, RANGES, UNKNOWN, orientations
 from repro.data import CITYSCAPES, images
 from repro.data.decoding import _silence, decode
 from repro.data.headers import LARGEST, PNG, picture_size
 from repro.errors import UserError
-from repro.photos import Source, read_photo, sources
+from repro.prediction.photos import Source, read_photo, sources
 
 PICTURE = np.random.RandomState(0).randint(0, 256, (37, 53, 3)).astype(np.uint8)
 KINDS = {**{kind: (kind, PICTURE, ()) for kind in (".png", ".jpg", ".bmp", ".tif", ".webp", ".jp2", ".ppm")},

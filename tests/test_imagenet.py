@@ -14,11 +14,11 @@ from gluoncv import model_zoo
 from gluoncv.model_zoo import model_store
 from mxnet.gluon.model_zoo import vision
 
-from repro.build import build
+from repro.config.rows import Column, Network
 from repro.errors import UserError
-from repro.imagenet import from_model_zoo, load_backbone, model_file
-from repro.parameters import assign_backbones
-from repro.rows import Column, Network
+from repro.models.build import build
+from repro.models.imagenet import from_model_zoo, load_backbone, model_file
+from repro.models.parameters import assign_backbones
 
 ZOOS = {"gluoncv": lambda: model_zoo.get_model("resnet50_v1", pretrained=False), "gluon": vision.resnet50_v1}
 

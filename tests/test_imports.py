@@ -10,10 +10,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("symbols", "repro", "experiments", "tests")
 SOURCES = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in FOLDERS}
-NO_MXNET = ("data", "minicity", "tables", "rows", "peer_rows", "records", "parsing", "files", "errors", "metrics",
-            "clock", "labelmap", "labeller", "others", "params_format", "presets", "weights", "segmenter", "photos",
-            "overlay", "figures", "threads", "machine", "pipeline", "neighbours", "driver", "refine", "refined",
-            "refined_segmenter", "selection")
+PURE = (  # what does without MXNet
+    "config", "data", "labels", "tables", "figures", "runtime", "device", "errors", "files", "records",
+    "evaluation.metrics", "evaluation.selection", "models.params_format", "timing.clock", "timing.memory",
+    "prediction.weights", "prediction.segmenter", "prediction.photos", "prediction.overlay", "prediction.pipeline",
+    "sparserefine.refinement", "sparserefine.refined", "sparserefine.segmenter", "sparserefine.exported")
 
 
 def name(path: Path) -> str:
@@ -41,6 +42,15 @@ def tops(path: Path):
     return {name.split(".")[0] for name in imports_of(path)}
 
 
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def module_file(module: str) -> Path:
+    place = ROOT.joinpath(*module.split("."))
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
 def test_imports_are_seen():
     assert imported(
         "import a.b\nfrom c import d\ndef f():\n    from . import e\n    from ..g.h import i", "x.y"
@@ -55,7 +65,7 @@ def test_symbols_import_mxnet_numpy_and_themselves_alone(path):
 
 @pytest.mark.parametrize("path", SOURCES["repro"] + SOURCES["experiments"], ids=name)
 def test_only_build_imports_symbols(path):
-    assert ("symbols" in tops(path)) == (path == ROOT / "repro" / "build.py")
+    assert ("symbols" in tops(path)) == (path == ROOT / "repro" / "models" / "build.py")
 
 
 @pytest.mark.parametrize("path", SOURCES["repro"] + SOURCES["symbols"], ids=name)
@@ -63,16 +73,25 @@ def test_no_library_imports_experiments_or_tests(path):
     assert not tops(path) & {"experiments", "tests"}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in SOURCES["repro"] if {p.parent.name, p.stem} & set(NO_MXNET)], ids=name
-)
+@pytest.mark.parametrize("path", SOURCES["experiments"], ids=name)
+def test_scripts_share_lib_alone(path):
+    """Parts of stress/fuzz and stress/trials, and the engines of speed/, are one script's each."""
+    own = ".".join(path.relative_to(ROOT).parts[:-1])
+    for module in imports_of(path):
+        if module.startswith("experiments."):
+            assert module.startswith("experiments.lib.") or own.startswith("experiments.") and module.startswith(own)
+
+
+def pure(module: str) -> bool:
+    return any(f"{module}.".startswith(f"repro.{known}.") for known in PURE)
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES["repro"] if pure(module_of(path)) and path.name != "device.py"], ids=name)
 def test_data_rows_and_tables_do_not_need_mxnet(path):
-    """Neither of their own nor through a module of the library that does."""
+    """Neither of their own nor through a module of the library that does; device.py does in one function."""
     for module in imports_of(path):
         assert not module.startswith(("mxnet", "gluoncv", "symbols"))
-        if module.startswith("repro."):
-            known = module.split(".")[1] in NO_MXNET
-            assert known or module.startswith(("repro.timing.clock.", "repro.timing.memory."))
+        assert not module.startswith("repro.") or pure(module) or module_file(module).name == "__init__.py"
 
 
 def test_published_figures_are_read_by_the_renderer_and_tests_alone():

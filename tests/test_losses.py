@@ -8,7 +8,7 @@ import pytest
 from mxnet import autograd
 from mxnet.gluon import nn
 
-from repro.losses import SoftmaxLoss, TrainingLoss
+from repro.training.losses import SoftmaxLoss, TrainingLoss
 from symbols.regions import SparsityTerm
 
 

@@ -10,11 +10,13 @@ import mxnet as mx
 import pytest
 from model_a import BACKBONE, EXPERIMENTS, MODEL_A
 
-from repro import measure, parameters
+from repro.config.presets import load_preset
+from repro.config.rows import Column, Network, Training
 from repro.data import open_dataset
-from repro.minicity import write_minicity
-from repro.presets import load_preset
-from repro.rows import Column, Network, Training
+from repro.data.minicity import write_minicity
+from repro.models import parameters
+from repro.models.plan import Plan
+from repro.training.run import train_network
 
 UNITS = (3, 4, 6, 3)
 COARSE_TO_FINE = Network("ctf", (Column(0.5, UNITS), Column(1.0, UNITS)), 32, "plain", None)
@@ -49,12 +51,12 @@ def test_memory_of_training_stays(network, training, tmp_path):
     write_minicity(tmp_path / "city", seed=5, size=(128, 256), train=2, val=1, coarse=0, progress=False)
     lite = load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite")
     preset = dataclasses.replace(lite, recipe=dataclasses.replace(lite.recipe, batch=1))
-    plan = measure.Plan(network, training, preset, (128, 256))
+    plan = Plan(network, training, preset, (128, 256))
     held = {}
 
     def look(step: int, loss: float) -> None:
         if step in (BEGIN, BEGIN + STEPS):
             held[step] = given_out(tmp_path)
-    measure.train_network(plan, open_dataset(tmp_path / "city"), BEGIN + STEPS + 1, 0, [mx.cpu()],
+    train_network(plan, open_dataset(tmp_path / "city"), BEGIN + STEPS + 1, 0, [mx.cpu()],
                           parameters.load(BACKBONE), look)
     assert (held[BEGIN + STEPS] - held[BEGIN]) / STEPS < ALLOWED

@@ -9,7 +9,7 @@ import pytest
 
 from repro.data import CITYSCAPES
 from repro.errors import UserError
-from repro.others.metadata import Check, Metadata, parse
+from repro.runtime.metadata import Check, Metadata, parse
 
 RECORD = Metadata("model-a", "isctf", "random", (1, 3, 128, 256), 64, ("scores", "mask"), 4, 64, (2, 4), 3, CITYSCAPES,
                   "0" * 40, Check(2, 0, 4096, 0, 1e-7, {"mxnet": "1.9.1"}))

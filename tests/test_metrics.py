@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from repro.metrics import Confusion
+from repro.evaluation.metrics import Confusion
 
 
 def test_by_hand():

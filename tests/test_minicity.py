@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from experiments.minicity import main
+from repro.data.minicity import MARKER, SPLITS, city_of, coarsen, scene, write_minicity
+from repro.data.minicity.labels import CLASSES, LIGHT, PERSON, POLE, SKY
 from repro.errors import UserError
-from repro.minicity import MARKER, SPLITS, city_of, coarsen, scene, write_minicity
-from repro.minicity.labels import CLASSES, LIGHT, PERSON, POLE, SKY
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,7 +31,7 @@ def scenes():
 
 def test_the_same_bytes_in_another_process():
     program = (
-        "import hashlib; from repro.minicity import scene;"
+        "import hashlib; from repro.data.minicity import scene;"
         "print(hashlib.sha256(b''.join(a.tobytes() for a in scene(3, 'train', 7, (128, 256)))).hexdigest())"
     )
     other = subprocess.run(
@@ -139,7 +139,7 @@ def test_an_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
     def stop(labels):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("repro.minicity.write.coarsen", stop)
+    monkeypatch.setattr("repro.data.minicity.write.coarsen", stop)
     with pytest.raises(KeyboardInterrupt):
         write_minicity(tmp_path / "city", 0, (32, 64), 2, 1, 1, progress=False)
     assert list(tmp_path.iterdir()) == []

@@ -13,19 +13,24 @@ from folders import write_camvid
 from made_up import made_up
 from model_a import MODEL_A
 
-from experiments import export, measure, worker
-from repro import neighbours, records, weights
-from repro.build import build
-from repro.cost import count, paper, trace, true
+from experiments import export
+from experiments import table as measure
+from experiments.lib import worker
+from repro import records
+from repro.config import neighbours
+from repro.config.neighbours import MULTIPLES, Neighbour, load_rows
+from repro.config.presets import load_preset
+from repro.config.rows import Training, load_table
 from repro.data import CITYSCAPES
 from repro.errors import UserError
-from repro.gluoncv_networks import Trainable, before_upsampling, gluoncv_network
-from repro.measure import Plan, inferences
-from repro.neighbours import MULTIPLES, Neighbour, load_rows
-from repro.parameters import arrays_of, assign, parameters_of
-from repro.predict import load
-from repro.presets import load_preset
-from repro.rows import Training, load_table
+from repro.models.build import build
+from repro.models.cost import count, paper, trace, true
+from repro.models.gluoncv_networks import Trainable, before_upsampling, gluoncv_network
+from repro.models.parameters import arrays_of, assign, parameters_of
+from repro.models.plan import Plan
+from repro.prediction import weights
+from repro.prediction.load import load
+from repro.training.run import inferences
 
 LITE = load_preset(measure.HERE / "presets" / "lite.yaml", "lite")
 ROWS = {row.id: row for row in load_rows(measure.HERE / "neighbours.yaml")}

@@ -11,9 +11,11 @@ from folders import write_camvid
 from made_up import PROVENANCE, made_up
 from speed_records import lines_of
 
-from experiments import measure, neighbours, refine, render
+from experiments import refine, render
+from experiments import table as measure
+from experiments.speed import neighbours
+from repro.config.presets import changed
 from repro.errors import UserError
-from repro.presets import changed
 from repro.tables import MARKER
 from repro.tables.neighbours import PICTURE, REFINED, draw, groups_shown, lines, local_part, page, points, read_speed
 
@@ -177,7 +179,7 @@ def test_trained_timed_and_shown_by_commands(street, capfd):
         ("ours-model-a", "random", 2), ("sgcpnet", "trained", 2)]
     assert found["size"] == "100x120" and found["rows"][1]["parameters"] == 607826 - 8 * 65  # 11 classes, not 19
     assert found["rows"][1]["multiply_adds"] < 10 ** 8 and min(one["memory"] for one in found["rows"]) > 2 ** 20
-    assert found["provenance"]["command"] == "python -m experiments.neighbours --data /path/to/camvid " \
+    assert found["provenance"]["command"] == "python -m experiments.speed.neighbours --data /path/to/camvid " \
         "--rows ours-model-a,sgcpnet --budget full+steps2 --rounds 2"
     assert not list((street / "tables" / "results").glob("*"))  # only with --publish
     assert neighbours.main([*timed, "--publish"]) == 0

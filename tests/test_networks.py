@@ -6,9 +6,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from repro.build import build
-from repro.parameters import arrays_of, assign, parameters_of
-from repro.rows import Column, Network
+from repro.config.rows import Column, Network
+from repro.models.build import build
+from repro.models.parameters import arrays_of, assign, parameters_of
 from symbols.decoder import Upsample
 
 WIDTH, CLASSES, REGION = 0.25, 5, 64

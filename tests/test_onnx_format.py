@@ -7,8 +7,8 @@ import random
 import onnx
 from onnx import TensorProto, helper
 
-from experiments.fuzz.networks import network
-from repro.others.onnx_format import DIVISORS, divisors
+from experiments.stress.fuzz.networks import network
+from repro.runtime.onnx_format import DIVISORS, divisors
 
 
 def test_the_numbers_are_those_that_onnx_reads():

@@ -16,17 +16,18 @@ import pytest
 from graphs import MODEL_A, built, image, traced
 from onnx import helper, numpy_helper
 
-from experiments import engines, predict, profile, profile_openvino
+from experiments import predict
+from experiments.speed import engines, profile, profile_openvino
 from repro.data.classes import ClassSet
 from repro.engine import Engine, prepared
 from repro.errors import UserError
 from repro.export import PORTABLE, to_onnx
 from repro.export.carry import in_precision
-from repro.others import ceiling, openvino
-from repro.others.exported import FileSegmenter
-from repro.others.metadata import KEY, Metadata
-from repro.others.onnx_format import properties
-from repro.others.openvino import Bound, OpenvinoEngine
+from repro.runtime import ceiling, openvino
+from repro.runtime.exported import FileSegmenter
+from repro.runtime.metadata import KEY, Metadata
+from repro.runtime.onnx_format import properties
+from repro.runtime.openvino import Bound, OpenvinoEngine
 from repro.tables import profile_onnx as profile_page
 from repro.tables.engines import WHOLE, best, page, read_engines
 from repro.timing.ceiling import Layer

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from graphs import MODEL_A, built, image, traced
 
+from repro.device import threads
 from repro.engine import Engine, prepared
 from repro.export import PORTABLE, to_onnx
-from repro.others.onnx import OnnxEngine
-from repro.threads import threads
+from repro.runtime.onnx import OnnxEngine
 
 
 @pytest.fixture(scope="module")

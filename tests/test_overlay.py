@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from repro.data import CAMVID, CITYSCAPES
-from repro.overlay import COLOURS, OUTLINE, coloured, legend, outlined, overlay
-from repro.segmenter import Segmentation
+from repro.prediction.overlay import COLOURS, OUTLINE, coloured, legend, outlined, overlay
+from repro.prediction.segmenter import Segmentation
 
 
 def test_classes_have_their_colours_and_ignored_pixels_none():

@@ -12,14 +12,16 @@ import pytest
 from folders import CLASSES, write_camvid, write_cityscapes, write_own, write_png
 from made_up import made_up
 
-from experiments import export, measure, minicity, predict, submit
+from experiments import export, minicity, predict, submit
+from experiments import table as measure
 from experiments import weights as command
-from repro import records, weights
+from repro import records
 from repro.data import CAMVID, CITYSCAPES, check, open_dataset, read_image, read_label, read_sample
 from repro.data.classes import ClassSet, parse, plain
 from repro.errors import UserError
-from repro.others.onnx import OnnxEngine
-from repro.photos import read_photo
+from repro.prediction import weights
+from repro.prediction.photos import read_photo
+from repro.runtime.onnx import OnnxEngine
 
 YARD = ClassSet("yard", ("path", "lawn", "garden gnome"), ((128, 64, 128), (0, 160, 0), (255, 0, 0)), (7, 3, 200),
                 (0, 255))

@@ -14,17 +14,20 @@ import numpy as np
 import pytest
 from model_a import BACKBONE, MODEL_A
 
-from experiments import measure as command
-from experiments import schedule
-from repro import checkpoints, cluster, measure, parameters
+from experiments import table as command
+from experiments.lib import schedule
+from repro.config.presets import load_preset
+from repro.config.rows import Training
 from repro.data import open_dataset
+from repro.data.minicity import write_minicity
 from repro.errors import UserError
-from repro.losses import HardestPixels, TrainingLoss
-from repro.minicity import write_minicity
-from repro.presets import load_preset
-from repro.rows import Training
-from repro.team import Team
-from repro.training import Run, train
+from repro.models import parameters
+from repro.models.plan import Plan
+from repro.training import checkpoints, cluster
+from repro.training.loop import Run, train
+from repro.training.losses import HardestPixels, TrainingLoss
+from repro.training.run import train_network
+from repro.training.team import Team
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAIN = Training("sparse", 0.25, 0.001, bootstrapping=False, coarse=False, pretrained=True)
@@ -47,8 +50,8 @@ def preset():
 
 
 def trained(folder, preset, training, ctx, run=None):
-    plan = measure.Plan(MODEL_A, training, preset, (128, 256))
-    return measure.train_network(plan, open_dataset(folder), STEPS, 0, ctx, parameters.load(BACKBONE), run=run)[0]
+    plan = Plan(MODEL_A, training, preset, (128, 256))
+    return train_network(plan, open_dataset(folder), STEPS, 0, ctx, parameters.load(BACKBONE), run=run)[0]
 
 
 def close(one, other, moved):

@@ -8,10 +8,12 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from experiments.fuzz.case import full_disk
-from repro import files, params_format, weights
+from experiments.stress.fuzz.case import full_disk
+from repro import files
 from repro.errors import UserError
-from repro.parameters import load, load_typed, save_arrays
+from repro.models import params_format
+from repro.models.parameters import load, load_typed, save_arrays
+from repro.prediction import weights
 
 TYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64")
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from gluoncv import model_zoo
 
-from repro import cost
-from repro.build import build
+from repro.config.parsing import read_yaml
+from repro.config.peers import load_peers
+from repro.config.rows import Column, Network, Training, load_table, training_name
 from repro.errors import UserError
-from repro.parsing import read_yaml
-from repro.peer_rows import load_peers
-from repro.peers import before_upsampling, gluoncv_network, peer, random_values
-from repro.rows import Column, Network, Training, load_table, training_name
+from repro.models import cost
+from repro.models.build import build
+from repro.models.peers import before_upsampling, gluoncv_network, peer, random_values
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 ROWS = load_peers(EXPERIMENTS / "table6.yaml")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from folders import write_png
 
-from experiments.fuzz import clips
+from experiments.stress.fuzz import clips
 from repro.errors import UserError
-from repro.photos import Source, passed_over, read_photo, sources
+from repro.prediction.photos import Source, passed_over, read_photo, sources
 
 COLOUR = (200, 120, 40)  # red, green, blue
 

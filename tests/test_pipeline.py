@@ -7,9 +7,9 @@ import time
 
 import pytest
 
+from repro.device import cpu, cpu_words, same_cpu
 from repro.errors import UserError
-from repro.machine import cpu, cpu_words, same_cpu
-from repro.pipeline import pipeline
+from repro.prediction.pipeline import pipeline
 from repro.records import parse_provenance, provenance
 
 OLD = {"machine": "AMD EPYC, 2 threads"}

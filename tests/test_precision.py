@@ -10,18 +10,18 @@ import pytest
 from made_up import PROVENANCE
 from model_a import EXPERIMENTS, MODEL_A
 
-from experiments import precision
 from experiments.predict import SHIPPED
-from repro import weights
+from experiments.speed import precision
+from repro.config.presets import load_preset
+from repro.config.rows import Training
 from repro.data import open_dataset
+from repro.data.minicity import write_minicity
 from repro.errors import UserError
-from repro.measure import Plan
-from repro.minicity import write_minicity
-from repro.others.openvino import has_bfloat16
-from repro.parameters import arrays_of, load
-from repro.precision import compare, compare_exported, engines, labelled
-from repro.presets import load_preset
-from repro.rows import Training
+from repro.evaluation.precision import compare, compare_exported, engines, labelled
+from repro.models.parameters import arrays_of, load
+from repro.models.plan import Plan
+from repro.prediction import weights
+from repro.runtime.openvino import has_bfloat16
 from repro.tables.precision import REDUCED, exported_section, lost, page, quicker, read_exported, read_measured
 
 SIZE = (128, 256)
@@ -78,7 +78,7 @@ def test_what_openvino_loses_is_measured(trained, monkeypatch):
                                  rounds=2)
         assert list(found["mean_iou"]) == list(found["seconds"]) == ["float32", "bfloat16", "int8"]
         assert 90 < found["alike"]["bfloat16"] < 100 and found["alike"]["int8"] > 50
-    monkeypatch.setattr("repro.others.openvino.has_bfloat16", lambda: False)
+    monkeypatch.setattr("repro.runtime.openvino.has_bfloat16", lambda: False)
     with pytest.raises(UserError, match="ENGINE: openvino: this CPU has no bfloat16"):
         precision.maker("openvino")
 
@@ -167,7 +167,7 @@ def test_a_damaged_record_and_an_untrained_row_are_one_line(tmp_path, monkeypatc
     path.write_text(json.dumps({**measured(), "speed": 3}))
     with pytest.raises(UserError, match="unknown key 'speed'"):
         read_measured(path)
-    monkeypatch.setattr("experiments.measure.CACHE", tmp_path)
+    monkeypatch.setattr("experiments.table.CACHE", tmp_path)
     monkeypatch.setattr(precision, "ROWS", precision.ROWS[1:])
     monkeypatch.setattr(precision, "data_folder", lambda data, preset: (tmp_path / "scenes", ""))
     write_minicity(tmp_path / "scenes", size=SIZE, train=1, val=1, coarse=0)

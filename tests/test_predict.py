@@ -10,16 +10,16 @@ import pytest
 from described import REGION, TRAINING, WIDTH, random_weights
 from model_a import MODEL_A
 
-from repro import parameters
-from repro.build import build
 from repro.data.augment import normalise
+from repro.data.minicity import scene
 from repro.errors import UserError
-from repro.inference import named_outputs
-from repro.labelmap import labels_everywhere
-from repro.minicity import scene
-from repro.parameters import assign
-from repro.predict import load
-from repro.segmenter import ENGINES, Runner, Segmentation, Segmenter
+from repro.evaluation.inference import named_outputs
+from repro.labels.labelmap import labels_everywhere
+from repro.models import parameters
+from repro.models.build import build
+from repro.models.parameters import assign
+from repro.prediction.load import load
+from repro.prediction.segmenter import ENGINES, Runner, Segmentation, Segmenter
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from folders import write_png
 from test_photos import noise, video
 
 from experiments import predict
-from experiments.fuzz import clips
-from repro import weights
+from experiments.stress.fuzz import clips
 from repro.data import CAMVID, CITYSCAPES
-from repro.photos import read_photo
-from repro.predict import load
+from repro.prediction import weights
+from repro.prediction.load import load
+from repro.prediction.photos import read_photo
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from repro.config.presets import load_preset, multiple_of
 from repro.errors import UserError
-from repro.presets import load_preset, multiple_of
 
 PRESETS = Path(__file__).resolve().parent.parent / "experiments" / "presets"
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from graphs import Peer, image, named_arrays, shaken
 
-from repro import cost
+from repro.config.peers import load_peers
 from repro.engine import Engine, Options
-from repro.peer_rows import load_peers
+from repro.models import cost
 from repro.timing.blocks import BLOCKS, OTHER, blocks_of
 from repro.timing.operators import (
     ENVIRONMENT,

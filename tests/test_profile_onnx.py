@@ -14,18 +14,19 @@ from graphs import MODEL_A, STRIDE_8, built, image, traced
 from made_up import PROVENANCE
 from onnx import TensorProto
 
-from experiments import predict, profile, profile_onnx
+from experiments import predict
+from experiments.speed import profile, profile_onnx
 from repro.engine import prepared
 from repro.errors import UserError
 from repro.export import PORTABLE, to_onnx
 from repro.export.labels import with_labels
 from repro.export.operators import CONVERTERS
-from repro.labelmap import labels_of
-from repro.others import ceiling
-from repro.others.bound import Bound
-from repro.others.onnx import OnnxEngine
-from repro.others.profile import frames_of, layers_of, operators_of, profiled
-from repro.others.providers import CPU, card_name, check_used, names, on_card, providers
+from repro.labels.labelmap import labels_of
+from repro.runtime import ceiling
+from repro.runtime.bound import Bound
+from repro.runtime.onnx import OnnxEngine
+from repro.runtime.profile import frames_of, layers_of, operators_of, profiled
+from repro.runtime.providers import CPU, card_name, check_used, names, on_card, providers
 from repro.tables.profile_onnx import bound, memory, page, parts, rate, read_measured
 from repro.timing.clock import Timing
 
@@ -247,14 +248,14 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch, capsys):
     counted, eight = (sum(one["multiply_adds"] for one in case["operators"]) for case in measured["cases"])
     assert counted == measured["multiply_adds"] > 0
     assert ("whose layer" in said) == (eight < counted)  # onnxruntime 1.19 leaves int8 operators without names
-    assert measured["provenance"]["command"].startswith("python -m experiments.profile --size 128x256")
+    assert measured["provenance"]["command"].startswith("python -m experiments.speed.profile --size 128x256")
 
 
 def test_what_a_card_is_measured_by_runs(tmp_path, monkeypatch, capsys):
     """All of it but the card: the CPU stands in."""
     monkeypatch.setattr(profile, "OWN", tmp_path)
     monkeypatch.setattr(profile_onnx, "place_of", lambda *_: profile_onnx.Place("gpu", "", None))
-    monkeypatch.setattr("repro.others.providers.card_name", lambda card: "a card")
+    monkeypatch.setattr("repro.runtime.providers.card_name", lambda card: "a card")
     monkeypatch.setattr(ceiling.Best.__init__, "__defaults__", (None, 64, 4096))
     assert profile.main([*SMALL, "--batches", "1,2"]) == 0
     measured = read_measured(tmp_path / "profile-onnx-gpu.json")
@@ -276,7 +277,7 @@ def test_commands_are_makes_where_it_has_variables(monkeypatch):
         assert profile.main(["--engine", "onnx", *arguments]) == 0
     assert said == ["make profile ENGINE=onnx", "make profile ENGINE=onnx GPU=0",
                     "make profile ENGINE=onnx ROW=single SIZE=512x1024",
-                    "python -m experiments.profile --rounds 3 --engine onnx",
-                    "python -m experiments.profile --gpu 0 --engine onnx --cuda-graph"]
+                    "python -m experiments.speed.profile --rounds 3 --engine onnx",
+                    "python -m experiments.speed.profile --gpu 0 --engine onnx --cuda-graph"]
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from made_up import PROVENANCE
 
-from experiments import profile
+from experiments.speed import profile
 from repro.errors import UserError
 from repro.tables.profile import blocks, convolutions, network, page, read_measured, total, verdicts
 from repro.tables.speed_figures import draw
@@ -141,7 +141,7 @@ def test_without_a_driver_the_alternative_is_named(monkeypatch, capsys):
 
 
 def test_a_card_that_is_too_new_is_named_with_the_alternative(monkeypatch, capsys):
-    monkeypatch.setattr("repro.devices.capability", lambda driver, card: (9, 0))
+    monkeypatch.setattr("repro.device.capability", lambda driver, card: (9, 0))
     monkeypatch.setattr("ctypes.CDLL", lambda name, **settings: SimpleNamespace(cuInit=lambda flags: 0))
     error = line(capsys, profile.main(["--gpu", "0"]))
     assert "card 0 has compute capability 9.0; mxnet-cu112 has kernels up to 8.9" in error and "ONNX" in error

@@ -14,15 +14,18 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from repro import logs, parsing, presets, records, rows, weights
+from repro import records
+from repro.config import parsing, presets, rows
 from repro.data import CAMVID, images, own
 from repro.data.headers import picture_size
 from repro.errors import LONGEST, UserError, shown
 from repro.files import contents, write_bytes
-from repro.others import metadata
-from repro.parameters import load, load_typed, save_arrays
-from repro.params_format import read as read_params
-from repro.photos import read_photo
+from repro.models.parameters import load, load_typed, save_arrays
+from repro.models.params_format import read as read_params
+from repro.prediction import weights
+from repro.prediction.photos import read_photo
+from repro.runtime import metadata
+from repro.training import logs
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "hypothesis")  # it writes nothing into the project
 given = hypothesis.given

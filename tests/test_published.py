@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.neighbours import training_name
+from repro.config.neighbours import training_name
+from repro.config.rows import load_table
 from repro.records import find, load_records
-from repro.rows import load_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = load_records(ROOT / "tables" / "results")

@@ -10,8 +10,8 @@ import pytest
 from made_up import made_up
 
 from repro import records
+from repro.config.rows import load_table
 from repro.errors import UserError
-from repro.rows import load_table
 
 ROWS = load_table(Path(__file__).parent.parent / "experiments" / "table3.yaml")
 

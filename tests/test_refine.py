@@ -7,9 +7,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from repro.build import build_refiner
-from repro.parameters import arrays_of, parameters_of
-from repro.refine import entropy, interpolated, multiply_adds, places_of, select, selected
+from repro.models.build import build_refiner
+from repro.models.parameters import arrays_of, parameters_of
+from repro.sparserefine.refinement import entropy, interpolated, multiply_adds, places_of, select, selected
 
 PLANES, CLASSES = (4, 6, 8), 5
 

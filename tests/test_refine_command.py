@@ -8,17 +8,19 @@ import pytest
 from folders import write_camvid
 from refining import run, street_in
 
-from experiments import measure, refine, refined
-from experiments.command import PRETRAINED
-from repro import refine_measure
-from repro.cost import count, trace, true
+from experiments import refine
+from experiments import table as measure
+from experiments.lib import refined
+from experiments.lib.command import PRETRAINED
+from repro.config.rows import load_table
 from repro.data import open_dataset
 from repro.data.images import read_sample
-from repro.measure import Plan
-from repro.metrics import Confusion
-from repro.parameters import load, save_arrays
-from repro.refine_measure import dense_cost, halved
-from repro.rows import load_table
+from repro.evaluation.metrics import Confusion
+from repro.models.cost import count, trace, true
+from repro.models.parameters import load, save_arrays
+from repro.models.plan import Plan
+from repro.sparserefine import measure as refine_measure
+from repro.sparserefine.measure import dense_cost, halved
 
 
 @pytest.fixture

@@ -15,17 +15,19 @@ import pytest
 from onnx import helper
 from refining import run, street_in
 
-from experiments import export, measure, predict, refined
+from experiments import export, predict
+from experiments import table as measure
+from experiments.lib import refined
 from repro.data import open_dataset
 from repro.data.classes import ClassSet
 from repro.data.images import read_sample
 from repro.errors import UserError
 from repro.export.operators import CONVERTERS
-from repro.others import refined as onnx_refined
-from repro.others.metadata import KEY
-from repro.others.onnx import OnnxEngine
-from repro.refine_networks import fused_by
-from repro.refined_segmenter import of_record
+from repro.runtime.metadata import KEY
+from repro.runtime.onnx import OnnxEngine
+from repro.sparserefine import exported as onnx_refined
+from repro.sparserefine.networks import fused_by
+from repro.sparserefine.segmenter import of_record
 from repro.tables.refine import read_refined
 
 

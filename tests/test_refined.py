@@ -6,15 +6,15 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from repro.build import build_refiner
 from repro.errors import UserError
-from repro.labelmap import labels_everywhere
-from repro.parameters import arrays_of
-from repro.refine import multiply_adds, places_of
-from repro.refine_measure import evaluate_refined
-from repro.refine_networks import dense_scores, fused_by, planes_of, refiner_of, run_refiner
-from repro.refine_training import AdamW, Recipe, cross_entropy, train_refiner
-from repro.refined import Refined, shrunk
+from repro.labels.labelmap import labels_everywhere
+from repro.models.build import build_refiner
+from repro.models.parameters import arrays_of
+from repro.sparserefine.measure import evaluate_refined
+from repro.sparserefine.networks import dense_scores, fused_by, planes_of, refiner_of, run_refiner
+from repro.sparserefine.refined import Refined, shrunk
+from repro.sparserefine.refinement import multiply_adds, places_of
+from repro.sparserefine.training import AdamW, Recipe, cross_entropy, train_refiner
 
 CPU, CLASSES, WIDTH, SIZE = mx.cpu(), 3, 1 / 8, (32, 48)
 NAMES = ("road", "sky", "pole")

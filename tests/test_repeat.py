@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from experiments import engines
-from experiments.command import Parser
-from experiments.measure import CACHE, RESULTS
-from experiments.repeat import changed, command_of, make_command, places, portable, script_command, tell
+from experiments.lib.command import Parser
+from experiments.lib.repeat import changed, command_of, make_command, places, portable, script_command, tell
+from experiments.speed import engines
+from experiments.table import CACHE, RESULTS
 from repro.errors import UserError
 
 
@@ -80,7 +80,7 @@ def test_a_reduced_measurement_leaves_the_published_page(script, arguments, path
 
 
 def test_without_options_what_is_measured_is_published(monkeypatch):
-    from experiments import table6
+    from experiments.speed import table6
 
     given = argparse.Namespace(rows="", size="1024x2048", width=1.0, rounds=table6.ROUNDS, render=False, draw=False,
                                command="make table6")

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import UserError
-from repro.rows import (
+from repro.config.rows import (
     Column,
     Training,
     load_table,
@@ -16,6 +15,7 @@ from repro.rows import (
     training_dict,
     training_name,
 )
+from repro.errors import UserError
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 TABLES = {n: load_table(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}

@@ -14,14 +14,15 @@ import yaml
 from gluoncv.model_zoo import model_store
 from test_imports import ROOT, SOURCES, imported, imports_of, name
 
-from repro import imagenet, parsing
+from repro.config import parsing
+from repro.models import imagenet
 
 OURS = [path for folder in ("symbols", "repro", "experiments") for path in SOURCES[folder]]
 UNPICKLING = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "jsonpickle", "dbm"}
 NETWORK = {"socket", "ssl", "http", "urllib", "urllib3", "requests", "ftplib", "smtplib", "poplib", "imaplib",
            "nntplib", "telnetlib", "socketserver", "xmlrpc", "asyncio", "aiohttp", "httpx", "paramiko", "websocket"}
-LISTENS = {"repro/cluster.py"}  # HOSTS=: the processes of one training, on the machines that the user names
-DOWNLOADS = {"repro/imagenet.py"}  # PRETRAINED=resnet50_v1, the one thing that is ever downloaded
+LISTENS = {"repro/training/cluster.py"}  # HOSTS=: the processes of one training, on the machines that the user names
+DOWNLOADS = {"repro/models/imagenet.py"}  # PRETRAINED=resnet50_v1, the one thing that is ever downloaded
 RUNS = {"eval", "exec", "compile", "__import__"}
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "pty.spawn"}
 
@@ -100,7 +101,7 @@ def test_no_network_is_used_but_where_it_was_asked_for(path):
 
 def test_the_modules_that_may_use_a_network_do():
     """So that the lists above name no more than there is."""
-    assert imported((ROOT / "repro/cluster.py").read_text(encoding="utf-8")) & {"socket"}
+    assert imported((ROOT / "repro/training/cluster.py").read_text(encoding="utf-8")) & {"socket"}
     assert "gluoncv.model_zoo.model_store.get_model_file" in imports_of(ROOT / "repro" / "imagenet.py")
 
 
@@ -156,5 +157,6 @@ def test_prediction_and_tables_need_no_network(tmp_path):
 
 
 def test_every_source_is_looked_at():
-    assert {name(path) for path in OURS} >= {"repro/parsing.py", "experiments/fuzz/case.py", "symbols/network.py"}
+    assert {name(path) for path in OURS} >= {
+        "repro/config/parsing.py", "experiments/stress/fuzz/case.py", "symbols/network.py"}
     assert all(isinstance(path, Path) for path in OURS) and len(OURS) > 100

@@ -8,15 +8,15 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from repro import cost
-from repro.build import build
+from repro.config.neighbours import Neighbour
 from repro.engine import Options, engine_of, prepared
+from repro.evaluation.inference import named_outputs
 from repro.export import PORTABLE, to_onnx
-from repro.inference import named_outputs
-from repro.neighbours import Neighbour
-from repro.others.onnx import OnnxEngine
-from repro.parameters import arrays_of, parameters_of, traced
-from repro.peers import random_values
+from repro.models import cost
+from repro.models.build import build
+from repro.models.parameters import arrays_of, parameters_of, traced
+from repro.models.peers import random_values
+from repro.runtime.onnx import OnnxEngine
 from symbols.others.sgcpnet import CHANNELS, Fuse, Mobile, SGCPNet, SqueezeExcite, Unit, halved
 
 SGCP = Neighbour("sgcpnet")

@@ -8,12 +8,13 @@ import pytest
 from made_up import PROVENANCE
 from speed_records import lines_of
 
-from experiments import measure, soak
-from repro import logs
+from experiments import table as measure
+from experiments.speed import soak
+from repro.data.minicity import write_minicity
 from repro.errors import UserError
-from repro.minicity import write_minicity
-from repro.segmenter import ENGINES
+from repro.prediction.segmenter import ENGINES
 from repro.tables.soak import draw, findings, page, read_soak, steepness
+from repro.training import logs
 
 MIB = 2 ** 20
 

@@ -13,17 +13,20 @@ import pytest
 from model_a import EXPERIMENTS, MODEL_A
 from onnx import TensorProto, helper, numpy_helper
 
-from repro import logs, measure, open_nsfw, parameters
-from repro.build import build_column
+from repro.config.presets import load_preset
+from repro.config.rows import Training
 from repro.data import open_dataset
 from repro.data.augment import MEAN, STD
+from repro.data.minicity import write_minicity
 from repro.errors import UserError
-from repro.inference import evaluate
-from repro.minicity import write_minicity
-from repro.presets import load_preset
-from repro.rows import Training
-from repro.selection import Selection
-from repro.training import Run, scale_head, set_rates
+from repro.evaluation.inference import evaluate
+from repro.evaluation.selection import Selection
+from repro.models import open_nsfw, parameters
+from repro.models.build import build_column
+from repro.models.plan import Plan
+from repro.training import logs
+from repro.training.loop import Run, scale_head, set_rates
+from repro.training.run import train_network
 
 CPU = [mx.cpu()]
 SIDE = 640  # pixels: level 5 sees 483
@@ -103,7 +106,7 @@ def test_a_wheel_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
 
 
 def test_street_has_regions_that_tell_every_p_apart_and_decoders_of_the_papers_width():
-    plan = measure.Plan(MODEL_A, SPARSE, STREET, (360, 480))
+    plan = Plan(MODEL_A, SPARSE, STREET, (360, 480))
     assert plan.crop == (384, 512) and plan.region == 128 and plan.regions(plan.crop) == 12
     assert [dataclasses.replace(SPARSE, p=p).k(12) for p in (0.13, 0.2, 0.25, 0.4, 0.5)] == [1, 2, 3, 4, 6]
     own = parameters.parameters_of(plan.build(11, plan.crop))
@@ -118,7 +121,7 @@ def setting(tmp_path_factory):
     write_minicity(root, seed=5, size=(128, 256), train=4, val=2, coarse=0, progress=False)
     lite = load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite")
     recipe = dataclasses.replace(lite.recipe, dense_share=0.5, head_rate=0.5, head_scale=0.1, clip=None)
-    return measure.Plan(MODEL_A, SPARSE, dataclasses.replace(lite, recipe=recipe), (128, 256)), open_dataset(root)
+    return Plan(MODEL_A, SPARSE, dataclasses.replace(lite, recipe=recipe), (128, 256)), open_dataset(root)
 
 
 def test_every_region_is_computed_in_the_dense_phase_and_a_run_stopped_around_its_end_goes_on(setting, tmp_path):
@@ -126,14 +129,14 @@ def test_every_region_is_computed_in_the_dense_phase_and_a_run_stopped_around_it
         pass
 
     plan, dataset = setting
-    whole, trained = measure.train_network(plan, dataset, 8, 0, CPU, run=Run(tmp_path / "whole", "a", 100))
+    whole, trained = train_network(plan, dataset, 8, 0, CPU, run=Run(tmp_path / "whole", "a", 100))
     for stop in (3, 6):  # in both phases, whose border is behind step 4
         def report(step, value, stop=stop):
             if step + 1 == stop:
                 raise Stopped
         with pytest.raises(Stopped):
-            measure.train_network(plan, dataset, 8, 0, CPU, None, report, Run(tmp_path / "parts", "a", 2))
-    parts, again = measure.train_network(plan, dataset, 8, 0, CPU, run=Run(tmp_path / "parts", "a", 2))
+            train_network(plan, dataset, 8, 0, CPU, None, report, Run(tmp_path / "parts", "a", 2))
+    parts, again = train_network(plan, dataset, 8, 0, CPU, run=Run(tmp_path / "parts", "a", 2))
     for name in whole:
         np.testing.assert_array_equal(whole[name].asnumpy(), parts[name].asnumpy(), err_msg=name)
     assert trained.loss_last == again.loss_last and trained.core_seconds > 0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from mxnet import autograd
 
-from repro.build import build_sparse
-from repro.refine import coarser, places_of
+from repro.models.build import build_sparse
+from repro.sparserefine.refinement import coarser, places_of
 
 SIZES = ((2, 8, 12), (3, 7, 9), (1, 1, 5))  # images, height, width: even and odd
 DENSITIES = (0.02, 0.3, 0.8, 1)

@@ -12,16 +12,18 @@ from folders import write_camvid, write_cityscapes
 from made_up import made_up
 from peers import cityscapes_evaluation, cityscapes_prediction
 
-from experiments import measure, submit
+from experiments import submit
+from experiments import table as measure
+from repro.config.presets import load_preset
 from repro.data import CITYSCAPES, open_dataset
 from repro.data.loader import evaluation_batches
+from repro.data.minicity import write_minicity
 from repro.errors import UserError
-from repro.inference import evaluate
-from repro.measure import Plan, network_factory
-from repro.minicity import write_minicity
-from repro.parameters import arrays_of, load, save_arrays
-from repro.presets import load_preset
+from repro.evaluation.inference import evaluate
+from repro.models.parameters import arrays_of, load, save_arrays
+from repro.models.plan import Plan
 from repro.records import record_path, write_record
+from repro.training.run import network_factory
 
 LITE = load_preset(measure.HERE / "presets" / "lite.yaml", "lite")
 ROW = "isctf-sparse-p0.25-l0.001-r256"

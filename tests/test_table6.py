@@ -7,10 +7,10 @@ import json
 import pytest
 from speed_records import FIGURES, lines_of, measured
 
-from experiments import table6
 from experiments.render import published
+from experiments.speed import table6
+from repro.config.peers import load_peers
 from repro.errors import UserError
-from repro.peer_rows import load_peers
 from repro.tables.speed import gflops
 from repro.tables.table6 import page, read_table6, stages
 from repro.tables.table6_figures import draw_cost, draw_waterfall
@@ -160,7 +160,7 @@ def test_a_small_measurement(memory, tmp_path, monkeypatch, capsys):
     ours = record["rows"][1]
     assert ours["multiply_adds"] > 0 and ours["paper"] > 0 and record["rows"][2]["paper"] == ours["paper"]
     assert record["ceiling"]["rate"] > 0 and record["provenance"]["command"] == \
-        "python -m experiments.table6 --rows model-a,fastscnn --size 128x256 --width 0.25 --rounds 2"
+        "python -m experiments.speed.table6 --rows model-a,fastscnn --size 128x256 --width 0.25 --rounds 2"
     text = (tmp_path / "table6.md").read_text()
     assert text == text_of(record) and "width 0.25" in text
     pictures = {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}

@@ -8,8 +8,8 @@ import pytest
 from made_up import PROVENANCE, made_up
 from pages import COSTS, PAPER, ROWS, all_records, cells, shown
 
-from experiments.measure import ROWS as ROWS_MEASURED
 from experiments.render import PAGES, ROOT, main, readme, render
+from experiments.table import ROWS as ROWS_MEASURED
 from repro.errors import UserError
 from repro.tables import MARKER, giga, page, published_part, reduction
 from repro.tables.headline import with_headline
@@ -254,7 +254,7 @@ def test_committed_page_is_its_rendering(chosen):
 
 
 def test_every_table_that_is_measured_has_a_page():
-    assert set(ROWS_MEASURED) - {"neighbours"} < set(PAGES)  # that one's is experiments/neighbours.py's
+    assert set(ROWS_MEASURED) - {"neighbours"} < set(PAGES)  # that one's is experiments/speed/neighbours.py's
 
 
 def test_a_page_that_there_is_not_is_said(capsys):

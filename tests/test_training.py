@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from model_a import BACKBONE, EXPERIMENTS, MODEL_A
 
-from repro import measure, parameters
+from repro.config.presets import Budget, load_preset
+from repro.config.rows import Column, Network, Training
 from repro.data import open_dataset
 from repro.data.loader import evaluation_batches
+from repro.data.minicity import write_minicity
 from repro.errors import UserError
-from repro.minicity import write_minicity
-from repro.presets import Budget, load_preset
-from repro.rows import Column, Network, Training
+from repro.models import parameters
+from repro.models.plan import Plan
+from repro.training.run import measure, network_factory, train_network
 
 CPU = [mx.cpu()]
 SPARSE = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=True, pretrained=True)
@@ -45,7 +47,7 @@ def backbone():
 def test_a_trained_network_gives_the_same_labels_fast_and_classic(training, dataset, preset, backbone):
     """Equality with trained weights, from the shipped backbone: images of 128x256 have 2x4 regions, k = 2."""
     losses = []
-    result, arrays, _ = measure.measure(MODEL_A, training, dataset, preset, Budget(6, 6, None), 0, CPU, backbone,
+    result, arrays, _ = measure(MODEL_A, training, dataset, preset, Budget(6, 6, None), 0, CPU, backbone,
                                      lambda step, value: losses.append(value))
     assert len(losses) == 6 and losses[-1] < losses[0]
     classic, fast = result["evaluations"]["classic"], result["evaluations"]["fast"]
@@ -58,22 +60,22 @@ def test_a_trained_network_gives_the_same_labels_fast_and_classic(training, data
             sum(n * images for n, images in counts.items()) / 3)
     for key in ("pixel_acc", "mean_acc", "mean_iou", "active_mean", "z2_mean", "z2_computed"):
         assert fast[key] == pytest.approx(classic[key], abs=0.02), key
-    plan = measure.Plan(MODEL_A, training, preset, (128, 256))
-    nets = [measure.network_factory(plan, arrays, 19, how, mx.cpu())(128, 256) for how in ("classic", "fast")]
+    plan = Plan(MODEL_A, training, preset, (128, 256))
+    nets = [network_factory(plan, arrays, 19, how, mx.cpu())(128, 256) for how in ("classic", "fast")]
     for x, _, _ in evaluation_batches(dataset.val, dataset.classes, 2):
         one, other = (net(mx.nd.array(x))[0].asnumpy() for net in nets)
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(one).max())
 
 
 def test_the_same_seed_gives_the_same_parameters_and_another_does_not(dataset, preset, backbone):
-    plan = measure.Plan(MODEL_A, SPARSE, preset, (128, 256))
-    runs = [measure.train_network(plan, dataset, 3, seed, CPU, backbone)[0] for seed in (0, 0, 1)]
+    plan = Plan(MODEL_A, SPARSE, preset, (128, 256))
+    runs = [train_network(plan, dataset, 3, seed, CPU, backbone)[0] for seed in (0, 0, 1)]
     assert all((runs[0][name] == runs[1][name]).min().asscalar() == 1 for name in runs[0])
     assert any((runs[0][name] != runs[2][name]).max().asscalar() == 1 for name in runs[0])
 
 
 def test_pretrained_rows_start_from_the_backbone_unit_by_unit(backbone):
-    network = measure.Plan(MODEL_A, WTA, load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite"),
+    network = Plan(MODEL_A, WTA, load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite"),
                            (256, 512)).build(19, (256, 512))
     network.initialize()
     done = parameters.assign_backbones(network, backbone)
@@ -90,16 +92,16 @@ def test_frozen_statistics_stay_and_scratch_learns_them(dataset, preset, backbon
     scratch = dataclasses.replace(SPARSE, pretrained=False, coarse=False)
     name = "half_column.level2.0.conv1.running_mean"
     for training, moved in ((SPARSE, False), (scratch, True)):
-        plan = measure.Plan(MODEL_A, training, preset, (128, 256))
-        arrays, _ = measure.train_network(plan, dataset, 2, 0, CPU, backbone)
+        plan = Plan(MODEL_A, training, preset, (128, 256))
+        arrays, _ = train_network(plan, dataset, 2, 0, CPU, backbone)
         before = mx.nd.zeros_like(arrays[name]) if moved else backbone[name.partition(".")[2]]
         assert bool(abs(arrays[name] - before).max().asscalar() > 0) == moved
 
 
 def test_rates_of_biases_and_new_layers(preset, backbone):
-    from repro.training import set_rates
+    from repro.training.loop import set_rates
 
-    network = measure.Plan(MODEL_A, WTA, preset, (256, 512)).build(19, (256, 512))
+    network = Plan(MODEL_A, WTA, preset, (256, 512)).build(19, (256, 512))
     new = {"weights.conv.weight", "weights.conv.bias"}
     set_rates(network, dataclasses.replace(preset.recipe, new_rate=10.0), new)
     own = parameters.parameters_of(network)
@@ -119,14 +121,14 @@ def test_the_schedule_is_fixed_then_falls_linearly(preset):
 
 def test_a_loss_that_is_not_finite_stops_with_the_step(dataset, preset, backbone):
     wild = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, learning_rate=1e9, warmup=0))
-    plan = measure.Plan(MODEL_A, WTA, wild, (128, 256))
+    plan = Plan(MODEL_A, WTA, wild, (128, 256))
     with pytest.raises(UserError, match=r"the loss is (nan|inf) at step \d+ of 20"):
-        measure.train_network(plan, dataset, 20, 0, CPU, backbone)
+        train_network(plan, dataset, 20, 0, CPU, backbone)
 
 
 def test_weights_of_another_network_are_named(tmp_path, preset, backbone):
     small = Network("single", (Column(1.0, (1, 1, 1, 1)),), 32, "plain", None)
-    plan = measure.Plan(small, PLAIN, preset, (128, 256))
+    plan = Plan(small, PLAIN, preset, (128, 256))
     network = plan.build(19, (128, 256))
     with pytest.raises(UserError, match="of another network: it lacks"):
         parameters.assign(network, backbone, "x.params", CPU)
@@ -145,16 +147,16 @@ def test_weights_of_another_network_are_named(tmp_path, preset, backbone):
 
 def network_of(preset, units):
     spec = Network("single", (Column(1.0, units),), 32, "plain", None)
-    network = measure.Plan(spec, PLAIN, preset, (128, 256)).build(19, (128, 256))
+    network = Plan(spec, PLAIN, preset, (128, 256)).build(19, (128, 256))
     network.initialize()
     return network
 
 
 def test_sizes_that_do_not_divide_are_padded_and_cut_back(preset):
     """100x200 images: padded to 128x256, labels of 100x200."""
-    from repro.labelmap import labels_everywhere
+    from repro.labels.labelmap import labels_everywhere
 
-    plan = measure.Plan(MODEL_A, WTA, preset, (100, 200))
+    plan = Plan(MODEL_A, WTA, preset, (100, 200))
     assert plan.crop == (128, 256) and plan.multiple == 64
     scores = np.random.RandomState(0).standard_normal((19, 32, 64)).astype(np.float32)
     whole = labels_everywhere(scores, (128, 256))
@@ -165,14 +167,14 @@ def test_sizes_that_do_not_divide_are_padded_and_cut_back(preset):
 
 def test_no_region_left_is_said(preset):
     with pytest.raises(UserError, match="keeps none of the 2 regions"):
-        measure.Plan(MODEL_A, WTA, preset, (64, 128)).build(19, (64, 128))
+        Plan(MODEL_A, WTA, preset, (64, 128)).build(19, (64, 128))
 
 
 def test_images_of_odd_sizes_are_measured_whole(tmp_path, preset, backbone):
     """100x200 pixels: padded to 128x256, of which k = 2 of 8 regions, and measured on their 20,000 pixels."""
     write_minicity(tmp_path / "odd", seed=6, size=(100, 200), train=2, val=2, coarse=0, progress=False)
     dataset = open_dataset(tmp_path / "odd")
-    result, *_ = measure.measure(MODEL_A, WTA, dataset, preset, Budget(1, 1, None), 0, CPU, backbone)
+    result, *_ = measure(MODEL_A, WTA, dataset, preset, Budget(1, 1, None), 0, CPU, backbone)
     fast = result["evaluations"]["fast"]
     assert result["scale"] == "128x256" and (fast["k"], fast["regions"], fast["images"]) == (2, 8, 2)
     assert fast["pixel_acc"] == pytest.approx(result["evaluations"]["classic"]["pixel_acc"], abs=0.02)

@@ -8,12 +8,12 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from repro import cost
-from repro.build import build
-from repro.parameters import arrays_of, assign
-from repro.peer_rows import load_peers
-from repro.peers import peer
-from repro.rows import Column, Network
+from repro.config.peers import load_peers
+from repro.config.rows import Column, Network
+from repro.models import cost
+from repro.models.build import build
+from repro.models.parameters import arrays_of, assign
+from repro.models.peers import peer
 
 ROWS = {row.id: row for row in load_peers(Path(__file__).resolve().parent.parent / "experiments" / "table6.yaml")}
 

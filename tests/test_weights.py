@@ -10,16 +10,18 @@ import pytest
 from described import SINGLE, random_weights
 from made_up import made_up
 
-from experiments import measure
+from experiments import table as measure
 from experiments import weights as command
-from experiments.command import PRETRAINED
+from experiments.lib.command import PRETRAINED
 from experiments.predict import SHIPPED
-from repro import parameters, records, weights
+from repro import records
+from repro.config.presets import load_preset
+from repro.config.rows import Column, Network, Training
 from repro.data import CAMVID, CITYSCAPES
 from repro.errors import UserError
-from repro.predict import load
-from repro.presets import load_preset
-from repro.rows import Column, Network, Training
+from repro.models import parameters
+from repro.prediction import weights
+from repro.prediction.load import load
 
 LITE = load_preset(measure.HERE / "presets" / "lite.yaml", "lite")
 

@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from tqdm import tqdm
 
-from repro import parsing
+from repro.config import parsing
+from repro.config.parsing import json_value
 from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
 from repro.data.headers import orientation
 from repro.data.images import check_sizes, image_size, read_label, size_of
 from repro.errors import UserError
 from repro.files import contents, write_text
-from repro.parsing import json_value
 
 _FORMAT = 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Iterable
 
-from repro import parsing
+from repro.config import parsing
 from repro.errors import UserError, choice, shown
 
 IGNORE = 255  # the train id of pixels that are neither trained on nor measured

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Mapping
 
+from repro.config.neighbours import multiple
+from repro.config.presets import round_up
 from repro.data.check import Checked
 from repro.data.classes import CITYSCAPES, ClassSet
 from repro.data.dataset import Dataset, Sample
 from repro.errors import UserError
 from repro.files import walk
-from repro.neighbours import multiple
-from repro.presets import round_up
 
 PICTURES = (".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif",
             ".tiff", ".webp")
@@ -73,7 +73,7 @@ def check_apart(train: Sequence[Sample], measured: Sequence[Sample], found: Foun
 def check_regions(samples: Sequence[Sample], found: Found, network, training, preset) -> None:
     """Raise UserError, with its name, for an image of whose regions a training's p keeps none.
 
-    network, training, preset  a row's network (repro.neighbours.AnyNetwork), its repro.rows.Training, a Preset.
+    network, training, preset  a row's network (AnyNetwork), its Training, a Preset.
     """
     if not network.region or training.p is None:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from repro import parsing
+from repro.config import parsing
 from repro.data.classes import KNOWN, ClassSet, byte, checked, colour
 from repro.data.dataset import Dataset, Sample, check_labelled
 from repro.errors import UserError, shown

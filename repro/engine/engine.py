@@ -12,8 +12,8 @@ import numpy as np
 from repro.engine import fusion, half, inputs, passes, quantise
 from repro.engine.graph import Arrays
 from repro.errors import choice
-from repro.labeller import Labeller
-from repro.parameters import traced
+from repro.labels.labeller import Labeller
+from repro.models.parameters import traced
 
 PRECISIONS = ("float32", "int8", "float16")
 
@@ -22,7 +22,7 @@ PRECISIONS = ("float32", "int8", "float16")
 class Options:
     """The devices that make inference quick, each for itself; the defaults are what is fastest.
 
-    decoder    of the network (repro.build): jump connections and the full decoder's last step on the crops. Exact.
+    decoder    of the network (models.build): jump connections and the full decoder's last step on the crops. Exact.
     folded     what depends on parameters alone, batch norm too, is computed once.
     cheaper    the same maps by cheaper operators: broadcasting, averaging, sub-sampling once; with oneDNN's fusion,
                score maps of a round number of channels where they are up-sampled.
@@ -48,7 +48,7 @@ class Options:
             raise ValueError("int8: needs folded and fused")
 
     def network(self) -> Dict[str, Any]:
-        """Return those that repro.build.build takes, for a network with fast inference."""
+        """Return those that repro.models.build.build takes, for a network with fast inference."""
         return {"decoder_on_crops": self.decoder}
 
 
@@ -141,8 +141,8 @@ class Engine:
 def engine_of(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, int, int, int],
               options: Options = Options(), ctx=None, calibration: Iterable[np.ndarray] = (),  # noqa: B008
               outputs: Sequence[int] = (0,)) -> Engine:
-    """An Engine of a Gluon network (repro.build.build with `options.network()`), not necessarily initialised.
+    """An Engine of a Gluon network (repro.models.build.build with `options.network()`), not necessarily initialised.
 
-    arrays  by structural name, as repro.parameters.load gives them; of layers not computed (k = 0) they may be more.
+    arrays  by structural name, as parameters.load gives them; of layers not computed (k = 0) they may be more.
     """
     return Engine(*traced(network, arrays, shape), shape, options, ctx, calibration, outputs)

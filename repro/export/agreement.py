@@ -7,7 +7,7 @@ from typing import Callable, Dict, Iterable, Mapping, Optional
 
 import numpy as np
 
-from repro.labelmap import labels_of
+from repro.labels.labelmap import labels_of
 
 ALIKE = 1e-4  # of the largest value
 LABELS = 1e-5  # of the pixels

@@ -23,17 +23,17 @@ from onnx import helper
 
 from repro.engine import prepared
 from repro.errors import UserError
+from repro.evaluation.inference import named_outputs
 from repro.export.agreement import Agreement, Run, agreement
 from repro.export.half import half
 from repro.export.int8 import int8
 from repro.export.write import PORTABLE, to_onnx
 from repro.files import replacing, write_text
-from repro.inference import named_outputs
-from repro.measure import Plan
-from repro.others.metadata import KEY, Check, Metadata
-from repro.others.onnx import OnnxEngine
-from repro.parameters import assign, parameters_of, traced
-from repro.peers import random_values
+from repro.models.parameters import assign, parameters_of, traced
+from repro.models.peers import random_values
+from repro.models.plan import Plan
+from repro.runtime.metadata import KEY, Check, Metadata
+from repro.runtime.onnx import OnnxEngine
 
 OUTPUTS = ("scores", "mask", "s", "z2")  # those of them that a network has are exported
 GATED, GATES = ("weights.", "sparse_head."), 0.02  # parameters of z and s, by structural name, and random ones' share

@@ -10,7 +10,7 @@ from repro.engine import prepared
 from repro.engine.graph import Arrays
 from repro.errors import UserError
 from repro.export.write import PORTABLE, to_onnx
-from repro.parameters import traced
+from repro.models.parameters import traced
 
 E = TypeVar("E")
 

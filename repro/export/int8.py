@@ -16,7 +16,7 @@ import onnx
 
 from repro.engine.quantise import EXCLUDED
 from repro.errors import UserError
-from repro.others.metadata import INPUT
+from repro.runtime.metadata import INPUT
 
 KINDS = ("Conv", "Relu")  # of nodes in int8: with sums and pooling as well it is no quicker, and loses more
 MEASURED = ("Softmax",)  # stay in float32, but onnxruntime 1.19 wants their ranges

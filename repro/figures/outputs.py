@@ -10,8 +10,8 @@ import numpy as np
 from repro.data.classes import IGNORE
 from repro.data.images import size_of
 from repro.data.loader import STRIDE
-from repro.labelmap import labels_of
-from repro.segmenter import sigmoid
+from repro.labels.labelmap import labels_of
+from repro.prediction.segmenter import sigmoid
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from repro.data.classes import ClassSet
 from repro.data.images import size_of
 from repro.figures.outputs import Outputs
-from repro.overlay import coloured
+from repro.prediction.overlay import coloured
 from repro.tables.speed import figure, save
 
 INCHES, TITLE = 10.4, 0.21  # a picture's width; the height of a panel's title

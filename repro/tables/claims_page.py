@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
-from repro.neighbours import training_name
+from repro.config.neighbours import training_name
+from repro.config.rows import Row
 from repro.records import Record, find
-from repro.rows import Row
 from repro.tables.claims import CLAIMS, MODEL_A, Claim
 from repro.tables.columns import Costs, spread
 from repro.tables.comparisons import DOMINATED, FLOAT_ERROR, LISTED, counted

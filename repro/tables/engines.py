@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from repro import parsing
+from repro.config import parsing
+from repro.device import cpu_words, same_cpu
 from repro.errors import UserError
-from repro.machine import cpu_words, same_cpu
 from repro.records import parse_provenance
 from repro.tables.columns import giga
 from repro.tables.markdown import markdown_table
@@ -31,7 +31,7 @@ Line = Mapping[str, Any]
 
 
 def read_engines(path) -> Dict[str, Any]:
-    """Return what `experiments.engines` wrote to `path`, checked; a UserError names file and key."""
+    """Return what `experiments.speed.engines` wrote to `path`, checked; a UserError names file and key."""
     return read_json(path, _RECORD)
 
 

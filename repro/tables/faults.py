@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional
 
-from repro import parsing
+from repro.config import parsing
 from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
 from repro.tables.speed import origin, read_json
 
-# what a run is at, and what befalls it, by the names of experiments.trials
+# what a run is at, and what befalls it, by the names of experiments.stress.trials
 PHASES = {
     "start": "starting; looking at the data's files",
     "building": "building the network, reading the first batch",
@@ -46,7 +46,7 @@ def _by_name(names, checks):
 
 
 def read_faults(path) -> Dict[str, Any]:
-    """What `experiments.faults` wrote to `path`, checked; a UserError names file and key."""
+    """What `experiments.stress.faults` wrote to `path`, checked; a UserError names file and key."""
     return read_json(path, {
         "seed": parsing.natural,
         "left": parsing.natural,
@@ -81,7 +81,7 @@ def page(found: Mapping[str, Any]) -> str:
         "# Faults, on purpose\n\n"
         "A table of one tiny row is trained, evaluated and rendered by the command of `make ablations`, and killed "
         f"with -9, all its processes at once, at {total['kills']} random moments; the same command is then run to its "
-        f"end (`experiments/trials/`). Seed of the moments: {found['seed']}. {origin(found['provenance'])}\n\n"
+        f"end (`experiments/stress/trials/`). Seed of the moments: {found['seed']}. {origin(found['provenance'])}\n\n"
         f"{kills}\n"
         "*Same in the end*: parameters, log, curves and page are byte for byte those of a run that was never stopped, "
         "and so is the record but for its date and duration; a checkpoint found after the kill is whole, and the run's "

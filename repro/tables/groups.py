@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
-from repro.machine import cpu_words
+from repro.config.rows import Row
+from repro.device import cpu_words
 from repro.records import Record, versions_of
-from repro.rows import Row
 
 MAIN = ("minicity", "lite", "full")  # the group whose columns are plainly "ours"
 NO_COARSE = ("camvid",)  # data sets without a coarsely labelled set

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from repro import parsing
+from repro.config import parsing
 from repro.records import parse_provenance
 from repro.tables.columns import giga
 from repro.tables.markdown import Column, markdown_table
@@ -42,7 +42,7 @@ _RECORD = {
 
 
 def read_growth(path) -> Dict[str, Any]:
-    """What `experiments.growth` wrote to `path`, checked; a UserError names file and key."""
+    """What `experiments.speed.growth` wrote to `path`, checked; a UserError names file and key."""
     return read_json(path, _RECORD)
 
 

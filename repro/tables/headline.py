@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
+from repro.config.rows import Row
 from repro.errors import UserError
 from repro.records import Record
-from repro.rows import Row
 from repro.tables.columns import Costs, calculations, configuration, our_accuracies, paper_accuracies
 from repro.tables.groups import MAIN, Group
 from repro.tables.markdown import markdown_table

@@ -37,7 +37,7 @@ def sequences(names: Optional[Sequence[str]], images: int) -> Sequence:
 
 
 def mean_iou(matrices: np.ndarray) -> np.ndarray:
-    """Return the mean IoU, percent, of confusion matrices (N, K, K): (N,), as repro.metrics defines it."""
+    """Return the mean IoU, percent, of confusion matrices (N, K, K): (N,), as repro.evaluation.metrics defines it."""
     hits = np.diagonal(matrices, axis1=1, axis2=2)
     unions = matrices.sum(1) + matrices.sum(2) - hits
     known = unions > 0

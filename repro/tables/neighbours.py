@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from repro import parsing
+from repro.config import parsing
+from repro.config.rows import Network, Row
 from repro.errors import choice
 from repro.records import Record, find, parse_provenance
-from repro.rows import Network, Row
 from repro.tables.columns import giga
 from repro.tables.groups import MAIN, Group, caption, groups_of
 from repro.tables.markdown import markdown_table
@@ -55,7 +55,7 @@ class Line:
 
 
 def read_speed(path) -> Dict[str, Any]:
-    """What `experiments.neighbours` measured on one data set; a UserError names file and key."""
+    """What `experiments.speed.neighbours` measured on one data set; a UserError names file and key."""
     return read_json(path, _SPEED)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Sequence
 
-from repro import parsing
+from repro.config import parsing
 from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
 from repro.tables.speed import origin, read_json, seconds
@@ -42,12 +42,12 @@ def _exported(engine: str) -> Dict[str, parsing.Check]:
 
 
 def read_measured(path) -> Dict[str, Any]:
-    """What `experiments.precision` wrote to `path`, checked; a UserError names file and key."""
+    """What `experiments.speed.precision` wrote to `path`, checked; a UserError names file and key."""
     return read_json(path, _MEASURED)
 
 
 def read_exported(path, engine: str = "onnxruntime") -> Dict[str, Any]:
-    """What `experiments.precision --engine` wrote to `path`, as `read_measured`."""
+    """What `experiments.speed.precision --engine` wrote to `path`, as `read_measured`."""
     return read_json(path, _exported(engine))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from repro import parsing
+from repro.config import parsing
 from repro.records import parse_provenance
 from repro.tables.columns import giga
 from repro.tables.markdown import Column, markdown_table
@@ -53,7 +53,7 @@ class Part(NamedTuple):
 
 
 def read_measured(path) -> Dict[str, Any]:
-    """What `experiments.profile` wrote to `path`, checked; a UserError names file and key."""
+    """What `experiments.speed.profile` wrote to `path`, checked; a UserError names file and key."""
     return read_json(path, _MEASURED)
 
 

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Sequence
 
-from repro import parsing
+from repro.config import parsing
 from repro.records import parse_provenance
 from repro.tables.columns import giga
 from repro.tables.markdown import markdown_table
-from repro.tables.profile import (
-    OPERATOR,
-    SLOWEST,
-    Part,
-    by_block,
-    by_kind,
-    ms,
-    not_negative,
-    slowest,
-    sums,
-)
+from repro.tables.profile import OPERATOR, SLOWEST, Part, by_block, by_kind, ms, not_negative, slowest, sums
 from repro.tables.speed import G, mebibytes, origin, positive, read_json, seconds
 from repro.timing.clock import Timing
 
@@ -61,7 +51,7 @@ Measured = Mapping[str, Any]
 
 
 def read_measured(path, package: str = "onnxruntime") -> Dict[str, Any]:
-    """What `experiments.profile --engine onnx` (or openvino) wrote to `path`, checked; a UserError names file and key.
+    """What `make profile ENGINE=onnx` (or openvino) wrote to `path`, checked; a UserError names file and key.
 
     package  the engine's, whose version the record has by its name.
     """

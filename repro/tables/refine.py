@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from repro import parsing
+from repro.config import parsing
 from repro.data import classes as class_sets
 from repro.errors import choice
 from repro.records import parse_provenance

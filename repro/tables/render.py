@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, List, Mapping, Sequence, Tuple
 
+from repro.config.rows import Row
 from repro.records import Record
-from repro.rows import Row
 from repro.tables.columns import (
     ABLATIONS,
     METRICS,

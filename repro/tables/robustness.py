@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Dict, Mapping, Tuple
 
-from repro import parsing
+from repro.config import parsing
 from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
 from repro.tables.speed import origin, read_json
 
 OUTCOMES = ("right result", "one clear line", "fault")
-# what each reader is, by the names of experiments.fuzz
+# what each reader is, by the names of experiments.stress.fuzz
 READS = {
     "images": "images of a data set (PNG, JPEG)",
     "labels": "labels of a data set (PNG)",
@@ -52,7 +52,7 @@ def _families(value, place: str) -> Dict[str, Any]:
 
 
 def read_counted(path, readers: Tuple[str, ...]) -> Dict[str, Any]:
-    """What `experiments.robustness` wrote to `path`, checked, of all `readers`; a UserError names file and key."""
+    """What `make robustness` wrote to `path`, checked, of all `readers`; a UserError names file and key."""
     return read_json(path, {
         "seeds": parsing.sequence(parsing.natural),
         "readers": parsing.mapping(dict.fromkeys(readers, _families)),
@@ -79,8 +79,8 @@ def page(counted: Mapping[str, Any]) -> str:
     return (
         "# Bad input, on purpose\n\n"
         f"{sum(total.values())} cases: files that are empty, cut, changed, of another kind or size, that lie about "
-        "their size, NaN weights, loops of links, pipes, odd names, full disks (`experiments/fuzz/`). Each must end in "
-        "the right result or in one clear line, which a script says with exit code 2. Anything else is a fault: "
+        "their size, NaN weights, loops of links, pipes, odd names, full disks (`experiments/stress/fuzz/`). Each must "
+        "end in the right result or in one clear line, which a script says with exit code 2. Anything else is a fault: "
         "another exception, two lines, a wrong result, a file half written, a lost one, a warning, a process that "
         f"ends, or one that hangs for a minute. Seeds of the random cases: {seeds}. {origin(counted['provenance'])}\n\n"
         f"{table('Reader or writer', readers, lambda name: f'{name}: {READS[name]}')}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any, Dict, List, Mapping, Sequence
 
-from repro import parsing
+from repro.config import parsing
 from repro.errors import UserError
 from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
@@ -51,7 +51,7 @@ _RECORD = {
 
 
 def read_soak(path) -> Dict[str, Any]:
-    """What `experiments.soak` wrote to `path`, checked; a UserError names file and key."""
+    """What `experiments.speed.soak` wrote to `path`, checked; a UserError names file and key."""
     return read_json(path, _RECORD)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, Mapping, Sequence, Tuple
 
-from repro import parsing
+from repro.config import parsing
+from repro.config.peers import PRECISIONS
+from repro.device import cpu_words
 from repro.errors import UserError, shown
 from repro.files import replacing
-from repro.machine import cpu_words
-from repro.peer_rows import PRECISIONS
 from repro.records import versions_of
 from repro.timing.clock import Timing
 

@@ -11,7 +11,7 @@ MARKERS = ("o", "^", "s")
 
 
 def draw(measured: Mapping[str, Any], path) -> None:
-    """Draw a record of `experiments.profile` as a PNG."""
+    """Draw a record of `experiments.speed.profile` as a PNG."""
     made = figure(13, 5.5)
     bars, roof = made.subplots(1, 2, width_ratios=(1, 1.4))
     made.suptitle(f"{measured['label']}, {measured['size']}, {measured['device']}", fontsize=10)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from repro import parsing
-from repro.machine import cpu_words
-from repro.peer_rows import PeerRow
+from repro.config import parsing
+from repro.config.peers import PeerRow
+from repro.device import cpu_words
 from repro.records import parse_provenance
 from repro.tables.columns import giga
 from repro.tables.engines import best_table
@@ -43,7 +43,7 @@ _RECORD = {
 }
 
 def read_table6(path) -> Dict[str, Any]:
-    """What `experiments.table6` wrote to `path`, checked; a UserError names file and key."""
+    """What `experiments.speed.table6` wrote to `path`, checked; a UserError names file and key."""
     return read_json(path, _RECORD)
 
 
@@ -137,8 +137,8 @@ def page(record: Mapping[str, Any], rows: Sequence[PeerRow], paper: Mapping[str,
         "All networks run in the same engine, with the same folding, fusion and label map, in turns within one run. "
         "**All weights are random**: time alone is measured, and int8 is calibrated on scenes of minicity.\n\n"
         "* **Calc.**: multiply-adds in the paper's convention, without projection shortcuts. **Multiply-adds run**: "
-        "all of the graph that is run, with the short cuts of fast inference (repro/build.py); GFLOP/s are twice these "
-        "by time.\n"
+        "all of the graph that is run, with the short cuts of fast inference (repro/models/build.py); GFLOP/s are "
+        "twice these by time.\n"
         "* **Time**: median; p95: of fewer than 20 runs the slowest.\n"
         f"* **Ceiling**: {2 * ceiling['rate'] / 1e9:.0f} GFLOP/s, the best float32 convolution of the networks' own "
         f"shapes ({ceiling['layer']}), in the same run. int8 is not compared with it.\n"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+from repro.config.rows import Row
 from repro.records import Record, find
-from repro.rows import Row
 from repro.tables.groups import NO_COARSE
 from repro.tables.intervals import Interval, bootstrap, pooled, sequences, t_interval
 

@@ -9,10 +9,10 @@ import cv2
 import mxnet as mx
 import numpy as np
 
-from repro.build import build_refiner
-from repro.refine import STRIDE, multiply_adds, places_of, select, selected
-from repro.refine_networks import planes_of, run_refiner
-from repro.refined import FACTOR
+from repro.models.build import build_refiner
+from repro.sparserefine.networks import planes_of, run_refiner
+from repro.sparserefine.refined import FACTOR
+from repro.sparserefine.refinement import STRIDE, multiply_adds, places_of, select, selected
 from repro.timing.clock import interleaved
 
 DENSITIES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)

@@ -7,11 +7,11 @@ from typing import Any, Dict, Iterable, Sequence, Tuple
 
 import numpy as np
 
+from repro.config.peers import PeerRow
 from repro.data.augment import normalise
+from repro.data.minicity import scene
 from repro.engine import Engine, Options
-from repro.minicity import scene
-from repro.peer_rows import PeerRow
-from repro.peers import Peer, peer
+from repro.models.peers import Peer, peer
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Subject:
 
 
 def subject(row: PeerRow, precision: str, size: Tuple[int, int], width: float = 1.0, **settings) -> Subject:
-    """`row` in `precision` for images of `size` (H, W); `settings` of repro.build.build over the row's.
+    """`row` in `precision` for images of `size` (H, W); `settings` of repro.models.build.build over the row's.
 
     `width` is for this project's networks, gluoncv's have one.
     """

@@ -6,9 +6,9 @@ strided kernels are padded by 1. (Theirs by 0, torchsparse's default: their kern
 right, and none reaches the last row and column of a map of even sides.)
 
 A map is its active positions, one row of channels each: (M, C); all others are zero and are not stored. Which row lies
-where is given as int32 places, made outside the graph (repro/refine.py): rows are numbered from 1, and 0 is a neighbour
-that is not active. A layer gathers the rows its places name and multiplies once. Nothing is scattered on the way
-forward, as each output gathers its own inputs; `take`'s gradient is the scattering.
+where is given as int32 places, made outside the graph (repro/sparserefine/refinement.py): rows are numbered from 1,
+and 0 is a neighbour that is not active. A layer gathers the rows its places name and multiplies once. Nothing is
+scattered on the way forward, as each output gathers its own inputs; `take`'s gradient is the scattering.
 
 Places are arguments of the graph and not padded to a capacity: a hybridized block takes rows of any number, and
 batch norm then sees active positions alone. (With static memory and one capacity, wide layers would take half the time

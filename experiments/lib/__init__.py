@@ -1,0 +1,1 @@
+"""What the scripts share; they import nothing else of experiments."""

@@ -1,0 +1,176 @@
+"""Measure one training and write its record: the process that experiments/table.py starts per row.
+
+    python -m experiments.lib.worker '{"network": {...}, "training": {...}, "data": ..., ...}'
+
+Of several workers on one training (repro/training/cluster.py), the first one measures and writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Iterator
+
+from tqdm import tqdm
+
+from experiments.lib.command import Parser, contexts, run
+from repro.files import locked, replacing, write_bytes
+from repro.training.cluster import PARENT, ROLE, end_with_parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One training to measure; everything plain, so that it travels as JSON."""
+
+    network: dict          # as in a table's YAML
+    training: dict
+    name: str              # of the training, for messages
+    data: str              # folder
+    preset: str            # YAML file
+    preset_name: str
+    changes: dict          # of the preset's recipe and budget, from the command line
+    budget: str
+    label: str             # of the budget with the changes, for the record
+    seed: int
+    gpu: str
+    pretrained: str        # .params file
+    specification: str     # what makes two measurements the same; see experiments/table.py
+    command: str           # for the record
+    results: str           # folder of records
+    runs: str              # folder of runs not yet finished
+    every: int             # steps between checkpoints
+    readers: int           # processes that read batches ahead
+    split: str             # that it is measured on; "": the data's own
+    content: str = ""      # hash of the data's files, "" of minicity
+    fresh: bool = False    # whether what an unfinished run has kept is not to be used
+    slot: int = 0          # line of the progress bar
+
+    @property
+    def folder(self) -> Path:
+        """Where this training keeps its checkpoint and log until its record is written."""
+        return Path(self.runs) / self.specification[:16]
+
+
+@contextlib.contextmanager
+def alone(job: Job) -> Iterator[bool]:
+    """Hold a job's lock: whether it is to be measured, or was by another process while this one waited for it.
+
+    Its folder goes at the end, unless that is an error's.
+    """
+    began = time.time()
+    with locked(job.folder.with_suffix(".lock"),
+                lambda: print(f"{job.name}: another process is at it; waiting", file=sys.stderr)):
+        done = job.folder.with_suffix(".done")
+        due = not (done.exists() and done.stat().st_mtime > began)
+        if due and job.fresh:
+            shutil.rmtree(job.folder, ignore_errors=True)
+        yield due
+        if due:
+            done.touch()
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def forget(job: Job) -> None:
+    """Remove the folder of a job that has its record, which a process killed behind that has left; none that is in use.
+    """
+    def busy():
+        raise BlockingIOError
+    if job.folder.exists():
+        with contextlib.suppress(BlockingIOError), locked(job.folder.with_suffix(".lock"), busy):
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def work(job: Job) -> None:
+    """Measure and write the record; one of a cluster's leaves the lock to the process that started that."""
+    if os.environ.get(ROLE):
+        _measure(job)
+        return
+    with alone(job) as due:
+        if due:
+            _measure(job)
+
+
+def _measure(job: Job) -> None:
+    ctx = contexts(job.gpu)
+    import cv2
+    import numpy as np
+
+    from repro import records
+    from repro.config.neighbours import parse_network
+    from repro.config.presets import changed, load_preset
+    from repro.config.rows import parse_training
+    from repro.data import open_dataset
+    from repro.data.images import image_size
+    from repro.models import imagenet, parameters
+    from repro.prediction import weights
+    from repro.training import logs
+    from repro.training.loop import Run
+    from repro.training.run import measure
+    from repro.training.team import joined
+
+    provenance = records.provenance(job.command)  # of the code that starts, whatever is committed meanwhile
+    cv2.setNumThreads(1)  # decoding shares the cores with training
+    network = parse_network(job.network, "job: network")
+    training = parse_training(job.training, "job: training")
+    preset = changed(load_preset(job.preset, job.preset_name), job.changes)
+    budget = preset.budget(job.budget)
+    dataset = open_dataset(job.data)
+    if job.split:
+        dataset = dataclasses.replace(dataset, measured_split=job.split)
+    backbone = imagenet.load_backbone(job.pretrained) if training.pretrained else None
+    steps = budget.steps if training.pretrained else budget.scratch_steps
+    team = joined(bool(os.environ.get(ROLE)))
+    shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": team.rank > 0}
+    here = Run(job.folder, job.specification, job.every, job.readers, team)
+    recipe = {"specification": job.specification, **dataclasses.asdict(preset.recipe),
+              **({"content": job.content, "size": "{}x{}".format(*image_size(dataset.train[0].image))}
+                 if job.content else {})}
+    record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed, steps, "", "", {},
+                            {}, {}, provenance, recipe, dataset.classes if dataset.classes.own else None)
+    path = records.record_path(job.results, record)
+    with tqdm(total=steps, desc=job.name[-40:], unit="step", **shown) as bar:
+        def report(step, loss):
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update(step + 1 - bar.n)
+
+        def progress(batches, total, what):
+            return tqdm(batches, total=total, desc=what, unit="batch", **shown)
+
+        def keep(arrays):  # before they are measured, which may fail
+            if team.rank == 0:
+                path.unlink(missing_ok=True)  # another measurement's, which is not of these parameters
+                parameters.save_arrays(path.with_suffix(".params"), arrays)
+        measured, _, matrices = measure(network, training, dataset, preset, budget, job.seed, ctx, backbone,
+                                                report, progress, here, keep)
+    if team.rank:
+        return
+    record = dataclasses.replace(record, **measured, sha256=weights.digest(path.with_suffix(".params")))
+    with replacing(path.with_suffix(".npz")) as temporary:  # of every image, to compare rows by
+        np.savez_compressed(temporary, images=[Path(one.image).stem for one in dataset.measured[:budget.images]],
+                            **{name: found.astype(np.uint32) for name, found in matrices.items()})
+    lines = logs.read(job.folder / "log.jsonl")
+    logs.plot(lines, path.with_suffix(".png"), f"{dataset.name}, {job.name}, seed {job.seed}", training.p,
+              next((e["regions"] for e in measured["evaluations"].values()), None))
+    write_bytes(path.with_suffix(".jsonl.gz"), gzip.compress((job.folder / "log.jsonl").read_bytes(), mtime=0))
+    records.write_record(job.results, record)  # last: where it is, all is
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches experiments/table.py too, which ends this process
+    end_with_parent(int(os.environ.get(PARENT, 0)))
+    parser = Parser(prog="python -m experiments.lib.worker", description=__doc__.split("\n")[0])
+    parser.add_argument("job", type=json.loads, help="a Job as JSON")
+    return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments), "\n")  # below the bar
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How right a network is: accuracies, which regions it computes, what a precision loses, files to submit."""

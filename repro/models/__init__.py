@@ -1,0 +1,1 @@
+"""Networks from rows and presets: build them, fill and count their parameters, count their multiply-adds."""

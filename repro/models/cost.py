@@ -1,0 +1,161 @@
+"""Multiply-adds of a network, counted by walking its traced graph: nothing is run and no activation allocated.
+
+The paper's convention, derived from its tables: one multiply-add is 1; layers of learned kernels only (convolutions, in
+the paper's networks), their biases and everything else uncounted; the projection shortcuts of ResNet-50 are not counted
+either. `true` counts those too. Neither counts up-sampling by a fixed kernel, nor what depends on parameters alone (a
+folded batch norm), which has no image in it. The graph is to be the network's own, before an engine rewrites it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from ast import literal_eval
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import mxnet as mx
+
+from repro.config.rows import HEIGHT, WIDTH, Row
+from repro.models.build import build
+
+# In the name of a projection shortcut's convolution: this project's networks, gluoncv's ResNets for segmentation.
+SHORTCUT = re.compile(r"shortcut|_down\d+_")
+
+
+@dataclass(frozen=True)
+class Count:
+    """Multiply-adds of one layer."""
+
+    name: str
+    multiply_adds: int
+
+    @property
+    def shortcut(self) -> bool:
+        return SHORTCUT.search(self.name) is not None
+
+
+Shapes = Sequence[Tuple[int, ...]]
+Counter = Callable[[Dict[str, str], Shapes, Tuple[int, ...]], int]
+
+
+def convolution(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
+    """Output elements times what each sums over: input channels of its group x kernel area."""
+    kernel = math.prod(literal_eval(attributes["kernel"]))
+    return math.prod(output) * inputs[0][1] // int(attributes.get("num_group", "1")) * kernel
+
+
+def deconvolution(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
+    """Input elements times what each is added to: output channels of its group x kernel area (cropped or not)."""
+    kernel = math.prod(literal_eval(attributes["kernel"]))
+    return math.prod(inputs[0]) * output[1] // int(attributes.get("num_group", "1")) * kernel
+
+
+def fully_connected(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
+    """Output elements times the values that each sums over."""
+    return math.prod(output) * inputs[1][1]
+
+
+def nothing(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
+    """An operator that the convention leaves uncounted."""
+    return 0
+
+
+OPERATORS: Dict[str, Counter] = {
+    "Convolution": convolution, "Deconvolution": deconvolution, "FullyConnected": fully_connected}
+OPERATORS.update(dict.fromkeys((
+    # resizing and pooling
+    "UpSampling", "_contrib_BilinearResize2D", "Pooling", "_contrib_AdaptiveAvgPooling2D", "mean", "Pad",
+    # batch norm, activations, dropout
+    "BatchNorm", "Activation", "relu", "sigmoid", "hard_sigmoid", "softmax", "clip", "log", "Dropout",
+    # fusion
+    "elemwise_add", "elemwise_sub", "elemwise_mul", "broadcast_add", "broadcast_mul", "broadcast_maximum", "_maximum",
+    "Concat", "stack", "SliceChannel", "_plus_scalar", "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar",
+    "_greater_scalar",
+    # regions
+    "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose",
+    "Cast", "SwapAxis", "expand_dims", "zeros_like", "ones_like", "_contrib_arange_like", "BlockGrad",
+    "IdentityAttachKLSparseReg", "Flatten",
+), nothing))
+
+
+def trace(network, shape: Tuple[int, ...]):
+    """The symbol of `network` for one input: its first output, the score maps, without what only training reads."""
+    outputs = network(mx.sym.var("data", shape=shape))
+    return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
+
+
+def count(symbol, shape: Tuple[int, ...], operators: Dict[str, Counter] = OPERATORS) -> Tuple[Count, ...]:
+    """The counted layers behind `symbol` for an input "data" of `shape` (N, 3, H, W), in graph order.
+
+    Raises NotImplementedError where the image meets an operator not in `operators`: a cost is never guessed.
+    """
+    internals = symbol.get_internals()
+    _, shapes, _ = internals.infer_shape(data=shape)
+    shape_of = dict(zip(internals.list_outputs(), shapes))
+    nodes = json.loads(symbol.tojson())["nodes"]
+
+    def output_name(node, index):
+        if node["op"] == "null":
+            return node["name"]
+        several = f"{node['name']}_output{index}"
+        return several if several in shape_of else f"{node['name']}_output"
+
+    counts = []
+    seen: List[bool] = []  # of each node: whether it depends on the image,
+    learned: List[bool] = []  # and on a parameter
+    for node in nodes:
+        sources = [i for i, *_ in node["inputs"]]
+        variable = node["op"] == "null"
+        seen.append(node["name"] == "data" if variable else any(seen[i] for i in sources))
+        learned.append(node["name"] != "data" if variable else any(learned[i] for i in sources))
+        if variable or not seen[-1]:
+            continue
+        if node["op"] not in operators:
+            raise NotImplementedError(f"no count for operator {node['op']} (node {node['name']})")
+        if operators[node["op"]] is nothing or not learned[sources[1]]:  # fixed kernels up-sample bilinearly
+            continue
+        inputs = [shape_of[output_name(nodes[i], index)] for i, index, *_ in node["inputs"]]
+        made = operators[node["op"]](node.get("attrs", {}), inputs, shape_of[output_name(node, 0)])
+        counts.append(Count(node["name"], made))
+    return tuple(counts)
+
+
+def paper(counts: Sequence[Count]) -> int:
+    """Multiply-adds in the paper's convention, without the projection shortcuts."""
+    return sum(c.multiply_adds for c in counts if not c.shortcut)
+
+
+def true(counts: Sequence[Count]) -> int:
+    """Multiply-adds of all counted layers."""
+    return sum(c.multiply_adds for c in counts)
+
+
+def per_block(counts: Sequence[Count]) -> OrderedDict[str, Tuple[int, int]]:
+    """(paper, true) per box of Figure 4: half_backbone, half_decoder, weights, sparse_head, full_backbone, ..."""
+    blocks: OrderedDict[str, Tuple[int, int]] = OrderedDict()
+    for c in counts:
+        words = c.name.split("_")
+        name = "_".join(words[:2]) if words[0] in ("quarter", "half", "full", "double", "sparse") else words[0]
+        p, t = blocks.get(name, (0, 0))
+        blocks[name] = (p + (0 if c.shortcut else c.multiply_adds), t + c.multiply_adds)
+    return blocks
+
+
+def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
+    """The counted layers of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
+    regions: Dict[str, Any] = {}
+    side = row.network.region
+    if side is not None:
+        grid = (HEIGHT // side, WIDTH // side)
+        regions = {"grid": grid, "region": side, "k": row.k(grid[0] * grid[1]), "fast": row.inference == "fast"}
+    shape = (1, 3, HEIGHT, WIDTH)
+    return count(trace(build(row.network, classes, size=(HEIGHT, WIDTH), **regions), shape), shape)
+
+
+def row_cost(row: Row) -> Tuple[int, int]:
+    """A row's multiply-adds: (in the paper's convention, true), the Calc. cells of Tables 1 to 5."""
+    counts = row_counts(row)
+    return paper(counts), true(counts)

@@ -1,0 +1,1 @@
+"""Label photos and videos with trained weights."""

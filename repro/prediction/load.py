@@ -1,0 +1,122 @@
+"""Trained weights as a call from a photo to labels, in this project's engine, onnxruntime or OpenVINO.
+
+    segmenter = load("experiments/pretrained/minicity-1110-1131.params")
+    found = segmenter.segment(image)                  # uint8 RGB (H, W, 3), of any size
+    found.labels, found.active, found.weights         # classes, regions computed, the full column's weight
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Dict, Optional, Sequence, Tuple, Union
+
+import cv2
+import mxnet as mx
+import numpy as np
+
+from repro.data.augment import normalise
+from repro.engine import Options, engine_of
+from repro.engine.engine import PRECISIONS
+from repro.errors import UserError, choice
+from repro.models import parameters
+from repro.models.build import build
+from repro.prediction import weights
+from repro.prediction.segmenter import OUTPUTS, Runner, Segmentation, Segmenter
+from repro.prediction.weights import Weights
+from repro.runtime.exported import Exported
+
+__all__ = ["ENGINES", "Segmentation", "Segmenter", "Weights", "load"]
+
+ENGINES = {"mxnet": PRECISIONS, "onnx": ("float32",), "openvino": ("float32", "bfloat16")}  # and what they compute in
+Arrays = Dict[str, mx.nd.NDArray]
+Size = Tuple[int, int]
+
+
+def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str = "mxnet", precision: str = "float32",
+         shrink: Optional[int] = None, ctx=None, providers: Sequence[str] = ("CPUExecutionProvider",),
+         calibration: Sequence[np.ndarray] = (), cache=None) -> Segmenter:
+    """A trained network, ready for images of any size.
+
+    path         of a .params file with its description beside it, or such a description (repro.prediction.weights).
+    k            regions to compute of each image; None: as trained.
+    engine       mxnet, this project's (repro.engine); onnx or openvino: the same network as an ONNX file, in
+                 onnxruntime or OpenVINO.
+    precision    float32; of mxnet int8 (CPU; needs calibration) or float16 (GPU) too, of openvino bfloat16.
+    shrink       images are shrunk so many times (1, 2, 4, 8); None: to about the size of those in training.
+    ctx          MXNet's device (default: the CPU).
+    providers    of onnxruntime, as repro.runtime.providers.providers gives them.
+    calibration  photos, uint8 RGB, such as will be segmented.
+    cache        of openvino: a folder for compiled networks.
+
+    UserError, in one line, for what cannot be read, is not what it says it is, or cannot be run so.
+    """
+    about = path if isinstance(path, Weights) else weights.read(path)
+    choice(precision, ENGINES[choice(engine, ENGINES, "ENGINE")], f"precision of ENGINE {engine}")
+    if precision == "int8" and not len(calibration):
+        raise UserError("precision int8: needs photos to find its ranges with, as calibration")
+    arrays = parameters.load(about.path)
+    least = (about.multiple, about.multiple)
+    parameters.check(_network(about, least, Options(), 1), arrays, (1, 3, *least), f"weights {about.path}")
+
+    def in_mxnet(size: Size, kept: Optional[int]) -> Runner:
+        options = Options(precision=precision)
+        network, names = _network(about, size, options, kept), _names(about)
+        images = [_normalised(photo, size) for photo in calibration] if precision == "int8" else ()
+        return Runner(engine_of(network, arrays, (1, 3, *size), options, ctx, images, list(names.values())),
+                      tuple(names))
+
+    def exported(size: Size, kept: Optional[int]) -> Runner:
+        with onnx_packages():
+            from repro.export import PORTABLE
+            from repro.export.engine import exported_engine
+        network, names = _network(about, size, PORTABLE, kept), _names(about)
+        made = exported_engine(network, arrays, (1, 3, *size), names,
+                               lambda file: engine_of_file(file, engine, precision, providers, cache))
+        return Runner(made, tuple(names))
+
+    return Segmenter(about, k, in_mxnet if engine == "mxnet" else exported, shrink)
+
+
+def engine_of_file(path, engine: str, precision: Optional[str] = None,
+                   providers: Sequence[str] = ("CPUExecutionProvider",), cache=None) -> Exported:
+    """A file of `make export` in onnxruntime or OpenVINO; the rest is as `load` takes it, precision None the file's."""
+    if engine == "onnx":
+        with onnx_packages():
+            from repro.runtime.onnx import OnnxEngine
+        return OnnxEngine(path, providers)
+    from repro.runtime.openvino import OpenvinoEngine
+
+    return OpenvinoEngine(path, precision, cache)
+
+
+@contextmanager
+def onnx_packages():
+    """UserError where what is imported inside is not installed."""
+    try:
+        yield
+    except ImportError as error:
+        raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
+
+
+def _network(about: Weights, size: Size, options: Options, k: Optional[int]):
+    """The network with fast inference for padded images of `size`, with the engine's short cuts."""
+    if about.region is None:
+        return build(about.network, len(about.classes), about.width, size=size, stem=about.stem,
+                     decoder_width=about.decoder_width)
+    grid = (size[0] // about.region, size[1] // about.region)
+    return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k,
+                 stem=about.stem, decoder_width=about.decoder_width, **options.network())
+
+
+def _names(about: Weights) -> Dict[str, int]:
+    """The outputs that are used, and their numbers."""
+    made = _network(about, (about.multiple, about.multiple), Options(), 1).outputs
+    return {name: made.index(name) for name in OUTPUTS if name in made}
+
+
+def _normalised(photo: np.ndarray, size: Size) -> np.ndarray:
+    """A photo as the network's input (1, 3, H, W)."""
+    made = np.empty((1, 3, *size), np.float32)
+    normalise(cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA), made[0])
+    return made

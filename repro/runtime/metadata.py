@@ -1,0 +1,189 @@
+"""What an exported network must be given and what it gives: a record inside its file, and beside it as JSON.
+
+Read here without MXNet and without onnx, so that a file can be used where neither is.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Dict, Optional, Tuple
+
+from repro.config import parsing
+from repro.config.rows import SELECTORS
+from repro.data.augment import MEAN, STD
+from repro.data.classes import ClassSet, parse_values
+from repro.errors import UserError, choice, shown
+from repro.files import contents
+
+KEY = "spatial-sparsity"  # of the ONNX file's own metadata
+FORMAT = 1
+INPUT = "data"
+PRECISIONS = ("float32", "float16", "int8")
+FORMULA = "(value / 255 - mean) / std"
+PADDING = "at the bottom and the right, with zeros after normalisation"
+LABELS = "scores up-sampled bilinearly by the stride (half-pixel centres), then the first largest"
+
+
+@dataclass(frozen=True)
+class Check:
+    """How far the exported file was from MXNet on images, before it was put in its place.
+
+    images  run, of which `ties` had regions with equal s, to 1e-4 of the largest, where one was computed and one not,
+            and other ones computed here; those are not compared further.
+    pixels  compared, of which `labels` were labelled differently.
+    apart   the largest difference of any output, as a share of that output's largest value.
+    others  images of which other regions were computed without such a tie: 0 but in a file of another precision.
+
+    A file of another precision than float32 is compared with the same network's float32 file, which was alike, and its
+    labels in all images.
+    """
+
+    images: int
+    ties: int
+    pixels: int
+    labels: int
+    apart: float
+    versions: Dict[str, str]
+    others: int = 0
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """All that using an exported network takes.
+
+    row, training  what it is: a row's id, and the name of its network and training.
+    weights        where the values come from, in words.
+    shape          of the input: (N, 3, H, W), RGB; smaller images are padded (PADDING) and normalised by mean and std.
+    multiple       H and W are multiples of it.
+    outputs        their names, in order; the first, "scores", has a position every `stride` pixels.
+    region, grid   side of a region in pixels; rows and columns of them; None without regions, as k, those computed.
+    selector       what regions are chosen by: head, whose sigmoid of s weighs too, or entropy.
+    classes        a label is a number among them; `ids` are those of label files.
+    commit         of this project, with "+" behind it where files were changed.
+    precision      of PRECISIONS, that it computes in; inputs and outputs are float32.
+    """
+
+    row: str
+    training: str
+    weights: str
+    shape: Tuple[int, int, int, int]
+    multiple: int
+    outputs: Tuple[str, ...]
+    stride: int
+    region: Optional[int]
+    grid: Optional[Tuple[int, int]]
+    k: Optional[int]
+    classes: ClassSet
+    commit: str
+    check: Optional[Check] = None
+    mean: Tuple[float, float, float] = MEAN
+    std: Tuple[float, float, float] = STD
+    precision: str = "float32"
+    selector: str = "head"
+
+    def to_text(self) -> str:
+        """JSON; what `parse` reads."""
+        regions = {"side": self.region, "grid": self.grid, "k": self.k, "selector": self.selector}
+        return json.dumps({
+            "format": FORMAT, "row": self.row, "training": self.training, "weights": self.weights,
+            "commit": self.commit, "precision": self.precision,
+            "input": {"name": INPUT, "shape": self.shape, "layout": "NCHW", "order": "RGB", "type": "float32",
+                      "normalisation": FORMULA, "mean": self.mean, "std": self.std, "padding": PADDING,
+                      "multiple": self.multiple},
+            "outputs": {"names": self.outputs, "stride": self.stride, "labels": LABELS},
+            "regions": regions if self.region else None,
+            "classes": asdict(self.classes),
+            "check": asdict(self.check) if self.check else None,
+        }, indent=1) + "\n"
+
+    def checked(self, check: Check) -> Metadata:
+        """The same, with the result of its check."""
+        return replace(self, check=check)
+
+
+def parse(text: str, place: str) -> Metadata:
+    """The inverse of to_text; a UserError begins with `place` and names the key."""
+    value = parsing.json_text(text, place)
+    parsing.of_format(value, FORMAT, place)
+    found = parsing.fields(value, place, {
+        "format": parsing.integer, "row": parsing.text, "training": parsing.text, "weights": parsing.text,
+        "commit": parsing.text, "precision": _is(*PRECISIONS), "input": _input, "outputs": _outputs,
+        "regions": parsing.optional(_regions), "classes": parse_values, "check": parsing.optional(_check)},
+        optional=("precision",))
+    given, made, regions = found["input"], found["outputs"], found["regions"] or {}
+    shape, multiple, grid, side = given["shape"], given["multiple"], regions.get("grid"), regions.get("side")
+    if shape[1] != 3 or shape[2] % multiple or shape[3] % multiple:
+        raise UserError(f"{place}: input: shape {list(shape)} is not of RGB images whose sides are multiples of "
+                        f"{multiple}")
+    if grid and (grid[0] * side, grid[1] * side) != shape[2:]:
+        raise UserError(f"{place}: regions: {grid[0]}x{grid[1]} of {side} pixels are not {shape[2]}x{shape[3]}")
+    return Metadata(
+        row=found["row"], training=found["training"], weights=found["weights"], shape=shape, multiple=multiple,
+        outputs=made["names"], stride=made["stride"], region=side, grid=grid, k=regions.get("k"),
+        classes=found["classes"], commit=found["commit"], check=found["check"], mean=given["mean"], std=given["std"],
+        precision=found.get("precision", "float32"), selector=regions.get("selector", "head"))
+
+
+def read_metadata(path) -> Metadata:
+    """The record in the JSON file beside an exported network; UserError where it is not one."""
+    try:
+        text = contents(path, parsing.LARGEST_JSON).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    return parse(text, str(path))
+
+
+def _several(check: parsing.Check, count: int) -> parsing.Check:
+    def checked(value, place):
+        found = parsing.sequence(check)(value, place)
+        if len(found) != count:
+            raise UserError(f"{place}: {shown(value)} are not {count}")
+        return found
+    return checked
+
+
+def _whole(least: int) -> parsing.Check:
+    def checked(value, place) -> int:
+        if parsing.integer(value, place) < least:
+            raise UserError(f"{place}: {value} is not {least} or more")
+        return value
+    return checked
+
+
+def _is(*wanted: str) -> parsing.Check:
+    return lambda value, place: choice(value, wanted, place)
+
+
+_COUNT, _AMOUNT = _whole(1), _whole(0)
+
+
+def _input(value, place) -> Dict[str, Any]:
+    return parsing.fields(value, place, {
+        "name": _is(INPUT), "shape": _several(_COUNT, 4), "layout": _is("NCHW"), "order": _is("RGB"),
+        "type": _is("float32"), "normalisation": _is(FORMULA), "mean": _several(parsing.number, 3),
+        "std": _several(parsing.positive(parsing.number), 3), "padding": _is(PADDING), "multiple": _COUNT})
+
+
+def _outputs(value, place) -> Dict[str, Any]:
+    found = parsing.fields(value, place, {
+        "names": parsing.sequence(parsing.text), "stride": _COUNT, "labels": _is(LABELS)})
+    if found["names"][:1] != ("scores",):
+        raise UserError(f"{place}: names: {list(found['names'])} do not begin with scores")
+    return found
+
+
+def _regions(value, place) -> Dict[str, Any]:
+    found = parsing.fields(value, place, {
+        "side": _COUNT, "grid": _several(_COUNT, 2), "k": _AMOUNT, "selector": _is(*SELECTORS)}, optional=("selector",))
+    if found["k"] > found["grid"][0] * found["grid"][1]:
+        raise UserError(f"{place}: k: {found['k']} is more than the grid of {found['grid'][0]}x{found['grid'][1]} has")
+    return found
+
+
+def _check(value, place) -> Check:
+    return Check(**parsing.fields(value, place, {
+        "images": _COUNT, "ties": _AMOUNT, "pixels": _COUNT, "labels": _AMOUNT, "apart": parsing.number,
+        "versions": lambda one, where: parsing.fields(
+            one, where, {key: parsing.text for key in one} if isinstance(one, dict) else {}),
+        "others": _AMOUNT}, optional=("others",)))

@@ -1,0 +1,206 @@
+"""An exported network in OpenVINO, on the CPU: photos enter as they are, and are normalised and padded in its graph."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import numpy as np
+
+from repro.device import threads
+from repro.errors import UserError, choice
+from repro.runtime.exported import Exported, images_shape, model_of, reason
+from repro.runtime.metadata import KEY, parse
+from repro.runtime.onnx_format import properties
+
+try:
+    import openvino
+    from openvino.preprocess import PaddingMode, PrePostProcessor
+except ImportError as error:
+    raise UserError(f"ENGINE: openvino needs the package openvino, of requirements/openvino.txt ({error})") from None
+
+PRECISIONS = ("float32", "bfloat16", "int8")
+DEVICE, BF16 = "CPU", "BF16"
+SIZES, BLOBS = 4, 8  # of photos that an engine is ready for at once; of compiled networks that are kept in a folder
+LEVELS = 255.0
+TYPES = {"f32": "float32", "f16": "float16", "u8": "uint8"}
+
+
+def has_bfloat16() -> bool:
+    """True if this CPU multiplies bfloat16 (AMX, or AVX-512 with BF16)."""
+    return BF16 in openvino.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+
+
+def _precision(path, model, wanted: Optional[str]) -> str:
+    """`wanted`, if this CPU and the file have it; None: the file's own. UserError where they have not."""
+    own = "int8" if any(node.get_type_name() == "FakeQuantize" for node in model.get_ops()) else "float32"
+    chosen = choice(wanted or own, PRECISIONS, "PRECISION")
+    if (chosen == "int8") != (own == "int8"):
+        raise UserError(f"PRECISION: {chosen}: {path} is in {own}; `make export PRECISION=int8` writes one in int8, "
+                        "and a float32 file runs in bfloat16")
+    if chosen == "bfloat16" and not has_bfloat16():
+        raise UserError("PRECISION: bfloat16: this CPU has no AMX or AVX-512 with BF16, which multiply it; choose from "
+                        "float32, int8")
+    return chosen
+
+
+def model_read(path):
+    """The network in a file; UserError where OpenVINO cannot read it."""
+    try:
+        return openvino.Core().read_model(model_of(path), b"")
+    except RuntimeError as error:
+        raise UserError(f"{path}: not an ONNX file that OpenVINO can run: {reason(error)}") from None
+
+
+def compiled(path, model, precision: str, cache=None, counted: bool = False):
+    """A network ready to run on so many threads as are asked for; what int8 leaves computes in bfloat16 where the CPU
+    has it.
+
+    cache    a folder in which it is found again, the BLOBS that were used last.
+    counted  with the time of each operator.
+    """
+    half = precision == "bfloat16" or precision == "int8" and has_bfloat16()
+    settings: Dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads(), "PERF_COUNT": counted,
+        "INFERENCE_PRECISION_HINT": openvino.Type.bf16 if half else openvino.Type.f32}
+    if cache is not None:
+        settings["CACHE_DIR"] = str(cache)
+    try:
+        made = openvino.Core().compile_model(model, DEVICE, settings)
+    except RuntimeError as error:
+        raise UserError(f"{path}: OpenVINO cannot run it: {reason(error)}") from None
+    if cache is not None:
+        with suppress(OSError):  # another process may take one away
+            for old in sorted(Path(cache).glob("*.blob"), key=lambda file: file.stat().st_mtime)[:-BLOBS]:
+                old.unlink()
+    return made
+
+
+class Request:
+    """A compiled network and the memory of its outputs."""
+
+    def __init__(self, path, network):
+        self.network, self._path, self._request = network, path, network.create_infer_request()
+        self.names = tuple(port.get_any_name() for port in network.outputs)
+
+    def __call__(self, given: Mapping[Any, np.ndarray]) -> Tuple[np.ndarray, ...]:
+        """The outputs for inputs by name or number: arrays of their own. UserError where they cannot be computed."""
+        try:
+            made = self._request.infer(given, share_inputs=True, share_outputs=True)
+            return tuple(made[port].copy() for port in self.network.outputs)
+        except RuntimeError as error:
+            raise UserError(f"{self._path}: OpenVINO cannot run it: {reason(error)}") from None
+
+    def operators(self) -> List[Dict[str, Any]]:
+        """What each operator of the last run took, of a network that is `counted`, as repro.runtime.profile's."""
+        ran = [one for one in self._request.profiling_info if one.status == one.Status.EXECUTED]
+        nodes = {node.get_friendly_name(): node for node in self.network.get_runtime_model().get_ops()}
+        return [_operator(nodes[one.node_name], one) for one in ran]
+
+
+class OpenvinoEngine(Exported):
+    """Runs a file in OpenVINO, as Exported says.
+
+    precision  of PRECISIONS; None: the file's. bfloat16 is of float32 files, int8 of files that are in it.
+    cache      a folder for compiled networks, so that a second start is quick.
+    counted    with the time of each operator, which `operators` gives.
+
+    UserError for a file that OpenVINO cannot run, or not so, or whose record is not of it.
+    """
+
+    def __init__(self, path, precision: Optional[str] = None, cache=None, counted: bool = False):
+        self._model, self._cache, self._counted = model_read(path), cache, counted
+        self.precision = _precision(path, self._model, precision)
+        inputs = self._model.inputs
+        shape = images_shape(path, [(one.get_any_name(), _sides(one), _kind(one)) for one in inputs])
+        try:
+            text = properties(model_of(path)).get(KEY)
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: its record is not UTF-8 ({error.reason})") from None
+        self._requests: OrderedDict[Optional[Tuple[int, int]], Request] = OrderedDict()
+        self._lock = threading.Lock()
+        self._start(path, shape, [one.get_any_name() for one in self._model.outputs],
+                    None if text is None else parse(text, str(path)))
+
+    def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
+        """The file's outputs for normalised images float32 (N, 3, H, W)."""
+        if images.shape != self.shape:
+            raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
+        with self._lock:
+            return self._request(None)({0: images})
+
+    def photo(self, image: np.ndarray) -> Tuple[np.ndarray, ...]:
+        """The file's outputs for a photo, uint8 (H, W, 3) RGB, up to its size; one size after the other is quickest."""
+        with self._lock:
+            return self._request((image.shape[0], image.shape[1]))({0: np.ascontiguousarray(image)[None]})
+
+    def operators(self, size: Tuple[int, int]) -> List[Dict[str, Any]]:
+        """What each operator took for the last photo of a size (H, W)."""
+        return self._request(size).operators()
+
+    def _request(self, size: Optional[Tuple[int, int]]) -> Request:
+        """What runs photos of a size (H, W), or None: normalised images; made unless it is kept."""
+        if size not in self._requests:
+            if len(self._requests) >= SIZES:
+                self._requests.popitem(last=False)
+            model = self._model.clone()
+            self._requests[size] = Request(self._path, compiled(
+                self._path, model if size is None else self._of_photos(model, size), self.precision, self._cache,
+                self._counted))
+        self._requests.move_to_end(size)
+        return self._requests[size]
+
+    def _of_photos(self, model, size: Tuple[int, int]):
+        """The network given photos of a size: normalised, then padded with zeros."""
+        steps = PrePostProcessor(model)
+        given = steps.input()
+        given.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC")).set_shape([1, *size, 3])
+        given.model().set_layout(openvino.Layout("NCHW"))
+        made = given.preprocess().convert_layout(openvino.Layout("NCHW")).convert_element_type(openvino.Type.f32)
+        made.mean([LEVELS * one for one in self.mean]).scale([LEVELS * one for one in self.std])
+        if size != self.shape[2:]:
+            ends = [0, 0, *(whole - side for whole, side in zip(self.shape[2:], size))]
+            made.pad([0, 0, 0, 0], ends, 0.0, PaddingMode.CONSTANT)
+        return steps.build()
+
+
+class Bound:
+    """A file run again and again on the same inputs, as repro.runtime.bound's."""
+
+    def __init__(self, path, inputs: Mapping[str, np.ndarray], precision: Optional[str] = None):
+        model = model_read(path)
+        self._inputs = dict(inputs)
+        self._request = Request(path, compiled(path, model, _precision(path, model, precision)))
+        self._made: Tuple[np.ndarray, ...] = ()
+
+    def run(self) -> None:
+        """Once; it returns when the outputs are there."""
+        self._made = self._request(self._inputs)
+
+    def outputs(self) -> Tuple[np.ndarray, ...]:
+        """What the last run made."""
+        return self._made
+
+
+def _sides(port) -> Tuple[Any, ...]:
+    return tuple(side.get_length() if side.is_static else str(side) for side in port.get_partial_shape()) \
+        if port.get_partial_shape().rank.is_static else ()
+
+
+def _operator(node, one) -> Dict[str, Any]:
+    def shape(port) -> str:
+        return f"{port.get_element_type().get_type_name()} {'x'.join(map(str, port.get_shape()))}"
+    ports = [*node.inputs(), *node.outputs()]
+    return {"node": one.node_name, "kind": one.node_type, "provider": one.exec_type,
+            "shape": f"{', '.join(map(shape, node.inputs()[:1]))} -> {', '.join(map(shape, node.outputs()))}",
+            "moved": sum(math.prod(port.get_shape()) * port.get_element_type().size for port in ports),
+            "seconds": one.real_time.total_seconds()}
+
+
+def _kind(port) -> str:
+    name = port.get_element_type().get_type_name()
+    return TYPES.get(name, name)

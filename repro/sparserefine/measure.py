@@ -1,0 +1,126 @@
+"""Measuring SparseRefine over one of the rows' networks: its refiner trained on a data set, then the test set."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from repro.config.presets import round_up
+from repro.data import Dataset
+from repro.data.loader import Batches, evaluation_batches
+from repro.evaluation.metrics import Confusion
+from repro.models import cost
+from repro.models.parameters import learned
+from repro.models.plan import Plan
+from repro.sparserefine.networks import dense_scores, fused_by, planes_of, refiner_of
+from repro.sparserefine.refined import FACTOR, Refined
+from repro.sparserefine.refinement import multiply_adds
+from repro.sparserefine.training import Recipe, train_refiner
+from repro.training.run import by_class, network_factory
+
+
+@dataclass(frozen=True)
+class Refining:
+    """How a refiner is trained and measured: `width` of its planes, images a batch, `scales` that whole images are
+    augmented by, steps, their recipe, a seed, and the number of images measured (None: all)."""
+
+    width: float
+    batch: int
+    scales: Tuple[float, float]
+    steps: int
+    recipe: Recipe
+    seed: int = 0
+    images: Optional[int] = None
+
+
+def shrunk_size(size: Tuple[int, int], factor: int) -> Tuple[int, int]:
+    """(H, W) divided by `factor`, rounded up."""
+    return -(-size[0] // factor), -(-size[1] // factor)
+
+
+def halved(plan: Plan, size: Tuple[int, int], factor: int = FACTOR) -> Plan:
+    """The plan of the same row on images of `size` shrunk by `factor`, as published dense models are trained at the
+    resolution that they are used at: what is augmented to be of half the size."""
+    recipe = plan.preset.recipe
+    small, (least, most) = shrunk_size(plan.preset.crop or size, factor), recipe.scales
+    preset = dataclasses.replace(plan.preset, crop=small, recipe=dataclasses.replace(
+        recipe, scales=(least / factor, most / factor)))
+    return Plan(plan.network, plan.training, preset, small)
+
+
+def dense_cost(plan: Plan, classes: int, size: Tuple[int, int], factor: int = FACTOR, **settings) -> Dict[str, int]:
+    """Multiply-adds of the dense network for an image of `size`: in the paper's convention, and true."""
+    padded = round_up(shrunk_size(size, factor), plan.multiple)
+    shape = (1, 3, *padded)
+    counts = cost.count(cost.trace(plan.build(classes, padded, **settings), shape), shape)
+    return {"paper": cost.paper(counts), "true": cost.true(counts)}
+
+
+def _spread(values: Sequence[float]) -> Dict[str, float]:
+    """Mean, standard deviation, smallest and largest over the images."""
+    return {"mean": float(np.mean(values)), "spread": float(np.std(values)), "least": float(min(values)),
+            "most": float(max(values))}
+
+
+def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], width: float) -> Dict[str, Any]:
+    """A test set's accuracies, dense and refined, on every labelled pixel, and what was selected of its images.
+
+    batches  of repro.data.loader.evaluation_batches; width: the refiner's, for its multiply-adds.
+    Returns plain values: "dense", "refined" (percentages), "selected_pixel_acc" (of the pixels selected alone, both;
+    None where there are none), "density", "multiply_adds" (of pairs that exist) and "multiplied" (by this project's
+    layers) an image, "images".
+    """
+    confusions = {name: Confusion(len(names)) for name in ("dense", "refined", "dense_there", "refined_there")}
+    found: Dict[str, List[float]] = {"density": [], "multiply_adds": [], "multiplied": []}
+    for x, labels, sizes in batches:
+        for one, label, size in zip(x, labels, sizes):
+            prediction = refined.predict(one[None], size)
+            for name, values in (("dense", prediction.dense), ("refined", prediction.labels)):
+                confusions[name].add(label, values)
+                confusions[f"{name}_there"].add(label[prediction.mask], values[prediction.mask])
+            found["density"].append(prediction.density)
+            for name, existing in (("multiply_adds", True), ("multiplied", False)):
+                found[name].append(0 if prediction.given is None else sum(multiply_adds(
+                    prediction.given.places, planes_of(width), len(names), existing=existing).values()))
+    there = {name: round(confusions[f"{name}_there"].pixel_accuracy(), 4) for name in ("dense", "refined")}
+    return {**{name: {**confusions[name].accuracies(), "class_iou": by_class(names, confusions[name].class_iou())}
+               for name in ("dense", "refined")},
+            "selected_pixel_acc": {name: None if np.isnan(value) else value for name, value in there.items()},
+            **{name: _spread(values) for name, values in found.items()}, "images": len(found["density"])}
+
+
+def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, size: Tuple[int, int],
+                    refining: Refining, ctx, report=lambda step, value: None,
+                    progress: Callable = lambda batches, total: batches, checkpoint: Optional[Path] = None,
+                    identity: str = "", every: int = 200,
+                    keep: Callable[[Dict], None] = lambda arrays: None) -> Tuple[Dict[str, Any], Dict]:
+    """Train a refiner over a trained network and measure both: (plain values for a record, the refiner's by name).
+
+    plan, arrays  of the dense network, which sees images of `size` shrunk. inference: how its row is run.
+    checkpoint, identity, every  as train_refiner's. keep: called with the refiner's before they are measured.
+    """
+    classes, recipe = len(dataset.classes), refining.recipe
+    multiple = plan.multiple * recipe.factor
+    crop = round_up(size, multiple)
+    batches = Batches(dataset.train, dataset.classes, refining.batch, crop, refining.seed,
+                      scales=refining.scales, stride=1)  # not the plan's, which may be those of halved images
+    dense = dense_scores(network_factory(plan, arrays, classes, inference, ctx), ctx, recipe.factor)
+    refiner, trained = train_refiner(dense, batches.iterate, refining.steps, classes, refining.width, recipe,
+                                     refining.seed, ctx, report, checkpoint, identity, every)
+    keep(refiner)
+    network = refiner_of(refiner, classes, refining.width, ctx)
+    refined = Refined(dense, fused_by(network, ctx), recipe.threshold, recipe.factor, multiple)
+    samples = dataset.measured[:refining.images]
+    found = evaluate_refined(refined, progress(evaluation_batches(samples, dataset.classes, 1, (multiple, multiple)),
+                                               len(samples)), dataset.classes.names, refining.width)
+    fast = {"fast": True} if inference == "fast" else {}
+    return {
+        "size": "{}x{}".format(*size), **found, "dense_multiply_adds": dense_cost(plan, classes, size, **fast),
+        "parameters": {"dense": learned(arrays), "refiner": learned(refiner)},
+        "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
+                  "density": round(trained.density, 4), "empty": trained.empty,
+                  "seconds": round(trained.seconds, 1)}}, refiner

@@ -1,0 +1,162 @@
+"""The processes of one training: one worker, or one on each of several machines, joined by MXNet's kvstore (ps-lite).
+
+ps-lite wants a scheduler and servers beside the workers; all learn of each other through environment variables. The
+scheduler and the servers (one per worker) run here, the workers where `hosts` says: here, or over ssh with the project
+in the same folder. Nothing of this imports mxnet.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+from repro.errors import UserError
+
+LOCAL = ("localhost", "127.0.0.1")
+ROLE = "DMLC_ROLE"  # set in every process of a cluster
+PARENT = "CLUSTER_PARENT"  # which process started a worker on this machine
+_SSH = ("ssh", "-tt", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
+
+
+def parse_hosts(text: str) -> List[str]:
+    """"" -> [], "a,b" -> ["a", "b"]; a host may stand more than once. UserError for an empty name."""
+    hosts = text.split(",") if text else []
+    for host in hosts:
+        if not host.strip() or host.startswith("-") or any(c.isspace() for c in host):
+            raise UserError(f"HOSTS: {host!r} in {text!r} is not a host; give names such as localhost,other")
+    return hosts
+
+
+def _address(hosts: Sequence[str]) -> str:
+    """This machine's address as the workers see it."""
+    remote = [host for host in hosts if host not in LOCAL]
+    if not remote:
+        return "127.0.0.1"
+    name = remote[0].rpartition("@")[2]
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:  # sends nothing; asks for the route
+            probe.connect((socket.gethostbyname(name), 9))
+            return probe.getsockname()[0]
+    except OSError as error:
+        raise UserError(f"HOSTS: {name}: {error}") from None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]
+
+
+class Worker:
+    """One worker process, on `host`."""
+
+    def __init__(self, command: Sequence[str], host: str, environment: Dict[str, str], folder: Path):
+        self.host = host
+        if host in LOCAL:
+            here = {**os.environ, PARENT: str(os.getpid()), **environment}
+            self._process = subprocess.Popen(command, cwd=folder, env=here)
+        else:
+            there = shlex.join(["env", *(f"{k}={v}" for k, v in environment.items()), *command])
+            self._process = subprocess.Popen([*_SSH, host, f"cd {shlex.quote(str(folder))} && exec {there}"],
+                                             stdin=subprocess.DEVNULL)
+
+    def poll(self) -> Optional[int]:
+        return self._process.poll()
+
+    def stop(self) -> None:
+        if self.poll() is None:
+            self._process.terminate()
+
+    def wait(self) -> None:
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def end_with_parent(parent: int = 0) -> None:
+    """End this process when the one that started it has ended, however that ended.
+
+    parent  its process id; 0: that which has not ended by now.
+    """
+    parent = parent or os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _how(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+class Cluster:
+    """All processes of one training. `poll` is None while it runs, then its exit code; `stop` ends it.
+
+    command      of a worker. hosts: where workers run; none: one worker here, without kvstore.
+    environment  to set for the workers. folder: where they run.
+    """
+
+    def __init__(self, command: Sequence[str], hosts: Sequence[str], environment: Dict[str, str], folder: Path):
+        self.helpers: List[subprocess.Popen] = []
+        self.failed = ""
+        if not hosts:
+            self.workers = [Worker(command, LOCAL[0], environment, folder)]
+            return
+        shared = {"DMLC_PS_ROOT_URI": _address(hosts), "DMLC_PS_ROOT_PORT": str(_free_port()),
+                  "DMLC_NUM_WORKER": str(len(hosts)), "DMLC_NUM_SERVER": str(len(hosts))}
+        here = {**os.environ, **shared, "DMLC_NODE_HOST": shared["DMLC_PS_ROOT_URI"], "OMP_NUM_THREADS": "1"}
+        helper = f"from repro.training.cluster import end_with_parent; end_with_parent({os.getpid()}); import mxnet"
+        for role in ("scheduler", *["server"] * len(hosts)):  # importing mxnet is all they do, until the end
+            self.helpers.append(subprocess.Popen([sys.executable, "-W", "ignore", "-c", helper], cwd=folder,
+                                                 env={**here, ROLE: role}))
+        self.workers = [Worker(command, host, {**environment, **shared, ROLE: "worker",
+                                               **({"DMLC_NODE_HOST": "127.0.0.1"} if host in LOCAL and
+                                                  shared["DMLC_PS_ROOT_URI"] == "127.0.0.1" else {})}, folder)
+                        for host in hosts]
+
+    def poll(self) -> Optional[int]:
+        """The exit code once all workers have ended, or one process has failed: the others, which would wait for ever,
+        are then stopped, and `failed` says which it was."""
+        codes = [worker.poll() for worker in self.workers]
+        for number, code in enumerate(codes):
+            if code:
+                if len(self.workers) > 1:
+                    self.failed = (f"worker {number + 1} of {len(codes)} on {self.workers[number].host} ended "
+                                   f"({_how(code)})")
+                self.stop()
+                return code
+        if None in codes:
+            for role, code in zip(("scheduler", *["server"] * len(codes)), [helper.poll() for helper in self.helpers]):
+                if code:
+                    self.failed = f"a {role} of the kvstore ended ({_how(code)})"
+                    self.stop()
+                    return code
+            return None
+        self.stop()  # the helpers end by themselves, soon
+        return 0
+
+    def stop(self) -> None:
+        """End every process."""
+        for worker in self.workers:
+            worker.stop()
+        for worker in self.workers:
+            worker.wait()
+        deadline = time.monotonic() + 2
+        for helper in self.helpers:
+            try:
+                helper.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                helper.kill()
+                helper.wait()
