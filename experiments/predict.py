@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from experiments.lib.command import HERE, Parser, card_of, contexts, run
-from experiments.table import CACHE
+from experiments.lib.command import Parser, card_of, contexts, run
+from experiments.lib.paths import CACHE, SHIPPED, STREET
 from repro.errors import UserError
 from repro.files import replacing, utf8, write_bytes
 from repro.prediction.overlay import overlay
@@ -30,8 +30,6 @@ from repro.prediction.photos import Source, passed_over, sources
 from repro.prediction.pipeline import pipeline
 from repro.timing.clock import Timing
 
-SHIPPED = HERE / "pretrained" / "minicity-1110-1131.params"  # of drawn scenes
-STREET = HERE / "pretrained" / "camvid-model-a.params"        # of real streets (NOTICE: for research)
 JPEG_SIDE = 65000  # the format ends at 65535
 MOST = 1000  # times that a picture is repeated in a video
 SEGMENTING = 2  # frames at once: one's labels are made while the network runs for the next
@@ -147,7 +145,7 @@ def segmenter_of(given):
         if given.engine == "openvino":
             raise UserError("ENGINE: openvino does not run SparseRefine; choose from mxnet, onnx")
         return refined.segmenter(given.weights, given.shrink, **place)
-    from experiments.weights import described
+    from experiments.lib.lookup import described
     from repro.prediction.load import engine_of_file, load
 
     if given.engine in ("onnx", "openvino") and Path(given.weights).suffix.lower() == ".onnx":
