@@ -67,7 +67,7 @@ def chosen(wanted):
 
 
 def data_folder(data: str, preset=None) -> Tuple[Path, str]:
-    """Return the folder of DATA, minicity written first if it is that, and what identifies its content, "" of others."""
+    """Return the folder of DATA, minicity written first if it is that, and what identifies that content, else ""."""
     if data == "minicity":
         from repro.data.minicity import MARKER, write_minicity
 

@@ -16,10 +16,11 @@ SPAWN = multiprocessing.get_context("spawn")
 class Process:
     """A process that calls function(pipe, *values) and whose `pipe.send` is read here, with variables of its own.
 
-    It ends with its context. What the function raises, `read` raises here.
+    It ends with its context. What the function raises, `read` raises here. last: what was read last.
     """
 
     def __init__(self, function, *values, **variables):
+        self.last = None
         self._pipe, there = SPAWN.Pipe()
         self._process = SPAWN.Process(target=_call, args=(there, function, values), daemon=True)
         before = dict(os.environ)
@@ -42,13 +43,13 @@ class Process:
     def read(self):
         """Wait for what it sends next, and return it."""
         try:
-            found = self._pipe.recv()
+            self.last = self._pipe.recv()
         except EOFError:
             self._process.join()
             raise RuntimeError(f"{self._process.name}: ended with code {self._process.exitcode}") from None
-        if isinstance(found, Exception):
-            raise found
-        return found
+        if isinstance(self.last, Exception):
+            raise self.last
+        return self.last
 
     def start(self) -> None:
         """Let it run once."""

@@ -111,16 +111,16 @@ def measure(groups: Dict[str, Tuple[Case, ...]], given) -> dict:
     origin = provenance(command_of(given, "growth"))  # of the code that starts, whatever is committed meanwhile
     found, base = {}, 0
     for group, members in groups.items():
-        facts, memory, runs = [], {}, {}
+        facts, running = [], []
         with ExitStack() as stack:
-            for number, case in enumerate(progress(f"{group}: started")(members)):
-                process = stack.enter_context(Process(serve_case, case, OMP_NUM_THREADS=case.threads))
-                facts.append(process.read())
-                runs[number] = lambda number=number, process=process: memory.update({number: process.run()})
-            timings = interleaved(runs, given.rounds, 1, progress=progress(f"{group}: rounds"))
+            for case in progress(f"{group}: started", "process")(members):
+                running.append(stack.enter_context(Process(serve_case, case, OMP_NUM_THREADS=case.threads)))
+                facts.append(running[-1].read())
+            timings = interleaved({number: one.run for number, one in enumerate(running)}, given.rounds, 1,
+                                  progress=progress(f"{group}: rounds"))
         found[group] = [
             {**{key: getattr(case, key) for key in ("k", "height", "width", "batch", "threads")},
-             "multiply_adds": facts[number]["multiply_adds"], "memory": memory[number],
+             "multiply_adds": facts[number]["multiply_adds"], "memory": running[number].last,
              "seconds": rounded(timings[number].seconds)} for number, case in enumerate(members)]
         base = max(base, *(one["base"] for one in facts))
     first = next(iter(groups.values()))[0]

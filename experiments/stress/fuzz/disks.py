@@ -17,7 +17,7 @@ from typing import Callable, Dict, Iterator
 import mxnet as mx
 import numpy as np
 
-from experiments import predict
+from experiments.lib import segmenting
 from experiments.lib.command import run
 from experiments.stress.fuzz.case import LINE, RESULT, Case, full_disk
 from experiments.stress.fuzz.texts import RECORDS, WEIGHTS
@@ -51,7 +51,7 @@ def _scores(path: Path) -> None:
 
 def _film(path: Path) -> None:
     pictures = np.random.RandomState(0).randint(0, 256, (6, 48, 64, 3)).astype(np.uint8)
-    with predict.film(path, 10) as add:
+    with segmenting.film(path, 10) as add:
         for number, picture in enumerate(pictures):
             add(picture, number / 10)
 
@@ -61,8 +61,8 @@ WRITERS: Dict[str, tuple] = {
     "text": (".txt", lambda path: write_text(path, "x" * 3000)),
     "parameters": (".params", lambda path: parameters.save_arrays(path, ARRAYS)),
     "record": (".json", _record), "description": (".json", _description), "scores": (".npy", _scores),
-    "labels": (".png", lambda path: predict.image_file(path, scene(0, "test", 0, (64, 128))[0])),
-    "overlay": (".jpg", lambda path: predict.image_file(path, scene(0, "test", 0, (64, 128))[0])),
+    "labels": (".png", lambda path: segmenting.image_file(path, scene(0, "test", 0, (64, 128))[0])),
+    "overlay": (".jpg", lambda path: segmenting.image_file(path, scene(0, "test", 0, (64, 128))[0])),
     "film": (".mp4", _film), "curves": (".png", lambda path: logs.plot(LINES, path, "a")),
 }
 
