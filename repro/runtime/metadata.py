@@ -1,6 +1,6 @@
 """What an exported network must be given and what it gives: a record inside its file, and beside it as JSON.
 
-Read here without MXNet and without onnx, so that a file can be used where neither is.
+Read here without MXNet, so that a file can be used where that is not.
 """
 
 from __future__ import annotations
