@@ -7,7 +7,7 @@ import dataclasses
 import mxnet as mx
 import numpy as np
 import pytest
-from graphs import CLASSES, MODEL_A, built, image, sparse, traced
+from graphs import CLASSES, MODEL_A, built, image, outputs, run, sparse, traced
 from pages import EXPERIMENTS
 
 from repro.config.rows import Row, Training, load_table, network_dict, parse_network, training_name
@@ -23,13 +23,6 @@ from symbols.others.combined import GatedMaps, RegionEntropy
 ENTROPY = dataclasses.replace(MODEL_A, selector="entropy")
 GATED = dataclasses.replace(ENTROPY, weighting="gate")
 WTA = Training("wta", 0.25, None, False, False, True)
-
-
-def outputs(spec, arrays, settings, x):
-    network = build(spec, **settings)
-    assign(network, arrays, ctx=mx.cpu())
-    network.hybridize()
-    return {name: one.asnumpy() for name, one in zip(network.outputs, network(x))}
 
 
 @pytest.mark.parametrize("spec", (ENTROPY, GATED), ids=("entropy", "gate"))
@@ -100,9 +93,9 @@ def test_they_export(tmp_path, spec):
     path = tmp_path / "network.onnx"
     to_onnx(symbol, arrays, x.shape, path, ("scores", "mask"))
     found = OnnxEngine(path).outputs(x.asnumpy())
-    wanted = mx.nd.CachedOp(symbol)(*(x if name == "data" else arrays[name] for name in symbol.list_inputs()))
-    np.testing.assert_allclose(found[0], wanted[0].asnumpy(), rtol=0, atol=2e-5 * abs(found[0]).max())
-    np.testing.assert_array_equal(found[1], wanted[1].asnumpy())
+    wanted = run(symbol, arrays, x)
+    np.testing.assert_allclose(found[0], wanted[0], rtol=0, atol=2e-5 * abs(found[0]).max())
+    np.testing.assert_array_equal(found[1], wanted[1])
 
 
 def test_rows_name_them_and_refuse_what_does_not_suit():

@@ -5,22 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 
 import mxnet as mx
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, shaken, sparse, traced
+from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, run, shaken, sparse, traced
 
+from repro.config.neighbours import MULTIPLES, Neighbour
 from repro.engine import prepared
+from repro.evaluation.inference import named_outputs
 from repro.export import PORTABLE, to_onnx
 from repro.export.operators import CONVERTERS
-
-
-def run_mxnet(symbol, arrays, x):
-    made = mx.nd.CachedOp(symbol)(*(x if name == "data" else arrays[name] for name in symbol.list_inputs()))
-    return [one.asnumpy() for one in (made if isinstance(made, list) else [made])]
+from repro.models import parameters
+from repro.models.build import build
+from repro.models.parameters import arrays_of, assign
+from repro.models.peers import random_values
 
 
 def run_onnx(path, x):
@@ -34,7 +37,7 @@ def exported(symbol, arrays, x, path, outputs=(0,), options=PORTABLE, **more):
     """What MXNet and onnxruntime compute."""
     symbol, arrays = prepared(symbol, arrays, x.shape, options, outputs)
     to_onnx(symbol, arrays, x.shape, path, [f"output{i}" for i in outputs], **more)
-    return run_mxnet(symbol, arrays, x), run_onnx(path, x)
+    return run(symbol, arrays, x), run_onnx(path, x)
 
 
 def assert_same(found, wanted):
@@ -58,6 +61,23 @@ def test_scores_and_regions_are_those_of_mxnet(tmp_path, spec, batch, settings):
     if spec.sparse:
         np.testing.assert_array_equal(found[1], wanted[1])
         assert found[1].sum() == batch * settings["k"]
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+@pytest.mark.parametrize("model", list(MULTIPLES))
+def test_neighbours_export_at_the_aspect_of_streets(tmp_path, runtime, model):
+    """ICNet's and Fast-SCNN's adaptive pooling too, whose windows are constants at one size."""
+    engine = getattr(import_module(f"repro.runtime.{runtime}"), {"onnx": "OnnxEngine"}.get(runtime, "OpenvinoEngine"))
+    network, x = partial(build, Neighbour(model), 5, size=(128, 256)), image(seed=1)
+    made = network()
+    made.initialize()
+    made(x)
+    arrays = {name: mx.nd.array(random_values(name, value.shape, 0)) for name, value in arrays_of(made).items()}
+    assign(made, arrays)
+    to_onnx(*prepared(*parameters.traced(network(), arrays, x.shape), x.shape, PORTABLE), x.shape, tmp_path / "a.onnx")
+    found, wanted = engine(tmp_path / "a.onnx").outputs(x.asnumpy())[0], named_outputs(made, x)["scores"].asnumpy()
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * abs(wanted).max())
+    assert wanted.std(axis=(2, 3)).min() > 0.01  # the scores depend on the place
 
 
 def test_regions_count(tmp_path):
@@ -108,7 +128,7 @@ def test_operators_one_by_one(tmp_path, make):
     x = mx.nd.array(np.random.RandomState(0).standard_normal((2, 3, 6, 8)))
     symbol = make(mx.sym.var("data"))
     to_onnx(symbol, {}, x.shape, tmp_path / "one.onnx")
-    assert_same(run_onnx(tmp_path / "one.onnx", x)[0], run_mxnet(symbol, {}, x)[0])
+    assert_same(run_onnx(tmp_path / "one.onnx", x)[0], run(symbol, {}, x)[0])
 
 
 @pytest.mark.parametrize("pad, edge, resized", [(3, True, True), (3, False, True), (2, True, True), (1, True, False)])
@@ -124,7 +144,7 @@ def test_bilinear_up_sampling(tmp_path, pad, edge, resized):
         symbol = mx.sym.Deconvolution(data, mx.sym.var("weight"), kernel=(4, 4), stride=(2, 2), pad=(pad, pad),
                                       num_filter=3, num_group=3, no_bias=True)
         to_onnx(symbol, arrays, x.shape, tmp_path / "up.onnx")
-        assert_same(run_onnx(tmp_path / "up.onnx", x)[0], run_mxnet(symbol, arrays, x)[0])
+        assert_same(run_onnx(tmp_path / "up.onnx", x)[0], run(symbol, arrays, x)[0])
         operators = [node.op_type for node in onnx.load(str(tmp_path / "up.onnx")).graph.node]
         assert ("Resize" in operators) == expected and ("ConvTranspose" in operators) != expected
         assert ("Pad" in operators) == (edge and not (expected and pad == 3))

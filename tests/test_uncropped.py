@@ -10,7 +10,6 @@ import pytest
 
 from repro.config.peers import load_peers
 from repro.config.rows import Column, Network
-from repro.models import cost
 from repro.models.build import build
 from repro.models.parameters import arrays_of, assign
 from repro.models.peers import peer
@@ -25,10 +24,9 @@ def test_uncropped_is_the_same_network_with_the_full_column_on_all_of_the_image(
     one, other = peer(fast), peer(whole)
     apart = set(one.arrays) ^ set(other.arrays)
     assert one.parameters == other.parameters and all(name.endswith(("_places", "_edges")) for name in apart)
-    blocks = [cost.per_block(made.counts) for made in (one, other)]
-    assert set(blocks[0]) == set(blocks[1])
-    for block, (_, true) in blocks[1].items():  # of 32 regions, 8
-        assert true == blocks[0][block][1] * (4 if block.startswith("full_backbone") else 1)
+    crops, image = ({layer.name: layer.multiply_adds for layer in made.counts} for made in (one, other))
+    assert image == {layer: count * (4 if layer.startswith("full_backbone") else 1)  # of 32 regions, 8
+                     for layer, count in crops.items()}
 
 
 @pytest.mark.parametrize("fusion", ["sctf", "isctf"])

@@ -37,6 +37,6 @@ def divisors(nodes: Sequence[onnx.NodeProto]) -> Iterator[Tuple[str, int]]:
 
 
 def properties(data: bytes) -> Dict[str, str]:
-    """Return a file's own properties by name, which OpenVINO does not give; UnicodeDecodeError where one is no UTF-8."""
+    """Return a file's own properties, which OpenVINO does not give; UnicodeDecodeError where one is no UTF-8."""
     return {one.key: one.value if isinstance(one.value, str) else one.value.decode()
             for one in onnx.load_model_from_string(data).metadata_props}
