@@ -1,4 +1,4 @@
-"""Fast inference: its tables, and that its short cut and its gradients are the plain graph's."""
+"""Fast inference: its tables, and that its short cut and its gradients are the plain graph's; and uncropped."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import mxnet as mx
 import numpy as np
 import pytest
 from graphs import CLASSES, MODEL_A, WIDTH, built, image, outputs, sparse
+from pages import EXPERIMENTS
 
+from repro.config.peers import load_peers
 from repro.models import cost
 from repro.models.build import build
 from repro.models.parameters import assign, parameters_of
+from repro.models.peers import peer
 from symbols.fast import edges, rows_taken
 
+PEERS = {row.id: row for row in load_peers(EXPERIMENTS / "table6.yaml")}
 ON_CROPS = {"decoder_on_crops": True}
 NETWORKS = {"Model A": MODEL_A, "ISCTF": sparse(), "ISCTF with a 1x1 top": sparse(structure="optimised"),
             "SCTF": sparse("sctf")}
@@ -114,3 +118,28 @@ def test_the_graph_with_a_decoder_on_crops_exports_and_loads(tmp_path):
     loaded = mx.gluon.SymbolBlock.imports(str(tmp_path / "model-symbol.json"), ["data"],
                                           str(tmp_path / "model-0000.params"))
     np.testing.assert_allclose(loaded(x)[0].asnumpy(), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["isctf-fast", "model-a"])
+def test_uncropped_is_the_same_network_with_the_full_column_on_all_of_the_image(name):
+    fast, whole = PEERS[name], PEERS[f"{name}-whole"]
+    assert (whole.network, whole.inference, whole.k) == (fast.network, "uncropped", None)
+    one, other = peer(fast), peer(whole)
+    apart = set(one.arrays) ^ set(other.arrays)
+    assert one.parameters == other.parameters and all(name.endswith(("_places", "_edges")) for name in apart)
+    crops, whole_image = ({layer.name: layer.multiply_adds for layer in made.counts} for made in (one, other))
+    assert whole_image == {layer: count * (4 if layer.startswith("full_backbone") else 1)  # of 32 regions, 8
+                           for layer, count in crops.items()}
+
+
+@pytest.mark.parametrize("fusion", ["sctf", "isctf"])
+def test_uncropped_the_full_column_is_the_same_whatever_is_selected(fusion):
+    x = image()
+    arrays, settings = built(sparse(fusion), x, fast=False)
+    cropped, one, other = (outputs(sparse(fusion), arrays, {**settings, **way}, x) for way in (
+        {"k": None}, {"k": 1, "uncropped": True}, {"k": 8, "uncropped": True}))
+    np.testing.assert_allclose(one["full"], other["full"], atol=1e-5 * abs(one["full"]).max())
+    assert (abs(one["full"] - cropped["full"]).max() > 1e-3) == (fusion == "isctf")
+    assert abs(one["scores"] - other["scores"]).max() > 1e-3
+    with pytest.raises(ValueError, match="fast inference is on crops"):
+        build(sparse(fusion), **{**settings, "fast": True, "uncropped": True})

@@ -33,10 +33,10 @@ def run_onnx(path, x):
         None, {"data": x.asnumpy()})
 
 
-def exported(symbol, arrays, x, path, outputs=(0,), options=PORTABLE, **more):
+def exported(symbol, arrays, x, path, outputs=(0,), options=PORTABLE):
     """What MXNet and onnxruntime compute."""
     symbol, arrays = prepared(symbol, arrays, x.shape, options, outputs)
-    to_onnx(symbol, arrays, x.shape, path, [f"output{i}" for i in outputs], **more)
+    to_onnx(symbol, arrays, x.shape, path, [f"output{i}" for i in outputs])
     return run(symbol, arrays, x), run_onnx(path, x)
 
 
@@ -48,13 +48,14 @@ def assert_same(found, wanted):
 @pytest.mark.parametrize("spec, batch, settings", [
     (MODEL_A, 1, {}), (MODEL_A, 1, {"k": 8}), (MODEL_A, 1, {"k": 0}), (MODEL_A, 2, {"k": 1, "frozen": False}),
     (sparse(), 1, {}), (sparse("sctf"), 2, {}), (sparse(), 1, {"fast": False}), (STRIDE_8, 1, {}),
+    (replace(MODEL_A, selector="entropy"), 1, {}), (replace(MODEL_A, selector="entropy", weighting="gate"), 1, {}),
 ], ids=["Model A", "Model A, all regions", "Model A, no region", "Model A, live norm, batch 2", "ISCTF",
-        "SCTF, batch 2", "ISCTF classic", "stride 8"])
+        "SCTF, batch 2", "ISCTF classic", "stride 8", "entropy", "gate"])
 def test_scores_and_regions_are_those_of_mxnet(tmp_path, spec, batch, settings):
     x = image(batch, seed=3)
     arrays, settings = built(spec, x, **settings)
     symbol, arrays = traced(spec, arrays, settings, x)
-    outputs = (0, 5) if spec.sparse else (0,)  # scores and mask
+    outputs = (0, len(symbol.list_outputs()) - 1) if spec.sparse else (0,)  # scores and mask
     wanted, found = exported(symbol, arrays, x, tmp_path / "network.onnx", outputs)
     assert len(found) == len(outputs)
     assert_same(found[0], wanted[0])
@@ -155,10 +156,9 @@ def test_file_stands_alone(tmp_path):
     x = image()
     arrays, settings = built(MODEL_A, x)
     symbol, arrays = traced(MODEL_A, arrays, settings, x)
-    wanted, _ = exported(symbol, arrays, x, tmp_path / "network.onnx", metadata={"k": "3"})
+    wanted, _ = exported(symbol, arrays, x, tmp_path / "network.onnx")
     model = onnx.load(str(tmp_path / "network.onnx"))
     assert [(one.domain, one.version) for one in model.opset_import] == [("", 13)] and model.ir_version == 7
-    assert [(one.key, one.value) for one in model.metadata_props] == [("k", "3")]
     assert [one.name for one in model.graph.output] == ["output0"]
     read = {name for node in model.graph.node for name in node.input}
     assert {one.name for one in model.graph.initializer} <= read  # nothing that is not needed
