@@ -6,6 +6,7 @@ import json
 from ast import literal_eval
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import mxnet as mx
@@ -139,12 +140,9 @@ def shapes(outputs: Sequence[Entry], arrays: Arrays,
     named = dict(zip(internals.list_outputs(), found))
     result = {}
     for node in ordered(outputs):
-        for index in range(64):
-            names = [node.name] if node.op == "null" else [f"{node.name}_output{index}"]
-            names += [f"{node.name}_output"] if index == 0 and node.op != "null" else []
-            name = next((n for n in names if n in named), None)
-            if name is None or (node.op == "null" and index):
-                break
+        alone = node.name if node.op == "null" else f"{node.name}_output"
+        several = takewhile(named.__contains__, (f"{node.name}_output{index}" for index in count()))
+        for index, name in enumerate([alone] if alone in named else several):
             result[node.name, index] = named[name]
     return result
 

@@ -11,7 +11,7 @@ import os
 import tempfile
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 
@@ -129,7 +129,7 @@ def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray
             metadata = _checked(metadata, found.broken(), found, path)
         helper.set_model_props(model, {KEY: metadata.to_text()})
         onnx.save(model, str(temporary))
-    write_text(beside(path), metadata.to_text())
+    write_text(f"{os.path.splitext(path)[0]}.json", metadata.to_text())
     return metadata
 
 
@@ -169,16 +169,11 @@ def carry_gluon(subject: Subject, metadata: Metadata, images: Sequence[np.ndarra
     return metadata
 
 
-def beside(path) -> str:
-    """Where the record of an ONNX file lies as JSON."""
-    return f"{os.path.splitext(path)[0]}.json"
-
-
 def _checked(metadata: Metadata, problem: Optional[str], found: Agreement, path,
              packages: Sequence[str] = ("mxnet", "onnxruntime")) -> Metadata:
     if problem:
         raise UserError(f"{path}: not written: unlike in MXNet, {problem}")
     versions = {"mxnet": mx.__version__, "onnxruntime": onnxruntime.__version__}
-    return metadata.checked(Check(found.images, found.ties, found.pixels, found.labels,
-                                  float(f"{max(found.apart.values()):.2g}"),
-                                  {name: versions[name] for name in packages}, found.others))
+    return replace(metadata, check=Check(
+        found.images, found.ties, found.pixels, found.labels, float(f"{max(found.apart.values()):.2g}"),
+        {name: versions[name] for name in packages}, found.others))

@@ -6,7 +6,7 @@ Read here without MXNet, so that a file can be used where that is not.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Dict, Optional, Tuple
 
 from repro.config import parsing
@@ -96,10 +96,6 @@ class Metadata:
             "classes": asdict(self.classes),
             "check": asdict(self.check) if self.check else None,
         }, indent=1) + "\n"
-
-    def checked(self, check: Check) -> Metadata:
-        """The same, with the result of its check."""
-        return replace(self, check=check)
 
 
 def parse(text: str, place: str) -> Metadata:
