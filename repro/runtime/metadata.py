@@ -99,7 +99,7 @@ class Metadata:
 
 
 def parse(text: str, place: str) -> Metadata:
-    """The inverse of to_text; a UserError begins with `place` and names the key."""
+    """Return the inverse of to_text; a UserError begins with `place` and names the key."""
     value = parsing.json_text(text, place)
     parsing.of_format(value, FORMAT, place)
     found = parsing.fields(value, place, {
@@ -122,7 +122,7 @@ def parse(text: str, place: str) -> Metadata:
 
 
 def read_metadata(path) -> Metadata:
-    """The record in the JSON file beside an exported network; UserError where it is not one."""
+    """Return the record in the JSON file beside an exported network; UserError where it is not one."""
     try:
         text = contents(path, parsing.LARGEST_JSON).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
