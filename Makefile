@@ -106,7 +106,8 @@ faults: $(STAMP)  ## kill runs at MOMENTS (50; fewer: into .cache/speed/) random
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in table6 profile growth precision neighbours refine robustness soak faults engines; do $(RUN) experiments.$$page --render || exit; done
+	@for page in speed.table6 speed.profile speed.growth speed.precision speed.neighbours refine stress.robustness \
+	  speed.soak stress.faults speed.engines; do $(RUN) experiments.$$page --render || exit; done
 	@for engine in onnx openvino; do if [ -f tables/results/profile-$$engine.json ]; then \
 	  $(RUN) experiments.speed.profile --engine $$engine --render || exit; fi; done
 
