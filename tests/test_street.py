@@ -17,7 +17,6 @@ from repro.config.presets import load_preset
 from repro.config.rows import Training
 from repro.data import open_dataset
 from repro.data.augment import MEAN, STD
-from repro.data.minicity import write_minicity
 from repro.errors import UserError
 from repro.evaluation.inference import evaluate
 from repro.evaluation.selection import Selection
@@ -25,8 +24,8 @@ from repro.models import open_nsfw, parameters
 from repro.models.build import build_column
 from repro.models.plan import Plan
 from repro.training import logs
-from repro.training.loop import Run, scale_head, set_rates
-from repro.training.run import train_network
+from repro.training.loop import Run
+from repro.training.run import scale_head, set_rates, train_network
 
 CPU = [mx.cpu()]
 SIDE = 640  # pixels: level 5 sees 483
@@ -116,12 +115,9 @@ def test_street_has_regions_that_tell_every_p_apart_and_decoders_of_the_papers_w
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data") / "city"
-    write_minicity(root, seed=5, size=(128, 256), train=4, val=2, coarse=0, progress=False)
-    lite = load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite")
+def setting(city, lite):
     recipe = dataclasses.replace(lite.recipe, dense_share=0.5, head_rate=0.5, head_scale=0.1, clip=None)
-    return Plan(MODEL_A, SPARSE, dataclasses.replace(lite, recipe=recipe), (128, 256)), open_dataset(root)
+    return Plan(MODEL_A, SPARSE, dataclasses.replace(lite, recipe=recipe), (128, 256)), open_dataset(city)
 
 
 def test_every_region_is_computed_in_the_dense_phase_and_a_run_stopped_around_its_end_goes_on(setting, tmp_path):

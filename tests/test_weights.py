@@ -14,8 +14,9 @@ from experiments import weights as command
 from experiments.lib import lookup, paths
 from experiments.lib.paths import PRETRAINED, SHIPPED
 from repro import records
+from repro.config.networks import Column, Network
 from repro.config.presets import load_preset
-from repro.config.rows import Column, Network, Training
+from repro.config.rows import Training
 from repro.data import CAMVID, CITYSCAPES
 from repro.errors import UserError
 from repro.models import parameters

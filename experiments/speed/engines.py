@@ -25,8 +25,8 @@ from experiments.lib.measurement import options
 from experiments.lib.paths import SIZE, parse_size
 from experiments.lib.repeat import command_of
 from experiments.lib.subject import CALIBRATION, Competitor, chosen_rows, enter, progress, turns
-from repro.config.neighbours import Neighbour
-from repro.config.peers import PeerRow
+from repro.config.networks import Neighbour
+from repro.config.rows import PeerRow
 from repro.device import cpu, threads
 from repro.errors import UserError, choice
 from repro.records import provenance

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 from repro.config import parsing
-from repro.config.neighbours import AnyNetwork, multiple, network_dict, parse_network, width_of
+from repro.config.networks import AnyNetwork, network_dict, parse_network
 from repro.config.presets import Preset
 from repro.config.presets import width as width_of_channels
 from repro.config.rows import Training, parse_training, training_dict
@@ -69,7 +69,7 @@ class Weights:
     @property
     def multiple(self) -> int:
         """Images are padded to multiples of this: whole regions, and whole positions of the coarsest column."""
-        return multiple(self.network, self.region)
+        return self.network.multiple(self.region)
 
     @property
     def images_of(self) -> Tuple[int, int]:
@@ -103,7 +103,7 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
 
     preset  that `record` names; UserError if it has another width by now.
     """
-    width = width_of(record.network, preset)
+    width = record.network.width(preset.width)
     if record.width != f"{width:g}":
         raise UserError(f"weights {path}: trained at width {record.width}, but preset {preset.name} has {width:g} now")
     found = record.evaluations.get("fast") or record.evaluations.get("whole")
