@@ -128,11 +128,9 @@ def refine(given, command: str) -> None:
         plan, arrays = lookup.trained_plan(given, dataset, size)
     found = lookup.examined(given, dataset, images=images)
     content = content or lookup.content_of(given, dataset, found, images=images)
-    name = "-".join([dataset.name, *([row.id] if row.id != "stride32" else []), *([given.extra] if given.extra else []),
-                     *([given.dense] if given.dense != "halved" else []),
-                     *([given.preset] if given.preset != "lite" else []),
-                     *([given.budget] if given.budget != "full" else []),
-                     *([f"seed{given.seed}"] if given.seed != "0" else [])])
+    words = (row.id, "stride32"), (given.extra, ""), (given.dense, "halved"), (given.preset, "lite"), \
+        (given.budget, "full"), (f"seed{given.seed}", "seed0")
+    name = "-".join([dataset.name, *(word for word, usual in words if word != usual)])
     own = own_folder(name, content)
     steps = budget.steps if training.pretrained else budget.scratch_steps
 

@@ -50,9 +50,13 @@ def same(one, other):
         np.testing.assert_array_equal(one[name].asnumpy(), other[name].asnumpy(), err_msg=name)
 
 
-@pytest.mark.parametrize("training", (SPARSE, SCRATCH), ids=("frozen", "scratch"))
-def test_a_run_stopped_twice_ends_as_one_never_stopped(training, setting, tmp_path):
+@pytest.mark.parametrize("training, changes", (
+    (SPARSE, {}), (SCRATCH, {}), (SCRATCH, {"dense_share": 0.5, "bootstrapping_start": 0.4, "clip": None})),
+    ids=("frozen", "scratch", "phases"))
+def test_a_run_stopped_twice_ends_as_one_never_stopped(training, changes, setting, tmp_path):
+    """The last has a first phase of four steps, on all regions and all pixels: it is stopped in both."""
     preset, dataset, backbone = setting
+    preset = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, **changes))
     plan = Plan(MODEL_A, training, preset, (128, 256))
     whole, trained = train_network(plan, dataset, 9, 0, CPU, backbone, run=Run(tmp_path / "whole", "a", 100))
     for stop in (4, 7):  # behind the checkpoints of steps 3 and 6
@@ -69,7 +73,11 @@ def test_a_run_stopped_twice_ends_as_one_never_stopped(training, setting, tmp_pa
     assert (again.loss_first, again.loss_last) == (trained.loss_first, trained.loss_last)
     lines = [logs.read(tmp_path / name / "log.jsonl") for name in ("whole", "parts")]
     assert lines[0] == lines[1] and [line["step"] for line in lines[0]] == list(range(1, 10))
-    assert 0 < lines[0][0]["q"] < 1 and 0 <= lines[0][0]["active"] <= 8
+    assert all(0 < line["q"] < 1 and 0 <= line["active"] <= 8 and line["gradient"] > 0 for line in lines[0])
+    assert all(0 <= line[name] <= 1 for line in lines[0] for name in ("saturated", "none", "all"))
+    if changes:
+        assert [line["active"] for line in lines[0][:4]] == [8] * 4 > [min(line["active"] for line in lines[0][4:])] * 4
+    assert trained.core_seconds > 0
 
 
 def test_a_loss_that_is_not_finite_names_step_and_batch_and_keeps_the_last_checkpoint(setting, tmp_path):

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, run, shaken, sparse, traced
 
-from repro.config.networks import Neighbour
+from repro.config.networks import MODELS, Neighbour
 from repro.engine import prepared
 from repro.evaluation.inference import named_outputs
 from repro.export import PORTABLE, to_onnx
