@@ -95,6 +95,10 @@ def test_a_loss_that_is_not_finite_names_step_and_batch_and_keeps_the_last_check
     assert run.checkpoint.read_bytes() == before
 
 
+def packed(text):
+    return mx.nd.array(list(text.encode()), dtype="uint8")
+
+
 def test_what_is_wrong_is_neither_saved_nor_set(setting, tmp_path, capsys):
     preset, _, _ = setting
     network = Plan(MODEL_A, SPARSE, preset, (128, 256)).build(19, (128, 256))
@@ -114,11 +118,13 @@ def test_what_is_wrong_is_neither_saved_nor_set(setting, tmp_path, capsys):
         with pytest.raises(UserError, match=words):
             checkpoints.read(path)
     for changes, identity, words in (({}, "b", "of another run"), ({"more": mx.nd.ones(1)}, "a", "network: 'more'"),
-                                     ({"parameter:weights.conv.bias": mx.nd.ones(3)}, "a", "weights.conv.bias")):
+                                     ({"parameter:weights.conv.bias": mx.nd.ones(3)}, "a", "weights.conv.bias"),
+                                     ({checkpoints.META: packed('{"format": 9}')}, "a", "format 9 is not known"),
+                                     ({checkpoints.META: packed('{"format": 3, "step": -1}')}, "a", "damaged")):
         with pytest.raises(UserError, match=words):
             checkpoints.set_state({**arrays, **changes}, path, identity, own, trainer, CPU)
     assert np.isnan(own["weights.conv.bias"].data().asnumpy()).any()  # nothing was set
-    parameters.save_arrays(path, {checkpoints.META: mx.nd.array(list(b'{"format": 2, "step": 1}'), dtype="uint8")})
+    parameters.save_arrays(path, {checkpoints.META: packed('{"format": 2, "step": 1}')})
     assert checkpoints.read(path) is None and capsys.readouterr().err.endswith("the run begins anew\n")
 
 

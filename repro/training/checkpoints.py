@@ -15,7 +15,7 @@ from typing import Dict, List, Optional
 import mxnet as mx
 import numpy as np
 
-from repro.config.parsing import json_value, natural, number
+from repro.config.parsing import json_value, natural, number, of_format
 from repro.errors import UserError, shown
 from repro.models.parameters import load_typed
 
@@ -61,7 +61,8 @@ def _meta(arrays: Dict[str, mx.nd.NDArray], path) -> Dict:
             natural(meta["step"], "step")
             for name in ("seconds", "core_seconds"):
                 number(meta[name], name)
-            if len(meta["history"]) != meta["step"] or not all(line and line[:1] for line in meta["history"]):
+            if not isinstance(meta["identity"], str) or len(meta["history"]) != meta["step"] or \
+                    not all(line and line[:1] for line in meta["history"]):
                 raise ValueError
         return meta
     except (KeyError, TypeError, ValueError):
@@ -85,8 +86,9 @@ def set_state(arrays: Dict[str, mx.nd.NDArray], path, identity: str, parameters:
     Raises UserError for a damaged one and for one of another run or network.
     """
     meta = _meta(arrays, path)
-    if meta["format"] != FORMAT or meta["identity"] != identity:
-        raise UserError(f"checkpoint {path}: of another run ({shown(meta['identity'])[1:13]}, not {identity[:12]}); "
+    of_format(meta, FORMAT, f"checkpoint {path}")
+    if meta["identity"] != identity:
+        raise UserError(f"checkpoint {path}: of another run ({meta['identity'][:12]}, not {identity[:12]}); "
                         "remove it to begin again")
     averages = arrays[AVERAGES].asnumpy() if AVERAGES in arrays else np.zeros(0, np.float32)
     wanted = {f"{PARAMETER}{name}": parameter for name, parameter in parameters.items()}

@@ -123,8 +123,8 @@ def train(network, backward: Callable[[int, Any, Any], Dict[str, Optional[float]
                 trainer.set_learning_rate(now)
                 trainer.update(1)
             history.append([figures[name] for name in kept])
-            log.add({"step": step + 1, **figures, "rate": now, "gradient": norm and float(norm.asscalar()),
-                     "q": averages.mean()})
+            log.add({"step": step + 1, **figures, "rate": now, "q": averages.mean(),
+                     "gradient": None if norm is None else float(norm.asscalar())})
             if run.folder and ((step + 1) % run.every == 0 or step + 1 == steps):
                 values = reached().state  # all processes of a team take part
                 if run.team.rank == 0:
