@@ -142,45 +142,26 @@ class Head(nn.HybridBlock):
         return self.term(F.sigmoid(s))
 
 
-def test_the_sparsity_term_is_per_image_eq_4():
-    """q_i moves towards image i's own mean activity; its gradient follows q, per image."""
-    p, lam = 0.25, 0.001
-    head = Head(p=p, lam=lam, batch=2, regions=8)
+@pytest.mark.parametrize("equation, axis", [(4, 1), (3, 0)])
+def test_the_sparsity_term_is_per_image_eq_4_or_per_region_eq_3(equation, axis):
+    """q moves towards the mean activity of an image, or of a region over the batch; the gradient follows q."""
+    p, lam, values = 0.25, 0.001, np.array([[2.0, 0.0, -1.0], [1.0, -3.0, 0.5]])
+    head = Head(p=p, lam=lam, batch=2, regions=3, equation=equation)
     head.initialize()
     head.hybridize()
-    s = mx.nd.array(np.stack([np.full((1, 2, 4), 2.0), np.full((1, 2, 4), -3.0)]))
+    s = mx.nd.array(values.reshape(2, 1, 1, 3))
     s.attach_grad()
-    q = np.full(2, p)
-    r = 1 / (1 + np.exp(-np.array([2.0, -3.0])))
+    active, q = 1 / (1 + np.exp(-values)), p
     for _ in range(3):
         with autograd.record():
             out = head(s)
             loss = (out * 0).sum()
         loss.backward()
-        np.testing.assert_allclose(out.asnumpy(), mx.nd.sigmoid(s).asnumpy(), atol=1e-6)
-        q = 0.9 * q + 0.1 * r  # Eq. (2), alpha = 0.9
-        np.testing.assert_allclose(head.term.q.data().asnumpy(), q, rtol=1e-5)
-        expected = lam * (-p / q + (1 - p) / (1 - q)) * r * (1 - r)  # of every value; the sigmoid's slope follows
-        np.testing.assert_allclose(s.grad.asnumpy().reshape(2, -1), np.repeat(expected[:, None], 8, 1), rtol=1e-4)
-
-
-def test_the_sparsity_term_can_be_per_region_eq_3():
-    """q_yx moves towards the mean of a region's activity over the batch; its gradient follows q, per region."""
-    p, lam = 0.25, 0.001
-    head = Head(p=p, lam=lam, batch=2, regions=3, equation=3)
-    head.initialize()
-    head.hybridize()
-    values = np.array([[2.0, 0.0, -1.0], [1.0, -3.0, 0.5]])
-    s = mx.nd.array(values.reshape(2, 1, 1, 3))
-    s.attach_grad()
-    with autograd.record():
-        loss = (head(s) * 0).sum()
-    loss.backward()
-    active = 1 / (1 + np.exp(-values))
-    q = 0.9 * np.full(3, p) + 0.1 * active.mean(axis=0)
-    np.testing.assert_allclose(head.term.q.data().asnumpy(), q, rtol=1e-5)
-    expected = lam * (-p / q + (1 - p) / (1 - q)) * active * (1 - active)
-    np.testing.assert_allclose(s.grad.asnumpy().reshape(2, 3), expected, rtol=1e-4)
+        np.testing.assert_allclose(out.asnumpy().reshape(2, 3), active, atol=1e-6)
+        q = 0.9 * q + 0.1 * active.mean(axis=axis, keepdims=True)  # Eq. (2), alpha = 0.9
+        np.testing.assert_allclose(head.term.q.data().asnumpy(), q.reshape(-1), rtol=1e-5)
+        expected = lam * (-p / q + (1 - p) / (1 - q)) * active * (1 - active)  # of every value; sigmoid's slope follows
+        np.testing.assert_allclose(s.grad.asnumpy().reshape(2, 3), expected, rtol=1e-4)
 
 
 def test_bad_settings_are_errors():

@@ -22,7 +22,6 @@ from repro.evaluation.selection import Selection
 from repro.models import open_nsfw, parameters
 from repro.models.build import build_column
 from repro.models.plan import Plan
-from repro.training.run import scale_head, set_rates
 
 CPU = [mx.cpu()]
 SIDE = 640  # pixels: level 5 sees 483
@@ -109,19 +108,6 @@ def test_street_has_regions_that_tell_every_p_apart_and_decoders_of_the_papers_w
     assert own["half_column.stem.0.weight"].shape == (64, 3, 7, 7)
     assert own["half_column.level5.0.conv3.weight"].shape[0] == 1024
     assert own["full_decoder.cross0.weight"].shape[0] == 128 and own["full_decoder.jump0.weight"].shape[0] == 128
-
-
-def test_the_sparse_head_begins_small_and_has_its_own_rate(lite):
-    recipe = dataclasses.replace(lite.recipe, head_rate=0.5, head_scale=0.1)
-    network = Plan(MODEL_A, SPARSE, lite, (128, 256)).build(19, (128, 256))
-    network.initialize(mx.init.One())
-    network(mx.nd.zeros((1, 3, 128, 256)))
-    scale_head(network, recipe)
-    set_rates(network, recipe, {"sparse_head.conv.weight", "weights.conv.weight"})
-    own = parameters.parameters_of(network)
-    assert own["sparse_head.conv.weight"].data().asnumpy().max() == np.float32(0.1)
-    assert own["weights.conv.weight"].data().asnumpy().min() == 1
-    assert [own[f"{name}.conv.weight"].lr_mult for name in ("sparse_head", "weights")] == [0.5, recipe.new_rate]
 
 
 def test_what_regions_hold_is_counted_by_class_against_chance_and_a_fixed_map():

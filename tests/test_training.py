@@ -19,7 +19,7 @@ from repro.errors import UserError
 from repro.labels.labelmap import labels_everywhere
 from repro.models import parameters
 from repro.models.plan import Plan
-from repro.training.run import measure, network_factory, set_rates, train_network
+from repro.training.run import measure, network_factory, scale_head, set_rates, train_network
 
 CPU = [mx.cpu()]
 SPARSE = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=True, pretrained=True)
@@ -104,15 +104,19 @@ def test_frozen_statistics_stay_and_scratch_learns_them(dataset, preset, backbon
         assert bool(abs(arrays[name] - before).max().asscalar() > 0) == moved
 
 
-def test_rates_of_biases_and_new_layers(preset, backbone):
-    network = Plan(MODEL_A, WTA, preset, (256, 512)).build(19, (256, 512))
-    new = {"weights.conv.weight", "weights.conv.bias"}
-    set_rates(network, dataclasses.replace(preset.recipe, new_rate=10.0), new)
+def test_rates_of_biases_new_layers_and_the_sparse_head_which_begins_small(preset):
+    network = Plan(MODEL_A, WTA, preset, (128, 256)).build(19, (128, 256))
+    network.initialize(mx.init.One())
+    network(mx.nd.zeros((1, 3, 128, 256)))
+    recipe = dataclasses.replace(preset.recipe, new_rate=10.0, head_rate=0.5, head_scale=0.1)
+    scale_head(network, recipe)
+    set_rates(network, recipe, {"weights.conv.weight", "weights.conv.bias", "sparse_head.conv.weight"})
     own = parameters.parameters_of(network)
-    rates = {name: (own[name].lr_mult, own[name].wd_mult) for name in (
-        "weights.conv.weight", "weights.conv.bias", "half_column.stem.0.beta", "half_column.stem.0.gamma")}
-    assert rates == {"weights.conv.weight": (10, 1), "weights.conv.bias": (20, 0), "half_column.stem.0.beta": (2, 0),
-                     "half_column.stem.0.gamma": (1, 1)}
+    rates = {"weights.conv.weight": (10, 1), "weights.conv.bias": (20, 0), "half_column.stem.0.beta": (2, 0),
+             "half_column.stem.0.gamma": (1, 1), "sparse_head.conv.weight": (0.5, 1)}
+    assert {name: (own[name].lr_mult, own[name].wd_mult) for name in rates} == rates
+    assert own["sparse_head.conv.weight"].data().asnumpy().max() == np.float32(0.1)
+    assert own["weights.conv.weight"].data().asnumpy().min() == 1
 
 
 def test_the_schedule_is_fixed_then_falls_linearly(preset):
@@ -148,16 +152,13 @@ def test_sizes_that_do_not_divide_are_padded_and_cut_back(preset):
     """100x200 images: padded to 128x256, labels of 100x200."""
     plan = Plan(MODEL_A, WTA, preset, (100, 200))
     assert plan.crop == (128, 256) and plan.multiple == 64
+    with pytest.raises(UserError, match="keeps none of the 2 regions"):
+        Plan(MODEL_A, WTA, preset, (64, 128)).build(19, (64, 128))
     scores = np.random.RandomState(0).standard_normal((19, 32, 64)).astype(np.float32)
     whole = labels_everywhere(scores, (128, 256))
     np.testing.assert_array_equal(labels_everywhere(scores, (100, 199)), whole[:100, :199])
     big = mx.nd.contrib.BilinearResize2D(mx.nd.array(scores[None]), height=128, width=256, align_corners=False)
     assert (big.asnumpy()[0].argmax(axis=0) == whole).mean() > 0.9999
-
-
-def test_no_region_left_is_said(preset):
-    with pytest.raises(UserError, match="keeps none of the 2 regions"):
-        Plan(MODEL_A, WTA, preset, (64, 128)).build(19, (64, 128))
 
 
 def test_images_of_odd_sizes_are_measured_whole(tmp_path, preset, backbone):
