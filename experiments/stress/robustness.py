@@ -1,7 +1,7 @@
 """Give every reader and writer what is wrong, count what came of it, and write tables/robustness.md.
 
     python -m experiments.stress.robustness                     runs all cases (one to two minutes)
-    python -m experiments.stress.robustness --render            writes the page from what was counted
+    python -m experiments.stress.robustness --render            writes the page from what was published
     python -m experiments.stress.robustness --reader images     one reader, and every fault it has; writes nothing
 
 Each reader's cases run in a process of their own: one that ends, or reports nothing for a minute, is a fault.
@@ -9,7 +9,6 @@ Each reader's cases run in a process of their own: one that ends, or reports not
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import sys
@@ -17,16 +16,16 @@ import warnings
 from collections import Counter
 from typing import Dict, Iterator, List, Tuple
 
-from experiments.lib.command import HERE, Parser, run
+from experiments.lib.command import Parser, run
+from experiments.lib.measurement import Measurement, options
 from experiments.lib.repeat import command_of
 from experiments.stress.fuzz import FAULT, READERS, RESULT, cases, outcome
 from repro.errors import UserError, choice
-from repro.files import write_text
 from repro.records import provenance
 from repro.tables.robustness import OUTCOMES, page, read_counted
 
-ROOT = HERE.parent
-COUNTED, PAGE = ROOT / "tables" / "results" / "robustness.json", ROOT / "tables" / "robustness.md"
+MEASUREMENT = Measurement(
+    "robustness", lambda folder: read_counted(folder / "robustness.json", tuple(READERS)), page)
 PATIENCE = 60  # seconds of one case, after which it hangs
 Outcome = Tuple[str, str, str]  # family, outcome, what was reported
 
@@ -84,20 +83,21 @@ def count(readers, seed: int) -> Tuple[Dict[str, Dict[str, Dict[str, int]]], Lis
     return counted, faults
 
 
-def write(given, parser) -> None:
-    """Run what is asked for; write the page and print its path. UserError where there were faults."""
+def write(given) -> None:
+    """Run what is asked for. UserError where there were faults."""
     faults: List[str] = []
-    if not given.render:
-        origin = provenance(command_of(parser, given, "robustness", but=("render",)), 1)
-        counted, faults = count([choice(given.reader, READERS, "reader")] if given.reader else READERS, given.seed)
-        for fault in faults:
+
+    def measure(readers=READERS):
+        origin = provenance(command_of(given, "robustness"), 1)
+        counted, found = count(readers, given.seed)
+        faults.extend(found)
+        for fault in found:
             print(f"fault: {fault}", file=sys.stderr)
-        if not given.reader:
-            write_text(COUNTED, json.dumps({"seed": given.seed, "readers": counted, "provenance": origin}, indent=1)
-                       + "\n")
-    if not given.reader:
-        write_text(PAGE, page(read_counted(COUNTED, tuple(READERS))))
-        print(os.path.relpath(PAGE))
+        return {"seed": given.seed, "readers": counted, "provenance": origin}
+    if given.reader:
+        measure([choice(given.reader, READERS, "reader")])
+    else:
+        MEASUREMENT.run(given, measure)
     if faults:
         raise UserError(f"{len(faults)} faults, as said above")
 
@@ -107,8 +107,8 @@ def main(arguments=None) -> int:
     parser = Parser(prog="python -m experiments.stress.robustness", description=__doc__.split("\n")[0])
     parser.add_argument("--seed", type=int, default=0, help="of the random cases (default %(default)s)")
     parser.add_argument("--reader", default="", help=f"one of {', '.join(READERS)} (default: all)")
-    parser.add_argument("--render", action="store_true", help="write the page from what was counted before")
-    return run(lambda given: write(given, parser), parser.parse_args(arguments))
+    options(parser)
+    return run(write, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

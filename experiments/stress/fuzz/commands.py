@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Callable, Dict, Iterator, Sequence
 
-from experiments.lib.command import HERE
+from experiments.lib.paths import HERE
 from experiments.stress.fuzz.case import LINE, Case, copy
 from experiments.stress.fuzz.pictures import BOMBS
 from repro.errors import UserError

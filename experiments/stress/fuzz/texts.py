@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator
 
 import yaml
 
-from experiments.lib.command import HERE
+from experiments.lib.paths import HERE
 from experiments.stress.fuzz.case import RESULT, Case
 from experiments.stress.fuzz.damage import changed, cut, files, flipped, paths
 from repro.config import neighbours as neighbours_of

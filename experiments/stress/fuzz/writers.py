@@ -14,7 +14,8 @@ from typing import Callable, Dict, Iterator, Tuple
 import mxnet as mx
 import numpy as np
 
-from experiments.lib.command import HERE, run
+from experiments.lib.command import run
+from experiments.lib.paths import HERE
 from experiments.stress.fuzz.case import LINE, RESULT, Case, full_disk
 from experiments.stress.fuzz.commands import called
 from experiments.stress.fuzz.pictures import encoded
