@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, run, shaken, sparse, traced
 
-from repro.config.neighbours import Neighbour
+from repro.config.neighbours import MULTIPLES, Neighbour
 from repro.engine import prepared
 from repro.evaluation.inference import named_outputs
 from repro.export import PORTABLE, to_onnx
@@ -63,7 +63,7 @@ def test_scores_and_regions_are_those_of_mxnet(tmp_path, spec, batch, settings):
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-@pytest.mark.parametrize("model", ["sgcpnet", "fastscnn", "icnet"])
+@pytest.mark.parametrize("model", list(MULTIPLES))
 def test_neighbours_export_at_the_aspect_of_streets(tmp_path, runtime, model):
     """ICNet's and Fast-SCNN's adaptive pooling too, whose windows are constants at one size."""
     engine = getattr(import_module(f"repro.runtime.{runtime}"), {"onnx": "OnnxEngine"}.get(runtime, "OpenvinoEngine"))
