@@ -15,7 +15,7 @@ OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev
 export OMP_NUM_THREADS
 export PYTHON DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED OUT BATCH STEPS READERS CHECKPOINT
 export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE PROVIDER PRECISION FORMAT CARD
-export THRESHOLD RATE WIDTH DENSE MINUTES WHAT MOMENTS TIMES
+export THRESHOLD RATE WIDTH DENSE MINUTES WHAT MOMENTS TIMES A B
 
 TABLES := table1 table2 table3 table4 table5 ablations
 OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT SPLIT,\
@@ -29,7 +29,7 @@ lower = $(shell echo $(1) | tr A-Z a-z)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density soak robustness faults predict export figures tables submit test lint pretrain minicity clean
+.PHONY: check row compare help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density soak robustness faults predict export figures tables submit test lint pretrain minicity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z0-9 .-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-15s %s\n", $$1, $$2}'
@@ -103,6 +103,17 @@ robustness: $(STAMP)  ## give every reader and writer what is wrong, and count w
 
 faults: $(STAMP)  ## kill runs at MOMENTS (50; fewer: into .cache/speed/) random moments, fill their disk, run two at once; tables/faults.md (half an hour)
 	@$(RUN) experiments.stress.faults $(foreach v,MOMENTS TIMES,$(call option,$(v),$(call lower,$(v))))
+
+check: $(STAMP)  ## train a published row (WEIGHTS=: evaluate): in its band? TABLE= ROW= SEED= DATA= WHAT=cost DRY=1; TABLE=6: speed
+	@$(RUN) experiments.check $(foreach v,TABLE ROW EXTRA SEED DATA PRESET BUDGET WHAT WEIGHTS PRETRAINED GPU,\
+	  $(call option,$(v),$(call lower,$(v)))) $(call flag,DRY,dry-run)
+
+row: $(STAMP)  ## the page of a published row: curves, classes, best and worst images; TABLE= ROW= EXTRA= DATA= PRESET= WEIGHTS= OUT=
+	@$(RUN) experiments.row $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET WEIGHTS GPU OUT,\
+	  $(call option,$(v),$(call lower,$(v))))
+
+compare: $(STAMP)  ## two published rows by seed, class and image, with intervals: A=3/ROW B=4/ROW+bootstrapping DATA= PRESET=
+	@$(RUN) experiments.compare $(foreach v,A B DATA PRESET BUDGET,$(call option,$(v),$(call lower,$(v))))
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render

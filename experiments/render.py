@@ -7,6 +7,7 @@ import sys
 import numpy as np
 
 from experiments.lib.command import HERE, Parser, run
+from experiments.lib.reproduced import files
 from repro.config.parsing import read_yaml
 from repro.config.rows import Network, load_table
 from repro.files import write_text
@@ -76,6 +77,9 @@ def write_tables(given) -> None:
         print(path.relative_to(ROOT))
     if not given.table:
         write_text(ROOT / "README.md", readme())
+        for path, text in files(published("remarks")).items():
+            write_text(path, text)
+            print(path.relative_to(ROOT))
 
 
 def main(arguments=None) -> int:

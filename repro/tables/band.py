@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence
 
-from repro.config.rows import Row
 from repro.errors import UserError
 from repro.records import Record, find
 from repro.tables.intervals import pooled, t_95
 from repro.tables.speed import median
 
 COST, SPEED = 2.0, 1.25  # factors beside the published cost and ratio of times: machines differ
-FORMULA = ("m ± t(0.95) s √(1 + 1/n): m the mean of the n published seeds, s their standard deviation, t Student's of "
-           "n - 1 degrees of freedom; of one seed, s is pooled over the trainings with several seeds (of the same data, "
-           "preset and budget; else of the same data; else of all), t of their degrees")
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,11 @@ def by_seed(records: Sequence[Record], inference: str) -> Mapping[int, float]:
 
 
 def accuracy(own: Sequence[Record], every: Sequence[Record], inference: str) -> Optional[Band]:
-    """Return the band of a training's mean IoU, FORMULA's; None where no training at all has several seeds.
+    """Return the band of a training's mean IoU; None where no training at all has several seeds.
+
+    It is m ± t(0.95) s sqrt(1 + 1/n), the 90% prediction interval of one more seed: m the mean of the n published
+    seeds, s their standard deviation of n - 1 degrees of freedom. Of one seed, s is pooled over the trainings with
+    several: those of the same data, preset and budget; else of the same data; else all.
 
     own    the training's published records, of one data, preset and budget. every: all published records.
     """
@@ -50,11 +50,13 @@ def accuracy(own: Sequence[Record], every: Sequence[Record], inference: str) -> 
     centre, number = statistics.mean(found.values()), len(found)
     spreads, text = [found], f"from its {number} seeds"
     if number == 1:
-        scopes = [("of the same data, preset and budget", [one for one in every if one.group == own[0].group]),
-                  (f"of {own[0].data}", [one for one in every if one.data == own[0].data]), ("of all data", every)]
-        spreads, text = next(((several, f"from the spread of {len(several)} trainings {words} with several seeds, as it "
-                               "has one seed") for words, records in scopes
-                              for several in [_several(records)] if several), ([], ""))
+        scopes = {"of the same data, preset and budget": [one for one in every if one.group == own[0].group],
+                  f"of {own[0].data}": [one for one in every if one.data == own[0].data], "of all data": every}
+        spreads, text = [], ""
+        for words, records in scopes.items():
+            if not spreads:
+                spreads = _several(records)
+                text = f"from the spread of {len(spreads)} trainings {words} with several seeds, as it has one seed"
     deviation = pooled(spreads)
     if deviation is None:
         return None
@@ -63,7 +65,7 @@ def accuracy(own: Sequence[Record], every: Sequence[Record], inference: str) -> 
     return Band(centre, centre - half, centre + half, text)
 
 
-def _several(records: Sequence[Record]) -> Sequence[Mapping[int, float]]:
+def _several(records: Sequence[Record]) -> List[Mapping[int, float]]:
     """Return the mean IoU by seed of each training, data, preset and budget with several seeds."""
     keys = dict.fromkeys((one.network, one.training, one.group) for one in records)
     found = [by_seed(some, "fast" if some[0].network.sparse else "whole") for some in (find(records, *k) for k in keys)]
@@ -99,12 +101,3 @@ def speed(records: Sequence[Mapping], row: str, base: str, precision: str = "flo
         raise UserError(f"ROW of table 6: {row!r} is not published in {precision}; choose from {', '.join(known)}")
     return Band(statistics.mean(found), min(found) / SPEED, max(found) * SPEED,
                 f"from {len(found)} published, by {SPEED:g} either way, as machines differ")
-
-
-def addressed(row: Row, extra: str) -> Tuple:
-    """Return (network, training) of a row, or of its training with this name; UserError for one that it has not."""
-    trainings = dict(row.trainings)
-    if extra not in trainings:
-        named = ", ".join(filter(None, trainings)) or "none; leave it out"
-        raise UserError(f"EXTRA of {row.id}: {extra!r} is not known; choose from {named}")
-    return row.network, trainings[extra]

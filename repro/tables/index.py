@@ -46,23 +46,24 @@ def results(tables: Mapping[str, Sequence[Row]], records: Sequence[Record], cost
     """Return a line per table's row and training, data, preset, budget, seed and inference, by the keys of RESULTS.
 
     Costs and parameters are of the full-width network on 1024x2048, as in the tables; none of "active", which computes
-    as many regions as an image asks for. `own`: the inference that the row's table has; band_low and band_high are where
-    `make check` wants another training of the row.
+    as many regions as an image asks for. `own`: the inference that the row's table has; `make check` wants another
+    training of the row between band_low and band_high.
     """
-    lines, measured, counted = [], {}, {}  # type: ignore[var-annotated]
-    for table, rows in tables.items():
-        for row, name, training in ((row, *one) for row in rows for one in row.trainings):
-            for record in sorted(find(records, row.network, training), key=lambda one: (one.group, one.seed)):
-                for inference in record.evaluations:
-                    key, cell = (id(record), inference), (row.network, training.p, inference)
-                    if key not in measured:
-                        measured[key] = _measured(record, records, inference, images(record))
-                    if cell not in counted and inference != "active":
-                        counted[cell] = costs(replace(row, inference=inference, training=training, extra=()))
-                    lines.append({
-                        "table": table, "row": row.id, "training": name or "own",
-                        "own": int(inference == row.inference), **measured[key],
-                        **dict(zip(("multiply_adds", "multiply_adds_all", "parameters"), counted.get(cell, ())))})
+    lines: List[Line] = []
+    measured: Dict[Tuple[int, str], Line] = {}
+    counted: Dict[Tuple, Tuple[int, int, int]] = {}
+    trainings = [(table, row, *one) for table, rows in tables.items() for row in rows for one in row.trainings]
+    for table, row, name, training in trainings:
+        for record in sorted(find(records, row.network, training), key=lambda one: (one.group, one.seed)):
+            for inference in record.evaluations:
+                key, cell = (id(record), inference), (row.network, training.p, inference)
+                if key not in measured:
+                    measured[key] = _measured(record, records, inference, images(record))
+                if cell not in counted and inference != "active":
+                    counted[cell] = costs(replace(row, inference=inference, training=training, extra=()))
+                lines.append({"table": table, "row": row.id, "training": name or "own",
+                              "own": int(inference == row.inference), **measured[key],
+                              **dict(zip(("multiply_adds", "multiply_adds_all", "parameters"), counted.get(cell, ())))})
     return lines
 
 
@@ -129,4 +130,4 @@ def hours(lines: Sequence[Line]) -> Dict[Tuple[str, str, str, str], Tuple[int, f
     for line in lines:
         place = tuple(line[name] for name in ("table", "data", "preset", "budget"))
         seen.setdefault(place, {})[line["record"]] = line["core_hours"]
-    return {place: (len(one), sum(one.values())) for place, one in seen.items()}  # type: ignore[misc]
+    return {place: (len(one), sum(one.values())) for place, one in seen.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from repro.tables.markdown import markdown_table
 from repro.tables.verdicts import FAILS, GAINS, HOLDS, Figure, Ours, by_seed, difference, judged
 
 LISTED = 10  # images of each kind
-WORDS = {HOLDS: "B is above A", FAILS: "B is not above A"}
+WORDS = {HOLDS: "B is above A", FAILS: "B is below A"}
 
 
 def names_of(beside: Mapping[str, Any], images: int, given: Sequence[str] = ()) -> List[str]:
@@ -31,10 +32,11 @@ def _interval(found: Optional[Interval]) -> str:
     return "-" if found is None else f"{found[0]:+.2f} to {found[1]:+.2f}"
 
 
-def compare(source: Ours, one: Figure, other: Figure) -> str:
-    """Return B - A (`other` - `one`), two figures' trainings in their rows' inferences: by seed, by class, by image.
+def compare(source: Ours, one: Figure, other: Figure, given: Sequence[str] = ()) -> str:
+    """Return B - A (`other` - `one`) of two trainings in their rows' inferences: by seed, by class, by image.
 
-    Intervals are of 90%: t's over seeds and the bootstrap over images, as tables/claims.md has them.
+    Intervals are of 90%: t's over seeds and the bootstrap over images, as in tables/claims.md. given: the images'
+    names, where no record has them.
     """
     values = by_seed(source, one), by_seed(source, other)
     seeds = [seed for seed in values[0] if seed in values[1]]
@@ -59,7 +61,7 @@ def compare(source: Ours, one: Figure, other: Figure) -> str:
         lacks, terms = ["A and B were measured on different images"], []
     beside = source.images(pairs[1][0][0])
     text += f"\n{_by_class(pairs, terms, beside)}"
-    return text + (f"\nNot by image: {'; '.join(lacks)}.\n" if lacks else f"\n{_by_image(terms, beside)}")
+    return text + (f"\nNot by image: {'; '.join(lacks)}.\n" if lacks else f"\n{_by_image(terms, beside, given)}")
 
 
 def _by_class(pairs, terms, beside) -> str:
@@ -73,27 +75,28 @@ def _by_class(pairs, terms, beside) -> str:
             continue
         a, b = (sum(values) / len(values) for values in some)
         interval = bootstrap(terms, sequences(beside.get("images"), len(terms[0][1])),
-                             lambda matrices, at=number: class_iou(matrices)[:, at]) if terms else None
+                             partial(_of_class, number)) if terms else None
         for column, cell in zip(columns, (name, f"{a:.2f}", f"{b:.2f}", f"{b - a:+.2f}", _interval(interval))):
             column[1].append(cell)
     return markdown_table(columns, 1)
 
 
-def class_iou(matrices: np.ndarray) -> np.ndarray:
-    """Return the IoU of each class, percent, of confusion matrices (N, K, K): (N, K); 0 of a class not there."""
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
-    return 100 * hits / np.maximum(matrices.sum(1) + matrices.sum(2) - hits, 1)
+def _of_class(number: int, matrices: np.ndarray) -> np.ndarray:
+    """Return the IoU of a class, percent, of confusion matrices (N, K, K): (N,); 0 where the class is not there."""
+    hits = matrices[:, number, number]
+    return 100 * hits / np.maximum(matrices[:, number].sum(1) + matrices[:, :, number].sum(1) - hits, 1)
 
 
-def _by_image(terms, beside) -> str:
+def _by_image(terms, beside, given) -> str:
     """Return how the images' own mean IoU differ, and those where most."""
     changes = sum(weight * mean_iou(matrices) for weight, matrices in terms)
-    names, order = names_of(beside, len(changes)), np.argsort(changes, kind="stable")
+    names, order = names_of(beside, len(changes), given), np.argsort(changes, kind="stable")
     low, middle, high = np.percentile(changes, (25, 50, 75))
-    text = (f"By image: B above A in {(changes > 0).sum()} of {len(changes)}, below in {(changes < 0).sum()}; quartiles "
-            f"{low:+.2f}, {middle:+.2f}, {high:+.2f}.\n\n")
-    return text + _listed((("Where A is ahead", order[:LISTED]), ("Where B is ahead", order[::-1][:LISTED])), names,
-                          changes, "+.2f")
+    text = (f"By image: B above A in {(changes > 0).sum()} of {len(changes)}, below in {(changes < 0).sum()}; "
+            f"quartiles {low:+.2f}, {middle:+.2f}, {high:+.2f}.\n\n")
+    return text + "\n".join(
+        _listed([(f"Where {name} is ahead", [at for at in some[:LISTED] if sign * changes[at] > 0])], names, changes,
+                "+.2f") for name, some, sign in (("A", order, -1), ("B", order[::-1], 1)))
 
 
 def _listed(kinds, names, values, form: str) -> str:
@@ -112,9 +115,9 @@ def row_page(title: str, records: Sequence[Record], source: Ours, inference: str
     text = f"# {title}\n\n"
     for record in records:
         found, images = record.evaluations[inference], source.images(record).get(inference)
-        text += (f"## Seed {record.seed}\n\nMean IoU {found['mean_iou']:.2f}%, pixel accuracy {found['pixel_acc']:.2f}%, "
-                 f"mean accuracy {found['mean_acc']:.2f}% in {inference} inference, {found['images']} images, "
-                 f"{record.steps} steps; `{record.provenance['command']}`.\n\n")
+        text += (f"## Seed {record.seed}\n\nMean IoU {found['mean_iou']:.2f}%, pixel accuracy "
+                 f"{found['pixel_acc']:.2f}%, mean accuracy {found['mean_acc']:.2f}%, {inference} inference, "
+                 f"{found['images']} images, {record.steps} steps; `{record.provenance['command']}`.\n\n")
         text += f"![Curves of seed {record.seed}]({pictures[record.seed]})\n\n" if record.seed in pictures else \
             "No log is kept of this training: no curves.\n\n"
         ious = found["class_iou"]
@@ -131,6 +134,6 @@ def row_page(title: str, records: Sequence[Record], source: Ours, inference: str
         text += "How often each region is computed, percent of the images:\n\n" + markdown_table(
             [(f"{x + 1}", [f"{100 * share:.0f}" for share in column]) for x, column in enumerate(often.T)], 0)
     elif records[0].network.sparse:
-        text += ("How often each region is computed is not kept in records: give WEIGHTS= (the row's .params) and DATA= "
-                 "(its folder) to count it.\n")
+        text += ("How often each region is computed is not kept in records: give WEIGHTS= (the row's .params) and "
+                 "DATA= (its folder) to count it.\n")
     return text
