@@ -22,7 +22,7 @@ Line = Dict[str, Any]
 RESULTS = ("table", "row", "training", "data", "preset", "budget", "seed", "inference", "own", "steps", "images",
            "mean_iou", "mean_iou_low", "mean_iou_high", "pixel_acc", "pixel_acc_low", "pixel_acc_high",
            "mean_acc", "mean_acc_low", "mean_acc_high", "band_low", "band_high", "multiply_adds", "multiply_adds_all",
-           "parameters", "core_hours", "commit", "cpu", "sha256", "command", "record")
+           "parameters", "core_hours", "commit", "cpu", "threads", "sha256", "command", "record")
 SPEED = ("record", "network", "engine", "precision", "size", "threads", "cpu", "runs", "ms", "p95_ms", "fps",
          "multiply_adds", "commit", "command")
 
@@ -73,7 +73,7 @@ def _measured(record: Record, records: Sequence[Record], inference: str, beside:
     line = {"data": record.data, "preset": record.preset, "budget": record.budget, "seed": record.seed,
             "inference": inference, "steps": record.steps, "images": found["images"],
             "core_hours": round(band.core_seconds(record) / 3600, 4), "commit": record.provenance["commit"],
-            "cpu": cpu_words(record.provenance), "sha256": record.sha256, "command": record.provenance["command"],
+            **_machine(record.provenance), "sha256": record.sha256, "command": record.provenance["command"],
             "record": f"{'-'.join(record.group)}/{record_path('', record).name}"}
     for name, figure in FIGURES.items():
         line[name] = found[name]
@@ -106,13 +106,18 @@ def speed(table6: Mapping[str, Any], engines: Mapping[str, Mapping[str, Any]],
 def _timed(name: str, record: Mapping[str, Any], one: Mapping[str, Any], engine: str, seconds: Sequence[float],
            batch: int = 1) -> Line:
     """Return the line of some runs; of a batch, times are an image's."""
-    found, origin = timing({"seconds": seconds}), record["provenance"]
-    size, threads = record["size"], origin["machine"].rpartition(", ")[2].split(" ")[0]
+    found, origin, size = timing({"seconds": seconds}), record["provenance"], record["size"]
     return {"record": name, "network": one["row"], "engine": engine, "precision": one["precision"],
-            "size": size if isinstance(size, str) else "x".join(map(str, size)), "threads": threads,
-            "cpu": cpu_words(origin), "runs": len(seconds), "ms": round(1e3 * found.median / batch, 3),
+            "size": size if isinstance(size, str) else "x".join(map(str, size)),
+            **_machine(origin), "runs": len(seconds), "ms": round(1e3 * found.median / batch, 3),
             "p95_ms": round(1e3 * found.p95 / batch, 3), "fps": round(batch / found.median, 3),
             "multiply_adds": one["multiply_adds"], "commit": origin["commit"], "command": origin["command"]}
+
+
+def _machine(origin: Mapping[str, Any]) -> Line:
+    """Return "cpu" and "threads" of a provenance, whose machine ends in ", N threads"."""
+    threads = origin["machine"].rpartition(", ")[2]
+    return {"cpu": cpu_words(origin).replace(f", {threads}", "", 1), "threads": threads.split(" ")[0]}
 
 
 def text(lines: Sequence[Line], names: Sequence[str]) -> str:
