@@ -19,9 +19,11 @@ import subprocess
 import sys
 from typing import List, Optional
 
-from experiments.lib.command import HERE, Parser, Reported, run, seed_of
+from experiments.lib import paths
+from experiments.lib.command import Parser, Reported, run, seed_of
 from experiments.lib.evaluated import evaluate_weights
-from experiments.lib.published import RESULTS, data_name, figure_of, records_of, source_of
+from experiments.lib.paths import ROOT
+from experiments.lib.published import figure_of, group_of, source_of
 from repro.errors import UserError, choice
 from repro.records import load_records, read_record
 from repro.tables import band
@@ -29,7 +31,6 @@ from repro.tables.band import Band
 from repro.tables.engines import read_engines
 from repro.tables.table6 import read_table6
 
-ROOT = HERE.parent
 BASE = "model-a"  # that times are compared with
 WHAT = ("accuracy", "cost")
 
@@ -43,26 +44,23 @@ def check_row(given) -> Optional[bool]:
     """Check the accuracy or the cost of a row's training."""
     choice(given.what, WHAT, "WHAT")
     figure, seed = figure_of(given.table, given.row, given.extra), seed_of(given.seed, "SEED")
-    group = (data_name(given.data), given.preset, given.budget)
-    source = source_of(group, figure.table == "neighbours")
-    published = records_of(source, figure, group)
-    row, own = source.rows[figure.table, figure.row], published[0].training
-    cost = given.what == "cost"
+    source, cost = source_of(group_of(given), figure), given.what == "cost"
+    published, row = source.found(figure), source.rows[figure.table, figure.row]
     if cost and given.weights:
         raise UserError("WEIGHTS: evaluating them is not what the published core-seconds are of; leave WHAT=cost out")
-    found = band.cost(published) if cost else band.accuracy(published, load_records(RESULTS), row.inference)
+    found = band.cost(published) if cost else band.accuracy(published, load_records(paths.RESULTS), row.inference)
     if found is None:
         raise UserError(f"{given.row}: no band, as no training is published with several seeds")
     unit, name = (" core-seconds", "cost of the training") if cost else ("%", f"mean IoU in {row.inference} inference")
     say(name, unit, found, f"seeds {', '.join(str(one.seed) for one in published)}")
     spent = band.cost(published).centre / 3600
-    if given.dry_run:
+    if given.dry:
         print("evaluating the weights takes a minute or so" if given.weights else
               f"training it takes about {spent:.2f} core-hours, by what is published ({published[0].steps} steps); "
               "its test images some minutes more")
         return None
     if given.weights:
-        value = evaluate_weights(given.weights, row, own, given.data, given.preset, given.budget, given.gpu)[0].mean_iou
+        value = evaluate_weights(given)[0].mean_iou
     else:
         record = trained(given, seed)
         value = band.core_seconds(record) if cost else record.evaluations[row.inference]["mean_iou"]
@@ -93,11 +91,11 @@ def check_speed(given) -> Optional[bool]:
     """Check the ratio of a network's time to Model A's, both measured in turns here."""
     if given.row == BASE:
         raise UserError(f"ROW of table 6: {BASE} is what the others are compared with; choose another")
-    record = read_table6(RESULTS / "table6.json")
-    engines = [read_engines(path) for path in sorted(RESULTS.glob("engines-*.json"))]
+    record = read_table6(paths.RESULTS / "table6.json")
+    engines = [read_engines(path) for path in sorted(paths.RESULTS.glob("engines-*.json"))]
     found = band.speed([record, *engines], given.row, BASE)
     say(f"time of {given.row} by that of {BASE}, float32, MXNet", " times", found, "table6.json, engines-*.json")
-    if given.dry_run:
+    if given.dry:
         runs = [sum(one["seconds"]) for one in record["rows"]
                 if one["row"] in (given.row, BASE) and one["precision"] == "float32"]
         print(f"timing both takes about {sum(runs):.0f} s, and making them a minute; the machine is to do nothing else")
@@ -106,7 +104,7 @@ def check_speed(given) -> Optional[bool]:
                            "--rows", f"{given.row},{BASE}"], cwd=ROOT, check=False)
     if made.returncode:
         raise Reported
-    return judge(found, band.ratio(read_table6(ROOT / ".cache" / "speed" / "table6.json"), given.row, BASE), " times")
+    return judge(found, band.ratio(read_table6(paths.OWN / "table6.json"), given.row, BASE), " times")
 
 
 def say(name: str, unit: str, found: Band, of: str) -> None:
@@ -125,8 +123,7 @@ def judge(found: Band, value: float, unit: str) -> bool:
 
 def parse(arguments=None) -> argparse.Namespace:
     """The command line's values."""
-    first, _, rest = __doc__.partition("\n")
-    parser = Parser(prog="python -m experiments.check", description=first, epilog=rest,
+    parser = Parser(prog="python -m experiments.check", description=__doc__,
                     formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--table", default="", help="1 to 5, ablations or neighbours; 6: speed")
@@ -140,7 +137,7 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--weights", default="", help="the row's .params, to be evaluated in place of a training")
     add("--pretrained", default="", help="the backbone to train from (default: the preset's)")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
-    add("--dry-run", action="store_true", help="say what it would take, and do nothing")
+    add("--dry-run", "--dry", dest="dry", action="store_true", help="say what it would take, and do nothing")
     return parser.parse_args(arguments)
 
 

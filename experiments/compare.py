@@ -9,24 +9,21 @@ from __future__ import annotations
 import sys
 
 from experiments.lib.command import Parser, run
-from experiments.lib.published import data_name, image_names, named, records_of, source_of
+from experiments.lib.published import group_of, image_names, named, source_of
 from repro.tables.pairs import compare
 
 
 def show(given) -> None:
     """Print the comparison; UserError where either row is not published."""
-    group = (data_name(given.data), given.preset, given.budget)
-    figures = [named(text, place) for text, place in ((given.a, "A"), (given.b, "B"))]
-    source = source_of(group, "neighbours" in [figure.table for figure in figures])
-    for figure in figures:
-        records_of(source, figure, group)
+    group, figures = group_of(given), [named(text, place) for text, place in ((given.a, "A"), (given.b, "B"))]
+    source = source_of(group, *figures)
     print(f"A: {given.a}\nB: {given.b}\n{', '.join(group)}; intervals of 90%, as in tables/claims.md\n")
     print(compare(source, *figures, image_names(given.data)).rstrip("\n"))
 
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = Parser(prog="python -m experiments.compare", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.compare", description=__doc__.split("\n", maxsplit=1)[0])
     add = parser.add_argument
     add("--a", default="", help="TABLE/ROW, or TABLE/ROW+EXTRA for a row's extra training")
     add("--b", default="", help="the other, likewise")

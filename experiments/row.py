@@ -6,9 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from experiments.lib.command import HERE, Parser, run
+from experiments.lib import paths
+from experiments.lib.command import Parser, run
 from experiments.lib.evaluated import evaluate_weights
-from experiments.lib.published import beside, data_name, figure_of, image_names, records_of, source_of
+from experiments.lib.published import beside, figure_of, group_of, image_names, source_of
 from repro.files import write_text
 from repro.tables.pairs import row_page
 
@@ -17,15 +18,12 @@ def write(given) -> None:
     """Draw what is kept beside the records, write the page and print its path."""
     from repro.training import logs
 
-    figure = figure_of(given.table, given.row, given.extra)
-    group = (data_name(given.data), given.preset, given.budget)
-    source = source_of(group, figure.table == "neighbours")
-    records = records_of(source, figure, group)
-    row = source.rows[figure.table, figure.row]
+    figure, group = figure_of(given.table, given.row, given.extra), group_of(given)
+    source = source_of(group, figure)
+    records, row = source.found(figure), source.rows[figure.table, figure.row]
     name = "-".join(filter(None, (figure.table, figure.row, figure.extra, *group)))
-    out = Path(given.out or HERE.parent / ".cache" / "rows") / f"{name}.md"
-    often = evaluate_weights(given.weights, row, records[0].training, given.data, given.preset, given.budget,
-                             given.gpu)[1] if given.weights else None
+    out = Path(given.out or paths.CACHE / "rows") / f"{name}.md"
+    often = evaluate_weights(given)[1] if given.weights else None
     pictures = {}
     for record in records:
         log = beside(record, ".jsonl.gz")
@@ -40,7 +38,7 @@ def write(given) -> None:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = Parser(prog="python -m experiments.row", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m experiments.row", description=__doc__)
     add = parser.add_argument
     add("--table", default="", help="1 to 5, ablations or neighbours")
     add("--row", default="", help="a row's id")

@@ -18,7 +18,7 @@ from test_loader import all_end
 
 from experiments import table as measure
 from experiments.lib import schedule, worker
-from experiments.lib.command import PRETRAINED
+from experiments.lib.paths import PRETRAINED
 from experiments.stress import faults
 from experiments.stress.trials import moments
 from experiments.stress.trials.events import Trials

@@ -18,7 +18,7 @@ from repro.data.minicity.own import MERGED
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/guide.md")
-MODULE = re.compile(r"-m (experiments\.\w+)([^\n;|]*)")
+MODULE = re.compile(r"-m (experiments\.[\w.]+)([^\n;|]*)")
 
 
 def commands_of(text: str):

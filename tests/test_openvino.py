@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 
+import cv2
 import mxnet as mx
 import numpy as np
 import onnx
@@ -131,7 +132,7 @@ def test_an_exported_file_is_run_by_predict(both, tmp_path, capsys):
     for engine in ("openvino", "onnx"):
         assert predict.main(["--engine", engine, "--weights", str(tmp_path / "a.onnx"), "--output",
                              str(tmp_path / engine)]) == 0
-    first, second = (predict.cv2.imread(str(tmp_path / name / "scene_labelIds.png")) for name in ("openvino", "onnx"))
+    first, second = (cv2.imread(str(tmp_path / name / "scene_labelIds.png")) for name in ("openvino", "onnx"))
     assert (first != second).mean() < 1e-3
     with pytest.raises(UserError, match="image of 129x8: a.onnx is for up to 128x256"):
         FileSegmenter(OpenvinoEngine(tmp_path / "a.onnx"), tmp_path / "a.onnx").segment(photo(129, 8))

@@ -11,7 +11,7 @@ from refining import run, street_in
 from experiments import refine
 from experiments import table as measure
 from experiments.lib import refined
-from experiments.lib.command import PRETRAINED
+from experiments.lib.paths import PRETRAINED
 from repro.config.rows import load_table
 from repro.data import open_dataset
 from repro.data.images import read_sample

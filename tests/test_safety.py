@@ -102,7 +102,7 @@ def test_no_network_is_used_but_where_it_was_asked_for(path):
 def test_the_modules_that_may_use_a_network_do():
     """So that the lists above name no more than there is."""
     assert imported((ROOT / "repro/training/cluster.py").read_text(encoding="utf-8")) & {"socket"}
-    assert "gluoncv.model_zoo.model_store.get_model_file" in imports_of(ROOT / "repro" / "imagenet.py")
+    assert "gluoncv.model_zoo.model_store.get_model_file" in imports_of(ROOT / "repro" / "models" / "imagenet.py")
 
 
 def test_a_download_has_its_hash(tmp_path, monkeypatch):

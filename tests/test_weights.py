@@ -12,7 +12,7 @@ from made_up import made_up
 
 from experiments import table as measure
 from experiments import weights as command
-from experiments.lib.command import PRETRAINED
+from experiments.lib.paths import PRETRAINED
 from experiments.predict import SHIPPED
 from repro import records
 from repro.config.presets import load_preset

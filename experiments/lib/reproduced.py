@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Dict, Sequence
 
-from experiments.lib.command import HERE
-from experiments.lib.published import RESULTS, TABLES, images
+from experiments.lib.paths import HERE, RESULTS, ROOT, TABLES
+from experiments.lib.tables import published, published_images
 from repro.config import parsing
 from repro.config.neighbours import load_rows, parse_network
 from repro.config.peers import load_peers
@@ -26,29 +26,25 @@ from repro.tables.reproducibility import (
 )
 from repro.tables.table6 import read_table6
 
-ROOT = HERE.parent
 PAGE = ROOT / "docs" / "reproducibility.md"
 
 
-def files(remarks: Sequence[str]) -> Dict[Path, str]:
-    """Return what is to be written where: tables/*.csv, docs/reproducibility.md, the cards of the shipped weights.
-
-    remarks  where the paper's text and its tables differ.
-    """
+def files() -> Dict[Path, str]:
+    """Return what is to be written where: tables/*.csv, docs/reproducibility.md, the cards of the shipped weights."""
     from repro.models.cost import row_figures
 
     costs = lru_cache(maxsize=None)(row_figures)
     tables = {table: load_rows(HERE / f"{table}.yaml") for table in TABLES.values()}
     records = load_records(RESULTS)
-    lines = index.results(tables, records, costs, images)
+    lines = index.results(tables, records, costs, published_images)
     timed = speed_lines()
     rows = {(table, row.id): row for table, some in tables.items() for row in some}
     found = verdicts(rows, {row.id: costs(row)[:2] for row in tables["table5"]},
-                     [one for one in records if isinstance(one.network, Network)], images)
+                     [one for one in records if isinstance(one.network, Network)], published_images)
     page = PAGE.read_text(encoding="utf-8")
     size = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())
     for name, block in (("verdicts", claims_block(found)), ("compute", compute_block(lines, size)),
-                        ("differences", differences_block(remarks))):
+                        ("differences", differences_block(published("remarks")))):
         page = with_block(page, name, block, PAGE.name)
     return {ROOT / "tables" / "results.csv": index.text(lines, index.RESULTS),
             ROOT / "tables" / "speed.csv": index.text(timed, index.SPEED), PAGE: page, **cards(timed)}
