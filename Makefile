@@ -85,7 +85,8 @@ compare: $(STAMP)  ## two published rows, A=TABLE/ROW B=TABLE/ROW+bootstrapping,
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in $(if $(TABLE)$(HELP),,robustness faults); do $(RUN) experiments.stress.$$page --render || exit; done
+	@$(if $(TABLE)$(HELP),,$(RUN) experiments.stress.robustness --render)
+	@$(if $(TABLE)$(HELP),,$(RUN) experiments.stress.faults --render)
 
 predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
 	@$(RUN) experiments.predict

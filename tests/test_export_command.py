@@ -17,7 +17,7 @@ from made_up import made_up
 from mxnet.gluon import SymbolBlock
 
 from experiments import export
-from experiments import table as measure
+from experiments.lib import lookup, paths
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES
 from repro.data.augment import MEAN, STD, normalise
@@ -172,9 +172,9 @@ def test_a_row_without_regions(tmp_path, capsys):
 
 
 def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(measure, "ROOT", tmp_path)
-    row, = measure.chosen_rows("5", "model-a")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    row, = lookup.chosen_rows("5", "model-a")
     assert export.main(["--row", "model-a", *SIZE]) == 2
     assert "no parameters of model-a trained so; `make table5 DATA=minicity ROW=model-a" in capsys.readouterr().err
     iou = dict.fromkeys(CITYSCAPES.names, 30.0)
@@ -182,7 +182,7 @@ def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     for evaluation in record.evaluations.values():
         evaluation["class_iou"] = iou
     write_record(tmp_path / "cache" / "results", record)
-    preset = load_preset(measure.HERE / "presets" / "lite.yaml", "lite")
+    preset = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
     path = record_path(tmp_path / "cache" / "results", record).with_suffix(".params")
     save_arrays(path, random_arrays(Plan(row.network, row.training, preset, (128, 256)), 19, seed=4))
     assert export.main(["--row", "model-a", *SIZE]) == 0

@@ -12,6 +12,7 @@ from collections import Counter
 import pytest
 from made_up import PROVENANCE
 
+from experiments.lib import paths
 from experiments.stress import robustness
 from experiments.stress.fuzz import FAULT, LINE, READERS, RESULT, Case, cases, outcome
 from experiments.stress.fuzz.case import full_disk
@@ -124,22 +125,22 @@ def test_the_page_counts_and_a_wrong_count_is_named(tmp_path):
 
 
 def test_the_script_counts_and_renders(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(robustness, "COUNTED", tmp_path / "robustness.json")
-    monkeypatch.setattr(robustness, "PAGE", tmp_path / "robustness.md")
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(robustness, "outcomes", lambda reader, seed: iter(
         [("empty", LINE, "a: no"), ("cut", FAULT if reader == "rows" else RESULT, "b: why")]))
-    assert robustness.main(["--seed", "5"]) == 2
+    assert robustness.main(["--seed", "0", "--publish"]) == 2
     said = capsys.readouterr().err
     assert "fault: rows: cut: b: why\n" in said and said.endswith("error: 1 faults, as said above\n")
-    found = read_counted(robustness.COUNTED, tuple(READERS))
+    found = read_counted(tmp_path / "results" / "robustness.json", tuple(READERS))
     assert found["readers"]["rows"] == {"cut": dict(zip(OUTCOMES, (0, 0, 1))), "empty": dict(zip(OUTCOMES, (0, 1, 0)))}
-    assert found["seed"] == 5 and found["provenance"]["command"].endswith("--seed 5")
-    before = robustness.PAGE.read_bytes()
-    assert robustness.main(["--render"]) == 0 and robustness.PAGE.read_bytes() == before
+    assert found["seed"] == 0 and found["provenance"]["command"] == "make robustness"
+    written = tmp_path / "robustness.md"
+    before = written.read_bytes()
+    assert robustness.main(["--render"]) == 0 and written.read_bytes() == before
     assert robustness.main(["--reader", "none"]) == 2 and "reader: 'none' is not known" in capsys.readouterr().err
 
 
 def test_the_committed_page_is_its_rendering():
-    found = read_counted(robustness.COUNTED, tuple(READERS))
-    assert page(found) == robustness.PAGE.read_text(encoding="utf-8")
+    found = read_counted(paths.RESULTS / "robustness.json", tuple(READERS))
+    assert page(found) == (paths.ROOT / "tables" / "robustness.md").read_text(encoding="utf-8")
     assert not sum(one["fault"] for families in found["readers"].values() for one in families.values())

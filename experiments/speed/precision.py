@@ -16,7 +16,7 @@ from importlib import metadata
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, at_least_one, run
-from experiments.lib.lookup import Wanted, data_folder, preset_of, trained_plan
+from experiments.lib.lookup import Wanted, chosen, data_folder, preset_of, trained, trained_plan
 from experiments.lib.measurement import options
 from experiments.lib.pages import PACKAGES, PRECISION
 from experiments.lib.paths import PRESETS
@@ -30,18 +30,17 @@ ROUNDS = 50
 ROWS = (("3", "isctf-sparse-p0.25-l0.001-r256", "ISCTF (p = 0.25)"), ("4", "1120-1241", "Model A"))  # of which table
 
 
-def case(given, data: str, dataset, table: str, row_id: str, label: str) -> dict:
-    """Measure one row's network, trained on `dataset`, which `data` names, in the engine that is asked for."""
+def case(given, wanted: Wanted, dataset, label: str) -> dict:
+    """Measure one row's network, trained on `dataset`, in the engine that is asked for."""
     from repro.data.images import image_size
     from repro.evaluation.precision import compare, compare_exported
 
-    plan, arrays = trained_plan(Wanted(table, row_id, data=data, preset=given.preset), dataset,
-                                image_size(dataset.measured[0].image))
-    shown = progress(f"{row_id} on {dataset.name}", "image")
+    plan, arrays = trained_plan(wanted, dataset, image_size(dataset.measured[0].image))
+    shown = progress(f"{wanted.row} on {dataset.name}", "image")
     found = compare(plan, arrays, dataset, progress=shown) if given.engine == "mxnet" else compare_exported(
         plan, arrays, dataset, ("float32", *REDUCED[PACKAGES[given.engine]]), maker(given.engine),
         rounds=given.rounds, progress=shown)
-    return {"row": row_id, "label": label, "data": dataset.name, "width": f"{plan.preset.width:g}", **found}
+    return {"row": wanted.row, "label": label, "data": dataset.name, "width": f"{plan.preset.width:g}", **found}
 
 
 def maker(engine: str):
@@ -57,11 +56,17 @@ def maker(engine: str):
     return OpenvinoEngine
 
 
+def rows_of(given, sets):
+    """Return (what is wanted, its data set, its label) of each row on each of `sets`, data sets by what names them."""
+    return [(Wanted(table, row, data=data, preset=given.preset), dataset, label)
+            for data, dataset in sets.items() for table, row, label in ROWS]
+
+
 def measure(given, sets) -> dict:
-    """Measure every row on `sets`, data sets by what names them; return the record."""
+    """Measure every row on `sets`; return the record."""
     names = ",".join(portable(data, dataset.name) for data, dataset in sets.items())
     origin = provenance(command_of(given, "precision", data=names))  # of the code that starts
-    cases = [case(given, data, dataset, *row) for data, dataset in sets.items() for row in ROWS]
+    cases = [case(given, wanted, dataset, label) for wanted, dataset, label in rows_of(given, sets)]
     package = PACKAGES.get(given.engine)
     return {"cases": cases, "provenance": origin, **({package: metadata.version(package)} if package else {}),
             **({"preset": given.preset} if given.preset != "lite" else {})}
@@ -94,6 +99,8 @@ def write(given) -> None:
         if given.engine != "mxnet":
             maker(given.engine)  # raises what is wrong before anything is read
         sets = {data: open_dataset(data_folder(data, preset)[0]) for data in given.data.split(",")}
+        for wanted, dataset, _ in rows_of(given, sets):
+            trained(wanted, *chosen(wanted), dataset)  # as what names the command that trains it
         if given.publish:
             check_published(given, [one.name for one in sets.values()], paths.RESULTS / record_name(given))
     PRECISION.run(given, partial(measure, given, sets), record_name(given), but=("data", "engine", "preset"))
