@@ -79,7 +79,7 @@ def _measured(record: Record, records: Sequence[Record], inference: str, beside:
         line[name] = found[name]
         if inference in beside:
             matrices = beside[inference]
-            low, high = bootstrap([(1, matrices)], sequences(beside.get("images"), len(matrices)), figure)
+            low, high = bootstrap([(1, matrices)], sequences(list(beside.get("images", ())), len(matrices)), figure)
             line.update({f"{name}_low": round(low, 4), f"{name}_high": round(high, 4)})
     own = band.accuracy(find(records, record.network, record.training, record.group), records, inference)
     return line if own is None else {**line, "band_low": round(own.low, 4), "band_high": round(own.high, 4)}

@@ -74,7 +74,7 @@ def _by_class(pairs, terms, beside) -> str:
         if None in some[0] + some[1]:
             continue
         a, b = (sum(values) / len(values) for values in some)
-        interval = bootstrap(terms, sequences(beside.get("images"), len(terms[0][1])),
+        interval = bootstrap(terms, sequences(list(beside.get("images", ())), len(terms[0][1])),
                              partial(_of_class, number)) if terms else None
         for column, cell in zip(columns, (name, f"{a:.2f}", f"{b:.2f}", f"{b - a:+.2f}", _interval(interval))):
             column[1].append(cell)
