@@ -16,7 +16,7 @@ export OMP_NUM_THREADS PYTHON CARD
 
 TABLES := table1 table2 table3 table4 table5 ablations neighbours
 SCRIPTS := $(TABLES) table6 profile growth engines precision neighbours-time refine density soak robustness faults \
-  tables predict export figures submit pretrain minicity
+  check row compare tables predict export figures submit pretrain minicity
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -73,6 +73,15 @@ robustness: $(STAMP)  ## give every reader and writer what is wrong, and count w
 
 faults: $(STAMP)  ## kill runs at random moments, fill their disk, run two at once (half an hour)
 	@$(RUN) experiments.stress.faults
+
+check: $(STAMP)  ## train a published ROW of TABLE, or evaluate WEIGHTS: inside the published band? DRY=1: what it takes
+	@$(RUN) experiments.check
+
+row: $(STAMP)  ## the page of a published ROW of TABLE: curves, classes, best and worst images
+	@$(RUN) experiments.row
+
+compare: $(STAMP)  ## two published rows, A=TABLE/ROW B=TABLE/ROW+bootstrapping, by seed, class and image
+	@$(RUN) experiments.compare
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render

@@ -22,8 +22,8 @@ import numpy as np
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, at_least_one, run, seed_of
-from experiments.lib.lookup import chosen, data_folder, described, preset_of, table_of, trained
-from experiments.lib.paths import PRESETS, SHIPPED, parse_size
+from experiments.lib.lookup import chosen, data_folder, described, options, preset_of, table_of, trained
+from experiments.lib.paths import SHIPPED, parse_size
 from repro.config.networks import AnyNetwork
 from repro.config.presets import Preset, round_up
 from repro.config.rows import Training, training_name
@@ -227,9 +227,7 @@ def parse(arguments=None) -> argparse.Namespace:
     """The command line's values."""
     parser = Parser(prog="python -m experiments.export", description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--row", default="", help="a row's id (default: the shipped weights', or those of WEIGHTS, which say it)")
-    add("--table", default="", help="the row's table (default: found)")
-    add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: the row's own)")
+    options(parser)
     add("--k", type=int, help="regions computed (default: as the row is tested)")
     add("--size", default="", help="height x width of the largest image (default: that of the data)")
     add("--batch", type=int, default=1, help="images at once (default %(default)s)")
@@ -239,9 +237,6 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--format", default="onnx", help=f"{' or '.join(FORMATS)} (default %(default)s)")
     add("--precision", default="float32", help=f"of ONNX: {', '.join(PRECISIONS)} (default %(default)s)")
     add("--data", default="minicity", help="whose images it is checked on, and a row's classes (default %(default)s)")
-    add("--preset", default="lite", help=f"with ROW: one of {', '.join(PRESETS)} (default %(default)s)")
-    add("--budget", default="full", help="that the row was trained with (default %(default)s)")
-    add("--seed", default="0", help="that the row was trained with, or of random values (default %(default)s)")
     add("--images", type=int, default=8, help="that the file is checked on (default %(default)s)")
     return parser.parse_args(arguments)
 

@@ -38,12 +38,12 @@ GROUP = ("minicity", "lite", "full")
 class Runner:
     """A trained row of Table 3, run on images one after the other, fast or classic."""
 
-    def __init__(self, row_id: str, dataset, given, inference: str = "fast"):
+    def __init__(self, row_id: str, dataset, inference: str = "fast"):
         import mxnet as mx
 
         from repro.training.run import network_factory
 
-        wanted = Wanted("3", row_id, budget=given.budget)
+        wanted = Wanted("3", row_id)
         self._plan, arrays = trained_plan(wanted, dataset, preset_of(wanted.preset).size)
         self._classes = dataset.classes
         self._networks = network_factory(self._plan, arrays, len(dataset.classes), inference, mx.cpu())
@@ -69,8 +69,8 @@ def draw_runs(given) -> List[Path]:
     samples = dataset.measured
     if not 0 <= given.image < len(samples):
         raise UserError(f"--image: {given.image} is not between 0 and {len(samples) - 1}, the last of the test images")
-    runners = {row: Runner(row, dataset, given) for row in NAMES}
-    classic = Runner(SCTF, dataset, given, "classic")
+    runners = {row: Runner(row, dataset) for row in NAMES}
+    classic = Runner(SCTF, dataset, "classic")
     label = "SCTF, classic inference: the whole image through the full column"
     curves = dict.fromkeys((f"{NAMES[SCTF]}, fast inference", f"{NAMES[ISCTF]}, fast inference", label), 0)
     often = dict.fromkeys((ISCTF, SMALL), 0)
@@ -124,7 +124,6 @@ def main(arguments=None) -> int:
     add("--render", action="store_true", help="the bars alone, from the published records")
     add("--image", type=int, default=12, help="test image of the pipeline and the weights (default %(default)s)")
     add("--data", default="", help="another folder with minicity (default: written into .cache/)")
-    add("--budget", default="full", help="that the networks were trained with (default %(default)s)")
     add("--out", default=str(paths.ROOT / "tables"), help="folder to write (default: tables/)")
     return run(draw, parser.parse_args(arguments))
 

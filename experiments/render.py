@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from experiments.lib import tables
+from experiments.lib import reproduced, tables
 from experiments.lib.command import Parser, run
 from experiments.lib.pages import MEASUREMENTS
 from experiments.lib.paths import RESULTS, ROOT
@@ -21,7 +21,9 @@ def write(given) -> None:
         elif given.table or MEASUREMENTS[name].there(RESULTS):
             MEASUREMENTS[name].render()
     if not given.table:
-        write_text(ROOT / "README.md", tables.readme())
+        for path, text in {ROOT / "README.md": tables.readme(), **reproduced.files()}.items():
+            write_text(path, text)
+            print(path.relative_to(ROOT))
 
 
 def main(arguments=None) -> int:

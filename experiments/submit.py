@@ -7,8 +7,7 @@ import sys
 from tqdm import tqdm
 
 from experiments.lib.command import Parser, contexts, run
-from experiments.lib.lookup import chosen, data_folder, preset_of, trained_plan
-from experiments.lib.paths import PRESETS, TABLES
+from experiments.lib.lookup import chosen, data_folder, options, preset_of, trained_plan
 
 
 def submit(given) -> None:
@@ -37,13 +36,8 @@ def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.submit", description=__doc__)
     add = parser.add_argument
-    add("--table", default="", help=f"one of {', '.join(TABLES)}")
-    add("--row", default="", help="a row's id")
-    add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: the row's own)")
+    options(parser)
     add("--data", default="minicity", help="minicity, or a folder in Cityscapes' layout (default %(default)s)")
-    add("--preset", default="lite", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
-    add("--budget", default="full", help="that the row was trained with (default %(default)s)")
-    add("--seed", default="0", help="that the row was trained with (default %(default)s)")
     add("--split", default="test", help="test, val or train (default %(default)s)")
     add("--weights", default="", help="the row's .params file (default: found among those trained on this machine)")
     add("--out", default="submission", help="folder to write (default %(default)s)")

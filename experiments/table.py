@@ -59,7 +59,9 @@ def plan(given) -> List[Job]:
         if given.publish:
             raise UserError("PUBLISH: what is measured on another split is not published")
     trainings = {training_name(row.network, training): (row.network, training)
-                 for row in rows for _, training in row.trainings}
+                 for row in rows for name, training in row.trainings if given.extra in ("", name or "own")}
+    if not trainings:
+        raise UserError(f"EXTRA: {given.extra!r} is no training of these rows; choose from own, bootstrapping, coarse")
     if not dataset.coarse and any(training.coarse for _, training in trainings.values()):
         print(f"{dataset.name} has no coarsely labelled images; rows that ask for them are trained without",
               file=sys.stderr)
@@ -141,6 +143,7 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--preset", default="lite", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
     add("--budget", default="", help="quick or full (default: quick for a table, full for one row)")
     add("--row", default="", help="one row's id (default: all rows)")
+    add("--extra", default="", help="own, bootstrapping or coarse: only that training of the row (default: all)")
     add("--seeds", default="0", help="such as 0,1,2 (default %(default)s)")
     add("--gpu", default="", help="cards, such as 0 or 0,1 (default: the CPU)")
     add("--hosts", default="", help="machines to train each row on together, such as localhost,other (default: this)")

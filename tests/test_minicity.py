@@ -148,7 +148,7 @@ def test_an_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--size", "256"], "HxW"),
+        (["--size", "256"], "height and a width"),
         (["--size", "8x8"], "SIZE: 8x8 must be HxW with both sides at least 32 pixels"),
         (["--seed", "-1"], "seed"),
         (["--train", "-2"], "negative"),

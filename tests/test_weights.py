@@ -179,7 +179,7 @@ def test_the_command_copies_and_describes(tmp_path, capsys, monkeypatch):
     assert "this network has" in capsys.readouterr().err and not (tmp_path / "out").exists()
     record = records.from_dict({**records.to_dict(record), "width": "0.125"}, "record")
     weights.description_of(about.path).write_text(json.dumps(records.to_dict(record)))
-    monkeypatch.setattr(command, "preset_of", lambda name: dataclasses.replace(LITE, width=0.125))
+    monkeypatch.setattr(lookup, "preset_of", lambda name: dataclasses.replace(LITE, width=0.125))
     assert command.main([str(about.path), str(tmp_path / "out" / "y.params")]) == 0
     made = weights.read(tmp_path / "out" / "y.params")
     assert (made.width, made.mean_iou, made.sha256) == (0.125, 3.5, about.sha256)

@@ -32,6 +32,17 @@ class Wanted(NamedTuple):
     weights: str = ""
 
 
+def options(parser) -> None:
+    """Add the options that name a trained row, but for DATA and WEIGHTS."""
+    add = parser.add_argument
+    add("--table", default="", help=f"the row's table, one of {', '.join(TABLES)}")
+    add("--row", default="", help="a row's id in experiments/*.yaml")
+    add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: the row's own)")
+    add("--preset", default="lite", help=f"that it was trained with, of {', '.join(PRESETS)} (default %(default)s)")
+    add("--budget", default="full", help="that the row was trained with (default %(default)s)")
+    add("--seed", default="0", help="that the row was trained with, or of random values (default %(default)s)")
+
+
 def preset_of(name: str):
     """Return the preset of this name."""
     from repro.config.presets import load_preset

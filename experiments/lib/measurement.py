@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
 from experiments.lib import paths
-from experiments.lib.command import Parser
+from experiments.lib.command import Parser, at_least_one
 from experiments.lib.repeat import UNSAID, changed
 from repro.errors import UserError
 from repro.files import write_text
@@ -47,6 +47,8 @@ class Measurement:
         """
         if given.render:
             return self.render()
+        for name in ("rounds", "frames"):
+            at_least_one(getattr(given, name, 1), name.upper())
         results = paths.RESULTS if given.publish else paths.OWN
         if given.publish and reduced(given, but):
             raise UserError(f"PUBLISH: {reduced(given, but)}: only the whole measurement is published")
@@ -66,8 +68,15 @@ class Measurement:
         print(os.path.relpath(pages / f"{self.name}.md"))
 
 
-def options(parser: Parser) -> None:
-    """Add the options of every measurement."""
+def options(parser: Parser, rounds: int = 0, image: bool = False) -> None:
+    """Add the options of every measurement, and those of one in `rounds` and on an `image` of a size."""
+    if image:
+        parser.add_argument("--size", default=paths.SIZE, help="height x width of the image (default %(default)s)")
+        parser.add_argument("--width", type=float, default=1.0,
+                            help="of this project's networks, for a quick look (default %(default)g)")
+    if rounds:
+        parser.add_argument("--rounds", type=int, default=rounds,
+                            help="turns of each; what takes long may have fewer (default %(default)s)")
     parser.add_argument("--publish", action="store_true", help="write into tables/, not .cache/speed/")
     parser.add_argument("--render", action="store_true", help="write the page from the published records alone")
 

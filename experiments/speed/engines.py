@@ -20,9 +20,9 @@ from importlib import metadata
 from pathlib import Path
 
 from experiments.lib import pages
-from experiments.lib.command import Parser, at_least_one, run
+from experiments.lib.command import Parser, run
 from experiments.lib.measurement import options
-from experiments.lib.paths import SIZE, parse_size
+from experiments.lib.paths import parse_size
 from experiments.lib.repeat import command_of
 from experiments.lib.subject import CALIBRATION, Competitor, chosen_rows, enter, progress, turns
 from repro.config.networks import Neighbour
@@ -176,7 +176,6 @@ def record_name() -> str:
 
 def write(given) -> None:
     """Measure what is asked for."""
-    at_least_one(given.rounds, "ROUNDS")
     rows, size = rows_of(given.row), parse_size(given.size)
     engines = [choice(name, ENGINES, "ENGINES") for name in given.engines.split(",")]
     pages.ENGINES.run(given, partial(measure, given, rows, size, engines), record_name())
@@ -188,10 +187,7 @@ def main(arguments=None) -> int:
     add = parser.add_argument
     add("--row", default=ROWS, help="ids of experiments/table6.yaml (default %(default)s)")
     add("--engines", default=",".join(ENGINES), help="some of them (default %(default)s)")
-    add("--size", default=SIZE, help="height x width of the image (default %(default)s)")
-    add("--width", type=float, default=1.0, help="of this project's networks, for a quick look (default %(default)s)")
-    add("--rounds", type=int, default=ROUNDS, help="turns of each; slow ones get fewer (default %(default)s)")
-    options(parser)
+    options(parser, ROUNDS, image=True)
     return run(write, parser.parse_args(arguments))
 
 

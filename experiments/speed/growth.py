@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Dict, Tuple
 
-from experiments.lib.command import Parser, at_least_one, run
+from experiments.lib.command import Parser, run
 from experiments.lib.measurement import options
 from experiments.lib.pages import GROWTH
-from experiments.lib.paths import SIZE, parse_size
+from experiments.lib.paths import parse_size
 from experiments.lib.processes import Process, serve
 from experiments.lib.repeat import command_of
 from experiments.lib.subject import chosen_rows, progress
@@ -131,7 +131,6 @@ def measure(groups: Dict[str, Tuple[Case, ...]], given) -> dict:
 def write(given) -> None:
     """Measure what is asked for."""
     chosen = [choice(name, tuple(TITLES), "ONLY") for name in given.only.split(",") if name] or list(TITLES)
-    at_least_one(given.rounds, "ROUNDS")
     groups = cases(parse_size(given.size), given.width, chosen)
     GROWTH.run(given, partial(measure, groups, given))
 
@@ -139,12 +138,8 @@ def write(given) -> None:
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.speed.growth", description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--size", default=SIZE, help="height x width that the cases are around (default %(default)s)")
-    add("--width", type=float, default=1.0, help="of the network, for a quick look (default %(default)s)")
-    add("--only", default="", help=f"some of {','.join(TITLES)} (default: all)")
-    add("--rounds", type=int, default=ROUNDS, help="turns of each case (default %(default)s)")
-    options(parser)
+    parser.add_argument("--only", default="", help=f"some of {','.join(TITLES)} (default: all)")
+    options(parser, ROUNDS, image=True)
     return run(write, parser.parse_args(arguments))
 
 

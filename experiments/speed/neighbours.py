@@ -196,8 +196,7 @@ def main(arguments=None) -> int:
     add("--row", default="", help="ids of experiments/neighbours.yaml, such as sgcpnet,icnet (default: all)")
     add("--preset", default="lite", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
     add("--budget", default="full", help="that the rows were trained with (default %(default)s)")
-    add("--rounds", type=int, default=ROUNDS, help="turns of each network (default %(default)s)")
-    options(parser)
+    options(parser, ROUNDS)
     return run(write, parser.parse_args(arguments))
 
 

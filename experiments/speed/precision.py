@@ -92,9 +92,9 @@ def write(given) -> None:
     """Measure what is asked for."""
     from repro.data import open_dataset
 
-    at_least_one(given.rounds, "ROUNDS")
     sets = {}
     if not given.render:
+        at_least_one(given.rounds, "ROUNDS")
         preset = preset_of(given.preset)
         if given.engine != "mxnet":
             maker(given.engine)  # raises what is wrong before anything is read
@@ -115,8 +115,7 @@ def main(arguments=None) -> int:
         "(default %(default)s)")
     add("--engine", choices=("mxnet", *PACKAGES), default="mxnet",
         help="mxnet, onnx or openvino, whose precisions are measured (default %(default)s)")
-    add("--rounds", type=int, default=ROUNDS, help="timed photos of an export (default %(default)s)")
-    options(parser)
+    options(parser, ROUNDS)
     return run(write, parser.parse_args(arguments))
 
 

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from experiments.lib import paths
-from experiments.lib.command import Parser, at_least_one, contexts, run
+from experiments.lib.command import Parser, contexts, run
 from experiments.lib.measurement import options
 from experiments.lib.pages import PROFILE, PROFILED
 from experiments.lib.paths import parse_size
@@ -148,8 +148,6 @@ def measure(given, row, size, precisions) -> dict:
 def checked(given):
     """Return the row and (H, W) that are asked for."""
     row, size = chosen_row(given.row), parse_size(given.size)
-    for name in ("rounds", "frames"):
-        at_least_one(getattr(given, name), name.upper())
     if row.model and given.width != 1:
         raise UserError(f"WIDTH: {given.width:g} is not for {row.id}, which is gluoncv's")
     return row, size
@@ -174,15 +172,12 @@ def main(arguments=None) -> int:
     parser = Parser(prog="python -m experiments.speed.profile", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--row", default=PROFILED["row"], help="an id of experiments/table6.yaml (default %(default)s)")
-    add("--size", default=PROFILED["size"], help="height x width of the image (default %(default)s)")
-    add("--width", type=float, default=1.0, help="of this project's networks, for a quick look (default %(default)s)")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
-    add("--rounds", type=int, default=ROUNDS, help="timed images (default %(default)s)")
     add("--frames", type=int, default=FRAMES, help="profiled images (default %(default)s)")
     add("--engine", choices=("mxnet", "onnx", "openvino"), default="mxnet",
         help="mxnet, onnx for onnxruntime, or openvino (default %(default)s)")
     add("--provider", default="", help="of onnxruntime: cpu, cuda or tensorrt (default: cuda with a card, else cpu)")
-    options(parser)
+    options(parser, ROUNDS, image=True)
     return run(write, parser.parse_args(arguments))
 
 

@@ -10,10 +10,10 @@ import sys
 from dataclasses import replace
 from functools import partial
 
-from experiments.lib.command import Parser, at_least_one, run
+from experiments.lib.command import Parser, run
 from experiments.lib.measurement import options
 from experiments.lib.pages import TABLE6
-from experiments.lib.paths import SIZE, parse_size
+from experiments.lib.paths import parse_size
 from experiments.lib.repeat import command_of
 from experiments.lib.subject import CALIBRATION, Competitor, chosen_rows, enter, machine, progress, turns
 from repro.device import threads
@@ -67,19 +67,14 @@ def measure(rows, size, given) -> dict:
 def write(given) -> None:
     """Measure what is asked for."""
     rows, size = chosen_rows(given.row), parse_size(given.size)
-    at_least_one(given.rounds, "ROUNDS")
     TABLE6.run(given, partial(measure, rows, size, given))
 
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.speed.table6", description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--row", default="", help="ids of experiments/table6.yaml, such as model-a,icnet (default: all)")
-    add("--size", default=SIZE, help="height x width of the image (default %(default)s)")
-    add("--width", type=float, default=1.0, help="of this project's networks, for a quick look (default %(default)s)")
-    add("--rounds", type=int, default=ROUNDS, help="turns of each network; slow ones get fewer (default %(default)s)")
-    options(parser)
+    parser.add_argument("--row", default="", help="ids of experiments/table6.yaml, as model-a,icnet (default: all)")
+    options(parser, ROUNDS, image=True)
     return run(write, parser.parse_args(arguments))
 
 

@@ -101,18 +101,34 @@ def true(counts: Sequence[Count]) -> int:
     return sum(c.multiply_adds for c in counts)
 
 
-def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
-    """Return the counted layers of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
+def row_network(row: Row, classes: int = 19):
+    """Return a row's full network on the paper's image, 1024x2048, as its inference runs it; and that image's shape."""
     regions: Dict[str, Any] = {}
     side = row.network.region
     if side is not None:
         grid = (HEIGHT // side, WIDTH // side)
         regions = {"grid": grid, "region": side, "k": row.k(grid[0] * grid[1]), "fast": row.inference == "fast"}
-    shape = (1, 3, HEIGHT, WIDTH)
-    return count(trace(build(row.network, classes, size=(HEIGHT, WIDTH), **regions), shape), shape)
+    return build(row.network, classes, size=(HEIGHT, WIDTH), **regions), (1, 3, HEIGHT, WIDTH)
+
+
+def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
+    """Return the counted layers of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
+    network, shape = row_network(row, classes)
+    return count(trace(network, shape), shape)
 
 
 def row_cost(row: Row) -> Tuple[int, int]:
     """Return a row's multiply-adds: (in the paper's convention, true), the Calc. cells of Tables 1 to 5."""
     counts = row_counts(row)
     return paper(counts), true(counts)
+
+
+def row_figures(row: Row) -> Tuple[int, int, int]:
+    """Return a row's multiply-adds as row_cost, and how many parameters are learned, of the same network."""
+    network, shape = row_network(row)
+    symbol = trace(network, shape)
+    arguments, _, _ = symbol.infer_shape(data=shape)
+    shapes = dict(zip(symbol.list_arguments(), arguments))
+    constants = {name for name, one in network.collect_params().items() if is_constant(one)}
+    counts = count(symbol, shape)
+    return paper(counts), true(counts), sum(math.prod(shapes[name]) for name in shapes.keys() - constants - {"data"})

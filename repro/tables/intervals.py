@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Mapping, Optional, Sequence, Tuple
+from typing import Callable, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -44,11 +44,12 @@ def mean_iou(matrices: np.ndarray) -> np.ndarray:
     return 100 * np.where(known, hits / np.where(known, unions, 1), 0).sum(1) / np.maximum(known.sum(1), 1)
 
 
-def bootstrap(terms: Sequence[Tuple[float, np.ndarray]], groups: Sequence) -> Interval:
-    """Return the interval of sum(weight * mean IoU) over draws of whole groups of images with replacement.
+def bootstrap(terms: Sequence[Tuple[float, np.ndarray]], groups: Sequence,
+              figure: Callable[[np.ndarray], np.ndarray] = mean_iou) -> Interval:
+    """Return the interval of sum(weight * figure) over draws of whole groups of images with replacement.
 
     terms   (weight, confusion matrices (images, K, K)) of each row and seed.
-    groups  of each image, such as its sequence.
+    groups  of each image, such as its sequence. figure: of confusion matrices (N, K, K), (N,).
     """
     _, at = np.unique(groups, return_inverse=True)
     number = at.max() + 1
@@ -57,6 +58,6 @@ def bootstrap(terms: Sequence[Tuple[float, np.ndarray]], groups: Sequence) -> In
     for weight, matrices in terms:
         sums = np.zeros((number, *matrices.shape[1:]))
         np.add.at(sums, at, matrices)
-        total += weight * mean_iou(np.tensordot(draws, sums, 1))
+        total += weight * figure(np.tensordot(draws, sums, 1))
     low, high = np.percentile(total, (5, 95))
     return float(low), float(high)

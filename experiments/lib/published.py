@@ -1,0 +1,85 @@
+"""What is published of a row that a command names, and of the data it is on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from experiments.lib import paths
+from experiments.lib.lookup import Wanted, chosen
+from experiments.lib.paths import HERE, TABLES
+from experiments.lib.tables import published_images
+from repro.config.neighbours import load_rows
+from repro.config.rows import Network, Row
+from repro.errors import UserError
+from repro.records import Record, load_records, record_path
+from repro.tables.verdicts import Figure, Ours
+
+Group = Tuple[str, str, str]  # data, preset, budget
+
+
+def rows() -> Dict[Tuple[str, str], Row]:
+    """Return the rows of all tables, by the names of table and row."""
+    return {(table, row.id): row for table in TABLES.values() for row in load_rows(HERE / f"{table}.yaml")}
+
+
+def beside(record: Record, suffix: str) -> Path:
+    """Return where the file of a published record with this suffix lies: .json, .npz or .jsonl.gz."""
+    return paths.RESULTS / "-".join(record.group) / (record_path("", record).stem + suffix)
+
+
+def group_of(given) -> Group:
+    """Return (data, preset, budget) as records have them; DATA is a folder, or a name that is published."""
+    from repro.data import open_dataset
+
+    folder = os.path.expanduser(given.data)
+    if os.path.isdir(folder):
+        return open_dataset(folder).name, given.preset, given.budget
+    known = sorted({path.name.split("-")[0] for path in paths.RESULTS.iterdir() if path.is_dir()} | {"minicity"})
+    if given.data not in known:
+        raise UserError(f"DATA: {given.data!r} is neither a folder nor published; choose from {', '.join(known)}")
+    return given.data, given.preset, given.budget
+
+
+def image_names(data: str) -> List[str]:
+    """Return the names of the measured images in the folder DATA; none where it is no folder."""
+    from repro.data import open_dataset
+
+    folder = os.path.expanduser(data)
+    return [Path(one.image).stem for one in open_dataset(folder).measured] if os.path.isdir(folder) else []
+
+
+def figure_of(table: str, row: str, extra: str = "") -> Figure:
+    """Return the figure of a row's training; UserError for a table, row or training not known."""
+    table = table.replace("table", "")
+    chosen(Wanted(table, row, extra))
+    return Figure(TABLES[table], row, extra)
+
+
+def named(text: str, place: str) -> Figure:
+    """Return the figure of a training named TABLE/ROW or TABLE/ROW+EXTRA; UserError with the choices."""
+    table, slash, rest = text.partition("/")
+    if not slash:
+        raise UserError(f"{place}: {text!r} is not TABLE/ROW, such as 3/isctf-sparse-p0.25-l0.001-r256")
+    row, _, extra = rest.partition("+")
+    return figure_of(table, row, extra)
+
+
+def source_of(group: Group, *figures: Figure) -> Ours:
+    """Return the published records of a data set, preset and budget, the neighbours' if a figure is of theirs.
+
+    Without those, spreads are as in tables/claims.md. UserError where a figure is not published so, naming how it is.
+    """
+    every, known = load_records(paths.RESULTS), rows()
+    neighbours = "neighbours" in [figure.table for figure in figures]
+    source = Ours(group[0], tuple(one for one in every if one.group == group and (
+        neighbours or isinstance(one.network, Network))), known, {}, published_images)
+    for figure in figures:
+        row = known[figure.table, figure.row]
+        if not source.found(figure):
+            others = sorted({f"DATA={one.data} PRESET={one.preset} BUDGET={one.budget}" for one in every
+                             if (one.network, one.training) == (row.network, dict(row.trainings)[figure.extra])})
+            raise UserError(f"{figure.row} of {figure.table} is not published of {' '.join(group)}; it is of "
+                            + ("; ".join(others) or "nothing yet"))
+    return source

@@ -1,0 +1,56 @@
+"""Write the page of a published row: curves, IoU by class, best and worst images, regions: what `make row` runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from experiments.lib import paths
+from experiments.lib.command import Parser, run
+from experiments.lib.evaluated import evaluate_weights
+from experiments.lib.published import beside, figure_of, group_of, image_names, source_of
+from repro.files import write_text
+from repro.tables.pairs import row_page
+
+
+def write(given) -> None:
+    """Draw what is kept beside the records, write the page and print its path."""
+    from repro.training import logs
+
+    figure, group = figure_of(given.table, given.row, given.extra), group_of(given)
+    source = source_of(group, figure)
+    records, row = source.found(figure), source.rows[figure.table, figure.row]
+    name = "-".join(filter(None, (figure.table, figure.row, figure.extra, *group)))
+    out = Path(given.out or paths.CACHE / "rows") / f"{name}.md"
+    often = evaluate_weights(given)[1] if given.weights else None
+    pictures = {}
+    for record in records:
+        log = beside(record, ".jsonl.gz")
+        if log.exists():
+            pictures[record.seed] = f"{name}-seed{record.seed}.png"
+            regions = record.evaluations[row.inference]["regions"]
+            logs.plot(logs.read(log), out.parent / pictures[record.seed], f"{name}, seed {record.seed}",
+                      record.training.p, regions)
+    write_text(out, row_page(name, records, source, row.inference, pictures, often, image_names(given.data)))
+    print(os.path.relpath(out))
+
+
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
+    parser = Parser(prog="python -m experiments.row", description=__doc__)
+    add = parser.add_argument
+    add("--table", default="", help="1 to 5, ablations or neighbours")
+    add("--row", default="", help="a row's id")
+    add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: its own)")
+    add("--data", default="minicity", help="name or folder of the data (default %(default)s)")
+    add("--preset", default="lite", help="that it was trained with (default %(default)s)")
+    add("--budget", default="full", help="likewise (default %(default)s)")
+    add("--weights", default="", help="the row's .params, to count the regions computed; DATA is then a folder")
+    add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
+    add("--out", default="", help="the folder to write into (default: .cache/rows)")
+    return run(write, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""What `make tables` writes into docs/reproducibility.md and the model cards, between markers."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Sequence, Tuple
+
+from repro.config.rows import Row
+from repro.errors import UserError
+from repro.records import Record
+from repro.tables import index
+from repro.tables.claims import CLAIMS
+from repro.tables.claims_page import GROUPS
+from repro.tables.markdown import markdown_table
+from repro.tables.verdicts import FAILS, HOLDS, MISSING, OPEN, Ours, together
+
+WORDS = (HOLDS, FAILS, OPEN, MISSING)
+
+
+def with_block(text: str, name: str, block: str, place: str) -> str:
+    """Return `text` with what stands between the markers of `name` replaced; UserError where they are not there."""
+    begin, end = f"<!-- {name}: written by `make tables` -->\n", f"<!-- end of {name} -->"
+    before, found, rest = text.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise UserError(f"{place}: the markers {begin.strip()} and {end} are not there")
+    return f"{before}{begin}\n{block.strip()}\n\n{end}{after}"
+
+
+def verdicts(rows: Mapping[Tuple[str, str], Row], costs: Mapping[str, Tuple[int, int]], records: Sequence[Record],
+             images: index.Images) -> Dict[str, Sequence[str]]:
+    """Return the verdict on each of CLAIMS by data, as tables/claims.md has them."""
+    sources = {name: Ours(group[0], tuple(one for one in records if one.group == group), rows, costs, images)
+               for name, group in GROUPS.items()}
+    return {name: [together([found for one in claim.comparisons for found in [one.verdict(source)] if found])
+                   for claim in CLAIMS] for name, source in sources.items()}
+
+
+def claims_block(found: Mapping[str, Sequence[str]]) -> str:
+    """Return the verdicts as a table, and how many there are of each."""
+    counts = [("Verdict", list(WORDS))] + [(name, [str(some.count(word)) for word in WORDS])
+                                           for name, some in found.items()]
+    return f"{markdown_table(counts, 1)}\n" + markdown_table(
+        [("Claim", [one.text for one in CLAIMS]), ("Section, table", [one.where for one in CLAIMS]), *found.items()], 4)
+
+
+def compute_block(lines: Sequence[index.Line], size: int) -> str:
+    """Return the core-hours of each table, data and preset, and the bytes of the records with all beside them."""
+    found = sorted(index.hours(lines).items())
+    places = [place for place, _ in found]
+    total = {line["record"]: line["core_hours"] for line in lines}
+    return markdown_table([
+        *((header, [place[i] for place in places]) for i, header in enumerate(("Table", "Data", "Preset", "Budget"))),
+        ("Trainings", [str(number) for _, (number, _) in found]),
+        ("Core-hours", [f"{hours:.1f}" for _, (_, hours) in found])], 4) + (
+        f"\nA training that several tables have is counted in each; all {len(total)} together: "
+        f"{sum(total.values()):.1f} core-hours. The records, their logs and what each image gave: {size / 1e6:.1f} MB "
+        "in tables/results/.\n")
+
+
+def differences_block(remarks: Sequence[str]) -> str:
+    """Return where the paper's text and its tables differ, as a list."""
+    return "".join(f"* {remark}\n" for remark in remarks)
+
+
+def card_block(about: Mapping[str, Any], lines: Sequence[index.Line], sha256: str) -> str:
+    """Return what was measured of shipped weights: accuracy by class, and the time of their network by machine.
+
+    about  their description, or a backbone's record. lines: of tables/speed.csv. sha256: of the .params file.
+    """
+    found = about if "mean_iou" in about else about["evaluations"]["whole"]
+    origin, ious = about["provenance"], found["class_iou"]
+    commit = f"{origin['commit'][:7]}{' with uncommitted changes' if origin['dirty'] else ''}"
+    text = (f"Mean IoU {found['mean_iou']:.2f}% on {found['images']} images, after {about['steps']} steps "
+            f"(`{origin['command']}`, commit {commit}). sha256 of the file: `{sha256}`.\n\n")
+    order = sorted(ious, key=lambda name: -1 if ious[name] is None else ious[name])
+    text += markdown_table([("Class, worst first", order),
+                            ("IoU", ["-" if ious[name] is None else f"{ious[name]:.1f}" for name in order])], 1)
+    if lines:
+        text += "\nTime of this structure at full width on 1024x2048, random weights (tables/speed.csv):\n\n"
+        text += markdown_table([
+            ("CPU", [f"{one['cpu']}, {one['threads']} threads" for one in lines]),
+            *((header, [str(one[key]) for one in lines]) for header, key in
+              (("Engine", "engine"), ("Precision", "precision"), ("ms", "ms"), ("Images/s", "fps")))], 3)
+    return text

@@ -1,0 +1,179 @@
+"""What a stranger checks: the index holds what the records hold, and pages cannot say otherwise."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from claiming import ROWS, SCTF, WTA, ours, record_of, seeds
+
+from experiments.lib import reproduced
+from experiments.lib.paths import RESULTS, ROOT
+from repro.errors import UserError
+from repro.models.cost import row_cost, row_figures
+from repro.records import read_record
+from repro.tables import band, index, pairs
+from repro.tables.claims import CLAIMS, SPARSE
+from repro.tables.reproducibility import with_block
+
+
+@pytest.fixture(scope="module")
+def lines():
+    with open(ROOT / "tables" / "results.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_make_tables_writes_is_what_is_committed():
+    for path, text in reproduced.files().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make tables"
+
+
+def test_every_record_is_in_the_index_as_its_file_has_it(lines):
+    """By the files themselves, not by what the index is made with."""
+    found = {(line["record"], line["inference"]): line for line in lines}
+    for path in RESULTS.glob("*/*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        for inference, figures in record["evaluations"].items():
+            line = found.pop((f"{path.parent.name}/{path.name}", inference))
+            assert [float(line[key]) for key in ("mean_iou", "pixel_acc", "mean_acc", "steps", "seed", "images")] == [
+                *(figures[key] for key in ("mean_iou", "pixel_acc", "mean_acc")), record["steps"], record["seed"],
+                figures["images"]]
+            assert (line["commit"], line["command"], line["sha256"]) == (
+                record["provenance"]["commit"], record["provenance"]["command"], record.get("sha256") or "")
+            for key in ("mean_iou", "pixel_acc", "mean_acc"):
+                low, high = line[f"{key}_low"], line[f"{key}_high"]
+                assert bool(low) == path.with_suffix(".npz").exists()
+                assert not low or float(low) <= figures[key] <= float(high)
+    assert not found
+
+
+def test_the_docs_example_reads_columns_that_are_there(lines):
+    text = (ROOT / "docs" / "reproducibility.md").read_text(encoding="utf-8")
+    example = text.partition("```python\n")[2].partition("```")[0]
+    names = {*re.findall(r"results\.(\w+) ==", example), *re.findall(r'groupby\(\[(.*?)\]', example)[0].replace(
+        '"', "").split(", "), *re.findall(r"\)\.(\w+)\.agg", example)}
+    assert names == {"own", "data", "preset", "table", "row", "training", "mean_iou"} <= set(lines[0])
+    assert any((line["own"], line["data"], line["preset"]) == ("1", "camvid", "lite") for line in lines)
+
+
+def test_verdicts_are_those_of_the_claims_page():
+    def table(path):
+        text = path.read_text(encoding="utf-8")
+        block = next(block for block in text.split("\n\n") if block.startswith("| Claim"))
+        header, _, *rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()]
+        return [dict(zip(header, row)) for row in rows]
+    page, claims = table(ROOT / "docs" / "reproducibility.md"), table(ROOT / "tables" / "claims.md")
+    assert len(page) == len(claims) == len(CLAIMS)
+    for data in ("minicity", "CamVid"):
+        assert [row[data] for row in page] == [row[f"Verdict, {data}"] for row in claims]
+
+
+def test_costs_are_the_tables_and_the_bands_are_those_of_check(lines):
+    row = ROWS["table3", SPARSE["0.25"].row]
+    assert row_figures(row)[:2] == row_cost(row) and row_figures(row)[2] == row_figures(
+        replace(row, inference="classic"))[2] > 10 ** 7
+    records = [read_record(path) for path in sorted(RESULTS.glob("*/*.json"))]
+    for line in lines:
+        if line["table"] == "table3" and line["row"] == row.id and line["inference"] != "active":
+            own = [one for one in records if (one.network, one.training) == (row.network, row.training)
+                   and one.data == line["data"] and one.preset == line["preset"]]
+            found = band.accuracy(own, records, line["inference"])
+            assert [float(line[f"band_{end}"]) for end in ("low", "high")] == pytest.approx(
+                [found.low, found.high], abs=1e-4)
+
+
+def test_records_with_all_beside_them_are_at_most_40_mb():
+    assert sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file()) <= 40e6
+
+
+def test_the_band_of_several_seeds_and_of_one():
+    """30, 31, 32 deviate by 1; t of 2 degrees is 2.92, of 4 degrees 2.132."""
+    several, other = seeds(WTA, 30.0, 31.0, 32.0), seeds(SCTF, 40.0, 42.0, 44.0)
+    found = band.accuracy(several, several, "fast")
+    half = 2.92 * (1 + 1 / 3) ** 0.5
+    assert (found.low, found.high) == pytest.approx((31 - half, 31 + half)) and "3 seeds" in found.why
+    assert found.holds(34.3) and not found.holds(34.4)
+    one = [record_of(SPARSE["0.5"], 50.0)]
+    pooled = (2 * 1 + 2 * 4) / 4
+    found = band.accuracy(one, [*several, *other, *one], "fast")
+    assert found.high == pytest.approx(50 + 2.132 * (2 * pooled) ** 0.5) and "same data, preset and budget" in found.why
+    elsewhere = [replace(record, data="roads", preset="street") for record in several]
+    assert "of all data" in band.accuracy(one, [*elsewhere, *one], "fast").why
+    mine = [replace(one[0], data="roads")]
+    assert "of roads" in band.accuracy(mine, [*elsewhere, *other, *mine], "fast").why
+    assert band.accuracy(one, one, "fast") is None and band.accuracy(several, several, "whole") is None
+
+
+def test_the_bands_of_cost_and_speed():
+    records = [record_of(WTA, 30.0, seed) for seed in (0, 1)]
+    records[1] = replace(records[1], train={**records[1].train, "core_seconds": 90.0})
+    assert [band.core_seconds(one) for one in records] == [200.0, 90.0]  # 100 s on 2 threads
+    assert (band.cost(records).low, band.cost(records).high) == (45.0, 400.0)
+    table6 = {"rows": [{"row": row, "precision": "float32", "seconds": seconds} for row, seconds in
+                       (("icnet", [3.0, 3.3, 9.0]), ("model-a", [1.0, 1.1, 1.2]))]}
+    engines = {"rows": [{"row": row, "precision": "float32", "engine": engine, "labels": [seconds]}
+                        for row, engine, seconds in (("icnet", "mxnet", 4.0), ("model-a", "mxnet", 1.0),
+                                                     ("icnet", "openvino", 9.0), ("model-a", "openvino", 1.0))]}
+    found = band.speed([table6, engines], "icnet", "model-a")
+    assert (found.low, found.high) == pytest.approx((3 / 1.25, 4 * 1.25))
+    with pytest.raises(UserError, match="'unet'.*choose from icnet, model-a"):
+        band.speed([table6], "unet", "model-a")
+
+
+def matrices(*correct):
+    """Confusion matrices of two classes of ten pixels each, of which so many are right."""
+    return np.array([[[right, 10 - right], [10 - right, right]] for right in correct], np.uint32)
+
+
+def test_two_rows_by_seed_class_and_image():
+    kept = {WTA.row: matrices(5, 6, 7), SCTF.row: matrices(6, 8, 6)}
+    records = [record for figure in (WTA, SCTF) for record in seeds(figure, *((30.0, 31.0) if figure == WTA else
+                                                                              (32.0, 34.0)))]
+    def images(record):
+        row = WTA.row if record.training == ROWS["table3", WTA.row].training else SCTF.row
+        return {"fast": kept[row], "images": np.array(["b_1", "b_2", "b_3"])}
+    for record in records:
+        for one in record.evaluations.values():
+            one["class_iou"] = {"road": one["mean_iou"], "train": 1.0}
+    text = pairs.compare(ours(*records, images=images), WTA, SCTF)
+    assert "+2.00" in text and "+3.00" in text and "+2.50 points" in text
+    assert re.search(r"road +\| +30.50 \| +33.00 \| +\+2.50 \| -?\+?\d+\.\d\d to \+\d+", text)
+    assert "B above A in 2 of 3, below in 1" in text
+    ahead = text.partition("Where A")[2]
+    assert "b_3" in ahead.partition("Where B")[0] and ahead.partition("Where B")[2].index("b_2") < ahead.partition(
+        "Where B")[2].index("b_1")
+    text = pairs.compare(ours(*records), WTA, SCTF)
+    assert "Not by image: A: no per-image results are kept of seed 0, 1; B: no" in text
+    assert pairs.compare(ours(*records[:1], *seeds(SCTF, 1.0, 2.0)[1:]), WTA, SCTF) == "no seed is published of both"
+
+
+def test_figures_of_draws_are_those_of_the_metrics():
+    from repro.evaluation.metrics import Confusion
+
+    made, random = Confusion(4), np.random.RandomState(0)
+    made.matrix = random.randint(0, 9, (4, 4)) * np.array([1, 1, 1, 0])[:, None]  # a class that is not labelled
+    stack = np.stack([made.matrix, 2 * made.matrix])
+    for key, value in made.accuracies().items():
+        assert index.FIGURES[key](stack) == pytest.approx([value, value], abs=1e-4)
+
+
+def test_a_block_wants_its_markers():
+    text = "a\n<!-- x: written by `make tables` -->\nold\n<!-- end of x -->\nb\n"
+    assert with_block(text, "x", "new", "p") == text.replace("old\n", "\nnew\n\n")
+    assert with_block(with_block(text, "x", "newer", "p"), "x", "new", "p") == with_block(text, "x", "new", "p")
+    with pytest.raises(UserError, match="p: the markers .*x.* are not there"):
+        with_block("a", "x", "new", "p")
+
+
+def test_the_citation_is_of_the_paper_and_the_licence_of_the_file():
+    import yaml
+
+    found = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    paper = found["preferred-citation"]
+    assert found["license"] == "Apache-2.0" and "1712.00213" in paper["url"] and paper["year"] == 2017
+    assert [one["family-names"] for one in paper["authors"]] == ["Wu", "Shen", "van den Hengel"]
+    assert f'version = "{found["version"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
