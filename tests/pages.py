@@ -7,11 +7,11 @@ from pathlib import Path
 from made_up import made_up
 
 from repro.config.parsing import read_yaml
-from repro.config.rows import load_table
+from repro.config.rows import load_rows
 from repro.tables import page, with_counterparts
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-ROWS = {n: load_table(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}
+ROWS = {n: load_rows(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}
 PAPER = read_yaml(EXPERIMENTS / "published.yaml")
 # Stand-ins for the counted costs: the printed figures themselves, 77.0 where Table 5 prints none.
 COSTS = {
@@ -23,7 +23,7 @@ COSTS = {
 }
 
 
-ABLATION_ROWS = with_counterparts(load_table(EXPERIMENTS / "ablations.yaml"), ROWS[3])
+ABLATION_ROWS = with_counterparts(load_rows(EXPERIMENTS / "ablations.yaml"), ROWS[3])
 
 
 def cells(text):

@@ -10,7 +10,7 @@ from speed_records import FIGURES, lines_of, measured
 from experiments.lib import paths, subject
 from experiments.lib.tables import published
 from experiments.speed import table6
-from repro.config.peers import load_peers
+from repro.config.rows import load_peers
 from repro.errors import UserError
 from repro.tables.speed import gflops
 from repro.tables.table6 import page, read_table6, stages

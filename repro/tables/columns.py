@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from repro.config.rows import HEIGHT, WIDTH, Network, Row, Training
+from repro.config.networks import HEIGHT, WIDTH, AnyNetwork
+from repro.config.rows import Row, Training
 from repro.records import Record, find
 from repro.tables.groups import NO_COARSE, Group
 from repro.tables.markdown import Column
@@ -114,7 +115,7 @@ def _approach(rows: Sequence[Row], header: str = "Approach") -> List[Column]:
 
 
 def _values(
-    records: Sequence[Record], network: Network, training: Training, inference: str, key: str
+    records: Sequence[Record], network: AnyNetwork, training: Training, inference: str, key: str
 ) -> List[float]:
     """One figure of each seed's record; empty where this was not measured."""
     found = find(records, network, training)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from repro.config import parsing
-from repro.config.peers import PeerRow
+from repro.config.rows import PeerRow
 from repro.device import cpu_words
 from repro.records import parse_provenance
 from repro.tables.columns import giga

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 from typing import Any, List, Mapping, Sequence, Tuple
 
-from repro.config.peers import PeerRow
+from repro.config.rows import PeerRow
 from repro.tables.speed import figure, median, save
 from repro.tables.table6 import stages
 from repro.tables.targets import FP32, INT8
