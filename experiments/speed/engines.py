@@ -69,7 +69,7 @@ class Timed(Competitor):
         """Label photo after photo, labels of one made while the network runs for the next."""
         from repro.prediction.pipeline import pipeline
 
-        for _ in pipeline([self.image] * READY, (self.engine.labels, 2)):
+        for _ in pipeline([self.image] * READY, self.engine.labels, 2):
             pass
 
     def runs(self):

@@ -32,6 +32,25 @@ FOUND = 10  # percent of IoU from which a class is said to be found
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of other weights, an exported file or SparseRefine's folder.
+
+    path       of the file or folder.
+    classes    that they label.
+    images_of  (H, W) of the images in training, or that the file takes.
+    words      on their training and what it gave.
+    """
+
+    path: Path
+    classes: ClassSet
+    images_of: Tuple[int, int]
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@dataclass(frozen=True)
 class Weights:
     """A .params file and what is known of it.
 
