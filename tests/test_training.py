@@ -71,7 +71,8 @@ def test_the_same_seed_gives_the_same_parameters_and_another_does_not(dataset, p
 def test_bootstrapping_can_begin_late(dataset, preset, backbone, tmp_path):
     """Until its step the training is that without bootstrapping, bit for bit, from then on that of the hard pixels."""
     def losses(training, start, steps=4, ctx=CPU):
-        late = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, bootstrapping_start=start))
+        late = dataclasses.replace(preset, recipe=dataclasses.replace(
+            preset.recipe, bootstrapping_start=start, threshold=0.01, keep=500))  # of 4096 pixels
         return train_network(Plan(MODEL_A, training, late, (128, 256)), dataset, steps, 0, ctx, backbone)[1].losses
 
     plain, hard = losses(dataclasses.replace(SPARSE, bootstrapping=False), 0), losses(SPARSE, 0)
