@@ -18,7 +18,7 @@ import mxnet as mx
 
 from repro.config.networks import HEIGHT, WIDTH
 from repro.config.rows import Row
-from repro.models.build import build
+from repro.models.build import build, is_constant
 
 # In the name of a projection shortcut's convolution: this project's networks, gluoncv's ResNets for segmentation.
 SHORTCUT = re.compile(r"shortcut|_down\d+_")
