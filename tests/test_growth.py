@@ -111,7 +111,7 @@ def test_a_small_measurement(tmp_path, monkeypatch, capsys):
     assert two["multiply_adds"] == 2 * some["multiply_adds"]
     assert all(len(one["seconds"]) == 2 and one["memory"] > record["base"] > 0 for one in (none, some, two))
     assert record["region"] == 32 and record["provenance"]["command"] == \
-        "make growth SIZE=128x256 WIDTH=0.25 ONLY=k,batch ROUNDS=2"
+        "make growth ONLY=k,batch SIZE=128x256 WIDTH=0.25 ROUNDS=2"
     text = (tmp_path / "growth.md").read_text()
     assert text == page(record) and "width 0.25" in text and (tmp_path / "growth.png").is_file()
 

@@ -246,7 +246,7 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
     assert counted == measured["multiply_adds"] > 0
     assert ("whose layer" in said) == (eight < counted)  # onnxruntime 1.19 leaves int8 operators without names
     assert measured["provenance"]["command"] == \
-        "make profile SIZE=128x256 WIDTH=0.25 ROUNDS=2 FRAMES=2 ENGINE=onnx"
+        "make profile FRAMES=2 ENGINE=onnx SIZE=128x256 WIDTH=0.25 ROUNDS=2"
 
 
 def test_what_a_card_is_measured_by_runs(tmp_path, monkeypatch):
