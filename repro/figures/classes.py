@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from repro.errors import UserError
+from repro.plot import figure, save
 from repro.records import Record
-from repro.tables.speed import figure, save
 
 Series = Tuple[str, Sequence[Record]]  # in words; one record a seed
 MEAN = "mean"

@@ -9,8 +9,8 @@ import numpy as np
 from repro.data.classes import ClassSet
 from repro.data.images import size_of
 from repro.figures.outputs import Outputs
+from repro.plot import figure, save
 from repro.prediction.overlay import coloured
-from repro.tables.speed import figure, save
 
 INCHES, TITLE = 10.4, 0.21  # a picture's width; the height of a panel's title
 OUTLINE, WINDOW = "#ffd200", "#ff00c8"

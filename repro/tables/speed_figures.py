@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
+from repro.plot import figure, save
 from repro.tables.profile import blocks
-from repro.tables.speed import G, figure, save
+from repro.tables.speed import G
 
 MARKERS = ("o", "^", "s")
 

@@ -6,9 +6,10 @@ from textwrap import fill
 from typing import Any, List, Mapping, Sequence, Tuple
 
 from repro.config.peers import PeerRow
-from repro.tables.speed import figure, median, save
+from repro.plot import figure, save
+from repro.tables.speed import FP32, INT8
 from repro.tables.table6 import stages
-from repro.tables.targets import FP32, INT8
+from repro.timing.clock import median
 
 COLOURS = {FP32: "tab:blue", INT8: "tab:orange", "float16": "tab:green"}
 OWN, OTHERS = "o", "s"  # markers
@@ -22,7 +23,7 @@ def draw_cost(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
     for precision in COLOURS:
         chosen = [one for one in record["rows"] if one["precision"] == precision]
         for marker in (OWN, OTHERS):
-            points = [(one["multiply_adds"] / 1e9, median(one)) for one in chosen
+            points = [(one["multiply_adds"] / 1e9, median(one["seconds"])) for one in chosen
                       if (known[one["row"]].model is not None) == (marker == OTHERS)]
             if points:
                 axes.scatter(*zip(*points), color=COLOURS[precision], marker=marker, zorder=3,
@@ -41,15 +42,15 @@ def draw_cost(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
 def _name_points(axes, measured) -> None:
     """Ids right of their points; of points close together each next one's further down."""
     placed: List[Tuple[float, float]] = []
-    for one in sorted(measured, key=lambda one: (-median(one), one["row"])):
-        x, y = axes.transData.transform((one["multiply_adds"] / 1e9, median(one)))
+    for one in sorted(measured, key=lambda one: (-median(one["seconds"]), one["row"])):
+        x, y = axes.transData.transform((one["multiply_adds"] / 1e9, median(one["seconds"])))
         at = y
         while any(abs(at - other) < 9 and -90 < x - left < 90 for left, other in placed):
             at -= 1
         placed.append((x, at))
         far = y - at > 9
         line = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.4} if far else None
-        axes.annotate(one["row"], (one["multiply_adds"] / 1e9, median(one)), fontsize=7, arrowprops=line,
+        axes.annotate(one["row"], (one["multiply_adds"] / 1e9, median(one["seconds"])), fontsize=7, arrowprops=line,
                       xytext=(14 if far else 6, (at - y) * 0.72 - 3), textcoords="offset points",
                       color=COLOURS[one["precision"]])
 
