@@ -12,8 +12,10 @@ from repro.config.rows import Network, load_table
 from repro.files import write_text
 from repro.models.cost import row_cost
 from repro.records import load_records, record_path, told_apart
-from repro.tables import ABLATIONS, claims_page, page, with_counterparts
+from repro.tables.claims_page import claims_page
+from repro.tables.columns import ABLATIONS
 from repro.tables.headline import headline, with_headline
+from repro.tables.render import page, with_counterparts
 
 ROOT = HERE.parent
 CLAIMS = "claims"

@@ -8,7 +8,7 @@ from made_up import made_up
 
 from repro.config.parsing import read_yaml
 from repro.config.rows import load_table
-from repro.tables import page, with_counterparts
+from repro.tables.render import page, with_counterparts
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 ROWS = {n: load_table(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}

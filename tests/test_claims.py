@@ -10,8 +10,8 @@ from made_up import made_up
 
 from experiments.render import CLAIMS as PAGE
 from experiments.render import render
-from repro.tables import claims_page
 from repro.tables.claims import CLAIMS, MODEL_A, REMOVED, REPAIRED, SPARSE
+from repro.tables.claims_page import claims_page
 from repro.tables.comparisons import Change, Dominated, Range, Released, Rising, Same
 from repro.tables.counts import Everywhere, Selects, Varies
 from repro.tables.verdicts import (

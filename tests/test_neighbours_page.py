@@ -16,8 +16,8 @@ from experiments import table as measure
 from experiments.speed import neighbours
 from repro.config.presets import changed
 from repro.errors import UserError
-from repro.tables import MARKER
 from repro.tables.neighbours import PICTURE, REFINED, draw, groups_shown, lines, local_part, page, points, read_speed
+from repro.tables.render import MARKER
 
 ROWS = neighbours.rows_of()
 BY_ID = {row.id: row for row in ROWS}

@@ -11,9 +11,10 @@ from pages import COSTS, PAPER, ROWS, all_records, cells, shown
 from experiments.render import PAGES, ROOT, main, readme, render
 from experiments.table import ROWS as ROWS_MEASURED
 from repro.errors import UserError
-from repro.tables import MARKER, giga, page, published_part, reduction
+from repro.tables.columns import giga, reduction
 from repro.tables.headline import with_headline
 from repro.tables.markdown import markdown_table
+from repro.tables.render import MARKER, page
 
 
 @pytest.mark.parametrize("number", sorted(ROWS))

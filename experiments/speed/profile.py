@@ -141,8 +141,8 @@ def measure(given, row, size, precisions) -> dict:
     import mxnet as mx
     from tqdm import tqdm
 
-    from repro.timing.bandwidth import Copies
     from repro.timing.blocks import BLOCKS
+    from repro.timing.ceiling import Copies
     from repro.timing.clock import interleaved
     from repro.timing.subject import normalised
 

@@ -34,9 +34,9 @@ def _counted(case: Measured) -> float:
 
 def _table(group: str, cases: Sequence[Measured], region: int) -> str:
     def name(case: Measured) -> str:
-        if group != "size":
-            return str(case[group])
-        return f"{case['height']}x{case['width']}, {case['k']} of {case['height'] // region * (case['width'] // region)}"
+        height, width = case["height"], case["width"]
+        regions = height // region * (width // region)
+        return f"{height}x{width}, {case['k']} of {regions}" if group == "size" else str(case[group])
     each = ", an image" if group == "batch" else ""
     return table_of(
         cases, 1, (TITLES[group], name),

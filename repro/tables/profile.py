@@ -205,6 +205,6 @@ def page(measured: Measured, paper_seconds: Optional[float] = None) -> str:
         + "* **Memory**: the most that the process held while images were labelled, and before, while the engine was "
         "built (and, for int8, calibrated).\n\n"
         "![Time by block, and each convolution against the ceilings](profile.png)\n\n"
-        + "".join(f"## {one['precision']}\n\n{tables(one, blocks(one, measured['blocks']))}\n"
+        + "".join(f"## {one['precision']}\n\n{tables(one, blocks(one, measured['blocks']))}"
                   for one in measured["profiles"])
         + _how(measured))

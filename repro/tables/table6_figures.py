@@ -16,7 +16,7 @@ OWN, OTHERS = "o", "s"  # markers
 
 
 def draw_cost(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
-    """Every network's time over the multiply-adds it runs, both logarithmic, and what the ceiling allows in float32."""
+    """Draw every network's time over its multiply-adds, both logarithmic, and what the ceiling allows in float32."""
     made = figure(9, 6)
     axes = made.subplots()
     known = {row.id: row for row in rows}
@@ -40,7 +40,7 @@ def draw_cost(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
 
 
 def _name_points(axes, measured) -> None:
-    """Ids right of their points; of points close together each next one's further down."""
+    """Write ids right of their points; of points close together each next one's further down."""
     placed: List[Tuple[float, float]] = []
     for one in sorted(measured, key=lambda one: (-median(one["seconds"]), one["row"])):
         x, y = axes.transData.transform((one["multiply_adds"] / 1e9, median(one["seconds"])))
@@ -56,7 +56,7 @@ def _name_points(axes, measured) -> None:
 
 
 def draw_waterfall(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
-    """Table 5's stages relative to the single column: multiply-adds, and time beside."""
+    """Draw Table 5's stages relative to the single column: multiply-adds, and time beside."""
     found = stages(record)
     labels = {row.id: row.label for row in rows}
     made = figure(9, 4.2)
