@@ -126,7 +126,7 @@ class Ceiling:
 
 
 def ceiling(symbol, shape: Tuple[int, ...], ctx=None) -> Ceiling:
-    """Return the ceiling of a traced float32 graph, "data" of `shape`. ValueError where it has no convolution to measure."""
+    """Return the ceiling of a traced float32 graph, "data" of `shape`; ValueError where no convolution is measured."""
     layers = layers_of(symbol, shape)
     if not layers:
         raise ValueError("no dense convolution that keeps the size of its maps: no ceiling to measure")
