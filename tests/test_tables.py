@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from made_up import PROVENANCE, made_up
 from pages import COSTS, PAPER, ROWS, all_records, cells, shown
@@ -48,7 +46,8 @@ def test_table_5_percentages_and_differences_follow_from_the_printed_figures():
     for name, key in (("Calc. Δ", "calc_delta"), ("Calc. Overall Δ", "calc_overall")):
         figures = ["-" if row[key] is None else row[key] for row in paper.values()]
         assert printed[f"{name} paper"] == figures
-        told = [(one, other) for one, other, row in zip(printed[f"{name} ours"], figures, paper.values()) if row["calc"]]
+        told = [(one, other) for one, other, row in zip(printed[f"{name} ours"], figures, paper.values())
+                if row["calc"]]
         assert len(told) == 7 and all(one == other for one, other in told)
     for name in ("Δ", "Overall Δ"):
         compared = [pair for pair in zip(printed[f"{name} paper"], printed[f"{name} ours"]) if pair[0] != "-"]
