@@ -101,7 +101,7 @@ def test_published_figures_are_read_by_the_renderer_and_tests_alone():
         for path in SOURCES[folder]
         if "published.yaml" in path.read_text(encoding="utf-8")
     ]
-    assert naming == [ROOT / "experiments" / "render.py"]
+    assert naming == [ROOT / "experiments" / "lib" / "tables.py"]
 
 
 @pytest.mark.parametrize("path", [path for paths in SOURCES.values() for path in paths], ids=name)

@@ -9,7 +9,7 @@ import pytest
 from made_up import PROVENANCE
 from speed_records import assert_drawn, lines_of, refused
 
-from experiments.table import RESULTS
+from experiments.lib.paths import RESULTS
 from repro.tables.refine import DENSITY, draw, page, read_density, read_refined, record_files
 
 ACCURACIES = {"pixel_acc": 90.0, "mean_acc": 60.0, "class_iou": {"road": 91.5, "train": None}}

@@ -102,7 +102,7 @@ def test_no_network_is_used_but_where_it_was_asked_for(path):
 def test_the_modules_that_may_use_a_network_do():
     """So that the lists above name no more than there is."""
     assert imported((ROOT / "repro/training/cluster.py").read_text(encoding="utf-8")) & {"socket"}
-    assert "gluoncv.model_zoo.model_store.get_model_file" in imports_of(ROOT / "repro" / "imagenet.py")
+    assert "gluoncv.model_zoo.model_store.get_model_file" in imports_of(ROOT / "repro" / "models" / "imagenet.py")
 
 
 def test_a_download_has_its_hash(tmp_path, monkeypatch):
@@ -143,9 +143,10 @@ def refused(*_, **__):
 class Refused(socket.socket):
     connect = connect_ex = bind = sendto = refused
 socket.socket, socket.create_connection, socket.getaddrinfo = Refused, refused, refused
-from experiments import predict, render
+from experiments import predict
+from experiments.lib import tables
 assert predict.main(["--output", sys.argv[1]]) == 0
-assert render.render("5").startswith("#")
+assert tables.render("5").startswith("#")
 """
 
 

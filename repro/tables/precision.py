@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 from repro.config import parsing
 from repro.records import parse_provenance
 from repro.tables.markdown import table_of
-from repro.tables.speed import FP32, INT8, Measured, each, origin, read_json, reader, seconds
-from repro.tables.speed import reached as verdict
+from repro.tables.speed import FP32, INT8, Measured, each, origin, reached, read_json, reader, seconds
 from repro.timing.clock import median
 
 MOST = 0.5  # points of mean IoU that int8 may lose
@@ -22,19 +21,21 @@ _ABOUT = {"row": parsing.text, "label": parsing.text, "data": parsing.text, "wid
           "size": parsing.text, "images": parsing.integer, "calibration": parsing.integer}
 
 
-def _cases(**more: parsing.Check) -> Dict[str, parsing.Check]:
-    return {"cases": parsing.filled(parsing.mapping({**_ABOUT, **more})), "provenance": parse_provenance}
+def _record(**more: parsing.Check) -> Dict[str, parsing.Check]:
+    return {"cases": parsing.filled(parsing.mapping({**_ABOUT, **more})), "preset": parsing.text,
+            "provenance": parse_provenance}
 
 
-# what experiments.speed.precision writes
-read_measured = reader(_cases(alike=parsing.number, mean_iou=each((FP32, INT8), parsing.number)))
+# what experiments.speed.precision writes; "preset" is that of the rows: there is none of lite
+read_measured = reader(_record(alike=parsing.number, mean_iou=each((FP32, INT8), parsing.number)), ("preset",))
 
 
 def read_exported(path, engine: str = "onnxruntime") -> Dict[str, Any]:
-    """Return what `experiments.speed.precision --engine` wrote to `path`, checked; a UserError names file and key."""
+    """Return what `experiments.speed.precision --engine` wrote to `path`, as `read_measured`."""
     names = (FP32, *REDUCED[engine])
-    return read_json(path, {engine: parsing.text, **_cases(
-        alike=each(names[1:], parsing.number), mean_iou=each(names, parsing.number), seconds=each(names, seconds))})
+    return read_json(path, {engine: parsing.text, **_record(
+        alike=each(names[1:], parsing.number), mean_iou=each(names, parsing.number), seconds=each(names, seconds))},
+        ("preset",))
 
 
 def lost(case: Mapping[str, Any], precision: str = INT8) -> float:
@@ -47,10 +48,18 @@ def quicker(case: Mapping[str, Any], precision: str) -> float:
     return median(case["seconds"][FP32]) / median(case["seconds"][precision])
 
 
+def _cases(records: Sequence[Measured]) -> List[Dict[str, Any]]:
+    return [{"preset": record.get("preset", "lite"), **case} for record in records for case in record["cases"]]
+
+
+def _origins(records: Sequence[Measured]) -> str:
+    return "\n\n".join(origin(record["provenance"]) for record in records)
+
+
 def _table(cases: Sequence[Measured], *columns) -> str:
-    return table_of(cases, 3, ("Network", lambda case: case["label"]),
+    return table_of(cases, 4, ("Network", lambda case: case["label"]),
                     ("Data", lambda case: f"{case['data']}, {case['images']} images of {case['size']}"),
-                    ("Width", lambda case: case["width"]), *columns)
+                    ("Preset", lambda case: case["preset"]), ("Width", lambda case: case["width"]), *columns)
 
 
 def _of(what: str, names: Sequence[str], cell):
@@ -70,30 +79,36 @@ def _verdict(cases: Sequence[Measured], precision: str, allowed: float) -> str:
             f"{max(gains):.2f} times as fast as float32: it *{pays}* on this CPU.\n")
 
 
-def exported_section(measured: Measured) -> str:
-    """Return the part on exported files, from a record of `read_exported`."""
-    cases, engine = measured["cases"], next(name for name in REDUCED if name in measured)
+def exported_section(engine: str, records: Sequence[Measured]) -> str:
+    """Return the part on exported files in one engine; `records` as `read_exported` gives them."""
+    cases, versions = _cases(records), sorted({record[engine] for record in records})
     reduced, names = REDUCED[engine], (FP32, *REDUCED[engine])
     table = _table(cases, *_of("Mean IoU", names, _iou),
                    *_of("Alike", tuple(reduced), lambda case, name: f"{case['alike'][name]:.2f}%"),
                    *_of("ms", names, lambda case, name: f"{median(case['seconds'][name]) * 1e3:.2f}"))
     return (
-        f"## Exported, in {engine} {measured[engine]}\n\n"
+        f"## Exported, in {engine} {', '.join(versions)}\n\n"
         "The same networks as ONNX files (`make export PRECISION=`), labels of every pixel against the truth, and the "
         f"median time from a photo to labels, all three in turn. {NOTES[engine]}\n\n"
         f"{table}\n\n{''.join(_verdict(cases, name, most) for name, most in reduced.items())}\n"
-        f"{origin(measured['provenance'])}\n")
+        f"{_origins(records)}\n")
 
 
-def page(measured: Measured, exported: Sequence[Measured] = ()) -> str:
-    """Return the page of a record of `read_measured`, and of those of `read_exported`, one of each engine."""
-    cases = measured["cases"]
+def _own_section(records: Sequence[Measured]) -> str:
+    cases = _cases(records)
     worst = max(lost(case) for case in cases)
     table = _table(cases, *_of("Mean IoU", (FP32, INT8), _iou), ("Lost", lambda case: f"{lost(case):.2f}"),
                    ("Pixels labelled alike", lambda case: f"{case['alike']:.2f}%"))
     return (
-        "# int8\n\nTrained networks through the inference engine in both precisions, labels of every pixel against "
+        "Trained networks through the inference engine in both precisions, labels of every pixel against "
         f"the truth. int8 takes its ranges from {cases[0]['calibration']} training images.\n\n{table}\n\n"
-        f"At most {MOST:g} points are to be lost: {worst:.2f} are, *{verdict(MOST, worst)}*. "
-        f"How much quicker int8 is stands in [table6.md](table6.md).\n\n{origin(measured['provenance'])}\n"
-        + "".join(f"\n{exported_section(one)}" for one in exported))
+        f"At most {MOST:g} points are to be lost: {worst:.2f} are, *{reached(MOST, worst)}*. "
+        f"How much quicker int8 is stands in [table6.md](table6.md).\n\n{_origins(records)}\n")
+
+
+def page(measured: Sequence[Measured], exported: Sequence[Measured] = ()) -> str:
+    """Return the page of all data sets and presets: records as `read_measured` and as `read_exported` give them."""
+    by_engine = {engine: [record for record in exported if engine in record] for engine in REDUCED}
+    return "\n".join([
+        "# int8\n", *([_own_section(measured)] if measured else []),
+        *(exported_section(engine, records) for engine, records in by_engine.items() if records)])
