@@ -13,8 +13,7 @@ from speed_records import refused
 
 from experiments.lib import paths
 from experiments.speed import profile
-from repro.tables.profile import added, blocks, convolutions, network, page, read_measured, verdicts
-from repro.tables.speed_figures import draw
+from repro.tables.profile import added, blocks, convolutions, draw, network, page, read_measured, verdicts
 
 
 def operator(name, block, milliseconds, multiply_adds=0, kind="Convolution"):

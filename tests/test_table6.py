@@ -10,8 +10,7 @@ from experiments.lib.tables import published
 from experiments.speed import table6
 from repro.config.peers import load_peers
 from repro.tables.speed import gflops
-from repro.tables.table6 import page, read_table6, stages
-from repro.tables.table6_figures import draw_cost, draw_waterfall
+from repro.tables.table6 import draw_cost, draw_waterfall, page, read_table6, stages
 from repro.tables.targets import TARGETS
 
 ROWS = load_peers(paths.HERE / "table6.yaml")

@@ -74,8 +74,7 @@ def labelled(made: Mapping[str, Any], dataset: Dataset, progress: Callable = lam
     Returns {"images", "size", "mean_iou": {name: percent}, "alike": {name but the first: percent of the pixels}}.
     """
     samples, (first, *others) = dataset.measured, made
-    confusions = {name: Confusion(len(dataset.classes)) for name in made}
-    alike, pixels = dict.fromkeys(others, 0), 0
+    confusions, alike, pixels = {name: Confusion(len(dataset.classes)) for name in made}, dict.fromkeys(others, 0), 0
     for sample in progress(samples):
         image, label = read_labelled(sample, dataset.classes)
         found = {name: engine.labels(image) for name, engine in made.items()}
