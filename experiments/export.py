@@ -24,9 +24,9 @@ from experiments.lib import paths
 from experiments.lib.command import Parser, at_least_one, run, seed_of
 from experiments.lib.lookup import chosen, data_folder, described, preset_of, table_of, trained
 from experiments.lib.paths import PRESETS, SHIPPED, parse_size
-from repro.config.neighbours import AnyNetwork, training_name
+from repro.config.networks import AnyNetwork
 from repro.config.presets import Preset, round_up
-from repro.config.rows import Training
+from repro.config.rows import Training, training_name
 from repro.data import CITYSCAPES, ClassSet, open_dataset, read_image
 from repro.data.augment import normalise
 from repro.data.images import image_size

@@ -19,14 +19,66 @@ from tqdm import tqdm
 
 from experiments.lib.command import Parser, card_of, contexts, run
 from experiments.lib.paths import CACHE, SHIPPED, STREET
-from experiments.lib.segmenting import image_file, segment
 from repro.errors import UserError
 from repro.prediction.photos import Source, passed_over, sources
+from repro.prediction.results import image_file, segment
 from repro.timing.clock import Timing
 
 
+def predict(given) -> None:
+    """Segment all that is given; UserError at the end if something could not be."""
+    out = Path(os.path.expanduser(given.output))
+    if out.exists() and not out.is_dir():
+        raise UserError(f"OUTPUT: {given.output} is a file, not a folder")
+    folder = os.path.expanduser(given.input)
+    if os.path.isdir(folder) and os.path.realpath(out) == os.path.realpath(folder):
+        raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
+    found = sources(given.input, but=out) if given.input else ()
+    segmenter = segmenter_of(given)
+    about = segmenter.weights
+    print(f"{about.path.name}: {about}", file=sys.stderr)
+    others = passed_over(given.input, but=out) if given.input else ""
+    if others:
+        print(others, file=sys.stderr)
+    try:
+        segment_all(found or (sample(out, about.images_of),), segmenter, out, given.scores)
+    except OSError as error:
+        raise UserError(f"OUTPUT: {error.filename or given.output} cannot be written ({error.strerror})") from None
+
+
+def segment_all(found, segmenter, out: Path, scores: bool) -> None:
+    """Segment source after source, print how fast; UserError at the end if something could not be."""
+    began, times, lines = time.perf_counter(), {}, []
+    counts = [source.count() for source in found]
+    with tqdm(total=sum(counts) or None, desc="segmenting", unit="image") as bar:
+        for source, count in zip(found, counts):
+            done = bar.n
+            try:
+                for size, seconds in segment(source, segmenter, out, scores):
+                    if size not in times and segmenter.shrunk(size) > 1:
+                        bar.write("images of {}x{} are computed shrunk {} times".format(*size, segmenter.shrunk(size)),
+                                  file=sys.stderr)
+                    times.setdefault(size, []).append(seconds)
+                    bar.update()
+            except UserError as error:
+                lines.append(str(error))
+                bar.write(f"skipped: {error}", file=sys.stderr)
+            if bar.total:  # a video's count may be an estimate
+                bar.total += bar.n - done - count
+    done, wall = sum(map(len, times.values())), time.perf_counter() - began
+    if done:
+        warm = [one for spent in times.values() for one in spent[1:]]  # an engine's first image is slower
+        alone = Timing(tuple(warm or [one for spent in times.values() for one in spent]))
+        print(f"{out}: labels and overlays of {done} image{'s' * (done > 1)}")
+        print(f"throughput: {done / wall:.2f} frames a second with reading and writing")
+        print(f"latency: {alone.median * 1e3:.1f} ms from an image to its labels (95 in 100 within "
+              f"{alone.p95 * 1e3:.1f}){'' if warm else ', its preparation included'}")
+    if lines:
+        raise UserError(f"{len(lines)} of {len(found)} inputs could not be used, as said above; the rest is done")
+
+
 def sample(out: Path, size) -> Source:
-    """A scene that no training has seen, drawn into OUTPUT."""
+    """Draw a scene that no training has seen into OUTPUT."""
     from repro.data.minicity import scene
 
     image, _ = scene(0, "test", 0, size)
@@ -35,7 +87,7 @@ def sample(out: Path, size) -> Source:
 
 
 def place_of(given) -> dict:
-    """Where ENGINE is to compute, as `load` takes it: MXNet's device, onnxruntime's providers, OpenVINO's cache."""
+    """Return where ENGINE is to compute, as `load` takes it: a device of MXNet, providers or a folder for OpenVINO."""
     if given.engine == "onnx":
         from repro.runtime.providers import providers
 
@@ -52,7 +104,7 @@ def place_of(given) -> dict:
 
 
 def segmenter_of(given):
-    """What WEIGHTS names: a .params file, a folder of SparseRefine's, or a file of `make export`."""
+    """Load what WEIGHTS names: a .params file, a folder of SparseRefine's, or a file of `make export`."""
     place = place_of(given)
     if os.path.isdir(os.path.expanduser(given.weights)):
         from experiments.lib import refined
@@ -65,82 +117,21 @@ def segmenter_of(given):
     from repro.prediction.load import engine_of_file, load
 
     if given.engine in ("onnx", "openvino") and Path(given.weights).suffix.lower() == ".onnx":
-        from repro.runtime.exported import FileSegmenter
-
         for name in ("k", "shrink"):
             if getattr(given, name) is not None:
                 raise UserError(f"{name.upper()}: {getattr(given, name)}: an exported file has its own")
         path = Path(os.path.expanduser(given.weights))
         if given.engine == "onnx" and given.precision:
             raise UserError(f"PRECISION: {given.precision}: onnxruntime computes in the file's own")
-        return FileSegmenter(engine_of_file(path, given.engine, given.precision or None, **place), path)
+        return engine_of_file(path, given.engine, given.precision or None, **place)
     if given.precision == "int8":
         raise UserError("PRECISION: int8 needs ranges found on images: `make export PRECISION=int8`, then "
                         "WEIGHTS=exported/NAME.onnx ENGINE=openvino or onnx")
     return load(described(given.weights), given.k, given.engine, given.precision or "float32", given.shrink, **place)
 
 
-def predict(given) -> None:
-    """Segment all that is given; UserError at the end if something could not be."""
-    out = Path(os.path.expanduser(given.output))
-    if out.exists() and not out.is_dir():
-        raise UserError(f"OUTPUT: {given.output} is a file, not a folder")
-    folder = os.path.expanduser(given.input)
-    if os.path.isdir(folder) and given.input and os.path.realpath(out) == os.path.realpath(folder):
-        raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
-    found = sources(given.input, but=out) if given.input else ()
-    segmenter = segmenter_of(given)
-    about = segmenter.weights
-    print(f"{about.path.name}: {about}", file=sys.stderr)
-    others = passed_over(given.input, but=out) if given.input else ""
-    if others:
-        print(others, file=sys.stderr)
-    try:
-        found = found or (sample(out, about.images_of),)
-        report(out, *work(found, segmenter, out, given.scores))
-    except OSError as error:
-        raise UserError(f"OUTPUT: {error.filename or given.output} cannot be written ({error.strerror})") from None
-
-
-def work(found, segmenter, out: Path, scores: bool):
-    """Segment source after source: (seconds by size, all seconds, lines on the rest, sources)."""
-    began, times, lines = time.perf_counter(), {}, []
-    counts = [source.count() for source in found]
-    with tqdm(total=sum(counts) or None, desc="segmenting", unit="image") as bar:
-        for number, source in enumerate(found):
-            done = bar.n
-            try:
-                for size, seconds in segment(source, segmenter, out, scores):
-                    if size not in times and segmenter.shrunk(size) > 1:
-                        bar.write("images of {}x{} are computed shrunk {} times".format(*size, segmenter.shrunk(size)),
-                                  file=sys.stderr)
-                    times.setdefault(size, []).append(seconds)
-                    bar.update()
-            except UserError as error:
-                lines.append(str(error))
-                bar.write(f"skipped: {error}", file=sys.stderr)
-            if bar.total:  # a video's count may be an estimate
-                bar.total += bar.n - done - counts[number]
-    return times, time.perf_counter() - began, lines, len(found)
-
-
-def report(out: Path, times, wall: float, lines, count: int) -> None:
-    """Say what was done and how fast; UserError if something was not."""
-    done = sum(map(len, times.values()))
-    if done:
-        warm = [one for spent in times.values() for one in spent[1:]]  # an engine's first image is slower
-        alone = Timing(tuple(warm or [one for spent in times.values() for one in spent]))
-        note = "" if warm else ", its preparation included"
-        print(f"{out}: labels and overlays of {done} image{'s' * (done > 1)}")
-        print(f"throughput: {done / wall:.2f} frames a second with reading and writing")
-        print(f"latency: {alone.median * 1e3:.1f} ms from an image to its labels (95 in 100 within "
-              f"{alone.p95 * 1e3:.1f}){note}")
-    if lines:
-        raise UserError(f"{len(lines)} of {count} inputs could not be used, as said above; the rest is done")
-
-
 def parse(arguments=None) -> argparse.Namespace:
-    """The command line's values."""
+    """Return the command line's values."""
     parser = Parser(prog="python -m experiments.predict", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--input", default="", help="a photo, folder, pattern in quotes or video (default: a scene drawn for it)")

@@ -20,8 +20,9 @@ def pretrain(given) -> None:
     """Train and write the weights and, beside them, where they came from."""
     ctx = contexts(given.gpu)
     from repro import records
+    from repro.config.networks import Column, Network
     from repro.config.presets import load_preset
-    from repro.config.rows import Column, Network, Training
+    from repro.config.rows import Training
     from repro.data import open_dataset
     from repro.data.minicity import write_minicity
     from repro.models import parameters

@@ -19,7 +19,7 @@ import os
 import sys
 from pathlib import Path
 
-from experiments.lib import lookup, paths
+from experiments.lib import lookup, paths, refined
 from experiments.lib.command import Parser, at_least_one, contexts, run, seed_of
 from experiments.lib.pages import SPARSEREFINE
 from experiments.lib.paths import PRESETS, PRETRAINED, parse_size
@@ -33,13 +33,14 @@ RATE = 1e-2
 CLASSES = 19  # of the density curve's network
 
 
-def write_record(given, name: str, here: str, found: dict) -> None:
-    """Write a measurement's record, and print where; `here`: its name on this machine."""
+def write_record(given, name: str, here: str, found: dict) -> str:
+    """Write a measurement's record, and print where; `here`: its name on this machine. Return its text."""
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
     for path in (paths.CACHE / "refine" / f"refine-{here}.json",
                  *((paths.RESULTS / f"refine-{name}.json",) if given.publish else ())):
         write_text(path, text)
         print(os.path.relpath(path))
+    return text
 
 
 def own_folder(name: str, content: str) -> Path:
@@ -102,7 +103,9 @@ def refine(given, command: str) -> None:
     pretrained, values = lookup.backbone(given, preset, [row] if given.dense == "halved" else [])
     from tqdm import tqdm
 
-    from repro.config.rows import network_dict, training_dict
+    from repro.config.networks import network_dict
+    from repro.config.presets import preset_dict
+    from repro.config.rows import training_dict
     from repro.data import open_dataset
     from repro.data.images import image_size
     from repro.models import imagenet, parameters
@@ -125,17 +128,15 @@ def refine(given, command: str) -> None:
         plan, arrays = lookup.trained_plan(given, dataset, size)
     found = lookup.examined(given, dataset, images=images)
     content = content or lookup.content_of(given, dataset, found, images=images)
-    name = "-".join([dataset.name, *([row.id] if row.id != "stride32" else []), *([given.extra] if given.extra else []),
-                     *([given.dense] if given.dense != "halved" else []),
-                     *([given.preset] if given.preset != "lite" else []),
-                     *([given.budget] if given.budget != "full" else []),
-                     *([f"seed{given.seed}"] if given.seed != "0" else [])])
+    words = (row.id, "stride32"), (given.extra, ""), (given.dense, "halved"), (given.preset, "lite"), \
+        (given.budget, "full"), (f"seed{given.seed}", "seed0")
+    name = "-".join([dataset.name, *(word for word, usual in words if word != usual)])
     own = own_folder(name, content)
     steps = budget.steps if training.pretrained else budget.scratch_steps
 
     def identity(*values) -> str:
         plain = [network_dict(row.network), training_dict(training), given.dense, content,
-                 dataclasses.asdict(dataset.classes), dataclasses.asdict(preset), given.budget, seed, *values]
+                 dataclasses.asdict(dataset.classes), preset_dict(preset), given.budget, seed, *values]
         return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
     def bar(what: str, total: int):
@@ -151,20 +152,22 @@ def refine(given, command: str) -> None:
         backbone = imagenet.load_backbone(pretrained) if training.pretrained else None
         arrays, _ = train_network(plan, dataset, steps, seed, ctx, backbone,
                                   bar("dense network", steps), Run(own / f"dense-{same[:12]}", same))
+    for old in (refined.DESCRIPTION, refined.RECORD):  # of other networks than those that come now
+        (own / old).unlink(missing_ok=True)
     parameters.save_arrays(own / "dense.params", arrays)
     weights = hashlib.sha256(b"".join(arrays[key].asnumpy().tobytes() for key in sorted(arrays))).hexdigest()
     inference, same = "fast" if row.network.sparse else "whole", identity(weights, dataclasses.asdict(refining))
     found, _ = measure_refined(
         plan, arrays, dataset, inference, size, refining, ctx[0], bar("refiner", refining.steps),
         lambda batches, total: tqdm(batches, "testing", total, disable=None),
-        own / f"refiner-{same[:12]}.params", same, given.checkpoint,
+        Run(own / f"refiner-{same[:12]}", same, given.checkpoint),
         lambda refiner: parameters.save_arrays(own / "refiner.params", refiner))
-    write_record(given, name, own.name, {
+    refined.describe(own, row.network, training, preset, write_record(given, name, own.name, {
         "table": given.table, "row": row.id, "dense_network": given.dense, "data": dataset.name, "preset": given.preset,
         "budget": given.budget, "seed": seed, "dense_steps": steps,
         **{key: value for key, value in dataclasses.asdict(refining).items() if key != "seed"}, **found,
         **({"extra": given.extra} if given.extra else {}),
-        **({"classes": dataclasses.asdict(dataset.classes)} if dataset.classes.own else {}), "provenance": origin})
+        **({"classes": dataclasses.asdict(dataset.classes)} if dataset.classes.own else {}), "provenance": origin}))
     density = found["density"]
     print(f"mean IoU {found['dense']['mean_iou']:.2f}% dense, {found['refined']['mean_iou']:.2f}% refined; "
           f"{100 * density['mean']:.1f} +- {100 * density['spread']:.1f}% of the pixels selected")

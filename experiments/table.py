@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
-import json
 import os
 import sys
 from pathlib import Path
@@ -13,12 +11,21 @@ from typing import Dict, List
 
 from experiments.lib import paths, tables
 from experiments.lib.command import Parser, at_least_one, between, run, seed_of
-from experiments.lib.lookup import HALF, backbone, chosen_rows, content_of, data_folder, examined, own_records
+from experiments.lib.lookup import (
+    HALF,
+    backbone,
+    chosen_rows,
+    content_of,
+    data_folder,
+    examined,
+    own_records,
+    preset_of,
+)
 from experiments.lib.pages import LOCAL_NEIGHBOURS
-from experiments.lib.paths import HERE, PRESETS, TABLES
+from experiments.lib.paths import PRESETS, TABLES
 from experiments.lib.repeat import command_of, portable
 from experiments.lib.schedule import measure_all, workers_for
-from experiments.lib.worker import Job, forget
+from experiments.lib.worker import Job, forget, specification
 from repro.errors import UserError, choice
 from repro.files import write_bytes
 from repro.training.cluster import parse_hosts
@@ -29,17 +36,14 @@ MOST = 64  # processes of a kind that may be asked for
 def plan(given) -> List[Job]:
     """Return one job per distinct training and seed of the chosen rows; their files are looked at first."""
     from repro import device
-    from repro.config.neighbours import network_dict, training_name
-    from repro.config.presets import changed, load_preset
-    from repro.config.rows import training_dict
+    from repro.config.presets import changed
+    from repro.config.rows import training_name
     from repro.data import open_dataset
     from repro.data.contents import check_regions
 
     rows = chosen_rows(given.table, given.row or None)
-    choice(given.preset, PRESETS, "PRESET")
-    preset_path = HERE / "presets" / f"{given.preset}.yaml"
     changes = {name: value for name, value in (("batch", given.batch), ("steps", given.steps)) if value is not None}
-    preset = changed(load_preset(preset_path, given.preset), changes)
+    preset = changed(preset_of(given.preset), changes)
     budget_name = given.budget or ("full" if given.row else "quick")
     budget = preset.budget(budget_name)
     seeds = sorted({seed_of(seed.strip(), f"SEEDS: {given.seeds!r}") for seed in given.seeds.split(",")})
@@ -70,21 +74,16 @@ def plan(given) -> List[Job]:
     label = "+".join([budget_name, *(f"{name}{value}" for name, value in changes.items()),
                       *([given.split] if given.split else [])])
     jobs = []
-    for name, (network, training) in trainings.items():
+    for network, training in trainings.values():
         for seed in seeds:
-            values = {"network": network_dict(network), "training": training_dict(training), "seed": seed}
-            specification = hashlib.sha256(json.dumps(
-                [values, identity or (with_coarse if training.coarse else content),
-                 dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop, preset.width, preset.stem,
-                 preset.decoder_width, preset.shrink, given.split, weights if training.pretrained else ""],
-                sort_keys=True).encode()).hexdigest()
             jobs.append(Job(
-                name=name, data=str(folder), preset=str(preset_path), preset_name=given.preset, changes=changes,
-                budget=budget_name, label=label, gpu=given.gpu, pretrained=pretrained, specification=specification,
+                network=network, training=training, preset=preset, budget=budget_name, label=label, seed=seed,
+                data=str(folder), split=given.split, pretrained=pretrained, specification=specification(
+                    network, training, seed, identity or (with_coarse if training.coarse else content), preset, budget,
+                    given.split, weights),
                 command=command_of(given, TABLES[given.table], ("table",), data=portable(given.data, dataset.name)),
-                results=str(paths.CACHE / "results"), runs=str(paths.CACHE / "runs"),
-                every=given.checkpoint, readers=given.readers, split=given.split, fresh=given.fresh, content=content,
-                **values))
+                results=str(paths.CACHE / "results"), runs=str(paths.CACHE / "runs"), gpu=given.gpu,
+                every=given.checkpoint, readers=given.readers, content=content, fresh=given.fresh))
     return jobs
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from repro.config import parsing
-from repro.config.neighbours import AnyNetwork, network_dict, parse_network, training_name
-from repro.config.rows import INFERENCES, Training, parse_training, training_dict
+from repro.config.networks import AnyNetwork, network_dict, parse_network
+from repro.config.rows import INFERENCES, Training, parse_training, training_dict, training_name
 from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
 from repro.device import CPU_KEYS, cpu, cpu_name
@@ -85,29 +85,17 @@ EVALUATIONS = INFERENCES + ("active",)  # active: all regions with s > 0 compute
 _ACCURACIES = {"pixel_acc": _percent, "mean_acc": _percent, "mean_iou": _percent}
 _SHARE = parsing.optional(_percent)
 _SELECTION = {"area": _SHARE, "objects": _SHARE, "fixed": _SHARE, "classes": parsing.mapping_of(_SHARE)}
-_EVALUATION = dict(
-    _ACCURACIES,
-    k=parsing.optional(parsing.natural),
-    regions=parsing.optional(parsing.natural),
-    class_iou=parsing.mapping_of(parsing.optional(_percent)),
-    active_mean=parsing.optional(parsing.number),
-    z2_mean=parsing.optional(parsing.number),
-    z2_computed=parsing.optional(parsing.number),
-    active_counts=parsing.optional(parsing.mapping_of(parsing.natural)),
-    images=parsing.natural,
-    selection=parsing.mapping(_SELECTION),
-)
+_NATURAL, _NUMBER = parsing.optional(parsing.natural), parsing.optional(parsing.number)
+_EVALUATION = {
+    **_ACCURACIES, "k": _NATURAL, "regions": _NATURAL, "class_iou": parsing.mapping_of(_SHARE), "active_mean": _NUMBER,
+    "z2_mean": _NUMBER, "z2_computed": _NUMBER, "active_counts": parsing.optional(parsing.mapping_of(parsing.natural)),
+    "images": parsing.natural, "selection": parsing.mapping(_SELECTION)}
 
 _TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds", "core_seconds")}
 _PROVENANCE = {
-    "commit": parsing.text,
-    "dirty": parsing.boolean,
-    "versions": parsing.mapping_of(parsing.text),
-    "machine": parsing.text,
-    "cpu": parsing.mapping(dict.fromkeys((*CPU_KEYS, "flags"), parsing.text)),
-    "date": parsing.text,
-    "command": parsing.text,
-}
+    "commit": parsing.text, "dirty": parsing.boolean, "versions": parsing.mapping_of(parsing.text),
+    "machine": parsing.text, "cpu": parsing.mapping(dict.fromkeys((*CPU_KEYS, "flags"), parsing.text)),
+    "date": parsing.text, "command": parsing.text}
 
 
 def parse_provenance(value, place) -> Dict[str, Any]:
@@ -115,37 +103,16 @@ def parse_provenance(value, place) -> Dict[str, Any]:
     return parsing.fields(value, place, _PROVENANCE, optional=("cpu",))
 
 
-def _evaluations(value, place):
-    optional = ("active_counts", "z2_computed", "selection")
-    checks = {name: lambda one, where: parsing.fields(one, where, _EVALUATION, optional=optional)
-              for name in EVALUATIONS}
-    return parsing.fields(value, place, checks, optional=EVALUATIONS)
-
-
 _RECORD = {
-    "format": parsing.natural,
-    "training_name": parsing.text,
-    "network": parse_network,
-    "training": parse_training,
-    "data": parsing.text,
-    "preset": parsing.text,
-    "budget": parsing.text,
-    "seed": parsing.natural,
-    "steps": parsing.natural,
-    "scale": parsing.text,
-    "width": parsing.text,
-    "stem": parsing.positive(parsing.integer),
-    "decoder_width": parsing.positive(parsing.number),
-    "sha256": parsing.text,
-    "classes": class_sets.parse_values,
+    "format": parsing.natural, "training_name": parsing.text, "network": parse_network, "training": parse_training,
+    "data": parsing.text, "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural,
+    "steps": parsing.natural, "scale": parsing.text, "width": parsing.text, "stem": parsing.positive(parsing.integer),
+    "decoder_width": parsing.positive(parsing.number), "sha256": parsing.text, "classes": class_sets.parse_values,
     "recipe": parsing.mapping_of(_anything),
-    "evaluations": _evaluations,
-    "majority": parsing.mapping(_ACCURACIES),
-    "train": parsing.mapping(_TRAIN, optional=("core_seconds",)),
-    "provenance": parse_provenance,
-}
-
-
+    "evaluations": parsing.mapping(dict.fromkeys(EVALUATIONS, parsing.mapping(
+        _EVALUATION, optional=("active_counts", "z2_computed", "selection"))), optional=EVALUATIONS),
+    "majority": parsing.mapping(_ACCURACIES), "train": parsing.mapping(_TRAIN, optional=("core_seconds",)),
+    "provenance": parse_provenance}
 _OPTIONAL = ("classes", "stem", "decoder_width", "sha256")
 
 
@@ -159,12 +126,8 @@ def from_dict(value, place: str) -> Record:
 def to_dict(record: Record) -> Dict[str, Any]:
     """`record` as plain values in the order of the file, checked."""
     values = {item.name: getattr(record, item.name) for item in fields(record)}
-    values.update(
-        format=FORMAT,
-        training_name=training_name(record.network, record.training),
-        network=network_dict(record.network),
-        training=training_dict(record.training),
-    )
+    values.update(format=FORMAT, training_name=training_name(record.network, record.training),
+                  network=network_dict(record.network), training=training_dict(record.training))
     values = {key: value for key, value in values.items() if value is not None or key not in _OPTIONAL}
     if record.classes is not None:
         values["classes"] = asdict(record.classes)
@@ -222,36 +185,18 @@ def told_apart(records: Sequence[Record]) -> Tuple[Record, ...]:
                  if record.content and len(contents[record.group]) > 1 else record for record in records)
 
 
-def find(
-    records: Sequence[Record],
-    network: AnyNetwork,
-    training: Training,
-    group: Optional[Tuple[str, str, str]] = None,
-) -> Tuple[Record, ...]:
-    """The records of this training, in one (data, preset, budget) if given, by content, ordered by seed."""
-    found = (
-        record
-        for record in records
-        if (record.network, record.training) == (network, training) and group in (None, record.group)
-    )
+def find(records: Sequence[Record], network: AnyNetwork, training: Training,
+         group: Optional[Tuple[str, str, str]] = None) -> Tuple[Record, ...]:
+    """Return the records of this training, in one (data, preset, budget) if given, ordered by seed."""
+    found = (record for record in records
+             if (record.network, record.training) == (network, training) and group in (None, record.group))
     return tuple(sorted(found, key=lambda record: record.seed))
-
-
-def same_measurement(one: Record, other: Record) -> bool:
-    """Whether two records answer the same question: all but results and provenance are equal."""
-    results: Dict[str, Any] = {"evaluations": {}, "majority": {}, "train": {}, "provenance": {}, "sha256": None}
-    return replace(one, **results) == replace(other, **results)
 
 
 def _git(*arguments: str) -> Optional[str]:
     try:
-        return subprocess.run(
-            ["git", "-C", str(SOURCE), *arguments],
-            check=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ).stdout.strip()
+        return subprocess.run(["git", "-C", str(SOURCE), *arguments], check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 
@@ -281,12 +226,8 @@ def provenance(command: str, threads: Optional[int] = None) -> Dict[str, Any]:
     return {
         "commit": _git("rev-parse", "HEAD") or "unknown",
         "dirty": changed != "",
-        "versions": {
-            "python": platform.python_version(),
-            "mxnet": _version("mxnet", "mxnet-cu112"),
-            "numpy": _version("numpy"),
-            "opencv": _version("opencv-python", "opencv-python-headless"),
-        },
+        "versions": {"python": platform.python_version(), "mxnet": _version("mxnet", "mxnet-cu112"),
+                     "numpy": _version("numpy"), "opencv": _version("opencv-python", "opencv-python-headless")},
         "machine": f"{cpu_name()}, {threads} threads",
         "cpu": cpu(),
         "date": date.today().isoformat(),

@@ -6,7 +6,8 @@ import mxnet as mx
 from made_up import PROVENANCE
 from model_a import MODEL_A
 
-from repro.config.rows import Column, Network, Training
+from repro.config.networks import Column, Network
+from repro.config.rows import Training
 from repro.data import CITYSCAPES
 from repro.models.build import build
 from repro.models.parameters import arrays_of, save_arrays

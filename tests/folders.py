@@ -1,11 +1,23 @@
-"""Small data-set folders for tests, written with random content in the layouts the readers recognise."""
+"""Small data-set folders for tests, written with random content in the layouts the readers recognise; what is wrong
+with one is one line."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from repro.data import CAMVID, CITYSCAPES
+from repro.errors import UserError
+
+
+def refused(call, *parts) -> str:
+    """Return the message of the UserError that `call` raises: one line that holds all of `parts`."""
+    with pytest.raises(UserError) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message and all(str(part) in message for part in parts), message
+    return message
 
 
 def write_png(path, array) -> None:

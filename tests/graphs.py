@@ -6,7 +6,7 @@ import mxnet as mx
 import numpy as np
 from mxnet.gluon import nn
 
-from repro.config.rows import Column, Network
+from repro.config.networks import Column, Network
 from repro.engine import Options
 from repro.evaluation.inference import named_outputs
 from repro.models import parameters

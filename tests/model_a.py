@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repro.config.rows import Column, Network
+from repro.config.networks import Column, Network
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 BACKBONE = EXPERIMENTS / "pretrained" / "minicity-quarter.params"

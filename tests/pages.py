@@ -7,16 +7,16 @@ from pathlib import Path
 from made_up import made_up
 
 from repro.config.parsing import read_yaml
-from repro.config.rows import load_table
+from repro.config.rows import load_rows
 from repro.tables.render import page, with_counterparts
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-ROWS = {n: load_table(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}
+ROWS = {n: load_rows(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}
 PAPER = read_yaml(EXPERIMENTS / "published.yaml")
 # Stand-ins for the counted costs: the printed figures themselves, 77.0 where Table 5 prints none.
 COSTS = {n: {row.id: (round(float(PAPER[f"table{n}"]["rows"][row.id]["calc"] or 77) * 1e9), 10**12) for row in ROWS[n]}
          for n in ROWS}
-ABLATION_ROWS = with_counterparts(load_table(EXPERIMENTS / "ablations.yaml"), ROWS[3])
+ABLATION_ROWS = with_counterparts(load_rows(EXPERIMENTS / "ablations.yaml"), ROWS[3])
 
 
 def cells(text):

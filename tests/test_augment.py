@@ -16,80 +16,68 @@ def pair(height=40, width=60):
     return np.stack([label * 8, 255 - label * 8, label], axis=2).astype(np.uint8), label
 
 
-def inner(label):
-    """Pixels whose 5 x 5 surroundings have one id: there, bilinear values are the block's."""
-    from_all = np.ones(label.shape, bool)
-    padded = np.pad(label.astype(int), 2, constant_values=-1)
-    for row in range(5):
-        for column in range(5):
-            from_all &= padded[row:row + label.shape[0], column:column + label.shape[1]] == label
-    return from_all
+def placed(image, place, crop):
+    """What a crop must be: the image scaled as a whole, padded all around, cut out and perhaps mirrored."""
+    height, width = (max(1, round(side * place.scale)) for side in image.shape[:2])
+    whole = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR if image.ndim == 3 else
+                       cv2.INTER_NEAREST_EXACT)
+    padded = np.full((height + 2 * crop[0], width + 2 * crop[1], *image.shape[2:]), FILL if image.ndim == 3 else 255,
+                     np.uint8)
+    padded[crop[0]:-crop[0], crop[1]:-crop[1]] = whole
+    top, left = place.top + crop[0], place.left + crop[1]
+    cut = padded[top:top + crop[0], left:left + crop[1]]
+    return cut[:, ::-1] if place.flip else cut
 
 
-def test_unscaled_crop_is_a_slice():
-    image, label = pair()
-    place = Placement(1.0, 7, 11)
-    assert np.array_equal(place_image(image, place, (16, 24)), image[7:23, 11:35])
-    assert np.array_equal(place_label(label, place, (16, 24)), label[7:23, 11:35])
-
-
-def test_flip_mirrors_the_crop():
-    image, label = pair()
-    for top, left, crop in ((7, 11, (16, 24)), (-3, -5, (48, 80)), (30, 50, (16, 24))):
-        place, mirrored = Placement(1.0, top, left), Placement(1.0, top, left, flip=True)
-        assert np.array_equal(place_image(image, mirrored, crop), place_image(image, place, crop)[:, ::-1])
-        assert np.array_equal(place_label(label, mirrored, crop), place_label(label, place, crop)[:, ::-1])
-
-
-def test_padding_lies_around_the_image():
+def test_crops_are_those_of_the_whole_image_scaled_padded_and_mirrored_to_the_bit():
+    """Only the part of a crop is scaled; unscaled crops are slices, and what lies outside is padded."""
+    random = np.random.RandomState(2)
+    for number in range(1000):
+        size, crop = random.randint(1, 70, 2), tuple(random.randint(1, 50, 2))
+        image = random.randint(0, 256, (*size, 3)).astype(np.uint8)
+        place = draw(random, image.shape[:2], crop, (1.0, 1.0) if number % 4 == 0 else (0.4, 2.0))
+        assert np.array_equal(place_image(image, place, crop), placed(image, place, crop)), (size, place, crop)
+        label = image[..., 0]
+        assert np.array_equal(place_label(label, place, crop), placed(label, place, crop)), (size, place, crop)
     image, label = pair(8, 12)
-    placed = place_image(image, Placement(1.0, -3, -5), (16, 24))
-    ids = place_label(label, Placement(1.0, -3, -5), (16, 24))
-    assert np.array_equal(placed[3:11, 5:17], image) and np.array_equal(ids[3:11, 5:17], label)
-    padded = np.ones((16, 24), bool)
-    padded[3:11, 5:17] = False
-    assert (placed[padded] == FILL).all() and (ids[padded] == 255).all()
+    assert np.array_equal(place_image(image, Placement(1.0, -3, -5), (16, 24))[3:11, 5:17], image)
+    assert np.array_equal(place_label(label, Placement(1.0, 2, 3), (4, 5)), label[2:6, 3:8])
 
 
-def test_padding_is_nearly_zero_when_normalised():
-    out = np.empty((3, 4, 4), np.float32)
-    normalise(np.full((4, 4, 3), FILL, np.uint8), out)
+def test_normalised_values_are_as_ever_and_padding_is_nearly_zero():
+    """The operations that results were published with, to the bit."""
+    image = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    out = np.zeros((3, 18, 17), np.float32)
+    normalise(image, out[:, :16, :16])
+    np.testing.assert_allclose(out[:, :16, :16], ((image / 255.0 - MEAN) / STD).transpose(2, 0, 1), atol=1e-5)
+    assert not out[:, 16:].any() and not out[:, :, 16:].any()
+    for channel in range(3):
+        scaled = np.multiply(image[:, :, channel], np.float32(1 / (255 * STD[channel])), dtype=np.float32)
+        assert np.array_equal(out[channel, :16, :16], scaled - np.float32(MEAN[channel] / STD[channel]))
+    normalise(np.full((18, 17, 3), FILL, np.uint8), out)
     assert np.abs(out).max() < 0.01
 
 
-def test_normalise():
-    image = np.random.RandomState(0).randint(0, 256, (6, 9, 3)).astype(np.uint8)
-    out = np.zeros((3, 8, 10), np.float32)
-    normalise(image, out[:, :6, :9])
-    expected = ((image / 255.0 - MEAN) / STD).transpose(2, 0, 1)
-    np.testing.assert_allclose(out[:, :6, :9], expected, atol=1e-5)
-    assert not out[:, 6:].any() and not out[:, :, 9:].any()
-
-
-@pytest.mark.parametrize("scale", [0.7, 0.93, 1.0, 1.17, 1.3])
-@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("scale, flip", [(0.7, False), (0.93, True), (1.0, False), (1.17, True), (1.3, False)])
 def test_image_and_label_stay_aligned(scale, flip):
     image, label = pair()
     place = Placement(scale, -4, 3, flip)
-    placed, ids = place_image(image, place, (40, 48)), place_label(label, place, (40, 48))
-    check = inner(ids) & (ids != 255)
-    assert check.sum() > 150
-    assert np.array_equal(placed[check][:, 2], ids[check])
-    assert np.array_equal(placed[check][:, 0], ids[check] * 8)
+    made, ids = place_image(image, place, (40, 48)), place_label(label, place, (40, 48))
+    surroundings = np.pad(ids.astype(int), 2, constant_values=-1)
+    inner = ids != 255  # pixels whose 5 x 5 surroundings have one id: there, bilinear values are the block's
+    for row, column in np.ndindex(5, 5):
+        inner &= surroundings[row:row + 40, column:column + 48] == ids
+    assert inner.sum() > 150
+    assert np.array_equal(made[inner][:, 2], ids[inner]) and np.array_equal(made[inner][:, 0], ids[inner] * 8)
 
 
 def test_scaled_label_is_the_nearest_pixel():
     label = np.random.RandomState(0).randint(0, 19, (40, 60)).astype(np.uint8)
     scaled = place_label(label, Placement(1.3), (52, 78))
-    between = 0  # centres on the line between two source pixels: either is the nearest
-    for row in range(52):
-        for column in range(78):
-            if (2 * row + 1) % 13 == 0 or (2 * column + 1) % 13 == 0:
-                between += 1
-                continue
-            source = int((row + 0.5) * 40 / 52), int((column + 0.5) * 60 / 78)
-            assert scaled[row, column] == label[source]
-    assert between < 0.2 * scaled.size
+    rows, columns = ((np.arange(side) + 0.5) / 1.3 for side in (52, 78))
+    sure = np.ix_(*((2 * np.arange(side) + 1) % 13 != 0 for side in (52, 78)))  # centres between pixels may be either
+    nearest = label[rows.astype(int)[:, None], columns.astype(int)]
+    assert np.array_equal(scaled[sure], nearest[sure]) and scaled[sure].size > 0.8 * scaled.size
 
 
 def test_draws_cover_their_range():
@@ -103,34 +91,5 @@ def test_draws_cover_their_range():
         assert min(0, height - 40) <= place.top <= max(0, height - 40)
         assert min(0, width - 60) <= place.left <= max(0, width - 60)
     assert min(place.left for place in draws) <= -15 and max(place.left for place in draws) >= 15
-
-
-def test_draw_at_a_fixed_scale_reaches_both_ends():
-    random = np.random.RandomState(1)
-    draws = [draw(random, (10, 8), (8, 10), (1.0, 1.0)) for _ in range(200)]
+    draws = [draw(random, (10, 8), (8, 10), (1.0, 1.0)) for _ in range(200)]  # both ends, at a fixed scale
     assert {place.top for place in draws} == {0, 1, 2} and {place.left for place in draws} == {-2, -1, 0}
-
-
-def test_only_the_part_of_a_crop_is_scaled_and_equals_it_to_the_bit():
-    random = np.random.RandomState(2)
-    for _ in range(1000):
-        size, crop = random.randint(1, 70, 2), tuple(random.randint(1, 50, 2))
-        image = random.randint(0, 256, (*size, 3)).astype(np.uint8)
-        place = draw(random, image.shape[:2], crop, (0.4, 2.0))
-        height, width = (max(1, round(side * place.scale)) for side in image.shape[:2])
-        whole = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-        padded = np.full((height + 2 * crop[0], width + 2 * crop[1], 3), FILL, np.uint8)
-        padded[crop[0]:-crop[0], crop[1]:-crop[1]] = whole
-        top, left = place.top + crop[0], place.left + crop[1]
-        expected = padded[top:top + crop[0], left:left + crop[1]]
-        assert np.array_equal(place_image(image, place, crop), expected[:, ::-1] if place.flip else expected)
-
-
-def test_normalised_values_are_the_same_as_ever():
-    """The operations that results were published with, to the bit."""
-    image = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
-    out = np.empty((3, 16, 16), np.float32)
-    normalise(image, out)
-    for channel in range(3):
-        scaled = np.multiply(image[:, :, channel], np.float32(1 / (255 * STD[channel])), dtype=np.float32)
-        assert np.array_equal(out[channel], scaled - np.float32(MEAN[channel] / STD[channel]))

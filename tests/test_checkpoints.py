@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -15,16 +14,14 @@ import cv2
 import mxnet as mx
 import numpy as np
 import pytest
-from folders import write_png
 from model_a import BACKBONE, MODEL_A
 
 from experiments import table as command
-from experiments.lib import paths
-from repro.config.presets import load_preset
+from experiments.lib.worker import read_job
 from repro.config.rows import Training
 from repro.data import open_dataset
-from repro.data.minicity import write_minicity
 from repro.errors import UserError
+from repro.files import write_text
 from repro.models import parameters
 from repro.models.plan import Plan
 from repro.training import checkpoints, logs
@@ -42,12 +39,9 @@ class Stopped(Exception):
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory):
-    """(a plan of Model A at 128x256, its data, the backbone)."""
-    root = tmp_path_factory.mktemp("data") / "city"
-    write_minicity(root, seed=5, size=(128, 256), train=5, val=2, coarse=0, progress=False)
-    preset = load_preset(ROOT / "experiments" / "presets" / "lite.yaml", "lite")
-    return preset, open_dataset(root), parameters.load(BACKBONE)
+def setting(lite, city, backbone):
+    """(the preset, its data, the backbone)."""
+    return lite, open_dataset(city), backbone
 
 
 def same(one, other):
@@ -56,9 +50,13 @@ def same(one, other):
         np.testing.assert_array_equal(one[name].asnumpy(), other[name].asnumpy(), err_msg=name)
 
 
-@pytest.mark.parametrize("training", (SPARSE, SCRATCH), ids=("frozen", "scratch"))
-def test_a_run_stopped_twice_ends_as_one_never_stopped(training, setting, tmp_path):
+@pytest.mark.parametrize("training, changes", (
+    (SPARSE, {}), (SCRATCH, {}), (SCRATCH, {"dense_share": 0.5, "bootstrapping_start": 0.4, "clip": None})),
+    ids=("frozen", "scratch", "phases"))
+def test_a_run_stopped_twice_ends_as_one_never_stopped(training, changes, setting, tmp_path):
+    """The last has a first phase of four steps, on all regions and all pixels: it is stopped in both."""
     preset, dataset, backbone = setting
+    preset = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, **changes))
     plan = Plan(MODEL_A, training, preset, (128, 256))
     whole, trained = train_network(plan, dataset, 9, 0, CPU, backbone, run=Run(tmp_path / "whole", "a", 100))
     for stop in (4, 7):  # behind the checkpoints of steps 3 and 6
@@ -70,12 +68,16 @@ def test_a_run_stopped_twice_ends_as_one_never_stopped(training, setting, tmp_pa
     begun = []
     arrays, again = train_network(plan, dataset, 9, 0, CPU, backbone, lambda step, value: begun.append(step),
                                           Run(tmp_path / "parts", "a", 3))
-    assert begun[0] == 6
+    assert begun[0] == 6 and again.history == trained.history
     same(whole, arrays)
     assert (again.loss_first, again.loss_last) == (trained.loss_first, trained.loss_last)
     lines = [logs.read(tmp_path / name / "log.jsonl") for name in ("whole", "parts")]
     assert lines[0] == lines[1] and [line["step"] for line in lines[0]] == list(range(1, 10))
-    assert 0 < lines[0][0]["q"] < 1 and 0 <= lines[0][0]["active"] <= 8
+    assert all(0 < line["q"] < 1 and 0 <= line["active"] <= 8 and line["gradient"] > 0 for line in lines[0])
+    assert all(0 <= line[name] <= 1 for line in lines[0] for name in ("saturated", "none", "all"))
+    if changes:
+        assert [line["active"] for line in lines[0][:4]] == [8] * 4 > [min(line["active"] for line in lines[0][4:])] * 4
+    assert trained.core_seconds > 0
 
 
 def test_a_loss_that_is_not_finite_names_step_and_batch_and_keeps_the_last_checkpoint(setting, tmp_path):
@@ -93,27 +95,37 @@ def test_a_loss_that_is_not_finite_names_step_and_batch_and_keeps_the_last_check
     assert run.checkpoint.read_bytes() == before
 
 
-def test_parameters_that_are_not_finite_are_never_saved(setting, tmp_path):
+def packed(text):
+    return mx.nd.array(list(text.encode()), dtype="uint8")
+
+
+def test_what_is_wrong_is_neither_saved_nor_set(setting, tmp_path, capsys):
     preset, _, _ = setting
     network = Plan(MODEL_A, SPARSE, preset, (128, 256)).build(19, (128, 256))
     network.initialize()
     network(mx.nd.zeros((1, 3, 128, 256)))
     trainer = mx.gluon.Trainer(network.collect_params(), "sgd", update_on_kvstore=False)
-    own = parameters.parameters_of(network)
+    own, none = parameters.parameters_of(network), np.zeros(0, np.float32)
     path = tmp_path / "checkpoint.params"
-    checkpoints.save(path, 1, "a", own, trainer, np.zeros(0, np.float32), [1.0], 0.0)
-    before = path.read_bytes()
+    assert checkpoints.read(path) is None
+    parameters.save_arrays(path, checkpoints.state("a", own, trainer, none, [[1.0]], 0.0))
+    before, arrays = path.read_bytes(), checkpoints.read(path)
     own["weights.conv.bias"].set_data(mx.nd.array([0, float("nan")]))
     with pytest.raises(UserError, match="weights.conv.bias is no longer finite after step 2"):
-        checkpoints.save(path, 2, "a", own, trainer, np.zeros(0, np.float32), [1.0, 1.0], 0.0)
-    assert path.read_bytes() == before
+        checkpoints.state("a", own, trainer, none, [[1.0], [1.0]], 0.0)
     for damaged, words in ((before[:1000], "damaged"), (b"", "damaged"), (BACKBONE.read_bytes(), "not a checkpoint")):
         path.write_bytes(damaged)
         with pytest.raises(UserError, match=words):
-            checkpoints.restore(path, "a", own, trainer, CPU)
-    path.write_bytes(before)
-    with pytest.raises(UserError, match="of another run"):
-        checkpoints.restore(path, "b", own, trainer, CPU)
+            checkpoints.read(path)
+    for changes, identity, words in (({}, "b", "of another run"), ({"more": mx.nd.ones(1)}, "a", "network: 'more'"),
+                                     ({"parameter:weights.conv.bias": mx.nd.ones(3)}, "a", "weights.conv.bias"),
+                                     ({checkpoints.META: packed('{"format": 9}')}, "a", "format 9 is not known"),
+                                     ({checkpoints.META: packed('{"format": 3, "step": -1}')}, "a", "damaged")):
+        with pytest.raises(UserError, match=words):
+            checkpoints.set_state({**arrays, **changes}, path, identity, own, trainer, CPU)
+    assert np.isnan(own["weights.conv.bias"].data().asnumpy()).any()  # nothing was set
+    parameters.save_arrays(path, {checkpoints.META: packed('{"format": 2, "step": 1}')})
+    assert checkpoints.read(path) is None and capsys.readouterr().err.endswith("the run begins anew\n")
 
 
 def test_a_log_drops_what_is_done_again_and_half_a_line(tmp_path):
@@ -138,23 +150,11 @@ def test_curves_are_drawn(tmp_path):
         assert picture.shape[1] == 1000 and picture.std() > 10
 
 
-@pytest.fixture()
-def street(tmp_path, monkeypatch):
-    """CamVid's layout with 64x128 images; results and runs go to a temporary folder."""
-    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    random = np.random.RandomState(0)
-    for split, count in (("train", 4), ("val", 1), ("test", 2)):
-        for i in range(count):
-            write_png(tmp_path / "street" / split / f"{i}.png", random.randint(0, 256, (64, 128, 3)).astype(np.uint8))
-            write_png(tmp_path / "street" / f"{split}annot" / f"{i}.png",
-                      random.randint(0, 12, (64, 128)).astype(np.uint8))
-    return tmp_path / "street"
-
-
 def worker(job):
-    return subprocess.Popen([sys.executable, "-W", "ignore", "-m", "experiments.lib.worker",
-                             json.dumps(dataclasses.asdict(job))], cwd=ROOT, stderr=subprocess.DEVNULL,
-                            env={**os.environ, "OMP_NUM_THREADS": "1"})
+    write_text(job.file, job.text())
+    assert read_job(job.file) == job
+    return subprocess.Popen([sys.executable, "-W", "ignore", "-m", "experiments.lib.worker", str(job.file)], cwd=ROOT,
+                            stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def test_a_row_killed_with_9_at_any_moment_ends_with_the_same_parameters(street, tmp_path):

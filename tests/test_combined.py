@@ -10,7 +10,8 @@ import pytest
 from graphs import CLASSES, MODEL_A, built, image, outputs, sparse
 from pages import EXPERIMENTS
 
-from repro.config.rows import Row, Training, load_table, network_dict, parse_network, training_name
+from repro.config.networks import network_dict, parse_network
+from repro.config.rows import Row, Training, load_rows, training_name
 from repro.engine import Options
 from repro.errors import UserError
 from repro.models.build import build
@@ -97,7 +98,7 @@ def test_rows_name_them_and_refuse_what_does_not_suit():
 
 
 def test_the_ablation_s_rows_differ_in_what_they_say_alone():
-    rows = {row.id: row for row in load_table(EXPERIMENTS / "ablations.yaml")}
+    rows = {row.id: row for row in load_rows(EXPERIMENTS / "ablations.yaml")}
     plain = rows["model-a-head"].network
     assert rows["model-a-wta"].network == plain
     assert rows["model-a-entropy"].network == dataclasses.replace(plain, selector="entropy")

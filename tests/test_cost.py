@@ -9,12 +9,12 @@ import mxnet as mx
 import pytest
 
 from repro.config.parsing import read_yaml
-from repro.config.rows import load_table
+from repro.config.rows import load_rows
 from repro.models import cost
 from repro.tables.columns import giga
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
-ROWS = [(number, row) for number in range(1, 6) for row in load_table(EXPERIMENTS / f"table{number}.yaml")]
+ROWS = [(number, row) for number in range(1, 6) for row in load_rows(EXPERIMENTS / f"table{number}.yaml")]
 PUBLISHED = read_yaml(EXPERIMENTS / "published.yaml")
 S, ONE = mx.sym, {"kernel": (1, 1), "no_bias": True}
 UP = {"kernel": (4, 4), "stride": (2, 2), "pad": (1, 1), "num_filter": 6, "num_group": 2}

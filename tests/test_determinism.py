@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from model_a import BACKBONE
 
-from repro.data.minicity import write_minicity
 from repro.models import parameters
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,14 +28,13 @@ BOUND = 1e-3  # of what training moved an array by
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory, city):
     """{name: what tests/repeated.py wrote}."""
     folder = tmp_path_factory.mktemp("runs")
-    write_minicity(folder / "city", seed=5, size=(128, 256), train=6, val=2, coarse=0, progress=False)
     processes = {}
     for name, (threads, salt, readers) in RUNS.items():
         processes[name] = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "tests/repeated.py", str(folder / "city"), str(readers),
+            [sys.executable, "-W", "ignore", "tests/repeated.py", str(city), str(readers),
              str(folder / f"{name}.npz")], cwd=ROOT, stderr=subprocess.PIPE, text=True,
             # threads that wait asleep, as these processes share the cores
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(salt), "OMP_NUM_THREADS": str(threads),

@@ -50,7 +50,7 @@ def test_any_traced_network_runs():
     expected = [output.asnumpy() for output in network(x)]
     symbol = mx.sym.Group(list(network(mx.sym.var("data"))))
     for options in EACH:
-        made = Engine(symbol, named_arrays(network), x.shape, options, outputs=(0, 1))
+        made = Engine(symbol, named_arrays(network), x.shape, options, outputs={"scores": 0, "half": 1})
         for scores, wanted in zip(made.outputs(x.asnumpy()), expected):
             assert_same(scores.asnumpy(), wanted)
     operators = mx.sym.load_json(made.symbol.tojson()).get_internals().list_outputs()

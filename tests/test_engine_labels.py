@@ -8,6 +8,7 @@ import pytest
 from graphs import MODEL_A, built, image
 
 from repro.engine import Options, engine_of
+from repro.errors import UserError
 from repro.labels.labelmap import arg_max, labels_everywhere, labels_of
 from repro.models.build import build
 
@@ -30,11 +31,11 @@ def test_labels_are_those_of_interpolating_every_pixel(classes, h, w, size, smoo
     np.testing.assert_array_equal(labels_everywhere(maps, size), expected)
 
 
-@pytest.mark.parametrize("stride", (2, 4, 8, 16, 32))
-def test_any_stride_of_a_power_of_two(stride):
+def test_any_stride_of_a_power_of_two():
     maps = scores(6, 5, 7)
-    size = (5 * stride - 1, 7 * stride - stride // 2)
-    np.testing.assert_array_equal(labels_of(maps, size, stride), labels_everywhere(maps, size, stride))
+    for stride in (2, 4, 8, 16, 32):
+        size = (5 * stride - 1, 7 * stride - stride // 2)
+        np.testing.assert_array_equal(labels_of(maps, size, stride), labels_everywhere(maps, size, stride))
 
 
 def test_a_third_class_may_win_between_two_others():
@@ -44,9 +45,11 @@ def test_a_third_class_may_win_between_two_others():
     assert labels_of(maps, (4, 8))[0].tolist() == [0, 0, 2, 2, 2, 2, 1, 1]
 
 
-def test_scores_of_a_network_with_many_ties():
+def test_the_first_of_equals_is_taken():
     maps = np.round(scores(4, 24, 24, smooth=2.0) * 8)  # whole numbers: eighths are exact, and ties many
     np.testing.assert_array_equal(labels_of(maps, (96, 96)), labels_everywhere(maps, (96, 96)))
+    maps = np.round(scores(19, 40, 600) * 2)
+    np.testing.assert_array_equal(arg_max(maps), maps.argmax(axis=0))
 
 
 def test_scores_of_a_network():
@@ -57,12 +60,17 @@ def test_scores_of_a_network():
     np.testing.assert_array_equal(labels_of(maps[0], (126, 255)), labels_everywhere(maps[0], (126, 255)))
 
 
-def test_arg_max_takes_the_first_of_equals():
-    maps = np.round(scores(19, 40, 600) * 2)
-    np.testing.assert_array_equal(arg_max(maps), maps.argmax(axis=0))
+def test_scores_that_are_not_finite_are_refused_wherever_they_are():
+    for value in (np.nan, np.inf, -np.inf, 2e30):
+        for place in ((0, 0, 0), (1, 3, 5), (1, 15, 15), (0, 15, 2), (0, 2, 15)):  # of a label, or beyond all labels
+            maps = scores(2, 16, 16)
+            maps[place] = value
+            for method in (labels_of, labels_everywhere):
+                with pytest.raises(UserError, match="scores are not finite"):
+                    method(maps, (20, 24))
 
 
-@pytest.mark.parametrize("size, stride, message", [((65, 64), 4, "larger than 4 times"), ((64, 64), 3, "of 2, 4, 8")])
-def test_what_does_not_fit_is_said(size, stride, message):
-    with pytest.raises(ValueError, match=message):
-        labels_of(scores(2, 16, 16), size, stride)
+def test_what_does_not_fit_is_said():
+    for size, stride, message in (((65, 64), 4, "larger than 4 times"), ((64, 64), 3, "of 2, 4, 8")):
+        with pytest.raises(ValueError, match=message):
+            labels_of(scores(2, 16, 16), size, stride)

@@ -8,7 +8,7 @@ import pytest
 from graphs import CLASSES, MODEL_A, WIDTH, built, image, outputs, sparse
 from pages import EXPERIMENTS
 
-from repro.config.peers import load_peers
+from repro.config.rows import load_peers
 from repro.models import cost
 from repro.models.build import build
 from repro.models.parameters import assign, parameters_of

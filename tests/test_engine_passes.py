@@ -35,26 +35,16 @@ def traced(kind):
         return mx.sym.Group(list(network(mx.sym.var("data")))), arrays, x
 
 
-PASSES = {
-    "without_training": lambda symbol, arrays, shape: passes.without_training(symbol, arrays),
-    "folded": passes.folded,
-    "shared": lambda symbol, arrays, shape: passes.shared(symbol, arrays),
-    "normed": lambda symbol, arrays, shape: passes.normed(symbol, arrays),
-    "padded": lambda symbol, arrays, shape: passes.padded(symbol, arrays),
-    "broadcast": passes.broadcast,
-    "averaged": passes.averaged,
-    "subsampled": lambda symbol, arrays, shape: passes.subsampled(symbol, arrays),
-    "rectified": lambda symbol, arrays, shape: passes.rectified(symbol, arrays),
-}
 EXACT = ("without_training", "folded", "shared", "broadcast", "subsampled", "rectified")
+OF_SHAPE = ("folded", "broadcast", "averaged")  # take the input's shape
 
 
 @pytest.mark.parametrize("kind", ("frozen", "live", "options", "peer"))
-@pytest.mark.parametrize("name", PASSES)
+@pytest.mark.parametrize("name", (*EXACT, "normed", "padded", "averaged"))
 def test_a_pass_changes_no_output(name, kind):
     symbol, arrays, x = traced(kind)
     expected, before = run(symbol, arrays, x), symbol.tojson()
-    made, values = PASSES[name](symbol, arrays, x.shape)
+    made, values = getattr(passes, name)(symbol, arrays, *[x.shape] * (name in OF_SHAPE))
     assert symbol.tojson() == before and set(values) == set(made.list_inputs()) - {"data"}
     for one, other in zip(run(made, values, x), expected):
         tolerance = 1e-6 if name in EXACT else 1e-5

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, run, shaken, sparse, traced
 
-from repro.config.neighbours import MULTIPLES, Neighbour
+from repro.config.networks import MODELS, Neighbour
 from repro.engine import prepared
 from repro.evaluation.inference import named_outputs
 from repro.export import PORTABLE, to_onnx
@@ -63,7 +63,7 @@ def test_scores_and_regions_are_those_of_mxnet(tmp_path, spec, batch, settings):
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-@pytest.mark.parametrize("model", list(MULTIPLES))
+@pytest.mark.parametrize("model", list(MODELS))
 def test_neighbours_export_at_the_aspect_of_streets(tmp_path, runtime, model):
     """ICNet's and Fast-SCNN's adaptive pooling too, whose windows are constants at one size."""
     engine = getattr(import_module(f"repro.runtime.{runtime}"), {"onnx": "OnnxEngine"}.get(runtime, "OpenvinoEngine"))
@@ -185,14 +185,11 @@ def test_what_cannot_be_written_is_named_and_nothing_written(tmp_path):
     assert "relu" in CONVERTERS and not list(tmp_path.iterdir())
 
 
-def test_one_input(tmp_path):
-    symbol = mx.sym.var("data") + mx.sym.var("other")
-    with pytest.raises(ValueError, match="inputs other: they are not among data"):
-        to_onnx(symbol, {}, (1, 3, 8, 8), tmp_path / "none.onnx")
-
-
-@pytest.mark.parametrize("names", [(), ("a", "b"), ("data",)])
-def test_names_must_suit_the_outputs(tmp_path, names):
-    with pytest.raises(ValueError, match="1 different ones are needed"):
-        to_onnx(mx.sym.relu(mx.sym.var("data")), {}, (1, 3, 8, 8), tmp_path / "none.onnx", names)
+@pytest.mark.parametrize("more, names, message", [
+    (("other",), ("scores",), "inputs other: they are not among data"),
+    *(((), names, "1 different ones are needed") for names in ((), ("a", "b"), ("data",)))])
+def test_inputs_and_names_must_suit(tmp_path, more, names, message):
+    symbol = sum(map(S.var, more), S.relu(S.var("data")))
+    with pytest.raises(ValueError, match=message):
+        to_onnx(symbol, {}, (1, 3, 8, 8), tmp_path / "none.onnx", names)
     assert not list(tmp_path.iterdir())

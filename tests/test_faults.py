@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -17,7 +17,6 @@ from test_loader import all_end
 
 from experiments import table as measure
 from experiments.lib import lookup, paths, schedule, worker
-from experiments.lib.paths import PRETRAINED
 from experiments.stress import faults
 from experiments.stress.trials import moments
 from experiments.stress.trials.events import Trials
@@ -124,7 +123,7 @@ def test_a_killed_command_leaves_no_process_of_its_cluster(late):
     script = f"""
 import os, signal, sys, time
 from pathlib import Path
-from repro.cluster import Cluster
+from repro.training.cluster import Cluster
 made = Cluster([sys.executable, "-c", {code!r}.format({late})], ["localhost"], {{}}, Path({str(ROOT)!r}))
 print(*(one.pid for one in (*made.helpers, made.workers[0]._process)), flush=True)
 time.sleep({3 - late})
@@ -152,17 +151,14 @@ def test_a_data_set_drawn_by_another_process_meanwhile_is_taken(tmp_path, monkey
         write_minicity(tmp_path / "other", **counts)
 
 
-def test_kills_are_counted_and_the_page_written(tmp_path, monkeypatch, capsys):
-    """The script with three kills: while a checkpoint is written, while results are, and while the page is."""
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
-    for usual, value in (("MOMENTS", 3), ("TIMES", 0)):
-        monkeypatch.setattr(faults, usual, value)
-    assert faults.main(["--publish"]) == 0, capsys.readouterr().err
-    found = read_faults(tmp_path / "results" / "faults.json")
-    assert sum(one["kills"] for one in found["phases"].values()) == 3 and not found["events"]["two"]["times"]
-    assert not sum(one["faults"] for one in found["phases"].values())
-    assert found["provenance"]["command"] == "make faults"
-    assert "at 3 random moments" in (tmp_path / "faults.md").read_text() and faults.main(["--render"]) == 0
+def test_a_kill_a_full_disk_and_two_at_once_end_as_they_should():
+    """One trial of each kind; make faults runs them many times."""
+    with faults.trials() as made:
+        found, wrong = faults.count_kills(made, 1, 0)
+        events, more = faults.count_events(made, ("full_disk", "two"), 1, 0)
+    assert not wrong + more
+    assert sum(one["kills"] for one in found["phases"].values()) == 1
+    assert events["full_disk"]["seconds"] and events["two"] == {"times": 1, "faults": 0, "seconds": None}
 
 
 @pytest.fixture()
@@ -193,29 +189,32 @@ def test_phases_are_told_by_files(tree):
 
 
 def test_what_differs_from_an_uninterrupted_run_is_a_fault(tree):
-    record = {"steps": 6, "train": {"loss_last": 1, "seconds": 3}, "provenance": {"date": "2026-01-02", "machine": "m"}}
-    put(tree.cache / "results/g/a.json", json.dumps(record))
-    put(tree.cache / "results/g/a.params", "values")
-    put(tree.folder / "tables/ablations.md", "measured 2026-01-02; 3")
+    def write(seconds, date, steps=6):
+        put(tree.cache / "results/g/a.json", json.dumps({
+            "steps": steps, "train": {"seconds": seconds, "core_seconds": seconds}, "provenance": {"date": date}}))
+        put(tree.folder / "tables/ablations.md", f"measured {date}; 3")
+    params = tree.cache / "results/g/a.params"
+    put(params, "values")
+    write(3, "2026-01-02")
     whole = tree.left()
-    for changed, text in (("a.json", json.dumps({**record, "steps": 7})), ("a.params", "value"), ("b.json", None)):
-        path = tree.cache / "results/g" / changed
-        before = path.read_text() if path.exists() else None
-        put(path, text or json.dumps(record))
-        with pytest.raises(Fault, match=f"{changed} {'differs' if text else 'is there'}"):
+
+    def fault(words):
+        with pytest.raises(Fault, match=words):
             tree.as_never_stopped(whole)
-        path.unlink() if before is None else put(path, before)
-    record["train"]["seconds"], record["provenance"]["date"] = 4, "2026-01-03"
-    put(tree.cache / "results/g/a.json", json.dumps(record))
-    put(tree.folder / "tables/ablations.md", "measured 2026-01-03; 3")
+    write(3, "2026-01-02", steps=7)
+    fault("a.json differs")
+    write(4, "2026-01-03")
     put(tree.cache / "results/g/.writing-x.json", "{")
     tree.as_never_stopped(whole)
+    put(params, "value")
+    fault("a.params differs")
+    params.rename(params.with_name("b.params"))
+    fault("a.params is not there")
+    put(params, "values")
+    fault("b.params is there")
+    params.with_name("b.params").unlink()
     (tree.cache / "runs" / "a").mkdir(parents=True)
-    with pytest.raises(Fault, match="the run's folder a is left"):
-        tree.as_never_stopped(whole)
-    (tree.cache / "results/g/a.params").unlink()
-    with pytest.raises(Fault, match="a.params is not there"):
-        tree.as_never_stopped(whole)
+    fault("the run's folder a is left")
 
 
 def counted(**changes):
@@ -224,27 +223,21 @@ def counted(**changes):
     return {"seed": 7, "left": 5, "phases": phases, "events": events, "provenance": PROVENANCE, **changes}
 
 
-def test_the_page_counts(tmp_path):
-    put(tmp_path / "a.json", json.dumps(counted()))
-    text = page(read_faults(tmp_path / "a.json"))
+def test_the_page_counts_and_a_wrong_count_is_named(tmp_path):
+    path = tmp_path / "a.json"
+    put(path, json.dumps(counted()))
+    text = page(read_faults(path))
     lines = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in text.splitlines() if "|" in line]
     assert "at 32 random moments" in text and "Seed of the moments: 7." in text and "5 temporary files" in text
     assert ["training", "4", "3", "2", "3", "1"] in lines and ["all", "32", "24", "16", "24", "8"] in lines
     assert [EVENTS["reader"], "3", "2", "1", "4.2"] in lines and [EVENTS["two"], "3", "2", "1", "-"] in lines
-
-
-@pytest.mark.parametrize("change, words", [
-    (lambda found: found.pop("left"), "key 'left' is missing"),
-    (lambda found: found["phases"].pop("page"), "phases: key 'page' is missing"),
-    (lambda found: found["events"]["two"].update(times=-1), "events: two: times: -1 is below 0"),
-    (lambda found: found["events"].update(more={}), "events: unknown key 'more'"),
-])
-def test_a_wrong_count_is_named(tmp_path, change, words):
-    found = copy.deepcopy(counted())
-    change(found)
-    put(tmp_path / "a.json", json.dumps(found))
-    with pytest.raises(UserError, match=words):
-        read_faults(tmp_path / "a.json")
+    for change, words in (({"left": None}, "left: None is not"), ({"phases": {}}, "phases: key 'start' is missing"),
+                          ({"events": {**counted()["events"], "two": {"times": -1, "faults": 0, "seconds": None}}},
+                           "events: two: times: -1 is below 0"),
+                          ({"events": {**counted()["events"], "more": {}}}, "events: unknown key 'more'")):
+        put(path, json.dumps(counted(**change)))
+        with pytest.raises(UserError, match=words):
+            read_faults(path)
 
 
 def test_faults_of_events_are_said_and_counted(capsys):
@@ -264,6 +257,17 @@ def test_faults_of_events_are_said_and_counted(capsys):
         assert faults.main(arguments) == 2 and words in capsys.readouterr().err
 
 
+def test_what_is_counted_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "OWN", tmp_path / "own")
+    monkeypatch.setattr(faults, "trials", lambda: contextlib.nullcontext())
+    monkeypatch.setattr(faults, "count_kills", lambda *of: ({name: counted()[name] for name in ("phases", "left")}, []))
+    monkeypatch.setattr(faults, "count_events", lambda *of: (counted()["events"], []))
+    assert faults.main(["--moments", "1"]) == 0 and capsys.readouterr().out.endswith("own/faults.md\n")
+    found = read_faults(tmp_path / "own" / "faults.json")
+    assert found["left"] == 5 and found["provenance"]["command"] == "make faults MOMENTS=1"
+    assert (tmp_path / "own" / "faults.md").read_text() == page(found)
+
+
 def test_a_run_that_ends_before_it_is_killed_is_no_kill(tmp_path, tree, monkeypatch, capsys):
     monkeypatch.setattr(moments, "_killed", lambda *of: False)
     with pytest.raises(Fault, match="five runs ended before they could be killed: "):
@@ -275,9 +279,6 @@ def test_a_run_that_ends_before_it_is_killed_is_no_kill(tmp_path, tree, monkeypa
 
 
 def test_the_committed_page_is_its_rendering():
-    record, written = paths.RESULTS / "faults.json", paths.ROOT / "tables" / "faults.md"
-    assert record.exists() == written.exists() and PRETRAINED.exists()
-    if record.exists():
-        found = read_faults(record)
-        assert page(found) == written.read_text(encoding="utf-8")
-        assert not sum(one["faults"] for part in ("phases", "events") for one in found[part].values())
+    found = faults.MEASUREMENT.read(paths.RESULTS)
+    assert page(found) == (paths.RESULTS.parent / "faults.md").read_text(encoding="utf-8")
+    assert not sum(one["faults"] for part in ("phases", "events") for one in found[part].values())

@@ -14,7 +14,7 @@ from gluoncv import model_zoo
 from gluoncv.model_zoo import model_store
 from mxnet.gluon.model_zoo import vision
 
-from repro.config.rows import Column, Network
+from repro.config.networks import Column, Network
 from repro.errors import UserError
 from repro.models.build import build
 from repro.models.imagenet import from_model_zoo, load_backbone, model_file

@@ -15,10 +15,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from folders import write_camvid, write_png
+from folders import refused, write_camvid, write_png
 
 from repro.data import CAMVID, Sample, loader, open_dataset, read_sample
-from repro.data.augment import MEAN, STD
+from repro.data.augment import MEAN, STD, Placement
 from repro.data.loader import Batches, evaluation_batches, majority_map
 from repro.errors import UserError
 
@@ -45,6 +45,16 @@ def same(first, second):
     return all(np.array_equal(a, b) for one, other in zip(first, second) for a, b in zip(one, other))
 
 
+@pytest.fixture()
+def unplaced(monkeypatch):
+    """Crops are the images' top left, neither scaled nor mirrored."""
+    monkeypatch.setattr(loader, "draw", lambda random, size, crop, scales: Placement())
+
+
+def reading_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
 def test_shapes_and_values(data):
     x, y = batches(data, batch=3).batch_at(0)
     assert (x.shape, x.dtype) == ((3, 3) + CROP, np.float32)
@@ -53,37 +63,26 @@ def test_shapes_and_values(data):
     assert x.min() >= -2.2 and x.max() <= 2.7
 
 
-def test_labels_are_sub_sampled_with_offset_2(data):
-    x, y = batches(data, batch=5, augment=False).batch_at(0)
+def test_labels_are_sub_sampled_with_offset_2(data, unplaced):
+    x, y = batches(data, batch=5).batch_at(0)
     pairs = [read_sample(sample, CAMVID) for sample in data.train]
     for image, label in zip(x, y):
         pixels = np.rint((image.transpose(1, 2, 0) * STD + MEAN) * 255).astype(np.uint8)
         match = [labels for source, labels in pairs if np.array_equal(source[:16, :24], pixels)]
         assert len(match) == 1 and np.array_equal(match[0][2:16:4, 2:24:4], label)
+    x, sampled = batches(data).batch_at(1)
+    fine, every = batches(data, stride=1).batch_at(1)  # labels of every pixel
+    assert np.array_equal(x, fine) and every.shape == (2,) + CROP and np.array_equal(every[:, 2::4, 2::4], sampled)
 
 
-def test_labels_of_every_pixel(data):
-    fine, coarse = batches(data, stride=1), batches(data)
-    x, y = fine.batch_at(1)
-    assert y.shape == (2,) + CROP and y.shape == fine.shapes[1]
-    same_x, sampled = coarse.batch_at(1)
-    assert np.array_equal(x, same_x) and np.array_equal(y[:, 2::4, 2::4], sampled)
-
-
-def test_same_seed_same_batches_other_seed_others(data):
-    first = [batches(data).batch_at(step) for step in range(6)]
-    assert same(first, [batches(data).batch_at(step) for step in range(6)])
-    assert same(first, [batches(data, cache_bytes=0).batch_at(step) for step in range(6)])
-    assert same(first[::-1], [batches(data).batch_at(step) for step in range(5, -1, -1)])
-    other = [batches(data, seed=4).batch_at(step) for step in range(6)]
+def test_same_seed_same_batches_other_seed_others_and_iteration_continues_anywhere(data, monkeypatch):
+    first = [batches(data).batch_at(step) for step in range(9)]
+    assert same(first[::-1], [batches(data).batch_at(step) for step in range(8, -1, -1)])
+    other = [batches(data, seed=4).batch_at(step) for step in range(9)]
     assert not any(np.array_equal(a[0], b[0]) for a, b in zip(first, other))
-
-
-def test_resumed_iteration_continues(data):
-    whole = take(batches(data).iterate(), 9)
-    assert same(whole, [batches(data).batch_at(step) for step in range(9)])
-    assert same(whole[4:], take(batches(data).iterate(start=4, ahead=1), 5))
-    assert same(whole[:3], take(iter(batches(data)), 3))
+    assert same(first, take(batches(data).iterate(), 9)) and same(first[4:], take(batches(data).iterate(4), 5))
+    monkeypatch.setattr(loader, "CACHE", 0)
+    assert same(first, [batches(data).batch_at(step) for step in range(9)])
 
 
 def test_every_epoch_holds_every_sample_once_in_new_order(data):
@@ -94,8 +93,8 @@ def test_every_epoch_holds_every_sample_once_in_new_order(data):
     assert len(set(epochs)) > 10
 
 
-def test_batch_larger_than_the_set(data):
-    x, _ = batches(data, batch=12, augment=False).batch_at(0)
+def test_a_batch_larger_than_the_set_repeats_samples(data, unplaced):
+    x, _ = batches(data, batch=12).batch_at(0)
     counts = Counter(image.tobytes() for image in x)
     assert len(counts) == 5 and set(counts.values()) <= {2, 3}
 
@@ -105,43 +104,39 @@ def test_repeated_sample_is_augmented_anew(data):
     assert len({image.tobytes() for image in x}) == 4
 
 
-def test_cache_is_bounded(data):
-    one = 24 * 32 * 4  # bytes of an image and its label
-    reader = batches(data, cache_bytes=2 * one + 1)
+def test_cache_is_bounded(data, monkeypatch):
+    monkeypatch.setattr(loader, "CACHE", 2 * (24 * 32 * 4) + 1)  # bytes of two images and their labels
+    reader = batches(data)
     for step in range(5):
         reader.batch_at(step)
     assert len(reader._cache) == 2
     assert not np.shares_memory(reader.batch_at(0)[0], reader.batch_at(0)[0])
 
 
-def test_error_in_the_thread_reaches_the_consumer(tmp_path):
+def test_an_error_in_the_thread_reaches_the_consumer_and_closing_ends_the_thread(tmp_path):
     data = open_dataset(write_camvid(tmp_path))
-    broken = data.train[2].label
-    broken.write_bytes(broken.read_bytes()[:-20])
-    iterator = batches(data).iterate()
-    with pytest.raises(UserError, match=broken.name):
-        for _ in range(3):
-            next(iterator)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
-
-
-def test_closing_ends_the_thread(data):
     iterator = batches(data).iterate()
     next(iterator)
-    assert [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+    assert reading_threads()
     iterator.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+    assert not reading_threads()
+    broken = data.train[2].label
+    broken.write_bytes(broken.read_bytes()[:-20])
+    with pytest.raises(UserError, match=broken.name):
+        take(batches(data).iterate(), 3)
+    assert not reading_threads()
 
 
 def test_what_cannot_be_is_refused(data):
-    with pytest.raises(UserError, match="no samples"):
-        Batches((), CAMVID, 2, CROP, 0)
-    with pytest.raises(UserError, match="no label"):
-        Batches((Sample(data.train[0].image, None),), CAMVID, 2, CROP, 0)
-    with pytest.raises(UserError, match="batch: 0"):
-        batches(data, batch=0)
-    with pytest.raises(UserError, match="16x22"):
-        batches(data, crop=(16, 22))
+    for call, *words in (
+            (lambda: Batches((), CAMVID, 2, CROP, 0), "no samples"),
+            (lambda: Batches((Sample(data.train[0].image, None),), CAMVID, 2, CROP, 0), "no label"),
+            (lambda: batches(data, batch=0), "batch: 0"), (lambda: batches(data, crop=(16, 22)), "16x22"),
+            (lambda: batches(data).iterate(workers=-1), "-1 processes", "fewer than 0"),
+            (lambda: batches(data, batch=4, part=(0, 3)), "batch: 4", "part 0", "3 processes"),
+            (lambda: batches(data, batch=4, part=(2, 2)), "batch: 4", "part 2", "2 processes"),
+            (lambda: batches(data, batch=4, part=(-1, 2)), "batch: 4", "part -1", "2 processes")):
+        refused(call, *words)
 
 
 def test_evaluation_batches_pad_and_keep_order(data):
@@ -211,12 +206,10 @@ def all_end(pids) -> bool:
 
 def test_processes_give_the_threads_batches(data):
     """Also from a step on, and in parts; none is left."""
-    for workers, part in ((1, (0, 1)), (3, (0, 1)), (2, (1, 2))):
+    for workers, part in ((3, (0, 1)), (1, (1, 2))):
         found = take(batches(data, part=part).iterate(start=4, workers=workers), 7)
         assert same(found, [batches(data, part=part).batch_at(step) for step in range(4, 11)])
         assert not multiprocessing.active_children()
-    with pytest.raises(UserError, match="-1 .*below 0"):
-        batches(data).iterate(workers=-1)
 
 
 def test_a_process_that_cannot_read_is_killed_or_hangs_is_one_line(data, tmp_path, monkeypatch):
@@ -227,10 +220,10 @@ def test_a_process_that_cannot_read_is_killed_or_hangs_is_one_line(data, tmp_pat
     with pytest.raises(UserError) as caught:
         next(reader.iterate(workers=2))
     assert str(caught.value) == f"{reader.files_at(0)[0].image}: not a PNG file"  # the first of the batch
-    monkeypatch.setattr(loader, "PATIENCE", 5)
-    for end, words in ((signal.SIGKILL, r"ended with code -9 \(killed"), (signal.SIGSTOP, "no batch for 5 s from")):
+    for end, words in ((signal.SIGKILL, r"ended with code -9 \(killed"), (signal.SIGSTOP, "no batch for 2 s from")):
         iterator = batches(data).iterate(workers=2)
-        next(iterator)
+        next(iterator), next(iterator)  # both have started
+        monkeypatch.setattr(loader, "PATIENCE", 2)
         process = next(one for one in multiprocessing.active_children() if one.name == "reader 2 of 2")
         os.kill(process.pid, end)
         with pytest.raises(UserError, match=words) as caught:
@@ -238,6 +231,7 @@ def test_a_process_that_cannot_read_is_killed_or_hangs_is_one_line(data, tmp_pat
                 next(iterator)
         assert f"reader 2 of 2 (process {process.pid})" in str(caught.value) and "\n" not in str(caught.value)
         assert not multiprocessing.active_children()
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -262,14 +256,11 @@ def test_processes_end_with_the_one_that_started_them(data, tmp_path, end):
     assert "Warning" not in error and "leaked" not in error
 
 
-def test_parts_are_the_batch_and_its_files_are_known(data):
+def test_parts_are_the_batch_and_its_files_are_known(data, request):
     whole, parts = batches(data, batch=4), [batches(data, batch=4, part=(rank, 2)) for rank in range(2)]
     for step in range(6):
         assert same([tuple(np.concatenate(arrays) for arrays in zip(*(one.batch_at(step) for one in parts)))],
                     [whole.batch_at(step)])
-    plain = batches(data, batch=4, augment=False)
-    for sample, image in zip(plain.files_at(2), plain.batch_at(2)[0]):
-        assert np.array_equal(image, Batches([sample], data.classes, 1, CROP, 0, augment=False).batch_at(0)[0][0])
-    for part in ((0, 3), (2, 2), (-1, 2)):
-        with pytest.raises(UserError, match=f"batch: 4 .* part {part[0]} .* {part[1]} processes"):
-            batches(data, batch=4, part=part)
+    request.getfixturevalue("unplaced")
+    for sample, image in zip(whole.files_at(2), whole.batch_at(2)[0]):
+        assert np.array_equal(image, Batches([sample], data.classes, 1, CROP, 0).batch_at(0)[0][0])

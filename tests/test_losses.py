@@ -1,4 +1,5 @@
-"""The losses against naive NumPy, and the sparsity term against Eqs. (1) to (4)."""
+"""The losses, with online bootstrapping (arXiv 1605.06885), against one pixel after the other in NumPy; the sparsity
+term against Eqs. (1) to (4)."""
 
 from __future__ import annotations
 
@@ -11,70 +12,121 @@ from mxnet.gluon import nn
 from repro.training.losses import SoftmaxLoss, TrainingLoss
 from symbols.regions import SparsityTerm
 
-
-def naive(scores, labels, counted=None, threshold=None, keep=None):
-    """Mean -log p over the pixels that count, one pixel at a time."""
-    values = []
-    for n, y, x in np.ndindex(labels.shape):
-        if labels[n, y, x] == 255 or (counted is not None and not counted[n, y, x]):
-            continue
-        e = np.exp(scores[n, :, y, x] - scores[n, :, y, x].max())
-        values.append((e / e.sum())[int(labels[n, y, x])])
-    values = np.sort(np.array(values))
-    if threshold is not None:
-        values = values[values <= max(threshold, values[min(keep, len(values)) - 1])]
-    return -np.log(values).mean()
+SHAPE, CLASSES = (2, 5, 6), 4
 
 
-def example(seed=0, void=0.2):
+def naive(scores, labels, counted, threshold=None, keep=None):
+    """(loss, pixels kept (N, h, w), gradient as the scores) of the definition, in float64."""
+    probabilities, found = {}, []
+    for pixel in np.ndindex(labels.shape):
+        n, y, x = pixel
+        if labels[pixel] != 255 and counted[pixel]:
+            e = np.exp(scores[n, :, y, x].astype(np.float64))
+            probabilities[pixel] = e / e.sum()
+            found.append(probabilities[pixel][int(labels[pixel])])
+    limit = 1 if threshold is None else max([threshold, *sorted(found)[:keep][-1:]])
+    kept, loss, gradient = np.zeros(labels.shape, bool), 0.0, np.zeros(scores.shape)
+    for pixel, p in probabilities.items():
+        n, y, x = pixel
+        if p[int(labels[pixel])] <= limit * (1 + 1e-6):  # ties at the limit, which float32 may have to either side
+            kept[pixel] = True
+            loss -= np.log(p[int(labels[pixel])])
+            gradient[n, :, y, x] = p - np.eye(len(p))[int(labels[pixel])]
+    return loss / max(1, kept.sum()), kept, gradient / max(1, kept.sum())
+
+
+def example(seed, void=0.2, levels=None):
+    """Scores, labels, counted; with `levels` the pixels have only so many different probabilities, hence ties."""
     random = np.random.RandomState(seed)
-    scores = random.standard_normal((2, 4, 5, 6)).astype(np.float32) * 2
-    labels = random.randint(0, 4, (2, 5, 6)).astype(np.float32)
-    labels[random.rand(*labels.shape) < void] = 255
-    return scores, labels
+    scores = random.standard_normal((SHAPE[0], CLASSES, *SHAPE[1:])).astype(np.float32) * 2
+    labels = random.randint(0, CLASSES, SHAPE).astype(np.float32)
+    if levels:
+        wanted = random.randint(0, levels, SHAPE)
+        scores = (np.arange(CLASSES)[None, :, None, None] == labels[:, None]) * wanted[:, None].astype(np.float32)
+    labels[random.rand(*SHAPE) < void] = 255
+    return scores, labels, np.ones(SHAPE, np.float32)
 
 
-def value(loss, scores, labels, counted=None):
-    loss.hybridize()
-    counted = np.ones_like(labels) if counted is None else counted
-    mean, kept = loss(*(mx.nd.array(a) for a in (scores, labels, counted)))
-    return float(mean.asscalar())
-
-
-@pytest.mark.parametrize("threshold, keep", [(None, None), (0.6, 1), (0.05, 7), (0.0001, 20), (1.0, 1), (0.3, 60)])
-def test_softmax_loss_and_bootstrapping_equal_numpy(threshold, keep):
-    scores, labels = example()
-    loss = SoftmaxLoss(threshold, keep)
-    assert value(loss, scores, labels) == pytest.approx(naive(scores, labels, None, threshold, keep), rel=1e-5)
-
-
-def test_only_counted_pixels_count_and_none_is_zero():
-    scores, labels = example(1)
-    counted = (np.random.RandomState(2).rand(*labels.shape) < 0.5).astype(np.float32)
-    assert value(SoftmaxLoss(), scores, labels, counted) == pytest.approx(naive(scores, labels, counted), rel=1e-5)
-    assert value(SoftmaxLoss(), scores, np.full_like(labels, 255)) == 0
-
-
-def test_ignored_pixels_get_no_gradient():
-    scores, labels = example(3)
-    x = mx.nd.array(scores)
+def same(scores, labels, counted, threshold=None, keep=None):
+    """Ours is the naive one; returns the number of pixels kept."""
+    x, loss = mx.nd.array(scores), SoftmaxLoss(threshold, keep)
     x.attach_grad()
+    loss.hybridize()
     with autograd.record():
-        loss, _ = SoftmaxLoss()(x, mx.nd.array(labels), mx.nd.ones(labels.shape))
-    loss.backward()
-    gradient = np.abs(x.grad.asnumpy()).sum(axis=1)
-    assert (gradient[labels == 255] == 0).all() and (gradient[labels != 255] > 0).all()
+        value, kept = loss(x, mx.nd.array(labels), mx.nd.array(counted))
+    value.backward()
+    expected, mask, gradient = naive(scores, labels, counted, threshold, keep)
+    assert float(value.asscalar()) == pytest.approx(expected, rel=1e-5, abs=1e-7)
+    assert int(kept.asscalar()) == mask.sum()
+    ours = x.grad.asnumpy()
+    assert np.array_equal(np.abs(ours).sum(axis=1) > 0, mask)
+    np.testing.assert_allclose(ours, gradient, rtol=1e-4, atol=1e-7)
+    return int(mask.sum())
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("threshold, keep", [(None, None), (0.6, 1), (0.05, 7), (0.0001, 20), (0.3, 30), (1.0, 1)])
+def test_loss_pixels_and_gradient(threshold, keep, seed):
+    same(*example(seed), threshold, keep)
+
+
+def test_the_rank_decides_where_it_reaches_further_than_the_threshold():
+    assert same(*example(1), 0.0001, 20) == 20
+
+
+def test_the_threshold_decides_where_it_reaches_further_than_the_rank():
+    kept = [same(*example(1), 0.6, keep) for keep in (1, 5)]
+    assert kept[0] == kept[1] > 5
+
+
+def test_the_rank_is_of_the_batch_not_of_an_image():
+    scores, labels, counted = example(2, void=0)
+    scores[0] = 0
+    for y, x in np.ndindex(SHAPE[1:]):
+        scores[0, int(labels[0, y, x]), y, x] = 9  # the first image is easy everywhere
+    assert same(scores, labels, counted, 0.0001, 10) == 10
+    assert naive(scores, labels, counted, 0.0001, 10)[1][1].sum() == 10
+
+
+def test_pixels_that_tie_with_the_last_of_the_rank_are_all_kept():
+    scores, labels, counted = example(3, levels=3)
+    hardest = ((scores.sum(axis=1) == 0) & (labels != 255)).sum()
+    assert hardest > 4
+    assert same(scores, labels, counted, 0.01, 4) == hardest
+    assert same(scores, labels, counted, 0.01, int(hardest) + 1) > hardest + 1
+
+
+def test_with_fewer_labelled_pixels_than_the_rank_all_of_them_are_kept():
+    scores, labels, counted = example(4, void=0.8)
+    labelled = int((labels != 255).sum())
+    assert 0 < labelled < 25
+    assert same(scores, labels, counted, 0.0001, 25) == labelled
+
+
+def test_with_everything_ignored_the_loss_and_its_gradient_are_0():
+    scores, labels, counted = example(5)
+    for limits in ((0.6, 7), ()):
+        assert same(scores, np.full_like(labels, 255), counted, *limits) == 0
+        assert same(scores, labels, np.zeros_like(counted), *limits) == 0
+
+
+def test_the_rank_passes_over_pixels_that_do_not_count():
+    scores, labels, counted = example(6)
+    counted[:, ::2] = 0  # as in skipped regions
+    assert same(scores, labels, counted, 0.0001, 9) == 9
+    assert same(scores, labels, counted) == ((labels != 255) * counted).sum()
 
 
 def test_every_column_has_a_loss_of_equal_weight_and_isctfs_full_column_only_where_computed():
-    (fused, labels), (half, _), (full, _) = example(4), example(5), example(6)
-    fused, half, full = (a[:, :, :4, :4] for a in (fused, half, full))
-    labels = labels[:, :4, :4]
+    fused, half, full = (example(seed)[0][:, :, :4, :4] for seed in (4, 5, 6))
+    labels = example(4)[1][:, :4, :4]
     mask = np.array([[1, 0, 0, 1], [0, 0, 1, 0]], np.float32).reshape(2, 1, 2, 2)
     loss = TrainingLoss(("half", "full"), spread=2)
     terms, kept = loss(*(mx.nd.array(a) for a in (labels, fused, half, full, mask)))
     counted = mask[:, 0].repeat(2, axis=1).repeat(2, axis=2)
-    expected = [naive(fused, labels), naive(half, labels), naive(full, labels, counted)]
+    everywhere = np.ones_like(labels)
+    expected = [naive(*term)[0] for term in ((fused, labels, everywhere), (half, labels, everywhere),
+                                             (full, labels, counted))]
     np.testing.assert_allclose(terms.asnumpy(), expected, rtol=1e-5)
     assert kept.asnumpy().tolist() == [(labels != 255).sum()] * 2 + [((labels != 255) * counted).sum()]
 
@@ -90,45 +142,26 @@ class Head(nn.HybridBlock):
         return self.term(F.sigmoid(s))
 
 
-def test_the_sparsity_term_is_per_image_eq_4():
-    """q_i moves towards image i's own mean activity; its gradient follows q, per image."""
-    p, lam = 0.25, 0.001
-    head = Head(p=p, lam=lam, batch=2, regions=8)
+@pytest.mark.parametrize("equation, axis", [(4, 1), (3, 0)])
+def test_the_sparsity_term_is_per_image_eq_4_or_per_region_eq_3(equation, axis):
+    """q moves towards the mean activity of an image, or of a region over the batch; the gradient follows q."""
+    p, lam, values = 0.25, 0.001, np.array([[2.0, 0.0, -1.0], [1.0, -3.0, 0.5]])
+    head = Head(p=p, lam=lam, batch=2, regions=3, equation=equation)
     head.initialize()
     head.hybridize()
-    s = mx.nd.array(np.stack([np.full((1, 2, 4), 2.0), np.full((1, 2, 4), -3.0)]))
+    s = mx.nd.array(values.reshape(2, 1, 1, 3))
     s.attach_grad()
-    q = np.full(2, p)
-    r = 1 / (1 + np.exp(-np.array([2.0, -3.0])))
+    active, q = 1 / (1 + np.exp(-values)), p
     for _ in range(3):
         with autograd.record():
             out = head(s)
             loss = (out * 0).sum()
         loss.backward()
-        np.testing.assert_allclose(out.asnumpy(), mx.nd.sigmoid(s).asnumpy(), atol=1e-6)
-        q = 0.9 * q + 0.1 * r  # Eq. (2), alpha = 0.9
-        np.testing.assert_allclose(head.term.q.data().asnumpy(), q, rtol=1e-5)
-        expected = lam * (-p / q + (1 - p) / (1 - q)) * r * (1 - r)  # of every value; the sigmoid's slope follows
-        np.testing.assert_allclose(s.grad.asnumpy().reshape(2, -1), np.repeat(expected[:, None], 8, 1), rtol=1e-4)
-
-
-def test_the_sparsity_term_can_be_per_region_eq_3():
-    """q_yx moves towards the mean of a region's activity over the batch; its gradient follows q, per region."""
-    p, lam = 0.25, 0.001
-    head = Head(p=p, lam=lam, batch=2, regions=3, equation=3)
-    head.initialize()
-    head.hybridize()
-    values = np.array([[2.0, 0.0, -1.0], [1.0, -3.0, 0.5]])
-    s = mx.nd.array(values.reshape(2, 1, 1, 3))
-    s.attach_grad()
-    with autograd.record():
-        loss = (head(s) * 0).sum()
-    loss.backward()
-    active = 1 / (1 + np.exp(-values))
-    q = 0.9 * np.full(3, p) + 0.1 * active.mean(axis=0)
-    np.testing.assert_allclose(head.term.q.data().asnumpy(), q, rtol=1e-5)
-    expected = lam * (-p / q + (1 - p) / (1 - q)) * active * (1 - active)
-    np.testing.assert_allclose(s.grad.asnumpy().reshape(2, 3), expected, rtol=1e-4)
+        np.testing.assert_allclose(out.asnumpy().reshape(2, 3), active, atol=1e-6)
+        q = 0.9 * q + 0.1 * active.mean(axis=axis, keepdims=True)  # Eq. (2), alpha = 0.9
+        np.testing.assert_allclose(head.term.q.data().asnumpy(), q.reshape(-1), rtol=1e-5)
+        expected = lam * (-p / q + (1 - p) / (1 - q)) * active * (1 - active)  # of every value; sigmoid's slope follows
+        np.testing.assert_allclose(s.grad.asnumpy().reshape(2, 3), expected, rtol=1e-4)
 
 
 def test_bad_settings_are_errors():

@@ -8,13 +8,11 @@ import re
 
 import mxnet as mx
 import pytest
-from model_a import BACKBONE, EXPERIMENTS, MODEL_A
+from model_a import MODEL_A
 
-from repro.config.presets import load_preset
-from repro.config.rows import Column, Network, Training
+from repro.config.networks import Column, Network
+from repro.config.rows import Training
 from repro.data import open_dataset
-from repro.data.minicity import write_minicity
-from repro.models import parameters
 from repro.models.plan import Plan
 from repro.training.run import train_network
 
@@ -47,9 +45,7 @@ def given_out(folder) -> int:
 
 
 @pytest.mark.parametrize("network, training", ((COARSE_TO_FINE, NONE), (MODEL_A, SPARSE)), ids=("ctf", "model-a"))
-def test_memory_of_training_stays(network, training, tmp_path):
-    write_minicity(tmp_path / "city", seed=5, size=(128, 256), train=2, val=1, coarse=0, progress=False)
-    lite = load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite")
+def test_memory_of_training_stays(network, training, city, lite, backbone, tmp_path):
     preset = dataclasses.replace(lite, recipe=dataclasses.replace(lite.recipe, batch=1))
     plan = Plan(network, training, preset, (128, 256))
     held = {}
@@ -57,6 +53,5 @@ def test_memory_of_training_stays(network, training, tmp_path):
     def look(step: int, loss: float) -> None:
         if step in (BEGIN, BEGIN + STEPS):
             held[step] = given_out(tmp_path)
-    train_network(plan, open_dataset(tmp_path / "city"), BEGIN + STEPS + 1, 0, [mx.cpu()],
-                          parameters.load(BACKBONE), look)
+    train_network(plan, open_dataset(city), BEGIN + STEPS + 1, 0, [mx.cpu()], backbone, look)
     assert (held[BEGIN + STEPS] - held[BEGIN]) / STEPS < ALLOWED

@@ -17,10 +17,9 @@ from experiments import export
 from experiments import table as measure
 from experiments.lib import paths, worker
 from repro import records
-from repro.config import neighbours
-from repro.config.neighbours import MULTIPLES, Neighbour, load_rows
+from repro.config.networks import MODELS, Neighbour, network_dict, parse_network
 from repro.config.presets import load_preset
-from repro.config.rows import Training, load_table
+from repro.config.rows import Training, load_rows, training_name
 from repro.data import CITYSCAPES
 from repro.errors import UserError
 from repro.models.build import build
@@ -44,21 +43,21 @@ def names(network):
 
 def test_the_rows_are_ours_and_theirs_trained_alike():
     theirs = {row.network.model: row for row in ROWS.values() if isinstance(row.network, Neighbour)}
-    assert set(theirs) == set(MULTIPLES)
+    assert set(theirs) == set(MODELS)
     assert all(row.training == SCRATCH and row.inference == "whole" for row in theirs.values())
     ours = [(row.network, row.training) for row in ROWS.values() if row.network.sparse]
     known = [(row.network, row.training) for table in ("table3", "table4")
-             for row in load_table(paths.HERE / f"{table}.yaml")]
+             for row in load_rows(paths.HERE / f"{table}.yaml")]
     assert len(ours) == 2 and all(pair in known for pair in ours)  # their trainings are not theirs alone
     others = {row.id for table in paths.TABLES.values() if table != "neighbours"
-              for row in load_table(paths.HERE / f"{table}.yaml")}
+              for row in load_rows(paths.HERE / f"{table}.yaml")}
     assert not others & set(ROWS)  # so that ROW= alone says which
 
 
-@pytest.mark.parametrize("network", [MODEL_A, *map(Neighbour, MULTIPLES)], ids=lambda network: network.fusion)
+@pytest.mark.parametrize("network", [MODEL_A, *map(Neighbour, MODELS)], ids=lambda network: network.fusion)
 def test_plain_values_are_read_back(network):
-    values = json.loads(json.dumps(neighbours.network_dict(network)))
-    assert neighbours.parse_network(values, "here") == network
+    values = json.loads(json.dumps(network_dict(network)))
+    assert parse_network(values, "here") == network
 
 
 @pytest.mark.parametrize("value, words", [
@@ -70,16 +69,16 @@ def test_plain_values_are_read_back(network):
 ])
 def test_a_mistake_is_one_line(value, words):
     with pytest.raises(UserError, match=words) as caught:
-        neighbours.parse_network(value, "here")
+        parse_network(value, "here")
     assert "\n" not in str(caught.value)
 
 
 def test_names_say_network_and_training():
-    assert neighbours.training_name(Neighbour("icnet"), SCRATCH) == "icnet-scratch"
+    assert training_name(Neighbour("icnet"), SCRATCH) == "icnet-scratch"
     hard = dataclasses.replace(SCRATCH, bootstrapping=True)
-    assert neighbours.training_name(Neighbour("sgcpnet"), hard) == "sgcpnet-bootstrapping-scratch"
+    assert training_name(Neighbour("sgcpnet"), hard) == "sgcpnet-bootstrapping-scratch"
     row = ROWS["ours-model-a"]
-    assert neighbours.training_name(row.network, row.training) == \
+    assert training_name(row.network, row.training) == \
         "isctf-half1241-full1120-optimised-r256-sparse-p0.25-l0.001"
 
 
@@ -110,7 +109,7 @@ def test_gluoncv_s_scores_are_brought_to_a_quarter(model):
     np.testing.assert_allclose(scores.asnumpy(), found.asnumpy(), rtol=0, atol=1e-4 * found.abs().max().asscalar())
 
 
-@pytest.mark.parametrize("model", list(MULTIPLES))
+@pytest.mark.parametrize("model", list(MODELS))
 def test_parameters_do_not_depend_on_size_or_on_what_was_built_before(model):
     first = build(Neighbour(model), 5, size=SIZE)
     Trainable("fastscnn", SIZE, 5, enlarge=lambda x: x)

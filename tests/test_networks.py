@@ -6,7 +6,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from repro.config.rows import Column, Network
+from repro.config.networks import Column, Network
 from repro.models.build import build
 from repro.models.parameters import arrays_of, assign, parameters_of
 from symbols.decoder import Upsample

@@ -1,4 +1,4 @@
-"""OpenVINO behind the engines' interface, what it refuses, and the engines timed side by side."""
+"""onnxruntime and OpenVINO behind the engines' interface, what they refuse, and the engines timed side by side."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import mxnet as mx
@@ -26,8 +26,8 @@ from repro.errors import UserError
 from repro.export import PORTABLE, to_onnx
 from repro.export.carry import in_precision
 from repro.runtime import ceiling, openvino
-from repro.runtime.exported import FileSegmenter
 from repro.runtime.metadata import KEY, Metadata
+from repro.runtime.onnx import OnnxEngine
 from repro.runtime.onnx_format import properties
 from repro.runtime.openvino import Bound, OpenvinoEngine
 from repro.tables import profile_onnx as profile_page
@@ -53,32 +53,42 @@ def both(tmp_path_factory):
     return Engine(symbol, arrays, x.shape), folder
 
 
-def test_labels_are_the_engines_at_every_size(both, tmp_path):
-    made, folder = both
-    other = OpenvinoEngine(folder / "float32.onnx", cache=tmp_path / "cache")
-    for height, width in ((128, 256), (97, 131), (128, 256), (1, 1)):
-        given = photo(height, width, height)
+@pytest.mark.parametrize("kind, apart", [(OnnxEngine, 1e-4), (OpenvinoEngine, 1e-3)])
+def test_labels_are_the_engines_at_every_size_from_threads_too(both, kind, apart):
+    made, other = both[0], kind(both[1] / "float32.onnx")
+    photos = [photo(height, width, height) for height, width in ((128, 256), (97, 131), (128, 256), (1, 1))]
+    for given in photos:
         labels = other.labels(given)
-        assert labels.shape == (height, width) and labels.dtype == np.uint8
-        assert (labels != made.labels(given)).mean() < 1e-3
+        assert labels.shape == given.shape[:2] and labels.dtype == np.uint8
+        assert (labels != made.labels(given)).mean() < apart
     x = image(seed=5)
     found, wanted = other.outputs(x.asnumpy())[0], made.outputs(x)[0].asnumpy()
     np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5 * abs(wanted).max())
+    expected, order = [other.labels(one) for one in photos], (0, 1, 3, 1, 0, 3)
+    with ThreadPoolExecutor(3) as pool:
+        for i, found in zip(order, pool.map(lambda i: other.labels(photos[i]), order)):
+            np.testing.assert_array_equal(found, expected[i])
+    with pytest.raises(ValueError, match=r"\(1, 3, 64, 64\): this engine is for \(1, 3, 128, 256\)"):
+        other.outputs(np.zeros((1, 3, 64, 64), np.float32))
+    for given in (np.zeros((129, 256, 3), np.uint8), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32)):
+        with pytest.raises(ValueError, match="up to 128x256 pixels, uint8 RGB"):
+            other.labels(given)
+
+
+def test_what_openvino_keeps_is_bounded_and_its_maps_are_the_callers(both, tmp_path):
+    other = OpenvinoEngine(both[1] / "float32.onnx", cache=tmp_path / "cache")
+    one, two = (photo(128, 256, seed)[None] for seed in (1, 2))
+    first = other(one)["scores"]
+    place, values = first.ctypes.data, first.copy()
+    assert (other(two)["scores"] != values).any()
+    np.testing.assert_array_equal(first, values)
+    del first
+    again = other(one)["scores"]
+    assert again.ctypes.data == place  # memory that nothing refers to is used again
+    np.testing.assert_array_equal(again, values)
     for side in range(40, 50):
         other.labels(photo(side, side))
     assert len(other._requests) == openvino.SIZES and 0 < len(list((tmp_path / "cache").iterdir())) <= openvino.BLOBS
-
-
-def test_threads_may_share_it(both):
-    other = OpenvinoEngine(both[1] / "float32.onnx")
-    photos = [photo(128, 256, i) for i in range(3)]
-    expected, found = [other.labels(one) for one in photos], []
-    workers = [threading.Thread(target=lambda i=i: found.append((i, other.labels(photos[i])))) for i in (0, 1, 2, 1, 0)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert len(found) == 5 and all((labels == expected[i]).all() for i, labels in found)
 
 
 def test_precisions_are_the_files_and_the_cpus(both, monkeypatch):
@@ -102,7 +112,7 @@ def test_bfloat16_scores_nearly_alike_or_is_refused(both):
         with pytest.raises(UserError, match="this CPU has no AMX"):
             OpenvinoEngine(both[1] / "float32.onnx", "bfloat16")
         return
-    found, exact = (OpenvinoEngine(both[1] / "float32.onnx", name).photo(photo(128, 256))[0]
+    found, exact = (OpenvinoEngine(both[1] / "float32.onnx", name)(photo(128, 256)[None])["scores"]
                     for name in ("bfloat16", "float32"))
     error = np.median(np.abs(found - exact))  # of most positions: random values choose regions by a hair
     assert 0 < error < 0.05 * np.abs(exact - exact.mean()).mean()
@@ -119,8 +129,6 @@ def test_other_files_are_a_line(both, tmp_path):
     onnx.save(model, str(tmp_path / "other.onnx"))
     with pytest.raises(UserError, match="other.onnx: .*format"):
         OpenvinoEngine(tmp_path / "other.onnx")
-    with pytest.raises(ValueError, match="this engine is for"):
-        OpenvinoEngine(both[1] / "float32.onnx").outputs(np.zeros((1, 3, 8, 8), np.float32))
 
 
 def test_an_exported_file_is_run_by_predict(both, tmp_path, capsys):
@@ -136,9 +144,9 @@ def test_an_exported_file_is_run_by_predict(both, tmp_path, capsys):
     first, second = (cv2.imread(str(tmp_path / name / "scene_labelIds.png")) for name in ("openvino", "onnx"))
     assert (first != second).mean() < 1e-3
     with pytest.raises(UserError, match="image of 129x8: a.onnx is for up to 128x256"):
-        FileSegmenter(OpenvinoEngine(tmp_path / "a.onnx"), tmp_path / "a.onnx").segment(photo(129, 8))
-    with pytest.raises(UserError, match="its record is not of one image"):
-        FileSegmenter(OpenvinoEngine(both[1] / "float32.onnx"), both[1] / "float32.onnx")
+        OpenvinoEngine(tmp_path / "a.onnx").segment(photo(129, 8))
+    with pytest.raises(UserError, match="no record that says what its outputs are"):
+        OpenvinoEngine(both[1] / "float32.onnx").weights  # noqa: B018
     capsys.readouterr()
     file = ["--weights", str(tmp_path / "a.onnx")]
     for words, more in (("PRECISION: int8: .*is in float32", ["--precision", "int8", *file]),
@@ -165,7 +173,7 @@ def test_a_bound_file_computes_the_same_and_counts(both):
     counted = OpenvinoEngine(both[1] / "float32.onnx", counted=True)
     bound.run()
     np.testing.assert_array_equal(bound.outputs()[0], counted.outputs(x)[0])
-    counted.photo(photo(128, 256))
+    counted.labels(photo(128, 256))
     assert sum(one["seconds"] for one in counted.operators((128, 256))) > 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from repro.data import CAMVID, CITYSCAPES
 from repro.prediction.overlay import COLOURS, OUTLINE, coloured, legend, outlined, overlay
@@ -51,16 +50,14 @@ def test_a_legend_names_every_class_once():
     assert legend(CITYSCAPES, 300).shape[0] > legend(CITYSCAPES, 1200).shape[0]
 
 
-@pytest.mark.parametrize("size, shown", [((300, 400), (300, 400)), ((1, 1), (256, 256)), ((40, 100), (80, 200)),
-                                         ((301, 5), (301, 5))])
-def test_the_photo_is_seen_through_its_classes(size, shown):
-    image = np.full((*size, 3), 200, np.uint8)
-    found = Segmentation(np.zeros(size, np.uint8), region=64, active=np.zeros((5, 7), bool))
-    made = overlay(image, found, CITYSCAPES)
-    assert not (made.shape[0] % 2 or made.shape[1] % 2) and made.shape[0] > shown[0]
-    expected = np.array(CITYSCAPES.colours[0]) * COLOURS + 200 * (1 - COLOURS)
-    assert abs(made[:shown[0], :shown[1]] - expected).max() <= 1
-    active = overlay(image, Segmentation(found.labels, region=64, active=np.ones((5, 7), bool)), CITYSCAPES)
-    assert (active[0, 0] == OUTLINE).all() and active.shape == made.shape
-    alone = overlay(image, Segmentation(found.labels), CITYSCAPES)
-    assert (alone[:shown[0], :shown[1]] == made[:shown[0], :shown[1]]).all()
+def test_the_photo_is_seen_through_its_classes():
+    for size, shown in (((300, 400), (300, 400)), ((1, 1), (256, 256)), ((40, 100), (80, 200)), ((301, 5), (301, 5))):
+        image, labels = np.full((*size, 3), 200, np.uint8), np.zeros(size, np.uint8)
+        none, active = (overlay(image, Segmentation(labels, region=64, active=np.full((5, 7), one)), CITYSCAPES)
+                        for one in (False, True))
+        assert not (none.shape[0] % 2 or none.shape[1] % 2) and none.shape[0] > shown[0]
+        expected = np.array(CITYSCAPES.colours[0]) * COLOURS + 200 * (1 - COLOURS)
+        assert abs(none[:shown[0], :shown[1]] - expected).max() <= 1
+        assert (active[0, 0] == OUTLINE).all() and active.shape == none.shape
+        alone = overlay(image, Segmentation(labels), CITYSCAPES)
+        assert (alone[:shown[0], :shown[1]] == none[:shown[0], :shown[1]]).all()

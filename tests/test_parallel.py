@@ -16,10 +16,9 @@ from model_a import BACKBONE, MODEL_A
 
 from experiments import table as command
 from experiments.lib import paths, schedule
-from repro.config.presets import load_preset
+from repro.config.presets import changed
 from repro.config.rows import Training
 from repro.data import open_dataset
-from repro.data.minicity import write_minicity
 from repro.errors import UserError
 from repro.models import parameters
 from repro.models.plan import Plan
@@ -36,22 +35,14 @@ STEPS = 4
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data") / "city"
-    write_minicity(root, seed=5, size=(128, 256), train=6, val=2, coarse=0, progress=False)
-    return root
-
-
-@pytest.fixture(scope="module")
-def preset():
+def preset(lite):
     """Bootstrapping by rank binds: 5,000 of a batch's 8,192 pixels, whatever their probability."""
-    lite = load_preset(ROOT / "experiments" / "presets" / "lite.yaml", "lite")
     return dataclasses.replace(lite, recipe=dataclasses.replace(lite.recipe, batch=4, keep=5000, threshold=0.01))
 
 
-def trained(folder, preset, training, ctx, run=None):
+def trained(city, preset, training, ctx, run=None):
     plan = Plan(MODEL_A, training, preset, (128, 256))
-    return train_network(plan, open_dataset(folder), STEPS, 0, ctx, parameters.load(BACKBONE), run=run)[0]
+    return train_network(plan, open_dataset(city), STEPS, 0, ctx, parameters.load(BACKBONE), run=run)[0]
 
 
 def close(one, other, moved):
@@ -66,26 +57,26 @@ def close(one, other, moved):
 
 
 @pytest.fixture(scope="module")
-def whole(folder, preset):
+def whole(city, preset):
     """{training: (parameters after STEPS on one device, and before)}."""
     still = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, learning_rate=1e-12))
-    return {training: (trained(folder, preset, training, [mx.cpu()]), trained(folder, still, training, [mx.cpu()]))
+    return {training: (trained(city, preset, training, [mx.cpu()]), trained(city, still, training, [mx.cpu()]))
             for training in (PLAIN, HARD)}
 
 
 @pytest.mark.parametrize("training", (PLAIN, HARD), ids=("plain", "bootstrapping"))
-def test_two_devices_train_as_one(training, folder, preset, whole):
+def test_two_devices_train_as_one(training, city, preset, whole):
     """Labels are ignored in unequal numbers in the two halves, which a mean of means would get wrong."""
     one, start = whole[training]
-    close(one, trained(folder, preset, training, [mx.cpu(0), mx.cpu(1)]), start)
+    close(one, trained(city, preset, training, [mx.cpu(0), mx.cpu(1)]), start)
 
 
-def test_every_image_of_a_divided_batch_has_its_moving_average(folder, preset, tmp_path):
+def test_every_image_of_a_divided_batch_has_its_moving_average(city, preset, tmp_path):
     """The kvstore, told of q, gave every part the first one's, or what it had been before the first step."""
     found = []
     for name, ctx in (("one", [mx.cpu()]), ("two", [mx.cpu(0), mx.cpu(1)])):
         run = Run(tmp_path / name, "a", every=1)
-        trained(folder, preset, PLAIN, ctx, run)
+        trained(city, preset, PLAIN, ctx, run)
         found.append(mx.nd.load(str(run.checkpoint))[checkpoints.AVERAGES].asnumpy())
     assert len(set(found[0])) == len(found[0]) == 4
     np.testing.assert_allclose(*found, rtol=1e-4)
@@ -138,21 +129,18 @@ def test_parameters_are_shared_before_a_gradient_is_summed_and_before_the_first_
         yield
 
     with pytest.raises(StopIteration):
-        train([(1, network)], None, batches, preset.recipe, [mx.cpu()], run=Run(team=Team(store)))
+        train(network, None, mx.optimizer.SGD(), None, batches, 1, [mx.cpu()], run=Run(team=Team(store)))
     assert seen == [("init", 0), ("init", 1), ("pull", 0), ("pull", 1)]
 
 
 @pytest.fixture()
-def job(folder, preset, tmp_path, monkeypatch):
+def job(city, preset, tmp_path, monkeypatch):
     """The job of one row of Table 4 with bootstrapping, at batch 4."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    text = (paths.HERE / "presets" / "lite.yaml").read_text(encoding="utf-8")
-    path = tmp_path / "lite.yaml"
-    path.write_text(text.replace("keep: 512", "keep: 5000").replace("threshold: 0.6", "threshold: 0.01"))
-    given = command.parse(["--table", "4", "--data", str(folder), "--row", "1120-1241", "--steps", str(STEPS),
+    given = command.parse(["--table", "4", "--data", str(city), "--row", "1120-1241", "--steps", str(STEPS),
                            "--batch", "4", "--checkpoint", "2"])
-    job = next(job for job in command.plan(given) if job.training["bootstrapping"] and not job.training["coarse"])
-    return dataclasses.replace(job, preset=str(path))
+    job = next(job for job in command.plan(given) if job.training.bootstrapping and not job.training.coarse)
+    return dataclasses.replace(job, preset=dataclasses.replace(job.preset, recipe=preset.recipe))
 
 
 def test_two_workers_train_as_one(job, preset, whole):
@@ -166,7 +154,7 @@ def test_two_workers_train_as_one(job, preset, whole):
 @pytest.mark.parametrize("role, words", [("worker", "worker [12] of 2 on localhost"),
                                          ("server", "a server of the kvstore")])
 def test_a_process_that_dies_ends_the_run_with_a_word_and_a_checkpoint(role, words, job, capfd):
-    job = dataclasses.replace(job, changes={**job.changes, "steps": 100000})
+    job = dataclasses.replace(job, preset=changed(job.preset, {"steps": 100000}))
     killer = subprocess.Popen([sys.executable, "-c", f"""
 import glob, os, signal, time
 while not os.path.exists({str(job.folder / 'checkpoint.params')!r}):
@@ -187,7 +175,8 @@ for path in glob.glob('/proc/[0-9]*/environ'):
         schedule.measure_all([job], 1, ["localhost", "localhost"])
     killer.wait()
     assert job.folder.joinpath("checkpoint.params").exists() and time.monotonic() - began < 120
-    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if job.specification in _read(path)]
+    assert not list(job.folder.parent.glob("*.json"))  # the job's file has gone
+    assert not [path for path in Path("/proc").glob("[0-9]*/cmdline") if job.folder.name in _read(path)]
 
 
 def _read(path):
@@ -209,13 +198,16 @@ def test_a_host_that_cannot_be_found_is_named():
 
 
 def test_a_remote_worker_is_reached_over_ssh_with_its_environment(tmp_path, monkeypatch):
-    """A stand-in for ssh that runs the command here."""
+    """A stand-in for ssh that runs the command here; what the worker reads is written there first."""
     ssh = tmp_path / "ssh"
     ssh.write_text('#!/bin/sh\nfor last; do :; done\nexec sh -c "$last"\n')
     ssh.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     out = tmp_path / "out"
-    code = f"import os; open({str(out)!r}, 'w').write(os.environ['A'] + os.getcwd())"
-    worker = cluster.Worker([sys.executable, "-c", code], "other", {"A": "x y"}, tmp_path)
+    job = tmp_path / "runs" / "job.json"
+    job.parent.mkdir()
+    job.write_text('{"a": "it\'s %s"}')
+    code = f"import os; open({str(out)!r}, 'w').write(os.environ['A'] + os.getcwd() + open({str(job)!r}).read())"
+    worker = cluster.Worker([sys.executable, "-c", code], "other", {"A": "x y"}, tmp_path, job)
     worker.wait()
-    assert worker.poll() == 0 and out.read_text() == f"x y{tmp_path}"
+    assert worker.poll() == 0 and out.read_text() == f"x y{tmp_path}{{\"a\": \"it's %s\"}}"

@@ -11,9 +11,9 @@ import pytest
 from gluoncv import model_zoo
 from graphs import image, run
 
+from repro.config.networks import Column, Network
 from repro.config.parsing import read_yaml
-from repro.config.peers import load_peers
-from repro.config.rows import Column, Network, Training, load_table, training_name
+from repro.config.rows import Training, load_peers, load_rows, training_name
 from repro.errors import UserError
 from repro.evaluation.inference import named_outputs
 from repro.models import cost
@@ -58,8 +58,8 @@ def test_the_papers_rows_come_first_in_its_order_and_have_no_network():
 
 
 def test_rows_of_tables_1_and_5_are_those_rows():
-    table = {**{row.id: row for row in load_table(EXPERIMENTS / "table1.yaml")},
-             **{row.id: row for row in load_table(EXPERIMENTS / "table5.yaml")}}
+    table = {**{row.id: row for row in load_rows(EXPERIMENTS / "table1.yaml")},
+             **{row.id: row for row in load_rows(EXPERIMENTS / "table5.yaml")}}
     own = [row for row in MEASURED if row.network and row.id != "classic" and row.inference != "uncropped"]
     assert [row.id for row in own] == ["single", "stride16", "stride32", "max", "sctf", "isctf", "isctf-fast",
                                        "optimised", "model-a"]

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from repro.device import cpu, cpu_words, same_cpu
+from repro.device import cpu, cpu_words, same_cpu, threads
 from repro.errors import UserError
 from repro.prediction.pipeline import pipeline
 from repro.records import parse_provenance, provenance
@@ -27,8 +27,8 @@ def test_results_come_in_order_from_steps_at_once():
         with lock:
             busy -= 1
         return number * 2
-    assert list(pipeline(range(9), (slow, 2), (str, 1))) == [str(2 * number) for number in range(9)]
-    assert most == 2 and list(pipeline([], (slow, 1))) == []
+    assert list(pipeline(range(9), slow, 2)) == [2 * number for number in range(9)]
+    assert most == 2 and list(pipeline([], slow, 1)) == []
 
 
 def test_an_error_is_raised_in_its_place():
@@ -40,11 +40,10 @@ def test_an_error_is_raised_in_its_place():
         if number == 2:
             raise ValueError("two")
         return number
-    for source, steps, wanted, kind in ((things(), [(str, 2)], ["1", "2"], UserError),
-                                        ((1, 2, 3), [(step, 2)], [1], ValueError)):
+    for source, function, wanted, kind in ((things(), str, ["1", "2"], UserError), ((1, 2, 3), step, [1], ValueError)):
         found = []
         with pytest.raises(kind):
-            for one in pipeline(source, *steps):
+            for one in pipeline(source, function, 2):
                 found.append(one)
         assert found == wanted
 
@@ -56,7 +55,7 @@ def test_it_does_not_read_far_ahead_and_ends_when_it_is_left():
         for number in range(1000):
             read.append(number)
             yield number
-    made = pipeline(things(), (str, 1), ahead=3)
+    made = pipeline(things(), str, 1, ahead=3)
     assert next(made) == "0"
     made.close()
     assert len(read) <= 4
@@ -83,3 +82,10 @@ def test_a_cpu_is_told_from_others(tmp_path):
     assert parse_provenance(here, "x") == here
     with pytest.raises(UserError, match="x: cpu: .*stepping"):
         parse_provenance({**here, "cpu": {name: "1" for name in amd if name != "stepping"}}, "x")
+
+
+def test_threads_are_those_asked_for(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert threads() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert threads() >= 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import mxnet as mx
 import numpy as np
 import pytest
-from described import REGION, TRAINING, WIDTH, random_weights
+from described import REGION, TRAINING, WIDTH
 from model_a import MODEL_A
 
 from repro.data.augment import normalise
@@ -15,16 +15,12 @@ from repro.data.minicity import scene
 from repro.errors import UserError
 from repro.evaluation.inference import named_outputs
 from repro.labels.labelmap import labels_everywhere
+from repro.labels.prepare import Input
 from repro.models import parameters
 from repro.models.build import build
 from repro.models.parameters import assign
 from repro.prediction.load import load
-from repro.prediction.segmenter import ENGINES, Runner, Segmentation, Segmenter
-
-
-@pytest.fixture(scope="module")
-def about(tmp_path_factory):
-    return random_weights(tmp_path_factory.mktemp("weights") / "a.params")
+from repro.prediction.segmenter import ENGINES, Segmentation, Segmenter
 
 
 @pytest.fixture(scope="module")
@@ -68,25 +64,19 @@ def test_all_that_is_found_is_the_networks(about, segmenter, size, padded, k):
     expected = named["z2"] * np.repeat(np.repeat(named["mask"] / (1 + np.exp(-named["s"])), 16, 1), 16, 2)
     np.testing.assert_allclose(found.weights, expected[0, :height, :width], rtol=0, atol=1e-5)
     assert len(np.unique(labels)) > 2 or size == (1, 1)  # it is not the same everywhere
+    without = segmenter.segment(image)
+    assert without.scores is None
+    np.testing.assert_array_equal(without.labels, found.labels)
 
 
-def test_weights_of_regions_however_sure_the_head_is():
+def test_weights_of_regions_however_sure_the_head_is_and_those_that_entropy_chose():
     """sigmoid(-200) by exp overflows in float32, which is a warning."""
-    found = Segmentation(np.zeros((64, 128), np.uint8), region=64, active=np.ones((1, 2), bool),
-                         s=np.array([[-200.0, 200.0]], np.float32), z2=np.full((16, 32), 0.5, np.float32))
-    np.testing.assert_array_equal(found.weights, np.repeat([[0, 0.5]], 16, 1).repeat(16, 0)[:, :32])
-
-
-def test_weights_of_regions_that_entropy_chose():
-    found = Segmentation(np.zeros((64, 128), np.uint8), region=64, active=np.array([[True, False]]), learned=False,
-                         s=np.array([[0.5, 0.1]], np.float32), z2=np.full((16, 32), 0.5, np.float32))
-    np.testing.assert_array_equal(found.weights, np.repeat([[0.5, 0]], 16, 1).repeat(16, 0)[:, :32])
-
-
-def test_labels_do_not_depend_on_scores_being_asked_for(segmenter):
-    found = segmenter.segment(photo(100, 100))
-    assert found.scores is None
-    np.testing.assert_array_equal(found.labels, segmenter.segment(photo(100, 100), scores=True).labels)
+    z2 = np.full((16, 32), 0.5, np.float32)
+    for active, s, learned, expected in (([True, True], [-200.0, 200.0], True, [0, 0.5]),
+                                         ([True, False], [0.5, 0.1], False, [0.5, 0])):
+        found = Segmentation(np.zeros((64, 128), np.uint8), region=64, active=np.array([active]), z2=z2,
+                             s=np.array([s], np.float32), learned=learned)
+        np.testing.assert_array_equal(found.weights, np.repeat([expected], 16, 1).repeat(16, 0)[:, :32])
 
 
 def test_channels_are_red_green_blue(about, segmenter):
@@ -118,50 +108,43 @@ def test_k_is_a_number_of_regions(about, engine):
     assert (found.labels != labels).mean() < 1e-3
 
 
-def test_int8_needs_photos_and_labels_nearly_alike(about, segmenter):
+def test_int8_labels_nearly_alike(about, segmenter):
     image = photo(128, 256)
-    with pytest.raises(UserError, match="int8: needs photos"):
-        load(about.path, precision="int8")
     found = load(about.path, precision="int8", calibration=[photo(100, 300, 4)]).segment(image)
     assert (found.labels == segmenter.segment(image).labels).mean() > 0.5
 
 
-@pytest.mark.parametrize("arguments, words", [
-    ({"engine": "tvm"}, "ENGINE: 'tvm' is not known; choose from mxnet, onnx"),
-    ({"precision": "int4"}, "precision of ENGINE mxnet: 'int4' is not known"),
-    ({"precision": "int8", "engine": "onnx"}, "precision of ENGINE onnx: 'int8' is not known; choose from float32"),
-    ({"k": -1}, "K: -1 is negative"),
-])
-def test_wrong_choices_are_a_line(about, arguments, words):
-    with pytest.raises(UserError, match=words):
-        load(about.path, **arguments)
-
-
-@pytest.mark.parametrize("image", [
-    np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((0, 8, 3), np.uint8),
-    np.zeros((8, 8, 3), np.float32), "photo.png", None])
-def test_what_is_no_image_is_a_line(segmenter, image):
-    with pytest.raises(UserError, match=r"image: .*uint8 array \(H, W, 3\), RGB"):
-        segmenter.segment(image)
+def test_wrong_choices_and_what_is_no_image_are_a_line(about, segmenter):
+    for words, wrong in (("ENGINE: 'tvm' is not known; choose from mxnet, onnx", {"engine": "tvm"}),
+                         ("precision of ENGINE mxnet: 'int4' is not known", {"precision": "int4"}),
+                         ("precision of ENGINE onnx: 'int8' is not known; choose from float32",
+                          {"precision": "int8", "engine": "onnx"}), ("int8: needs photos", {"precision": "int8"}),
+                         ("SHRINK: 3 is not known; choose from 1, 2, 4, 8", {"shrink": 3}),
+                         ("K: -1 is negative", {"k": -1})):
+        with pytest.raises(UserError, match=words):
+            load(about.path, **wrong)
+    for image in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8), np.zeros((0, 8, 3), np.uint8),
+                  np.zeros((8, 8, 3), np.float32), "photo.png", None):
+        with pytest.raises(UserError, match=r"image: .*uint8 array \(H, W, 3\), RGB"):
+            segmenter.segment(image)
 
 
 class Echo:
     """An engine whose outputs are its input: the red channel as score of class 0, blue of class 1; regions by red."""
 
     def __init__(self, size):
-        self.shape = (1, 3, *size)
+        self.input = Input((1, 3, *size))
 
-    def outputs(self, images):
-        small = images[:, :, ::4, ::4]
-        s = images[:, :1, ::REGION, ::REGION]
-        return small[:, [0, 2]], small[:, 1:2], s, (s > 0).astype(np.float32)
+    def __call__(self, x):
+        small, s = x[0, :, ::4, ::4].copy(), x[0, :1, ::REGION, ::REGION].copy()
+        return {"scores": small[[0, 2]], "z2": small[1:2], "s": s, "mask": (s > 0).astype(np.float32)}
 
 
-def echoing(about, made, **settings):
+def echoing(about, made, k=None, **settings):
     def make(size, k):
         made.append((size, k))
-        return Runner(Echo(size), ("scores", "z2", "s", "mask"))
-    return Segmenter(about, None, make, 1, **settings)
+        return Echo(size)
+    return Segmenter(about, k, make, 1, **settings)
 
 
 def test_a_large_image_is_made_of_parts(about):
@@ -190,11 +173,7 @@ def test_parts_of_real_networks_are_images_of_their_own(about, segmenter):
 
 def test_a_given_k_is_shared_by_parts(about):
     made = []
-
-    def make(size, k):
-        made.append((size, k))
-        return Runner(Echo(size), ("scores", "z2", "s", "mask"))
-    Segmenter(about, 8, make, 1, largest=128 * 128).segment(np.zeros((128, 512, 3), np.uint8))
+    echoing(about, made, 8, largest=128 * 128).segment(np.zeros((128, 512, 3), np.uint8))
     assert made == [((128, 128), 2)]  # in each of four
 
 
@@ -229,29 +208,20 @@ def test_a_larger_photo_is_seen_as_large_as_those_in_training(about, segmenter):
     assert cut.labels.shape == (477, 999) and (cut.labels != found.labels[:-3, :-1]).mean() < 0.02
 
 
-@pytest.mark.parametrize("size, times", [
-    ((128, 256), 1), ((1, 1), 1), ((240, 256), 1), ((256, 512), 2), ((512, 256), 2), ((1024, 2048), 8),
-    ((9000, 9000), 8), ((360, 640), 2)])
-def test_how_often_a_photo_is_shrunk(about, segmenter, size, times):
-    assert segmenter.shrunk(size) == times
-    assert load(about.path, shrink=2).shrunk(size) == 2
-    with pytest.raises(UserError, match="SHRINK: 3 is not known; choose from 1, 2, 4, 8"):
-        load(about.path, shrink=3)
+def test_how_often_a_photo_is_shrunk(about, segmenter):
+    for size, times in (((128, 256), 1), ((1, 1), 1), ((240, 256), 1), ((256, 512), 2), ((512, 256), 2),
+                        ((1024, 2048), 8), ((9000, 9000), 8), ((360, 640), 2)):
+        assert segmenter.shrunk(size) == times
+    assert load(about.path, shrink=2).shrunk((1, 1)) == 2
 
 
 def test_threads_take_turns(about, segmenter):
-    photos = [photo(120 - i, 250 - 64 * i, i) for i in range(3)]
-    expected, found = [segmenter.segment(one) for one in photos], []
-    workers = [threading.Thread(target=lambda i=i: found.append((i, segmenter.segment(photos[i]))))
-               for i in (0, 1, 2, 1, 0)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert len(found) == 5
-    for i, one in found:
-        np.testing.assert_array_equal(one.labels, expected[i].labels)
-        np.testing.assert_array_equal(one.active, expected[i].active)
+    photos, order = [photo(120 - i, 250 - 64 * i, i) for i in range(3)], (0, 1, 2, 1, 0)
+    expected = [segmenter.segment(one) for one in photos]
+    with ThreadPoolExecutor(5) as pool:
+        for i, one in zip(order, pool.map(lambda i: segmenter.segment(photos[i]), order)):
+            np.testing.assert_array_equal(one.labels, expected[i].labels)
+            np.testing.assert_array_equal(one.active, expected[i].active)
 
 
 def test_weights_that_are_trained_for_p_compute_that_share(segmenter):

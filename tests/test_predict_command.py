@@ -15,16 +15,12 @@ from folders import write_png
 from test_photos import noise, video
 
 from experiments import predict
+from experiments.lib.paths import ROOT
 from experiments.stress.fuzz import clips
 from repro.data import CAMVID, CITYSCAPES
 from repro.prediction import weights
 from repro.prediction.load import load
 from repro.prediction.photos import read_photo
-
-
-@pytest.fixture(scope="module")
-def about(tmp_path_factory):
-    return random_weights(tmp_path_factory.mktemp("weights") / "a.params")
 
 
 @pytest.fixture()
@@ -53,6 +49,8 @@ def test_a_photo_gives_labels_and_an_overlay(about, command, tmp_path):
     np.testing.assert_array_equal(written, np.array(CITYSCAPES.ids, np.uint8)[found.labels])
     assert set(np.unique(written)) <= set(CITYSCAPES.ids)
     assert read_photo(out / "a_overlay.jpg").shape[0] > 2 * 64  # enlarged, over a legend
+    assert command("--input", tmp_path / "a.png", "--engine", "onnx")[0] == 0
+    assert (read_photo(out / "a_labelIds.png")[..., 0] != written).mean() < 1e-3
 
 
 def test_without_input_a_scene_is_drawn(command):
@@ -83,6 +81,9 @@ def test_a_folder_with_damaged_files_is_done_but_for_those(command, tmp_path):
     scores = np.load(out / "good_scores.npy")
     assert scores.shape == (19, 16, 24) and scores.dtype == np.float32
     assert cv2.imread(str(out / "one_labelIds.png"), cv2.IMREAD_UNCHANGED).shape == (1, 1)
+    code, said, told, out = command("--input", folder / "empty.png", "--output", tmp_path / "none")
+    assert (code, said) == (2, "") and not (tmp_path / "none").exists()
+    assert "error: 1 of 1 inputs could not be used" in told
 
 
 def test_files_of_other_kinds_are_said_and_change_no_exit_code(command, tmp_path):
@@ -96,13 +97,6 @@ def test_files_of_other_kinds_are_said_and_change_no_exit_code(command, tmp_path
     assert len(said) == 1 and said[0].startswith("passed over: 2 files of other kinds (.heic, .txt); known are .bmp ")
     code, _, told, _ = command("--input", folder / "*.png")
     assert code == 0 and "passed over" not in told
-
-
-def test_nothing_but_damaged_files(command, tmp_path):
-    (tmp_path / "empty.png").write_bytes(b"")
-    code, said, told, out = command("--input", tmp_path / "empty.png")
-    assert (code, said) == (2, "") and not out.exists()
-    assert "error: 1 of 1 inputs could not be used" in told
 
 
 def test_a_video_gives_labels_of_frames_and_a_video(about, command, tmp_path):
@@ -146,14 +140,6 @@ def test_the_overlay_of_a_video_is_as_long_as_it_or_says_so(command, tmp_path):
     assert "fast_overlay.mp4: plays 1.0 s; its video, whose rate varies, 0.3 s" in told
 
 
-def test_onnxruntime_writes_the_same(command, tmp_path):
-    write_png(tmp_path / "a.png", noise())
-    _, _, _, out = command("--input", tmp_path / "a.png")
-    first = read_photo(out / "a_labelIds.png")
-    code, said, _, out = command("--input", tmp_path / "a.png", "--engine", "onnx")
-    assert code == 0 and (read_photo(out / "a_labelIds.png") != first).mean() < 1e-3
-
-
 def test_other_classes_have_their_own_ids(command, tmp_path):
     made = random_weights(tmp_path / "camvid.params", classes=CAMVID)
     write_png(tmp_path / "a.png", noise())
@@ -171,19 +157,13 @@ def test_a_trained_row_needs_no_other_description_than_its_record(about, command
     assert code == 2 and "trained.json: unknown key" in told and not out.exists()  # it is read as a record
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (("--input", "/no/such.png"), "INPUT: /no/such.png: no such file or folder"),
-    (("--engine", "tvm"), "ENGINE: 'tvm' is not known; choose from mxnet, onnx"),
-    (("--k", "-2"), "K: -2 is negative"),
-    (("--gpu", "first"), "GPU: 'first' is not a list"),
-])
-def test_a_wrong_choice_is_one_line(command, arguments, words):
-    code, said, told, out = command(*arguments)
-    assert (code, said) == (2, "") and not out.exists()
-    assert told.startswith(f"error: {words}") and told.count("\n") == 1, told
-
-
-def test_weights_that_are_not_there_or_not_known(about, command, tmp_path):
+def test_wrong_choices_and_weights_that_are_not_known_are_one_line(about, command, tmp_path):
+    for arguments, words in ((("--input", "/no/such.png"), "INPUT: /no/such.png: no such file or folder"),
+                             (("--engine", "tvm"), "ENGINE: 'tvm' is not known; choose from mxnet, onnx"),
+                             (("--k", "-2"), "K: -2 is negative"), (("--gpu", "first"), "GPU: 'first' is not a list")):
+        code, said, told, out = command(*arguments)
+        assert (code, said) == (2, "") and not out.exists()
+        assert told.startswith(f"error: {words}") and told.count("\n") == 1, told
     code, _, told, _ = command(given=tmp_path / "b.params")
     assert code == 2 and told == f"error: weights {tmp_path}/b.params: no such file\n"
     for content, words in ((about.path.read_bytes(), "b.json: no such file; it is to say which network b.params is of"),
@@ -194,17 +174,16 @@ def test_weights_that_are_not_there_or_not_known(about, command, tmp_path):
 
 
 def test_where_results_cannot_be_written(command, tmp_path):
-    write_png(tmp_path / "photos" / "a.png", noise())
-    code, _, told, _ = command("--input", tmp_path / "photos", "--output", tmp_path / "photos")
-    assert code == 2 and "is INPUT; name another folder" in told
-    (tmp_path / "link").symlink_to(tmp_path / "photos")
-    code, _, told, _ = command("--input", tmp_path / "link" / ".", "--output", tmp_path / "photos")
-    assert code == 2 and "is INPUT; name another folder" in told
-    (tmp_path / "file").write_text("")
-    code, _, told, _ = command("--input", tmp_path / "photos", "--output", tmp_path / "file")
-    assert code == 2 and "is a file, not a folder" in told
-    code, _, told, _ = command("--input", tmp_path / "photos", "--output", tmp_path / "file" / "inside")
-    assert code == 2 and told.splitlines()[-1].startswith("error: OUTPUT: ") and "cannot be written" in told
+    photos, file = tmp_path / "photos", tmp_path / "file"
+    write_png(photos / "a.png", noise())
+    (tmp_path / "link").symlink_to(photos)
+    file.write_text("")
+    for given, out, words in ((photos, photos, "is INPUT; name another folder"),
+                              (tmp_path / "link" / ".", photos, "is INPUT; name another folder"),
+                              (photos, file, "is a file, not a folder"),
+                              (photos, file / "inside", "cannot be written")):
+        code, _, told, _ = command("--input", given, "--output", out)
+        assert code == 2 and told.splitlines()[-1].startswith("error: OUTPUT: ") and words in told
 
 
 def test_results_in_the_folder_of_the_photos_are_not_taken_for_photos(command, tmp_path):
@@ -224,7 +203,7 @@ def test_a_terminal_of_few_letters_takes_nothing_away(about, tmp_path):
     out = tmp_path / "\N{BICYCLE}"
     ended = subprocess.run([sys.executable, "-W", "ignore", "-m", "experiments.predict", "--weights", str(about.path),
                             "--input", str(tmp_path / "in"), "--output", str(out)], capture_output=True,
-                           cwd=predict.HERE.parent,
+                           cwd=ROOT,
                            env={**os.environ, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"})
     assert ended.returncode == 2 and b"Traceback" not in ended.stderr, ended.stderr
     assert b"\\U0001f6b2: labels and overlays of 1 image" in ended.stdout and len(files(out)) == 2

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from repro.config.presets import load_preset, multiple_of
+from repro.config.networks import Column, Network
+from repro.config.presets import load_preset, parse_preset, preset_dict
 from repro.errors import UserError
 
 PRESETS = Path(__file__).resolve().parent.parent / "experiments" / "presets"
@@ -27,11 +29,15 @@ def test_the_two_presets_are_the_issue_of_scale(lite):
 
 
 def test_images_are_padded_to_whole_regions_and_whole_positions_of_the_coarsest_column(lite):
-    assert multiple_of(lite.region(256), 0.5) == 64
-    assert multiple_of(lite.region(128), 0.5) == 64  # regions of 32 px, but the half column's 1/32 is 64 px wide
-    assert multiple_of(None, 0.25) == 128
-    assert multiple_of(None, 1) == multiple_of(None, 2) == 32
-    assert multiple_of(lite.region(512), 0.5) == 128
+    def multiple(region, *scales):
+        columns = tuple(Column(scale, (3, 4, 6, 3)) for scale in scales)
+        return Network("max" if len(scales) > 1 else "single", columns, 32, "plain", None).multiple(region)
+
+    assert multiple(lite.region(256), 0.5, 1.0) == 64
+    assert multiple(lite.region(128), 0.5, 1.0) == 64  # regions of 32 px, but the half column's 1/32 is 64 px wide
+    assert multiple(None, 0.25) == 128
+    assert multiple(None, 1.0) == multiple(None, 2.0) == 32
+    assert multiple(lite.region(512), 0.5, 1.0) == 128
 
 
 def test_regions_that_do_not_divide_are_said(lite):
@@ -52,7 +58,8 @@ def test_an_unknown_budget_is_said(lite):
     (lambda v: v["recipe"].update(batch=0), ("recipe: batch", "not above 0")),
     (lambda v: v["recipe"].update(batch=1.5), ("recipe: batch", "not an integer")),
     (lambda v: v["recipe"].update(momentum=1.5), ("recipe: momentum", "not between 0 and 1")),
-    (lambda v: v["recipe"].update(warmup=-1), ("recipe: warmup", "negative")),
+    (lambda v: v["recipe"].update(warmup=-1), ("recipe: warmup", "below 0")),
+    (lambda v: v["recipe"].update(bootstrapping_start=2), ("recipe: bootstrapping_start", "not between 0 and 1")),
     (lambda v: v["recipe"].update(stops=["half"]), ("recipe: stops[0]", "'half'", "cross, weights, sparse_head")),
     (lambda v: v["recipe"].update(lr=1), ("recipe: unknown key 'lr'", "learning_rate")),
     (lambda v: v["budgets"].update(long={"steps": 5}), ("budgets: long", "is missing")),
@@ -67,3 +74,9 @@ def test_what_is_wrong_with_a_preset_is_one_line(change, words, tmp_path):
         load_preset(path, "mine")
     message = str(error.value)
     assert "\n" not in message and message.startswith(str(path)) and all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("name", ("lite", "paper", "street"))
+def test_plain_values_round_trip(name):
+    preset = load_preset(PRESETS / f"{name}.yaml", name)
+    assert parse_preset(json.loads(json.dumps(preset_dict(preset))), "here", name) == preset

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from graphs import Peer, image, named_arrays, shaken
 
-from repro.config.peers import load_peers
+from repro.config.rows import load_peers
 from repro.engine import Engine, Options
 from repro.models import cost
 from repro.timing.blocks import BLOCKS, OTHER, blocks_of

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from repro import records
-from repro.config import parsing, presets, rows
+from repro.config import networks, parsing, presets, rows
 from repro.data import CAMVID, images, own
 from repro.data.headers import picture_size
 from repro.errors import LONGEST, UserError, shown
@@ -102,7 +102,7 @@ def test_checks_give_the_value_or_a_line(value):
 def test_bytes_are_read_by_no_reader_or_rightly(path, data):
     path.write_bytes(data)
     readers = (read_photo, images.read_image, images.image_size, lambda one: images.read_label(one, CAMVID),
-               read_params, load, logs.read, rows.load_table, own.read_classes, records.read_record,
+               read_params, load, logs.read, rows.load_rows, own.read_classes, records.read_record,
                metadata.read_metadata, lambda one: presets.load_preset(one, "a"))
     for read in readers:
         one_line(read, path)
@@ -122,7 +122,7 @@ def test_bytes_behind_a_right_beginning_are_one_line_or_a_picture_of_that_size(p
 @many
 def test_values_are_no_rows_records_or_presets_or_are_lines(path, value):
     path.write_text(json.dumps(value))
-    for read in (rows.load_table, records.read_record, metadata.read_metadata, own.read_classes,
+    for read in (rows.load_rows, records.read_record, metadata.read_metadata, own.read_classes,
                  lambda one: presets.load_preset(one, "a")):
         one_line(read, path)
     path.with_suffix(".params").write_bytes(b"")
@@ -141,8 +141,8 @@ UNITS = st.tuples(*[st.integers(1, 12)] * 3, st.integers(0, 12))
 def test_a_network_that_can_be_is_read_as_it_was_written(fusion, scales, data, stride, structure, region):
     columns = [{"scale": scale, "units": list(data.draw(UNITS))} for scale in scales]
     value = {"fusion": fusion, "columns": columns, "output_stride": stride, "structure": structure, "region": region}
-    network = one_line(rows.parse_network, value, "place")
-    assert network is None or rows.network_dict(network) == value
+    network = one_line(networks.parse_network, value, "place")
+    assert network is None or networks.network_dict(network) == value
 
 
 @given(ARRAYS, st.integers(0, 99))

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from repro.config.neighbours import training_name
-from repro.config.rows import load_table
+from repro.config.rows import load_rows, training_name
 from repro.records import find, load_records
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = load_records(ROOT / "tables" / "results")
 MAIN = ("minicity", "lite", "full")
 TRAININGS = {training_name(row.network, training): (row.network, training)
-             for number in range(1, 6) for row in load_table(ROOT / "experiments" / f"table{number}.yaml")
+             for number in range(1, 6) for row in load_rows(ROOT / "experiments" / f"table{number}.yaml")
              for _, training in row.trainings}
 SCTF = next(pair for name, pair in TRAININGS.items() if name.startswith("sctf"))
 
@@ -88,7 +87,7 @@ def test_every_training_is_measured_on_camvid(name):
 @pytest.mark.parametrize("group", (MAIN, CAMVID), ids="-".join)
 @pytest.mark.parametrize("row", SEEDED)
 def test_what_decides_a_claim_is_measured_with_three_seeds(row, group):
-    chosen = next(one for one in load_table(ROOT / "experiments" / "table3.yaml") if one.id == row)
+    chosen = next(one for one in load_rows(ROOT / "experiments" / "table3.yaml") if one.id == row)
     found = find(RECORDS, chosen.network, chosen.training, group)
     assert [record.seed for record in found] == [0, 1, 2]
     if chosen.training.selection == "sparse" and chosen.network.fusion == "isctf" and chosen.network.region == 256:
@@ -98,19 +97,19 @@ def test_what_decides_a_claim_is_measured_with_three_seeds(row, group):
 
 @pytest.mark.parametrize("group", (MAIN, CAMVID), ids="-".join)
 def test_eq_3_is_measured_beside_eq_4(group):
-    rows = [row for row in load_table(ROOT / "experiments" / "ablations.yaml") if row.training.equation == 3]
+    rows = [row for row in load_rows(ROOT / "experiments" / "ablations.yaml") if row.training.equation == 3]
     assert len(rows) == 2 and all(find(RECORDS, row.network, row.training, group) for row in rows)
 
 
 @pytest.mark.parametrize("group, seeds", [(MAIN, [0, 1, 2]), (CAMVID, [0])], ids=("minicity", "camvid"))
 @pytest.mark.parametrize("row", ("model-a-head", "model-a-entropy", "model-a-entropy-gate"))
 def test_what_entropy_and_the_gate_give_model_a_is_measured(row, group, seeds):
-    chosen, = (one for one in load_table(ROOT / "experiments" / "ablations.yaml") if one.id == row)
+    chosen, = (one for one in load_rows(ROOT / "experiments" / "ablations.yaml") if one.id == row)
     assert [record.seed for record in find(RECORDS, chosen.network, chosen.training, group)] == seeds
 
 
 def test_model_a_was_trained_for_long_at_half_width_on_camvid():
-    row, = (row for row in load_table(ROOT / "experiments" / "ablations.yaml") if row.id == "model-a-scratch")
+    row, = (row for row in load_rows(ROOT / "experiments" / "ablations.yaml") if row.id == "model-a-scratch")
     record, = find(RECORDS, row.network, row.training, ("camvid", "long", "full"))
     assert record.width == "0.5" and record.evaluations["fast"]["images"] == 233
     assert record.evaluations["fast"]["mean_iou"] > record.majority["mean_iou"] + 20

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from folders import write_camvid
-from refining import run, street_in
+from refining import run
 
 from experiments import refine
 from experiments.lib import lookup, paths, refined
 from experiments.lib.paths import PRETRAINED
-from repro.config.rows import load_table
+from repro.config.rows import load_rows
 from repro.data import open_dataset
 from repro.data.images import read_sample
+from repro.errors import UserError
 from repro.evaluation.metrics import Confusion
 from repro.models.cost import count, trace, true
 from repro.models.parameters import load, save_arrays
 from repro.models.plan import Plan
 from repro.sparserefine import measure as refine_measure
 from repro.sparserefine.measure import dense_cost, halved
-
-
-@pytest.fixture
-def street(tmp_path, monkeypatch):
-    return street_in(tmp_path, monkeypatch)
 
 
 def test_from_images_to_a_record(street, tmp_path, capsys):
@@ -130,8 +127,29 @@ def test_another_backbone_or_training_is_another_dense_network(street, tmp_path)
     assert not (own.dense[name] == other.dense[name]).min().asscalar()
 
 
+def test_a_folder_describes_itself(refined_folder, tmp_path, monkeypatch):
+    """Neither another place nor an edited table or preset makes it another."""
+    before, moved = refined.load(refined_folder), tmp_path / "moved"
+    shutil.copytree(refined_folder, moved)
+    for name in ("chosen_rows", "preset_of"):
+        monkeypatch.setattr(lookup, name, None)
+    plan = refined.load(moved).plan
+    assert [getattr(plan, name) for name in ("network", "training", "preset", "region", "width")] == [
+        getattr(before.plan, name) for name in ("network", "training", "preset", "region", "width")]
+    place = moved / refined.DESCRIPTION
+    values = json.loads(place.read_text())
+    for change, words in (({"format": 9}, "format 9 is not known"), ({"network": {}}, "networks.json: network: key")):
+        place.write_text(json.dumps({**values, **change}))
+        with pytest.raises(UserError, match=words):
+            refined.load(moved)
+    for name in (refined.DESCRIPTION, refined.RECORD):
+        (moved / name).unlink()
+    with pytest.raises(UserError, match="left by an earlier `make refine`.*run it again"):
+        refined.load(moved)
+
+
 def test_half_the_images_are_half_the_crop_and_scales():
-    preset, row = lookup.preset_of("lite"), load_table(paths.HERE / "table1.yaml")[2]
+    preset, row = lookup.preset_of("lite"), load_rows(paths.HERE / "table1.yaml")[2]
     plan = Plan(row.network, row.training, preset, (256, 512))
     small = halved(plan, (256, 512))
     assert small.crop == (128, 256) and small.preset.recipe.scales == (0.35, 0.65) and small.multiple == plan.multiple

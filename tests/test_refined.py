@@ -15,6 +15,7 @@ from repro.sparserefine.networks import dense_scores, fused_by, planes_of, refin
 from repro.sparserefine.refined import Refined, shrunk
 from repro.sparserefine.refinement import multiply_adds, places_of
 from repro.sparserefine.training import AdamW, Recipe, cross_entropy, train_refiner
+from repro.training.loop import Run
 
 CPU, CLASSES, WIDTH, SIZE = mx.cpu(), 3, 1 / 8, (32, 48)
 NAMES = ("road", "sky", "pole")
@@ -132,7 +133,8 @@ def test_a_test_sets_figures_are_of_every_labelled_pixel():
 
 def test_training_learns_what_only_pixels_show():
     arrays, run = trained(40)
-    assert run.loss_last < 0.5 * run.loss_first and run.empty == 0 and 0.5 < run.density <= 1
+    assert run.loss_last < 0.5 * run.loss_first and len(run.losses) == 40
+    assert all(0.5 < density <= 1 for _, density in run.history)
     images, labels = pictures(99)
     found = Refined(blurred, fused_by(refiner_of(arrays, CLASSES, WIDTH, CPU), CPU)).predict(images[:1], SIZE)
     known = labels[0] != 255
@@ -147,25 +149,39 @@ def test_training_moves_every_parameter():
 
 
 def test_a_run_that_stops_goes_on_as_if_it_had_not(tmp_path):
-    whole, _ = trained(6)
-    path = tmp_path / "run.params"
+    whole, before = trained(6)
+    path = tmp_path / "checkpoint.params"
 
     def stop(step, loss):
         if step == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        trained(6, checkpoint=path, identity="one", every=2, report=stop)
+        trained(6, run=Run(tmp_path, "one", 2), report=stop)
     seen = []
-    resumed, run = trained(6, checkpoint=path, identity="one", report=lambda step, loss: seen.append(step))
-    assert seen == [4, 5]
+    resumed, run = trained(6, run=Run(tmp_path, "one"), report=lambda step, loss: seen.append(step))
+    assert seen == [4, 5] and run.history == before.history
     for name, value in whole.items():
-        np.testing.assert_allclose(resumed[name].asnumpy(), value.asnumpy(), atol=1e-6, err_msg=name)
+        np.testing.assert_array_equal(resumed[name].asnumpy(), value.asnumpy(), err_msg=name)
     with pytest.raises(UserError, match="another run"):
-        trained(6, checkpoint=path, identity="other")
+        trained(6, run=Run(tmp_path, "other"))
     path.write_bytes(b"damaged")
-    with pytest.raises(UserError, match="run.params"):
-        trained(6, checkpoint=path, identity="one")
+    with pytest.raises(UserError, match="checkpoint.params"):
+        trained(6, run=Run(tmp_path, "one"))
+
+
+def test_a_step_that_selects_nothing_changes_nothing(tmp_path):
+    def sometimes(step):  # what is certain everywhere is refined nowhere
+        for number, given in zip(range(step, 6), stream(step)):
+            yield given if number % 2 else (given[0] * 0 + [[[50]], [[0]], [[0]]], given[1])
+
+    run = Run(tmp_path, "one", 1)
+    _, found = train_refiner(blurred, sometimes, 3, CLASSES, WIDTH, Recipe(rate=0.02), 0, CPU, run=run)
+    assert [loss is None for loss, _ in found.history] == [True, False, True]
+    assert [density == 0 for _, density in found.history] == [True, False, True] and len(found.losses) == 1
+    again, _ = train_refiner(blurred, sometimes, 3, CLASSES, WIDTH, Recipe(rate=0.02), 0, CPU, run=run)
+    first, _ = train_refiner(blurred, sometimes, 2, CLASSES, WIDTH, Recipe(rate=0.02), 0, CPU)
+    assert all(np.isfinite(value.asnumpy()).all() for value in again.values()) and again.keys() == first.keys()
 
 
 def test_the_mistakes_of_a_training_are_said():
@@ -195,11 +211,10 @@ def test_cross_entropy_is_the_mean_over_labelled_pixels():
 def test_adamw_is_adam_with_the_decay_beside_it():
     parameter = mx.gluon.Parameter("w", shape=(2,), init=mx.init.One())
     parameter.initialize()
-    optimizer = AdamW({"w": parameter}, Recipe(decay=0.1))
+    optimizer = mx.optimizer.get_updater(AdamW(0.1, learning_rate=0.01))
     value, mean, variance = np.ones(2), np.zeros(2), np.zeros(2)
     for number, gradient in enumerate(([1.0, -2.0], [0.5, 3.0]), 1):
-        parameter.grad()[:] = mx.nd.array(gradient)
-        optimizer.step(0.01, number)
+        optimizer(0, mx.nd.array(gradient), parameter.data())
         gradient = np.array(gradient)
         mean, variance = 0.9 * mean + 0.1 * gradient, 0.999 * variance + 0.001 * gradient ** 2
         value = value * (1 - 0.01 * 0.1)

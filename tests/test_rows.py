@@ -5,20 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from repro.config.rows import (
-    Column,
-    Training,
-    load_table,
-    network_dict,
-    parse_network,
-    parse_training,
-    training_dict,
-    training_name,
-)
+from experiments.lib.worker import specification
+from repro.config.networks import Column, network_dict, parse_network
+from repro.config.presets import changed, load_preset
+from repro.config.rows import Training, load_rows, parse_training, training_dict, training_name
 from repro.errors import UserError
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-TABLES = {n: load_table(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}
+TABLES = {n: load_rows(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}
 SPECS = {(row.network, training) for rows in TABLES.values() for row in rows for _, training in row.trainings}
 
 GOOD = """rows:
@@ -47,31 +41,15 @@ def test_table_5_trains_nothing_of_its_own():
 
 def test_shared_rows_are_the_same_training():
     table2, table3 = ({row.id: row for row in TABLES[n]} for n in (2, 3))
-    for first, second in (
-        ("sctf-half-full", "sctf-sparse-p0.5-l0.001-r256"),
-        ("isctf-half-full", "isctf-sparse-p0.5-l0.001-r256"),
-    ):
-        one, other = table2[first], table3[second]
+    for fusion in ("sctf", "isctf"):
+        one, other = table2[f"{fusion}-half-full"], table3[f"{fusion}-sparse-p0.5-l0.001-r256"]
         assert (one.network, one.training) == (other.network, other.training)
         assert (one.inference, other.inference) == ("classic", "fast")
 
 
 def test_table_3_keeps_the_papers_numbers_of_regions():
     kept = [(row.k(row.network.regions), row.network.regions) for row in TABLES[3]]
-    assert kept == [
-        (16, 32),
-        (8, 32),
-        (12, 32),
-        (16, 32),
-        (4, 32),
-        (6, 32),
-        (8, 32),
-        (12, 32),
-        (16, 32),
-        (64, 128),
-        (16, 32),
-        (16, 32),
-    ]
+    assert kept == [*((k, 32) for k in (16, 8, 12, 16, 4, 6, 8, 12, 16)), (64, 128), (16, 32), (16, 32)]
 
 
 def test_table_4_columns_and_extra_trainings():
@@ -101,23 +79,13 @@ def test_names_are_unique_and_stable():
 def test_name_changes_with_every_field():
     row = TABLES[3][10]
     names = {training_name(row.network, row.training)}
-    for change in (
-        {"fusion": "sctf"},
-        {"structure": "optimised"},
-        {"region": 128},
-        {"columns": (Column(0.25, (3, 4, 6, 3)), row.network.columns[1])},
-        {"columns": (row.network.columns[0], Column(1.0, (3, 4, 6, 13)))},
-        {"columns": (row.network.columns[0], Column(1.0, (3, 4, 61, 3)))},
-    ):
+    half, full = row.network.columns
+    for change in ({"fusion": "sctf"}, {"structure": "optimised"}, {"region": 128},
+                   {"columns": (Column(0.25, (3, 4, 6, 3)), full)}, {"columns": (half, Column(1.0, (3, 4, 6, 13)))},
+                   {"columns": (half, Column(1.0, (3, 4, 61, 3)))}):
         names.add(training_name(dataclasses.replace(row.network, **change), row.training))
-    for change in (
-        {"p": 0.5000001},
-        {"lam": 0.002},
-        {"selection": "wta", "lam": None},
-        {"coarse": True},
-        {"bootstrapping": True},
-        {"pretrained": False},
-    ):
+    for change in ({"p": 0.5000001}, {"lam": 0.002}, {"selection": "wta", "lam": None}, {"coarse": True},
+                   {"bootstrapping": True}, {"pretrained": False}):
         names.add(training_name(row.network, dataclasses.replace(row.training, **change)))
     assert len(names) == 13
 
@@ -149,22 +117,12 @@ def test_plain_values_round_trip():
         ("lambda: 0.001", "lambda: -1", ["row a: training: lambda", "-1"]),
         ("coarse: false", "coarse: 0", ["row a: training: coarse", "true or false"]),
         ("selection: sparse", "selection: top", ["row a: training: selection", "'top'", "wta"]),
-        (
-            "selection: sparse, p: 0.5, lambda: 0.001",
-            "selection: none, p: null, lambda: null",
-            ["row a: selection", "'none'", "sparse, wta"],
-        ),
+        ("selection: sparse, p: 0.5, lambda: 0.001", "selection: none, p: null, lambda: null",
+         ["row a: selection", "'none'", "sparse, wta"]),
         ("inference: fast", "inference: whole", ["row a: inference", "'whole'", "classic, fast"]),
-        (
-            "inference: fast",
-            "inference: fast\n    inference: fast",
-            ["'inference' is given twice", "line 12"],
-        ),
-        (
-            "inference: fast",
-            "inference: fast\n    extra: {more: 1}",
-            ["row a: extra", "'more'", "bootstrapping, coarse"],
-        ),
+        ("inference: fast", "inference: fast\n    inference: fast", ["'inference' is given twice", "line 12"]),
+        ("inference: fast", "inference: fast\n    extra: {more: 1}",
+         ["row a: extra", "'more'", "bootstrapping, coarse"]),
         ("id: a", "id: 3", ["rows[0]: id", "3"]),
         ("rows:", "columns:", ["'columns'", "rows"]),
         ("rows:", "rows: [", ["not valid YAML"]),
@@ -175,16 +133,38 @@ def test_plain_values_round_trip():
 def test_mistakes_are_one_line_naming_file_row_and_key(tmp_path, old, new, words):
     path = tmp_path / "table9.yaml"
     path.write_text(GOOD)
-    assert len(load_table(path)) == 1
+    assert len(load_rows(path)) == 1
     assert old in GOOD
     path.write_text(GOOD.replace(old, new, 1))
     with pytest.raises(UserError) as caught:
-        load_table(path)
+        load_rows(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and "\n" not in message
     assert [word for word in words if word not in message] == [], message
+    path.unlink()
+    with pytest.raises(UserError, match="table9.yaml: no such file"):
+        load_rows(path)
 
 
-def test_absent_file_is_named(tmp_path):
-    with pytest.raises(UserError, match="nowhere.yaml: no such file"):
-        load_table(tmp_path / "nowhere.yaml")
+@pytest.mark.parametrize("table, row, extra, preset, changes, budget, seed, split, wanted", [
+    (3, "isctf-sparse-p0.25-l0.001-r256", "", "lite", {}, "full", 0, "",
+     "7da71b3c7b5ec923956a263e3629dad2903acda120782c3d4a57f2073a7f83d6"),
+    (4, "1120-1241", "coarse", "street", {"batch": 2, "steps": 7}, "quick", 2, "val",
+     "7dd17d4f1f311a33ff8ed95c161747c27d7dd0fc514815e417bf0e71c9867014"),
+    ("ablations", "model-a-entropy-gate", "", "paper", {}, "full", 0, "",
+     "0c4e450c926448ae69a362beb6e41d899bfe6859c99363d8b9c5a8f0208e65b8"),
+    ("neighbours", "sgcpnet", "", "long", {}, "full", 1, "",
+     "003db7e14faeacf2744721ecac3a0fdfbec0cb2d3b99f557efcd408aaacfba89")])
+def test_a_specification_is_what_it_was_for_the_first_records(table, row, extra, preset, changes, budget, seed, split,
+                                                              wanted):
+    """Else a record on somebody's machine is not found again, and measured anew."""
+    name = f"table{table}" if isinstance(table, int) else table
+    chosen = next(one for one in load_rows(EXPERIMENTS / f"{name}.yaml") if one.id == row)
+    made = changed(load_preset(EXPERIMENTS / "presets" / f"{preset}.yaml", preset), changes)
+
+    def hashed(made):
+        return specification(chosen.network, dict(chosen.trainings)[extra], seed, "content", made, made.budget(budget),
+                             split, "backbone")
+    assert hashed(made) == wanted
+    late = dataclasses.replace(made, recipe=dataclasses.replace(made.recipe, bootstrapping_start=0.5))
+    assert hashed(late) != wanted

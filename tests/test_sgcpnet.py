@@ -8,7 +8,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from repro.config.neighbours import Neighbour
+from repro.config.networks import Neighbour
 from repro.engine import Options, engine_of
 from repro.evaluation.inference import named_outputs
 from repro.models import cost

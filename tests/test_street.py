@@ -15,18 +15,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from repro.config.presets import load_preset
 from repro.config.rows import Training
-from repro.data import open_dataset
 from repro.data.augment import MEAN, STD
-from repro.data.minicity import write_minicity
 from repro.errors import UserError
 from repro.evaluation.inference import evaluate
 from repro.evaluation.selection import Selection
 from repro.models import open_nsfw, parameters
 from repro.models.build import build_column
 from repro.models.plan import Plan
-from repro.training import logs
-from repro.training.loop import Run, scale_head, set_rates
-from repro.training.run import train_network
 
 CPU = [mx.cpu()]
 SIDE = 640  # pixels: level 5 sees 483
@@ -113,50 +108,6 @@ def test_street_has_regions_that_tell_every_p_apart_and_decoders_of_the_papers_w
     assert own["half_column.stem.0.weight"].shape == (64, 3, 7, 7)
     assert own["half_column.level5.0.conv3.weight"].shape[0] == 1024
     assert own["full_decoder.cross0.weight"].shape[0] == 128 and own["full_decoder.jump0.weight"].shape[0] == 128
-
-
-@pytest.fixture(scope="module")
-def setting(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data") / "city"
-    write_minicity(root, seed=5, size=(128, 256), train=4, val=2, coarse=0, progress=False)
-    lite = load_preset(EXPERIMENTS / "presets" / "lite.yaml", "lite")
-    recipe = dataclasses.replace(lite.recipe, dense_share=0.5, head_rate=0.5, head_scale=0.1, clip=None)
-    return Plan(MODEL_A, SPARSE, dataclasses.replace(lite, recipe=recipe), (128, 256)), open_dataset(root)
-
-
-def test_every_region_is_computed_in_the_dense_phase_and_a_run_stopped_around_its_end_goes_on(setting, tmp_path):
-    class Stopped(Exception):
-        pass
-
-    plan, dataset = setting
-    whole, trained = train_network(plan, dataset, 8, 0, CPU, run=Run(tmp_path / "whole", "a", 100))
-    for stop in (3, 6):  # in both phases, whose border is behind step 4
-        def report(step, value, stop=stop):
-            if step + 1 == stop:
-                raise Stopped
-        with pytest.raises(Stopped):
-            train_network(plan, dataset, 8, 0, CPU, None, report, Run(tmp_path / "parts", "a", 2))
-    parts, again = train_network(plan, dataset, 8, 0, CPU, run=Run(tmp_path / "parts", "a", 2))
-    for name in whole:
-        np.testing.assert_array_equal(whole[name].asnumpy(), parts[name].asnumpy(), err_msg=name)
-    assert trained.loss_last == again.loss_last and trained.core_seconds > 0
-    lines = logs.read(tmp_path / "whole" / "log.jsonl")
-    assert [line["active"] for line in lines[:4]] == [8] * 4 and min(line["active"] for line in lines[4:]) < 8
-    assert all(line["gradient"] > 0 and 0 <= line["saturated"] <= 1 for line in lines)
-
-
-def test_the_sparse_head_begins_small_and_has_its_own_rate(setting):
-    plan, _ = setting
-    recipe = plan.preset.recipe
-    network = plan.build(19, (128, 256))
-    network.initialize(mx.init.One())
-    network(mx.nd.zeros((1, 3, 128, 256)))
-    scale_head(network, recipe)
-    set_rates(network, recipe, {"sparse_head.conv.weight", "weights.conv.weight"})
-    own = parameters.parameters_of(network)
-    assert own["sparse_head.conv.weight"].data().asnumpy().max() == np.float32(0.1)
-    assert own["weights.conv.weight"].data().asnumpy().min() == 1
-    assert [own[f"{name}.conv.weight"].lr_mult for name in ("sparse_head", "weights")] == [0.5, recipe.new_rate]
 
 
 def test_what_regions_hold_is_counted_by_class_against_chance_and_a_fixed_map():

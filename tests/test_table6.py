@@ -8,7 +8,7 @@ from speed_records import FIGURES, assert_drawn, lines_of, measured, refused
 from experiments.lib import paths, subject
 from experiments.lib.tables import published
 from experiments.speed import table6
-from repro.config.peers import load_peers
+from repro.config.rows import load_peers
 from repro.tables.speed import gflops
 from repro.tables.table6 import draw_cost, draw_waterfall, page, read_table6, stages
 from repro.tables.targets import TARGETS

@@ -14,8 +14,9 @@ from experiments import weights as command
 from experiments.lib import lookup, paths
 from experiments.lib.paths import PRETRAINED, SHIPPED
 from repro import records
+from repro.config.networks import Column, Network
 from repro.config.presets import load_preset
-from repro.config.rows import Column, Network, Training
+from repro.config.rows import Training
 from repro.data import CAMVID, CITYSCAPES
 from repro.errors import UserError
 from repro.models import parameters
@@ -26,8 +27,12 @@ LITE = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
 
 
 @pytest.fixture()
-def about(tmp_path):
-    return random_weights(tmp_path / "a.params")
+def about(about, tmp_path):
+    """A copy of the session's, to be changed."""
+    copy = dataclasses.replace(about, path=tmp_path / "a.params")
+    copy.path.write_bytes(about.path.read_bytes())
+    weights.write(copy)
+    return copy
 
 
 def changed(about, **values):
@@ -45,7 +50,7 @@ def test_what_is_written_is_read(about):
                           "images of it; of the 19 classes of cityscapes it finds road (IoU of 10% or more)")
 
 
-@pytest.mark.parametrize("values, words", [
+WRONG = [
     ({"format": 2}, "format 2 is not known; this program reads 1"),
     ({"width": "narrow"}, "width: 'narrow' is not a number"),
     ({"width": 0}, "width: 0 is not above 0"),
@@ -65,11 +70,16 @@ def test_what_is_written_is_read(about):
     ({"network": {}}, "network: key 'fusion' is missing"),
     ({"provenance": {}}, "provenance: key 'commit' is missing"),
     ({"colour": 1}, "unknown key 'colour'"),
-])
-def test_a_wrong_description_is_one_line(about, values, words):
-    with pytest.raises(UserError, match=words) as caught:
-        weights.read(changed(about, **values))
-    assert "\n" not in str(caught.value) and "a." in str(caught.value)
+]
+
+
+def test_a_wrong_description_is_one_line(about):
+    described = weights.description_of(about.path).read_text()
+    for values, words in WRONG:
+        weights.description_of(about.path).write_text(described)
+        with pytest.raises(UserError, match=words) as caught:
+            weights.read(changed(about, **values))
+        assert "\n" not in str(caught.value) and "a." in str(caught.value)
 
 
 def test_files_that_are_not_there_or_damaged(about, tmp_path):
@@ -198,19 +208,15 @@ def test_the_shipped_weights_are_small_and_what_they_say():
     assert about.mean_iou > 3 * published.majority["mean_iou"]
 
 
-def test_a_network_without_regions_has_none(tmp_path):
-    about = random_weights(tmp_path / "single.params", SINGLE, Training("none", None, None, False, False, False))
+def test_networks_without_regions_have_none(tmp_path):
+    plain, columns = Training("none", None, None, False, False, False), (Column(0.5, (1,) * 4), Column(1.0, (1,) * 4))
+    about = random_weights(tmp_path / "single.params", SINGLE, plain)
     assert weights.read(about.path).multiple == 32
     with pytest.raises(UserError, match="region: 64 does not suit fusion single, which needs null"):
         weights.read(changed(about, region=64))
     found = load(changed(about, region=None)).segment(np.zeros((40, 50, 3), np.uint8))
     assert found.labels.shape == (40, 50) and found.active is None and found.weights is None
-
-
-def test_two_column_networks_without_regions_have_weights(tmp_path):
-    columns = (Column(0.5, (1, 1, 1, 1)), Column(1.0, (1, 1, 1, 1)))
-    about = random_weights(tmp_path / "ctf.params", Network("ctf", columns, 32, "plain", None),
-                           Training("none", None, None, False, False, False))
+    about = random_weights(tmp_path / "ctf.params", Network("ctf", columns, 32, "plain", None), plain)
     found = load(about).segment(np.full((70, 130, 3), 90, np.uint8), scores=True)
     assert found.weights.shape == (18, 33) and 0 < found.weights.min() < found.weights.max() < 1
     assert found.scores.shape == (19, 18, 33) and found.active is None

@@ -41,7 +41,7 @@ def preset_of(name: str):
 
 def chosen_rows(table: str, row: Optional[str] = None):
     """Return the rows of a table, or the one of them with this id."""
-    from repro.config.neighbours import load_rows
+    from repro.config.rows import load_rows
 
     choice(table, tuple(TABLES), "table")
     rows = load_rows(HERE / f"{TABLES[table]}.yaml")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional
@@ -52,7 +51,7 @@ class Measurement:
         if given.publish and reduced(given, but):
             raise UserError(f"PUBLISH: {reduced(given, but)}: only the whole measurement is published")
         path = results / (file or f"{self.name}.json")
-        print(f"to be written: {os.path.relpath(path)}", file=sys.stderr)
+        print(f"to be written: {os.path.relpath(path)}")
         write_text(path, json.dumps(measure(), indent=1, allow_nan=False) + "\n")
         self.render(results)
 

@@ -10,8 +10,7 @@ from experiments.lib import paths
 from experiments.lib.measurement import Measurement
 from experiments.lib.paths import HERE
 from experiments.lib.tables import costs_of, published
-from repro.config.neighbours import load_rows
-from repro.config.peers import load_peers
+from repro.config.rows import load_peers, load_rows
 from repro.errors import UserError
 from repro.records import load_records, told_apart
 from repro.tables import engines, growth, neighbours, precision, profile, profile_onnx, refine, soak, table6

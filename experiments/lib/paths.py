@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Tuple
 
-from repro.config.rows import HEIGHT, WIDTH
+from repro.config.networks import HEIGHT, WIDTH
 from repro.errors import UserError
 
 HERE = Path(__file__).resolve().parents[1]  # experiments/

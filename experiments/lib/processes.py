@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import traceback
+from typing import Optional
 
 from repro.errors import UserError
 
@@ -40,9 +41,11 @@ class Process:
         self._pipe.close()
         self._process.join()
 
-    def read(self):
-        """Wait for what it sends next, and return it."""
+    def read(self, patience: Optional[float] = None):
+        """Wait for what it sends next, so many seconds at most (TimeoutError), and return it."""
         try:
+            if not self._pipe.poll(patience):
+                raise TimeoutError
             self.last = self._pipe.recv()
         except EOFError:
             self._process.join()

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, NamedTuple
 
-from experiments.lib.lookup import chosen_rows, preset_of
 from experiments.lib.paths import parse_size
+from repro.config import parsing
+from repro.config.networks import network_dict, parse_network
+from repro.config.presets import parse_preset, preset_dict
+from repro.config.rows import parse_training, training_dict
 from repro.errors import UserError
+from repro.files import write_text
 from repro.tables.refine import read_refined
 
-KINDS = ("dense", "refiner")
+FORMAT = 1
+DESCRIPTION, RECORD = "networks.json", "record.json"  # in a folder, beside dense.params and refiner.params
 
 
 class Trained(NamedTuple):
-    """A folder's record, the dense network's repro.training.run.Plan, and the values of both networks by name."""
+    """A folder's record, the dense network's repro.models.plan.Plan, and the values of both networks by name."""
 
     folder: Path
     record: Dict[str, Any]
@@ -48,21 +54,35 @@ def refuse(**given) -> None:
             raise UserError(f"{name}: not for SparseRefine, which WEIGHTS, a folder, names; leave it out")
 
 
+def describe(folder: Path, network, training, preset, record: str) -> None:
+    """Write into a folder what its networks are, whatever becomes of the tables and presets, and its record."""
+    write_text(folder / DESCRIPTION, json.dumps({
+        "format": FORMAT, "network": network_dict(network), "training": training_dict(training),
+        "preset": preset_dict(preset)}, indent=1) + "\n")
+    write_text(folder / RECORD, record)
+
+
 def load(path) -> Trained:
-    """What is in a folder .cache/refine/NAME, whose record lies beside it; UserError where that is not there."""
+    """What `make refine` left in a folder; UserError where it did not."""
     from repro.models import parameters
     from repro.models.plan import Plan
 
     folder = Path(os.path.abspath(os.path.expanduser(path)))
-    place = folder.parent / f"refine-{folder.name}.json"
-    missing = [str(one) for one in (place, *(folder / f"{kind}.params" for kind in KINDS)) if not one.is_file()]
+    files = [folder / name for name in ("dense.params", "refiner.params", DESCRIPTION, RECORD)]
+    missing = [one for one in files if not one.is_file()]
+    if missing == files[2:]:
+        raise UserError(f"weights {path}: left by an earlier `make refine`, or by one that has not ended: there is no "
+                        f"{missing[0]}, which says what its networks are; run it again")
     if missing:
         raise UserError(f"weights {path}: a folder, but not one that `make refine` left: there is no {missing[0]}")
-    record = read_refined(place)
-    row, = chosen_rows(record["table"], record["row"])
-    training = dict(row.trainings)[record.get("extra", "")]
-    plan = Plan(row.network, training, preset_of(record["preset"]), parse_size(record["size"]))
-    return Trained(folder, record, plan, *(parameters.load(folder / f"{kind}.params") for kind in KINDS))
+    place, record = str(files[2]), read_refined(files[3])
+    value = parsing.read_json(place, "description of networks")
+    parsing.of_format(value, FORMAT, place)
+    about = parsing.fields(value, place, {
+        "format": parsing.natural, "network": parse_network, "training": parse_training,
+        "preset": lambda value, place: parse_preset(value, place, record["preset"])})
+    plan = Plan(about["network"], about["training"], about["preset"], parse_size(record["size"]))
+    return Trained(folder, record, plan, *map(parameters.load, files[:2]))
 
 
 def refined_of(trained: Trained, ctx=None, providers=None):

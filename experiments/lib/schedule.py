@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 import time
 from typing import List, Sequence
@@ -15,6 +14,7 @@ from experiments.lib.paths import ROOT
 from experiments.lib.worker import Job, alone
 from repro.device import threads
 from repro.errors import UserError
+from repro.files import write_text
 from repro.training.cluster import Cluster
 
 
@@ -46,9 +46,10 @@ def _measure_all(jobs: List[Job], workers: int, hosts: Sequence[str]) -> None:
                 while waiting and slots:
                     job = dataclasses.replace(waiting.pop(0), slot=min(slots))
                     slots.remove(job.slot)
-                    command = [sys.executable, *_warning_flags(), "-m", "experiments.lib.worker",
-                               json.dumps(dataclasses.asdict(job))]
-                    running[Cluster(command, hosts, environment, ROOT)] = (job, time.monotonic())
+                    command = [sys.executable, *(f"-W{option}" for option in sys.warnoptions), "-m",
+                               "experiments.lib.worker", str(job.file)]
+                    write_text(job.file, job.text())
+                    running[Cluster(command, hosts, environment, ROOT, job.file)] = (job, time.monotonic())
                 time.sleep(0.1)
                 for cluster, code in [(c, c.poll()) for c in running]:
                     if code is None:
@@ -62,6 +63,8 @@ def _measure_all(jobs: List[Job], workers: int, hosts: Sequence[str]) -> None:
         finally:
             for cluster in running:
                 cluster.stop()
+            for job in jobs:
+                job.file.unlink(missing_ok=True)
 
 
 def _failed(job: Job, code: int, failed: str) -> None:
@@ -72,7 +75,3 @@ def _failed(job: Job, code: int, failed: str) -> None:
             tqdm.write(f"{job.name}: {failed}{kept}", file=sys.stderr)
         raise Reported
     raise UserError(f"{job.name}: not measured, {failed or f'its process ended with code {code}'}{kept}")
-
-
-def _warning_flags() -> List[str]:
-    return [f"-W{option}" for option in sys.warnoptions]

@@ -9,7 +9,7 @@ from typing import Callable, Dict
 from tqdm import tqdm
 
 from experiments.lib.paths import HERE
-from repro.config.peers import load_peers
+from repro.config.rows import load_peers
 from repro.errors import UserError
 
 CALIBRATION = 2  # scenes that give int8's ranges

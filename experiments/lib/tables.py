@@ -6,8 +6,9 @@ import numpy as np
 
 from experiments.lib import paths
 from experiments.lib.paths import HERE, ROOT
+from repro.config.networks import Network
 from repro.config.parsing import read_yaml
-from repro.config.rows import Network, load_table
+from repro.config.rows import load_rows
 from repro.files import write_text
 from repro.records import load_records, record_path, told_apart
 from repro.tables.claims_page import claims_page
@@ -21,8 +22,8 @@ PAGES = {**{str(number): f"table{number}" for number in range(1, 6)}, ABLATIONS:
 
 def table_rows(name: str):
     """Return the rows of experiments/<name>.yaml; the ablations with the rows of Table 3 they are compared with."""
-    rows = load_table(HERE / f"{name}.yaml")
-    return with_counterparts(rows, load_table(HERE / "table3.yaml")) if name == ABLATIONS else rows
+    rows = load_rows(HERE / f"{name}.yaml")
+    return with_counterparts(rows, load_rows(HERE / "table3.yaml")) if name == ABLATIONS else rows
 
 
 def published_records():

@@ -1,6 +1,6 @@
-"""Measure one training and write its record: the process that experiments/table.py starts per row.
+"""Measure one training and write its record: the process that experiments/lib/schedule.py starts per row.
 
-    python -m experiments.lib.worker '{"network": {...}, "training": {...}, "data": ..., ...}'
+    python -m experiments.lib.worker .cache/runs/SPECIFICATION.PROCESS.json
 
 Of several workers on one training (repro/training/cluster.py), the first one measures and writes.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -22,41 +23,75 @@ from typing import Iterator
 from tqdm import tqdm
 
 from experiments.lib.command import Parser, contexts, run
+from repro.config import parsing
+from repro.config.networks import AnyNetwork, network_dict, parse_network
+from repro.config.presets import Budget, Preset, parse_preset, preset_dict, recipe_dict
+from repro.config.rows import Training, parse_training, training_dict, training_name
 from repro.files import locked, replacing, write_bytes
 from repro.training.cluster import PARENT, ROLE, end_with_parent
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One training to measure; everything plain, so that it travels as JSON."""
+    """One training to measure, whole: what a worker knows of it."""
 
-    network: dict          # as in a table's YAML
-    training: dict
-    name: str              # of the training, for messages
-    data: str              # folder
-    preset: str            # YAML file
-    preset_name: str
-    changes: dict          # of the preset's recipe and budget, from the command line
+    network: AnyNetwork
+    training: Training
+    preset: Preset         # with the changes that the command line makes
     budget: str
     label: str             # of the budget with the changes, for the record
     seed: int
-    gpu: str
+    data: str              # folder
+    split: str             # that it is measured on; "": the data's own
     pretrained: str        # .params file
-    specification: str     # what makes two measurements the same; see experiments/table.py
+    specification: str     # what makes two measurements the same
     command: str           # for the record
     results: str           # folder of records
     runs: str              # folder of runs not yet finished
-    every: int             # steps between checkpoints
-    readers: int           # processes that read batches ahead
-    split: str             # that it is measured on; "": the data's own
+    gpu: str = ""
+    every: int = 200       # steps between checkpoints
+    readers: int = 0       # processes that read batches ahead
     content: str = ""      # hash of the data's files, "" of minicity
     fresh: bool = False    # whether what an unfinished run has kept is not to be used
     slot: int = 0          # line of the progress bar
 
     @property
+    def name(self) -> str:
+        """That of the training, for messages."""
+        return training_name(self.network, self.training)
+
+    @property
     def folder(self) -> Path:
         """Where this training keeps its checkpoint and log until its record is written."""
         return Path(self.runs) / self.specification[:16]
+
+    @property
+    def file(self) -> Path:
+        """Where this process writes the job for its workers: beside the folder, which another may take away."""
+        return self.folder.with_suffix(f".{os.getpid()}.json")
+
+    def text(self) -> str:
+        """Return the job as JSON, which `read_job` reads."""
+        return json.dumps({**vars(self), "network": network_dict(self.network), "preset": preset_dict(self.preset),
+                           "training": training_dict(self.training), "preset_name": self.preset.name})
+
+
+def read_job(path) -> Job:
+    """The job in a file; UserError where it is damaged."""
+    values = parsing.read_json(path, "job")
+    preset = parse_preset(values.pop("preset"), str(path), values.pop("preset_name"))
+    return Job(**{**values, "preset": preset, "network": parse_network(values["network"], str(path)),
+                  "training": parse_training(values["training"], str(path))})
+
+
+def specification(network: AnyNetwork, training: Training, seed: int, content: str, preset: Preset, budget: Budget,
+                  split: str, weights: str) -> str:
+    """The hash of all that makes two measurements the same; `content` identifies the data, `weights` the backbone."""
+    row = {"network": network_dict(network), "training": training_dict(training), "seed": seed}
+    return hashlib.sha256(json.dumps(
+        [row, content, recipe_dict(preset.recipe), dataclasses.asdict(budget), preset.crop, preset.width, preset.stem,
+         preset.decoder_width, preset.shrink, split, weights if training.pretrained else ""],
+        sort_keys=True).encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -104,9 +139,6 @@ def _measure(job: Job) -> None:
     import numpy as np
 
     from repro import records
-    from repro.config.neighbours import parse_network
-    from repro.config.presets import changed, load_preset
-    from repro.config.rows import parse_training
     from repro.data import open_dataset
     from repro.data.images import image_size
     from repro.models import imagenet, parameters
@@ -118,10 +150,7 @@ def _measure(job: Job) -> None:
 
     provenance = records.provenance(job.command)  # of the code that starts, whatever is committed meanwhile
     cv2.setNumThreads(1)  # decoding shares the cores with training
-    network = parse_network(job.network, "job: network")
-    training = parse_training(job.training, "job: training")
-    preset = changed(load_preset(job.preset, job.preset_name), job.changes)
-    budget = preset.budget(job.budget)
+    training, budget = job.training, job.preset.budget(job.budget)
     dataset = open_dataset(job.data)
     if job.split:
         dataset = dataclasses.replace(dataset, measured_split=job.split)
@@ -130,11 +159,11 @@ def _measure(job: Job) -> None:
     team = joined(bool(os.environ.get(ROLE)))
     shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": team.rank > 0}
     here = Run(job.folder, job.specification, job.every, job.readers, team)
-    recipe = {"specification": job.specification, **dataclasses.asdict(preset.recipe),
+    recipe = {"specification": job.specification, **recipe_dict(job.preset.recipe),
               **({"content": job.content, "size": "{}x{}".format(*image_size(dataset.train[0].image))}
                  if job.content else {})}
-    record = records.Record(network, training, dataset.name, job.preset_name, job.label, job.seed, steps, "", "", {},
-                            {}, {}, provenance, recipe, dataset.classes if dataset.classes.own else None)
+    record = records.Record(job.network, training, dataset.name, job.preset.name, job.label, job.seed, steps, "", "",
+                            {}, {}, {}, provenance, recipe, dataset.classes if dataset.classes.own else None)
     path = records.record_path(job.results, record)
     with tqdm(total=steps, desc=job.name[-40:], unit="step", **shown) as bar:
         def report(step, loss):
@@ -148,8 +177,8 @@ def _measure(job: Job) -> None:
             if team.rank == 0:
                 path.unlink(missing_ok=True)  # another measurement's, which is not of these parameters
                 parameters.save_arrays(path.with_suffix(".params"), arrays)
-        measured, _, matrices = measure(network, training, dataset, preset, budget, job.seed, ctx, backbone,
-                                                report, progress, here, keep)
+        measured, _, matrices = measure(job.network, training, dataset, job.preset, budget, job.seed, ctx, backbone,
+                                        report, progress, here, keep)
     if team.rank:
         return
     record = dataclasses.replace(record, **measured, sha256=weights.digest(path.with_suffix(".params")))
@@ -168,8 +197,8 @@ def main(arguments=None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches experiments/table.py too, which ends this process
     end_with_parent(int(os.environ.get(PARENT, 0)))
     parser = Parser(prog="python -m experiments.lib.worker", description=__doc__.split("\n")[0])
-    parser.add_argument("job", type=json.loads, help="a Job as JSON")
-    return run(lambda given: work(Job(**given.job)), parser.parse_args(arguments), "\n")  # below the bar
+    parser.add_argument("job", help="a Job's file")
+    return run(lambda given: work(read_job(given.job)), parser.parse_args(arguments), "\n")  # below the bar
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ from experiments.lib.measurement import options
 from experiments.lib.paths import SIZE, parse_size
 from experiments.lib.repeat import command_of
 from experiments.lib.subject import CALIBRATION, Competitor, chosen_rows, enter, progress, turns
-from repro.config.neighbours import Neighbour
-from repro.config.peers import PeerRow
+from repro.config.networks import Neighbour
+from repro.config.rows import PeerRow
 from repro.device import cpu, threads
 from repro.errors import UserError, choice
 from repro.records import provenance
@@ -69,7 +69,7 @@ class Timed(Competitor):
         """Label photo after photo, labels of one made while the network runs for the next."""
         from repro.prediction.pipeline import pipeline
 
-        for _ in pipeline([self.image] * READY, (self.engine.labels, 2)):
+        for _ in pipeline([self.image] * READY, self.engine.labels, 2):
             pass
 
     def runs(self):

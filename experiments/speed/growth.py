@@ -22,7 +22,7 @@ from experiments.lib.paths import SIZE, parse_size
 from experiments.lib.processes import Process, serve
 from experiments.lib.repeat import command_of
 from experiments.lib.subject import chosen_rows, progress
-from repro.config.rows import HEIGHT
+from repro.config.networks import HEIGHT
 from repro.device import threads
 from repro.errors import choice
 from repro.records import provenance

@@ -24,7 +24,7 @@ from experiments.lib.paths import HERE, PRESETS
 from experiments.lib.processes import Process, serve
 from experiments.lib.repeat import command_of, portable
 from experiments.lib.subject import progress
-from repro.config.neighbours import load_rows
+from repro.config.rows import load_rows
 from repro.device import threads
 from repro.errors import UserError
 from repro.records import provenance

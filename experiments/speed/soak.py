@@ -92,10 +92,10 @@ def size_of_photo(number: int):
 
 def prediction(folder: Path, engine: str = "mxnet") -> Callable[[Watch], None]:
     """Draw photos into `folder`, load the shipped weights; return what segments the photos again and again."""
-    from experiments.lib.segmenting import image_file, segment
     from repro.data.minicity import scene
     from repro.prediction.load import load
     from repro.prediction.photos import sources
+    from repro.prediction.results import image_file, segment
 
     for number in range(PHOTOS):
         path = folder / "photos" / f"{number:02d}{('.jpg', '.png')[number % 2]}"

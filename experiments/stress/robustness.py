@@ -9,7 +9,6 @@ Each reader's cases run in a process of their own: one that ends, or reports not
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import warnings
@@ -18,6 +17,7 @@ from typing import Dict, Iterator, List, Tuple
 
 from experiments.lib.command import Parser, run
 from experiments.lib.measurement import Measurement, options
+from experiments.lib.processes import Process
 from experiments.lib.repeat import command_of
 from experiments.stress.fuzz import FAULT, READERS, RESULT, cases, outcome
 from repro.errors import UserError, choice
@@ -30,40 +30,32 @@ PATIENCE = 60  # seconds of one case, after which it hangs
 Outcome = Tuple[str, str, str]  # family, outcome, what was reported
 
 
-def serve(reader: str, seed: int, results) -> None:
-    """Run a reader's cases; send (family, name, outcome, text) of each when it begins, without the last two, and ends."""
+def serve(pipe, reader: str, seed: int) -> None:
+    """Send (family, name, outcome, text) of each case: without the last two as it begins, whole as it ends; then ""."""
     with open(os.devnull, "w") as nowhere:  # what libraries print
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", DeprecationWarning)
     for case in cases(reader, seed):
-        results.send((case.family, case.name, "", ""))
-        results.send((case.family, case.name, *outcome(case)))
+        pipe.send((case.family, case.name, "", ""))
+        pipe.send((case.family, case.name, *outcome(case)))
+    pipe.send("")
 
 
-def outcomes(reader: str, seed: int, run_all=serve, patience: float = PATIENCE) -> Iterator[Outcome]:
+def outcomes(reader: str, seed: int, function=serve, patience: float = PATIENCE) -> Iterator[Outcome]:
     """Yield what each case of a reader ended in, from a process of its own; one that ends it or hangs is a fault."""
-    spawn = multiprocessing.get_context("spawn")
-    results, sending = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=run_all, args=(reader, seed, sending))
-    process.start()
-    sending.close()
-    family = name = found = ""
-    try:
-        while results.poll(patience):
-            family, name, found, text = results.recv()
-            if found:
-                yield family, found, f"{name}: {text}"
-        yield family, FAULT, f"{name}: hangs"
-    except EOFError:
-        process.join()
-        if process.exitcode or not found:
-            yield family, FAULT, f"{name}: its process ended with {process.exitcode}"
-    finally:
-        process.kill()
-        process.join()
-        results.close()
+    family = name = ""
+    with Process(function, reader, seed) as process:
+        try:
+            while process.read(patience):
+                family, name, found, text = process.last
+                if found:
+                    yield family, found, f"{name}: {text}"
+        except TimeoutError:
+            yield family, FAULT, f"{name}: hangs"
+        except RuntimeError as error:
+            yield family, FAULT, f"{name}: {error}"
 
 
 def count(readers, seed: int) -> Tuple[Dict[str, Dict[str, Dict[str, int]]], List[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -164,6 +165,26 @@ def made(kind, place: str, values: Dict[str, Any]):
         return kind(**values)
     except UserError as error:
         raise UserError(f"{place}: {error}") from None
+
+
+def object_of(kind, checks: Mapping[str, Check], optional: Iterable[str] = (), named: Mapping[str, str] = {}) -> Check:
+    """Check a mapping by its `fields` and make a `kind` of them; `named`: attributes of another name than their key."""
+
+    def checked(value, place):
+        found = fields(value, place, checks, optional)
+        return made(kind, place, {named.get(key, key): one for key, one in found.items()})
+
+    return checked
+
+
+def plain(value) -> Any:
+    """A dataclass as the mapping that `object_of` reads: fields at their defaults are left out, tuples are lists."""
+    if dataclasses.is_dataclass(value):
+        return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)
+                if one.default is dataclasses.MISSING or getattr(value, one.name) != one.default}
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def optional(check: Check) -> Check:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
-from typing import Dict, Optional, Tuple
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Dict, Optional, Tuple
 
 from repro.config import parsing
 from repro.data.headers import LARGEST
@@ -45,6 +44,7 @@ class Recipe:
     head_scale: float = 1  # the sparse head's first values are multiplied by this
     lambda_scale: float = 1  # lambda is multiplied by this: its strength against the loss goes as regions in a batch
     dense_share: float = 0  # share of the steps, the first, in which every region is computed
+    bootstrapping_start: float = 0  # share of the steps, the first, that are trained on all pixels before the hard ones
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of step 0 ... steps - 1."""
@@ -80,12 +80,6 @@ class Preset:
         return side // self.shrink
 
 
-def multiple_of(region: Optional[int], coarsest: float) -> int:
-    """Image sides must be multiples of this: of a region's side, and of 32 in the coarsest column."""
-    unit = int(32 / min(coarsest, 1))
-    return unit if region is None else unit * region // math.gcd(unit, region)
-
-
 def round_up(size: Tuple[int, int], multiple: int) -> Tuple[int, int]:
     """(H, W) padded to a multiple."""
     height, width = size
@@ -115,17 +109,6 @@ def _fraction(value, place):
     return result
 
 
-def _natural(value, place):
-    result = parsing.integer(value, place)
-    if result < 0:
-        raise UserError(f"{place}: {shown(value)} is negative")
-    return result
-
-
-def _one_of(choices):
-    return lambda value, place: choice(parsing.text(value, place), choices, place)
-
-
 _COUNT, _NUMBER = parsing.positive(parsing.integer), parsing.positive(parsing.number)
 
 
@@ -136,24 +119,26 @@ def width(value, place) -> float:
     return float(value)
 
 
-def _budget(value, place) -> Budget:
-    checks = {"steps": _COUNT, "scratch_steps": _COUNT, "images": parsing.optional(_COUNT)}
-    return Budget(**parsing.fields(value, place, checks))
-
-
-def _recipe(value, place) -> Recipe:
-    return Recipe(**parsing.fields(value, place, {
-        "batch": _COUNT, "learning_rate": _NUMBER, "warmup": _natural, "fixed_share": _fraction, "tail": _fraction,
-        "momentum": _fraction, "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER,
-        "clip": parsing.optional(_NUMBER), "scales": _pair(_NUMBER), "threshold": _fraction, "keep": _COUNT,
-        "stops": parsing.sequence(_one_of(STOPS)), "head_rate": _NUMBER, "head_scale": _NUMBER, "lambda_scale": _NUMBER,
-        "dense_share": _fraction}, optional=("head_rate", "head_scale", "lambda_scale", "dense_share")))
+_BUDGET = parsing.object_of(Budget, {"steps": _COUNT, "scratch_steps": _COUNT, "images": parsing.optional(_COUNT)})
+_RECIPE = parsing.object_of(Recipe, {
+    "batch": _COUNT, "learning_rate": _NUMBER, "warmup": parsing.natural, "fixed_share": _fraction, "tail": _fraction,
+    "momentum": _fraction, "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER,
+    "clip": parsing.optional(_NUMBER), "scales": _pair(_NUMBER), "threshold": _fraction, "keep": _COUNT,
+    "stops": parsing.sequence(lambda value, place: choice(parsing.text(value, place), STOPS, place)),
+    "head_rate": _NUMBER, "head_scale": _NUMBER, "lambda_scale": _NUMBER, "dense_share": _fraction,
+    "bootstrapping_start": _fraction},
+    optional=("head_rate", "head_scale", "lambda_scale", "dense_share", "bootstrapping_start"))
 
 
 def _budgets(value, place) -> Dict[str, Budget]:
     if not isinstance(value, dict) or not value:
         raise UserError(f"{place}: {shown(value)} is not a mapping from a name to steps and images")
-    return {parsing.text(name, place): _budget(budget, f"{place}: {name}") for name, budget in value.items()}
+    return {parsing.text(name, place): _BUDGET(budget, f"{place}: {name}") for name, budget in value.items()}
+
+
+def recipe_dict(recipe: Recipe) -> Dict[str, Any]:
+    """Return `recipe` as plain values; `bootstrapping_start`, which came later, where it is set."""
+    return {name: value for name, value in asdict(recipe).items() if value or name != "bootstrapping_start"}
 
 
 CHANGES = ("batch", "steps")
@@ -173,10 +158,19 @@ def changed(preset: Preset, changes: Dict[str, int]) -> Preset:
     return preset
 
 
+def preset_dict(preset: Preset) -> Dict[str, Any]:
+    """Return `preset` as plain values, with the YAML's keys."""
+    return {name: value for name, value in parsing.plain(preset).items() if name != "name"}
+
+
+def parse_preset(value, place: str, name: str) -> Preset:
+    """The inverse of preset_dict; errors begin with `place`."""
+    return Preset(name=name, **parsing.fields(value, place, {
+        "width": width, "shrink": _COUNT, "size": _pixels, "crop": parsing.optional(_pixels), "recipe": _RECIPE,
+        "budgets": _budgets, "stem": _COUNT, "decoder_width": width, "backbone": parsing.text},
+        optional=("stem", "decoder_width", "backbone")))
+
+
 def load_preset(path, name: str) -> Preset:
     """The preset in the YAML file `path`; a UserError names file, key and choices."""
-    values = parsing.fields(parsing.read_yaml(path), str(path), {
-        "width": width, "shrink": _COUNT, "size": _pixels, "crop": parsing.optional(_pixels),
-        "recipe": _recipe, "budgets": _budgets, "stem": _COUNT, "decoder_width": width, "backbone": parsing.text},
-        optional=("stem", "decoder_width", "backbone"))
-    return Preset(name=name, **values)
+    return parse_preset(parsing.read_yaml(path), str(path), name)

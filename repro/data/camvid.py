@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from repro.data.classes import CAMVID
-from repro.data.dataset import Dataset, Sample, check_labelled
+from repro.data.dataset import Dataset, Sample, check_labelled, sample_of
 from repro.errors import UserError
 from repro.files import walk
 
@@ -39,6 +39,5 @@ def _split(root: Path, split: str, required: bool) -> tuple[Sample, ...]:
     images = [path for path in walk(root / split, lambda below: False) if path.suffix == ".png"]
     if required and not images:
         raise UserError(f"{root / split}: no images (*.png)")
-    labels = ((image, root / (split + "annot") / image.name) for image in images)
-    samples = [Sample(image, label if label.is_file() else None) for image, label in labels]
+    samples = [sample_of(image, root / f"{split}annot" / image.name) for image in images]
     return check_labelled(samples, split, f"{split}annot/ has no file of that name")

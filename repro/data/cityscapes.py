@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from repro.data.classes import CITYSCAPES
-from repro.data.dataset import Dataset, Sample, check_labelled
+from repro.data.dataset import Dataset, Sample, check_labelled, sample_of
 from repro.errors import UserError
 from repro.files import walk
 
@@ -54,16 +54,10 @@ def _labelled(root: Path, split: str, annotation: str, required: bool = True) ->
 
 def _samples(root: Path, split: str, annotation: str) -> list[Sample]:
     folder = root / "leftImg8bit" / split
-    images = walk(folder, lambda city: city.parent == folder)
-    return [Sample(image, _label(root, split, annotation, image)) for image in images
-            if image.name.endswith(_IMAGE) and image.parent != folder]
-
-
-def _label(root: Path, split: str, annotation: str, image: Path) -> Path | None:
-    folder = root / annotation / split / image.parent.name
-    frame = image.name[: -len(_IMAGE)]
-    for kind in ("labelIds", "labelTrainIds"):
-        label = folder / f"{frame}_{annotation}_{kind}.png"
-        if label.is_file():
-            return label
-    return None
+    found = []
+    for image in walk(folder, lambda city: city.parent == folder):
+        if image.name.endswith(_IMAGE) and image.parent != folder:
+            beginning = root / annotation / split / image.parent.name / image.name[: -len(_IMAGE)]
+            labels = (Path(f"{beginning}_{annotation}_{kind}.png") for kind in ("labelIds", "labelTrainIds"))
+            found.append(sample_of(image, *labels))
+    return found

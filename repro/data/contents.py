@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Mapping
 
-from repro.config.neighbours import multiple
 from repro.config.presets import round_up
 from repro.data.check import Checked
 from repro.data.classes import CITYSCAPES, ClassSet
@@ -80,7 +79,7 @@ def check_regions(samples: Sequence[Sample], found: Found, network, training, pr
     side = preset.region(network.region)
     for sample in samples:
         height, width = found[sample].size
-        padded = round_up((height, width), multiple(network, side))
+        padded = round_up((height, width), network.multiple(side))
         regions = padded[0] // side * (padded[1] // side)
         if not training.k(regions):
             raise UserError(f"{sample.image}: {height}x{width} pixels (height x width) are {regions} of the {side} px "

@@ -42,6 +42,11 @@ class Dataset:
         return getattr(self, self.measured_split)
 
 
+def sample_of(image: Path, *labels: Path) -> Sample:
+    """Return an image with the first of these label files that is there, or without one."""
+    return Sample(image, next((label for label in labels if label.is_file()), None))
+
+
 def check_labelled(samples: Sequence[Sample], split: str, expected: str) -> tuple[Sample, ...]:
     """Return `samples` as a tuple if each has a label; `expected` says in words where labels should be.
 

@@ -8,14 +8,14 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generator, Tuple
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from repro.data.augment import Placement, draw, normalise, place_image, place_label
+from repro.data.augment import draw, normalise, place_image, place_label
 from repro.data.classes import ClassSet
 from repro.data.dataset import Sample
 from repro.data.images import read_label, read_labelled, read_sample, size_of
@@ -23,6 +23,8 @@ from repro.errors import UserError
 
 Stream = Generator[Tuple[np.ndarray, np.ndarray], None, None]  # of batches, x and y; to be closed
 STRIDE = 4  # the network's scores and training labels are at 1/4 of the input
+AHEAD = 2  # batches that the reading thread is ahead of use
+CACHE = 1 << 30  # bytes of decoded images and labels that are kept in memory
 PATIENCE = 60  # seconds without a batch from a process, after which it hangs
 
 
@@ -34,19 +36,18 @@ class Batches:
     resumed at a step continues as if it had not stopped.
 
     samples, classes: what to read. batch: samples per step. crop: (H, W) in px, multiples of 4 (the networks
-    need multiples of their region). seed: 0 … 2**32 - 1. augment: random placement (see `augment.draw`) with
-    scales from `scales`; otherwise the top-left crop, unscaled. cache_bytes: decoded images and labels are
-    kept in memory up to this many bytes (0: none). part: (rank, parts) of a batch that several processes train
-    on: this one reads its consecutive share of batch / parts samples, and all shares in order are the batch.
-    stride: labels are at every so many pixels, as the scores that they are compared with.
+    need multiples of their region), placed at random (see `augment.draw`) with a scale from `scales`.
+    seed: 0 … 2**32 - 1. part: (rank, parts) of a batch that several processes train on: this one reads its
+    consecutive share of batch / parts samples, and all shares in order are the batch. stride: labels are at every so
+    many pixels, as the scores that they are compared with.
 
     Raises UserError for no samples, a sample without label, a batch, part or crop that cannot be; reading a batch
     raises UserError for a file that cannot be used (see `images.read_sample`).
     """
 
     def __init__(self, samples: Sequence[Sample], classes: ClassSet, batch: int, crop: tuple[int, int],
-                 seed: int, augment: bool = True, scales: tuple[float, float] = (0.7, 1.3),
-                 cache_bytes: int = 1 << 30, part: tuple[int, int] = (0, 1), stride: int = STRIDE):
+                 seed: int, scales: tuple[float, float] = (0.7, 1.3), part: tuple[int, int] = (0, 1),
+                 stride: int = STRIDE):
         if not samples:
             raise UserError("training: no samples")
         for sample in samples:
@@ -61,10 +62,10 @@ class Batches:
             raise UserError(f"crop: {crop[0]}x{crop[1]} is not a multiple of {stride} px")
         self._samples, self._classes = tuple(samples), classes
         self._batch, self._crop, self._seed = batch, (crop[0], crop[1]), seed
-        self._augment, self._scales, self._stride = augment, scales, stride
+        self._scales, self._stride = scales, stride
         self._part, self._share = rank, batch // parts
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._cache_bytes = self._cache_left = cache_bytes
+        self._cache_left = CACHE
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))  # an epoch and its samples
 
     @property
@@ -88,36 +89,33 @@ class Batches:
     def _read_into(self, x: np.ndarray, y: np.ndarray, position: int) -> None:
         """Write the sample at a position of the sequence into x (3, H, W) and y (H / 4, W / 4) of a batch."""
         image, label = self._read(self.index_at(position))
-        placement = Placement()
-        if self._augment:
-            random = np.random.RandomState([self._seed, 1, position])
-            placement = draw(random, size_of(label), self._crop, self._scales)
+        random = np.random.RandomState([self._seed, 1, position])
+        placement = draw(random, size_of(label), self._crop, self._scales)
         normalise(place_image(image, placement, self._crop), x)
         sampled = slice(self._stride // 2, None, self._stride)
         y[:] = place_label(label, placement, self._crop)[sampled, sampled]
 
-    def iterate(self, start: int = 0, ahead: int = 2, workers: int = 0) -> Stream:
-        """Yield the batches of steps start, start + 1, … for ever, read `ahead` of use.
+    def iterate(self, start: int = 0, workers: int = 0) -> Stream:
+        """Yield the batches of steps start, start + 1, … for ever, read ahead of use.
 
-        workers: 0 reads in one thread, N > 0 in N processes, each a batch ahead, with the same values (the program's
+        workers: 0 reads in one thread, N in N processes, each a batch ahead, with the same values (the program's
         main module is imported in each, as `multiprocessing` does; it must have a `__main__` guard). An error is
         raised here, at the step it belongs to; so is a UserError, with its name, when a process has ended or gives no
         batch for PATIENCE seconds. Closing the iterator ends thread and processes; the processes also end when the
         one that started them does.
         """
-        if workers < 0 or ahead < 0:
-            raise UserError(f"reading ahead: {ahead} batches in {workers} processes; neither may be below 0")
-        return self._in_processes(start, workers) if workers else self._in_thread(start, ahead)
+        if workers < 0:
+            raise UserError(f"reading ahead: {workers} processes; there cannot be fewer than 0")
+        return self._in_processes(start, workers) if workers else self._in_thread(start)
 
-    def _in_thread(self, start: int, ahead: int) -> Stream:
+    def _in_thread(self, start: int) -> Stream:
         pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
-        pending = deque(pool.submit(self.batch_at, start + step) for step in range(ahead))
-        step = start + ahead
+        pending: deque[Future] = deque()
         try:
-            while True:
+            for step in itertools.count(start):
                 pending.append(pool.submit(self.batch_at, step))
-                step += 1
-                yield pending.popleft().result()
+                if len(pending) > AHEAD:
+                    yield pending.popleft().result()
         finally:
             for future in pending:
                 future.cancel()
@@ -143,8 +141,6 @@ class Batches:
                 process.join()
                 pipe.close()
 
-    __iter__ = iterate
-
     def files_at(self, step: int) -> tuple[Sample, ...]:
         """The samples of a step's batch in order, those of all parts."""
         positions = range(step * self._batch, (step + 1) * self._batch)
@@ -153,7 +149,7 @@ class Batches:
     def share(self, readers: int) -> Batches:
         """A copy for one of `readers` processes: its cache is empty and has its share of the bytes."""
         batches = copy.copy(self)
-        batches._cache, batches._cache_left = {}, self._cache_bytes // readers
+        batches._cache, batches._cache_left = {}, CACHE // readers
         return batches
 
     def index_at(self, position: int) -> int:

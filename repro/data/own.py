@@ -7,7 +7,7 @@ from pathlib import Path
 
 from repro.config import parsing
 from repro.data.classes import KNOWN, ClassSet, byte, checked, colour
-from repro.data.dataset import Dataset, Sample, check_labelled
+from repro.data.dataset import Dataset, Sample, check_labelled, sample_of
 from repro.errors import UserError, shown
 from repro.files import walk
 
@@ -79,6 +79,5 @@ def _split(root: Path, split: str, required: bool = True) -> tuple[Sample, ...]:
         other = by_stem.setdefault(image.stem, image)
         if other is not image:
             raise UserError(f"{image}: {other.name} would have the same label, labels/{split}/{image.stem}.png")
-    labels = ((image, root / "labels" / split / f"{image.stem}.png") for image in images)
-    samples = [Sample(image, label if label.is_file() else None) for image, label in labels]
+    samples = [sample_of(image, root / "labels" / split / f"{image.stem}.png") for image in images]
     return check_labelled(samples, split, f"expected labels/{split}/NAME.png") if required else tuple(samples)

@@ -5,7 +5,7 @@
     passes.py     what is rewritten: folding, batch norm, padding, cheaper operators, oneDNN's fusion
     quantise.py   int8, calibrated on images (CPU)
     half.py       float16 (GPU)
-    engine.py     all of it for one network at one input size; repro/labels/labeller.py makes labels of its scores
+    engine.py     all of it for one network at one input size; repro/labels makes labels of its scores
 """
 
 from repro.engine.engine import Engine, Options, engine_of, prepared

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import mxnet as mx
@@ -13,7 +13,8 @@ import numpy as np
 from repro.engine import half, inputs, passes, quantise
 from repro.engine.graph import Arrays
 from repro.errors import choice
-from repro.labels.labeller import Labeller
+from repro.labels.labelmap import labels_of
+from repro.labels.prepare import Input, maps_of
 from repro.models.parameters import traced
 
 PRECISIONS = ("float32", "int8", "float16")
@@ -78,23 +79,24 @@ class Engine:
     symbol       any traced Gluon network: input "data", its first output the score maps (N, K, H / stride, W / stride).
     arrays       parameters by the graph's names; copied.
     shape        (N, 3, H, W), fixed.
-    outputs      numbers of the outputs to compute; others are not.
+    outputs      those to compute, by name, and their numbers; None: the first, as "scores".
     calibration  normalised images (N, 3, H, W), for int8.
 
     Threads may share it: they take turns. The number of threads that compute is the caller's choice, and left alone.
     """
 
     def __init__(self, symbol, arrays: Arrays, shape: Tuple[int, int, int, int], options: Options = Options(),  # noqa: B008
-                 ctx=None, calibration: Iterable[np.ndarray] = (), outputs: Sequence[int] = (0,)):
-        self.shape, self.options, self.ctx = tuple(shape), options, ctx or mx.cpu()
-        self.symbol, arrays = prepared(symbol, arrays, self.shape, options, outputs, calibration)
+                 ctx=None, calibration: Iterable[np.ndarray] = (), outputs: Optional[Mapping[str, int]] = None):
+        outputs = outputs or {"scores": 0}
+        self.shape, self.names, self.options, self.ctx = tuple(shape), tuple(outputs), options, ctx or mx.cpu()
+        self.symbol, arrays = prepared(symbol, arrays, self.shape, options, list(outputs.values()), calibration)
         self._run = mx.nd.CachedOp(self.symbol, [("static_alloc", True), ("static_shape", True)])
         self._shapes = inputs.shapes_of(self.symbol, self.shape)
         self._inputs = {name: None if name in self._shapes else arrays[name].copyto(self.ctx)
                         for name in self.symbol.list_inputs()}
         self._reader = inputs.Reader(self._shapes)
         self._lock = threading.Lock()
-        self._labeller = Labeller(self.shape, self._scores)
+        self.input = Input(self.shape)
 
     def outputs(self, images) -> Tuple[mx.nd.NDArray, ...]:
         """The chosen outputs for normalised images float32 (N, 3, H, W): for MXNet's not waited for, for NumPy's so."""
@@ -117,21 +119,23 @@ class Engine:
                                for name, value in self._inputs.items()))
         return tuple(made) if isinstance(made, (list, tuple)) else (made,)
 
+    def __call__(self, x: np.ndarray) -> Dict[str, np.ndarray]:
+        """One image as repro.labels.prepare makes it -> its maps float32 (C, h, w), by name."""
+        with self._lock:
+            return {name: made.asnumpy()[0] for name, made in zip(self.names, self._of_pixels(x))}
+
     def labels(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, 3) RGB, up to the engine's size -> labels uint8 (H, W), from the first output.
 
         The image is normalised and padded with the mean colour, at the bottom and the right.
         """
-        return self._labeller(image)[0]
-
-    def _scores(self, pixels: np.ndarray) -> Dict[str, np.ndarray]:
-        with self._lock:
-            return {"scores": self._of_pixels(pixels)[0].asnumpy()[0]}
+        scores = maps_of(self, image)["scores"]
+        return labels_of(scores, (image.shape[0], image.shape[1]), self.shape[2] // scores.shape[1])
 
 
 def engine_of(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, int, int, int],
               options: Options = Options(), ctx=None, calibration: Iterable[np.ndarray] = (),  # noqa: B008
-              outputs: Sequence[int] = (0,)) -> Engine:
+              outputs: Optional[Mapping[str, int]] = None) -> Engine:
     """An Engine of a Gluon network (repro.models.build.build with `options.network()`), not necessarily initialised.
 
     arrays  by structural name, as parameters.load gives them; of layers not computed (k = 0) they may be more.

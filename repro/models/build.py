@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Dict, Optional, Tuple
 
-from repro.config.neighbours import AnyNetwork, Neighbour
+from repro.config.networks import AnyNetwork, Neighbour, Network
+from repro.config.networks import Column as ColumnSpec
 from repro.config.presets import STOPS
-from repro.config.rows import Column as ColumnSpec
-from repro.config.rows import Network
 from repro.models.gluoncv_networks import STRIDES, Trainable
 from symbols.classic import ScoreFusion
 from symbols.column import Column
@@ -62,8 +61,8 @@ def _neighbour(network: Neighbour, classes: int, size: Optional[Tuple[int, int]]
     """Return SGCPNet, or gluoncv's network for images of `size`."""
     if network.model == "sgcpnet":
         return SGCPNet(classes, frozen, prefix="")
-    if size is None or size[0] % network.multiple or size[1] % network.multiple:
-        raise ValueError(f"size {size}: gluoncv's networks are for one, of multiples of {network.multiple} pixels")
+    if size is None or size[0] % network.multiple() or size[1] % network.multiple():
+        raise ValueError(f"size {size}: gluoncv's networks are for one, of multiples of {network.multiple()} pixels")
     return Trainable(network.model, size, classes, rescale(classes, STRIDES[network.model] / 4), prefix="")
 
 

@@ -16,7 +16,8 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import mxnet as mx
 
-from repro.config.rows import HEIGHT, WIDTH, Row
+from repro.config.networks import HEIGHT, WIDTH
+from repro.config.rows import Row
 from repro.models.build import build
 
 # In the name of a projection shortcut's convolution: this project's networks, gluoncv's ResNets for segmentation.

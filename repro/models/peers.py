@@ -16,8 +16,8 @@ from zlib import crc32
 import mxnet as mx
 import numpy as np
 
-from repro.config.peers import UNCROPPED, PeerRow
-from repro.config.rows import HEIGHT, WIDTH
+from repro.config.networks import HEIGHT, WIDTH
+from repro.config.rows import UNCROPPED, PeerRow
 from repro.errors import UserError
 from repro.models import cost
 from repro.models.build import build

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from repro.config.neighbours import AnyNetwork, multiple, width_of
+from repro.config.networks import AnyNetwork, Network
 from repro.config.presets import Preset, round_up
-from repro.config.rows import Network, Training
+from repro.config.rows import Training
 from repro.errors import UserError
 from repro.models.build import build
 
@@ -17,7 +17,7 @@ class Plan:
     def __init__(self, network: AnyNetwork, training: Training, preset: Preset, size: Tuple[int, int]):
         self.network, self.training, self.preset = network, training, preset
         self.region = preset.region(network.region) if network.region else None
-        self.multiple, self.width = multiple(network, self.region), width_of(network, preset)
+        self.multiple, self.width = network.multiple(self.region), network.width(preset.width)
         own = isinstance(network, Network)  # others have their authors' widths
         self.stem, self.decoder_width = (preset.stem, preset.decoder_width) if own else (None, None)
         self.crop = round_up(preset.crop or size, self.multiple)

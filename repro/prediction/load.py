@@ -9,27 +9,23 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import cv2
-import mxnet as mx
 import numpy as np
 
-from repro.data.augment import normalise
 from repro.engine import Options, engine_of
 from repro.engine.engine import PRECISIONS
 from repro.errors import UserError, choice
+from repro.labels.prepare import Input, Mapper, prepare
 from repro.models import parameters
 from repro.models.build import build
 from repro.prediction import weights
-from repro.prediction.segmenter import OUTPUTS, Runner, Segmentation, Segmenter
+from repro.prediction.segmenter import OUTPUTS, Segmenter
 from repro.prediction.weights import Weights
 from repro.runtime.exported import Exported
 
-__all__ = ["ENGINES", "Segmentation", "Segmenter", "Weights", "load"]
-
 ENGINES = {"mxnet": PRECISIONS, "onnx": ("float32",), "openvino": ("float32", "bfloat16")}  # and what they compute in
-Arrays = Dict[str, mx.nd.NDArray]
 Size = Tuple[int, int]
 
 
@@ -57,25 +53,24 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
         raise UserError("precision int8: needs photos to find its ranges with, as calibration")
     arrays = parameters.load(about.path)
     least = (about.multiple, about.multiple)
-    parameters.check(_network(about, least, Options(), 1), arrays, (1, 3, *least), f"weights {about.path}")
+    parameters.check(_network(about, least, 1, Options()), arrays, (1, 3, *least), f"weights {about.path}")
 
-    def in_mxnet(size: Size, kept: Optional[int]) -> Runner:
-        options = Options(precision=precision)
-        network, names = _network(about, size, options, kept), _names(about)
-        images = [_normalised(photo, size) for photo in calibration] if precision == "int8" else ()
-        return Runner(engine_of(network, arrays, (1, 3, *size), options, ctx, images, list(names.values())),
-                      tuple(names))
-
-    def exported(size: Size, kept: Optional[int]) -> Runner:
+    def make(size: Size, kept: Optional[int]) -> Mapper:
+        """The engine for padded images of `size` that computes `kept` of their regions."""
+        shape = (1, 3, *size)
+        if engine == "mxnet":
+            options = Options(precision=precision)
+            network = _network(about, size, kept, options)
+            photos = [prepare(cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA), Input(shape))
+                      for photo in calibration] if precision == "int8" else ()
+            return engine_of(network, arrays, shape, options, ctx, photos, _outputs(network))
         with onnx_packages():
             from repro.export import PORTABLE
             from repro.export.engine import exported_engine
-        network, names = _network(about, size, PORTABLE, kept), _names(about)
-        made = exported_engine(network, arrays, (1, 3, *size), names,
+        network = _network(about, size, kept, PORTABLE)
+        return exported_engine(network, arrays, shape, _outputs(network),
                                lambda file: engine_of_file(file, engine, precision, providers, cache))
-        return Runner(made, tuple(names))
-
-    return Segmenter(about, k, in_mxnet if engine == "mxnet" else exported, shrink)
+    return Segmenter(about, k, make, shrink)
 
 
 def engine_of_file(path, engine: str, precision: Optional[str] = None,
@@ -99,24 +94,16 @@ def onnx_packages():
         raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
 
 
-def _network(about: Weights, size: Size, options: Options, k: Optional[int]):
+def _network(about: Weights, size: Size, k: Optional[int], options: Options):
     """The network with fast inference for padded images of `size`, with the engine's short cuts."""
+    settings: Dict[str, Any] = {"stem": about.stem, "decoder_width": about.decoder_width}
     if about.region is None:
-        return build(about.network, len(about.classes), about.width, size=size, stem=about.stem,
-                     decoder_width=about.decoder_width)
+        return build(about.network, len(about.classes), about.width, size=size, **settings)
     grid = (size[0] // about.region, size[1] // about.region)
-    return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k,
-                 stem=about.stem, decoder_width=about.decoder_width, **options.network())
+    return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k, **settings,
+                 **options.network())
 
 
-def _names(about: Weights) -> Dict[str, int]:
-    """The outputs that are used, and their numbers."""
-    made = _network(about, (about.multiple, about.multiple), Options(), 1).outputs
-    return {name: made.index(name) for name in OUTPUTS if name in made}
-
-
-def _normalised(photo: np.ndarray, size: Size) -> np.ndarray:
-    """A photo as the network's input (1, 3, H, W)."""
-    made = np.empty((1, 3, *size), np.float32)
-    normalise(cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA), made[0])
-    return made
+def _outputs(network):
+    """Those of a network's outputs that are used, and their numbers."""
+    return {name: network.outputs.index(name) for name in OUTPUTS if name in network.outputs}

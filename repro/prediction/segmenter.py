@@ -6,7 +6,7 @@ import math
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -15,9 +15,9 @@ from repro.config.presets import round_up
 from repro.data.images import size_of
 from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
-from repro.labels.labeller import Labeller, Outputs
 from repro.labels.labelmap import labels_of
-from repro.prediction.weights import Weights
+from repro.labels.prepare import Mapper, Maps, maps_of
+from repro.prediction.weights import Known, Weights
 
 OUTPUTS = ("scores", "z2", "s", "mask")  # of a network's, those that are used, where it has them
 SHRINK = (1, 2, 4, 8)
@@ -67,67 +67,67 @@ def sigmoid(s: np.ndarray) -> np.ndarray:
     return (1 + np.tanh(s / 2)) / 2
 
 
-class Runner:
-    """One engine for one size: `engine.outputs` of a photo, and its labels, in one run.
+def segmentation(labels: np.ndarray, maps: Maps, stride: int, region: Optional[int], learned: bool,
+                 scores: bool) -> Segmentation:
+    """What was found in an image whose labels are (H, W): the image's part of an engine's maps (C, y, x).
 
-    engine  has `shape`, (1, 3, H, W), and `outputs(images)`, arrays in the order of `names`, "scores" among them; or
-            `photo(image)`, the same of a photo as it is.
+    stride, region, learned  as Segmentation has them; scores: whether it is to have them.
+    """
+    height, width = (-(-side // stride) for side in labels.shape)
+    found: Dict[str, Any] = {} if region is None else {
+        "region": region, "active": maps["mask"][0] > 0, "s": maps["s"][0]}
+    if "z2" in maps:
+        found["z2"] = maps["z2"][0, :height, :width]
+    if scores:
+        found["scores"] = maps["scores"][:, :height, :width]
+    return Segmentation(labels, stride, learned=learned, **found)
+
+
+class Shrinking:
+    """What segmenters share: `weights`, what is known of them, and how many times images are shrunk.
+
+    shrink  images are shrunk so many times along each side (1, 2, 4 or 8), and labels made at their own size; None:
+            such that they come nearest to the size of those in training, the size at which things are known.
     """
 
-    def __init__(self, engine, names: Sequence[str]):
-        photo = getattr(engine, "photo", None)
-        self._outputs, self._names = photo or engine.outputs, tuple(names)
-        self._labeller = Labeller(engine.shape, self._run, raw=photo is not None)
+    def __init__(self, weights: Union[Weights, Known], shrink: Optional[int]):
+        self.images_of, self.shrink = weights.images_of, None if shrink is None else choice(shrink, SHRINK, "SHRINK")
 
-    def __call__(self, image: np.ndarray) -> Tuple[np.ndarray, Outputs]:
-        """uint8 RGB (H, W, 3), not larger than the engine -> (labels, outputs by name without the batch)."""
-        return self._labeller(image)
-
-    def _run(self, pixels: np.ndarray) -> Outputs:
-        return {name: (one if isinstance(one, np.ndarray) else one.asnumpy())[0]
-                for name, one in zip(self._names, self._outputs(pixels))}
+    def shrunk(self, size: Size) -> int:
+        """How many times an image (H, W) is shrunk along each side."""
+        if self.shrink is not None:
+            return self.shrink
+        times = math.sqrt(math.prod(size) / math.prod(self.images_of))
+        return SHRINK[min(max(0, round(math.log2(times))), len(SHRINK) - 1)]
 
 
-class Segmenter:
-    """Segments images one after the other; threads take turns.
+class Segmenter(Shrinking):
+    """Segments images one after the other; threads may share it, and take turns.
 
     weights  what is known of the network.
     k        regions computed of an image, or all if it has fewer; None: as trained, p times their number rounded down,
              at least one.
-    make     (padded size, k) -> the Runner for images up to that size; k is None without selection.
-    shrink   images are shrunk so many times along each side (1, 2, 4 or 8), and labels interpolated at their own size;
-             None: such that they come nearest to the size of those in training, the size at which things are known.
+    make     (padded size, k) -> the engine for images up to that size; k is None without selection.
+    shrink   as Shrinking's.
     largest  pixels: a larger image, once shrunk, is computed in parts, each as an image of its own.
 
     The engines used last are kept, one per padded size, at most `ENGINES` and `largest` pixels of them.
     """
 
-    def __init__(self, weights: Weights, k: Optional[int], make: Callable[[Size, Optional[int]], Runner],
+    def __init__(self, weights: Weights, k: Optional[int], make: Callable[[Size, Optional[int]], Mapper],
                  shrink: Optional[int] = None, largest: int = LARGEST):
         if k is not None and not weights.network.sparse:
             raise UserError(f"K: {k}: these weights are of fusion {weights.network.fusion}, which selects no regions")
         if k is not None and k < 0:
             raise UserError(f"K: {k} is negative; it is the number of regions to compute, 0 or more")
-        if shrink is not None:
-            choice(shrink, SHRINK, "SHRINK")
-        self.weights, self.k, self.shrink, self.largest = weights, k, shrink, largest
+        super().__init__(weights, shrink)
+        self.weights, self.k, self.largest = weights, k, largest
         self._make, self._lock = make, threading.Lock()
-        self._kept: OrderedDict[Tuple[Size, Optional[int]], Runner] = OrderedDict()
+        self._kept: OrderedDict[Tuple[Size, Optional[int]], Mapper] = OrderedDict()
 
     def padded(self, size: Size) -> Size:
         """(H, W) padded to whole regions."""
         return round_up(size, self.weights.multiple)
-
-    def grid(self, size: Size) -> Size:
-        """Rows and columns of regions of an image (H, W)."""
-        side, (height, width) = self.weights.region, self.padded(size)
-        if side is None:
-            raise ValueError(f"fusion {self.weights.network.fusion}: selects no regions")
-        return height // side, width // side
-
-    def shrunk(self, size: Size) -> int:
-        """How many times an image (H, W) is shrunk along each side."""
-        return nearest_shrink(size, self.weights.images_of) if self.shrink is None else self.shrink
 
     def segment(self, image: np.ndarray, scores: bool = False) -> Segmentation:
         """uint8 RGB (H, W, 3), of any size -> what is found in it, with its score maps if asked for.
@@ -135,40 +135,32 @@ class Segmenter:
         UserError for an array that is no such image.
         """
         image = photo_of(image)
-        size = size_of(image)
-        times = self.shrunk(size)
-        labels, maps = self._computed(shrunk(image, times), scores or times > 1)
-        if times > 1:
-            labels = labels_of(maps["scores"], size, times * STRIDE)
-        maps = {name: values if name == "scores" else values[0] for name, values in maps.items()}
-        active, side = maps.pop("mask", None), self.weights.region
-        region = None if active is None or side is None else times * side
-        return Segmentation(labels, times * STRIDE, region, None if active is None else active > 0,
-                            maps.get("s"), maps.get("z2"), maps["scores"] if scores else None,
-                            self.weights.network.selector != "entropy")
-
-    def _computed(self, image: np.ndarray, scores: bool) -> Tuple[np.ndarray, Outputs]:
-        """Labels and maps (C, y, x) of an image as it is, of its parts put together."""
-        size = size_of(image)
-        maps: Outputs = {}
-        labels = np.empty(size, np.uint8)
-        for part in self._parts((0, 0), size):
-            with self._lock:
-                runner = self._runner(self._size(part), size)
-            labels[part], found = runner(image[part])
+        size, times = size_of(image), self.shrunk(size_of(image))
+        image = shrunk(image, times)
+        maps: Maps = {}
+        for part in self._parts((0, 0), size_of(image)):
+            own = size_of(image[part])
+            found = maps_of(self._engine(own, size_of(image)), image[part])
+            if times == 1:
+                found["labels"] = labels_of(found["scores"], own, STRIDE)[None]
             for name, values in found.items():
-                if name != "scores" or scores:
-                    self._place(maps, name, values, part, size)
-        return labels, maps
+                if name != "scores" or scores or times > 1:
+                    self._place(maps, name, values, part, size_of(image))
+        labels = maps["labels"][0] if times == 1 else labels_of(maps["scores"], size, times * STRIDE)
+        side = self.weights.region
+        return segmentation(labels, maps, times * STRIDE, None if side is None else times * side,
+                            self.weights.network.selector != "entropy", scores)
 
-    def _place(self, maps: Outputs, name: str, values: np.ndarray, part: Tuple[slice, slice], size: Size) -> None:
+    def _place(self, maps: Maps, name: str, values: np.ndarray, part: Tuple[slice, slice], size: Size) -> None:
         """Put a part's map (C, y, x) into that of the image, made if need be."""
-        cell = (None if name in ("scores", "z2") else self.weights.region) or STRIDE
-        whole = size if cell == STRIDE else self.padded(size)
-        if name not in maps:
-            maps[name] = np.zeros((len(values), *(-(-side // cell) for side in whole)), np.float32)
-        target = maps[name][:, part[0].start // cell:, part[1].start // cell:]
-        target = target[:, :values.shape[1], :values.shape[2]]
+        side = self.weights.region or STRIDE
+        cell = {"labels": 1, "scores": STRIDE, "z2": STRIDE}.get(name, side)
+        rows, columns = (-(-length // cell) for length in (self.padded(size) if cell == side else size))
+        if (part[0].stop, part[1].stop) == size and name not in maps:  # the image has no other part
+            maps[name] = values[:, :rows, :columns]
+            return
+        whole = maps.setdefault(name, np.zeros((len(values), rows, columns), values.dtype))
+        target = whole[:, part[0].start // cell:, part[1].start // cell:][:, :values.shape[1], :values.shape[2]]
         target[:] = values[:, :target.shape[1], :target.shape[2]]
 
     def _parts(self, corner: Size, size: Size) -> Iterator[Tuple[slice, slice]]:
@@ -184,30 +176,28 @@ class Segmenter:
             begin[axis], extent[axis] = corner[axis] + start, side
             yield from self._parts((begin[0], begin[1]), (extent[0], extent[1]))
 
-    @staticmethod
-    def _size(part: Tuple[slice, slice]) -> Size:
-        rows, columns = part
-        return rows.stop - rows.start, columns.stop - columns.start
-
     def _regions(self, part: Size, image: Size) -> Optional[int]:
         """Regions to compute in a part of an image."""
-        if not self.weights.network.sparse:
+        side = self.weights.region
+        if side is None:
             return None
-        own, all_ = (math.prod(self.grid(size)) for size in (part, image))
+        own, all_ = (math.prod(self.padded(size)) // side ** 2 for size in (part, image))
         if self.k is None:
             return self.weights.training.k(own) or 1
         return min(own, self.k * own // all_)
 
-    def _runner(self, part: Size, image: Size) -> Runner:
+    def _engine(self, part: Size, image: Size) -> Mapper:
         """The engine for a part of an image, made unless it is kept; those not used for longest are given up first."""
         key = self.padded(part), self._regions(part, image)
-        if key not in self._kept:
-            room = self.largest - math.prod(key[0])
-            while self._kept and (sum(math.prod(size) for size, _ in self._kept) > room or len(self._kept) >= ENGINES):
-                self._kept.popitem(last=False)
-            self._kept[key] = self._make(*key)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        with self._lock:
+            if key not in self._kept:
+                room = self.largest - math.prod(key[0])
+                while self._kept and (sum(math.prod(size) for size, _ in self._kept) > room
+                                      or len(self._kept) >= ENGINES):
+                    self._kept.popitem(last=False)
+                self._kept[key] = self._make(*key)
+            self._kept.move_to_end(key)
+            return self._kept[key]
 
 
 def photo_of(image) -> np.ndarray:
@@ -216,12 +206,6 @@ def photo_of(image) -> np.ndarray:
         what = f"{image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
         raise UserError(f"image: {what}; it must be a uint8 array (H, W, 3), RGB, with a pixel at least")
     return np.ascontiguousarray(image)
-
-
-def nearest_shrink(size: Size, images_of: Size) -> int:
-    """Of SHRINK, how many times an image (H, W) is shrunk to come nearest to the size of those in training."""
-    times = math.sqrt(math.prod(size) / math.prod(images_of))
-    return SHRINK[min(max(0, round(math.log2(times))), len(SHRINK) - 1)]
 
 
 def shrunk(image: np.ndarray, times: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 from repro.config import parsing
-from repro.config.neighbours import AnyNetwork, multiple, network_dict, parse_network, width_of
+from repro.config.networks import AnyNetwork, network_dict, parse_network
 from repro.config.presets import Preset
 from repro.config.presets import width as width_of_channels
 from repro.config.rows import Training, parse_training, training_dict
@@ -29,6 +29,25 @@ FORMAT = 1
 LARGEST = 4096  # pixels of a region's side
 OPTIONAL = ("stem", "decoder_width")
 FOUND = 10  # percent of IoU from which a class is said to be found
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of other weights, an exported file or SparseRefine's folder.
+
+    path       of the file or folder.
+    classes    that they label.
+    images_of  (H, W) of the images in training, or that the file takes.
+    words      on their training and what it gave.
+    """
+
+    path: Path
+    classes: ClassSet
+    images_of: Tuple[int, int]
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,7 @@ class Weights:
     @property
     def multiple(self) -> int:
         """Images are padded to multiples of this: whole regions, and whole positions of the coarsest column."""
-        return multiple(self.network, self.region)
+        return self.network.multiple(self.region)
 
     @property
     def images_of(self) -> Tuple[int, int]:
@@ -103,7 +122,7 @@ def of_record(path, record: Record, preset: Preset) -> Weights:
 
     preset  that `record` names; UserError if it has another width by now.
     """
-    width = width_of(record.network, preset)
+    width = record.network.width(preset.width)
     if record.width != f"{width:g}":
         raise UserError(f"weights {path}: trained at width {record.width}, but preset {preset.name} has {width:g} now")
     found = record.evaluations.get("fast") or record.evaluations.get("whole")

@@ -3,74 +3,93 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
 from repro.data.augment import MEAN, STD
 from repro.data.classes import MOST
 from repro.data.headers import LARGEST
+from repro.data.images import size_of
 from repro.errors import UserError
 from repro.files import given
-from repro.labels.labeller import Labeller, Outputs
-from repro.labels.labelmap import STRIDES
-from repro.prediction.segmenter import Segmentation, photo_of
+from repro.labels.labelmap import STRIDES, labels_of
+from repro.labels.prepare import Input, Maps, maps_of
+from repro.prediction.segmenter import Segmentation, photo_of, segmentation
+from repro.prediction.weights import Known
 from repro.runtime.metadata import Metadata
 from repro.runtime.onnx_format import checked
-from repro.sparserefine.segmenter import RefinedWeights
 
 
 class Exported:
-    """A file of repro.export on images one after the other, or in batches of the file's size.
+    """A file of repro.export on images one after the other, or in batches of the file's size. Threads may share it,
+    and `OMP_NUM_THREADS` says how many compute. An engine adds `outputs`.
 
-    `metadata` is the file's record; None where it has none, its images are then normalised as this project's are.
-    As Engine's, threads may share it, and `OMP_NUM_THREADS` says how many compute. An engine calls `_start` when its
-    file is read, and has `outputs`; or `photo`, if it normalises and pads itself.
+    input     what it takes; its maps are then `engine(prepare(image, engine.input))`.
+    metadata  the file's record; None where it has none, its images are then normalised as this project's are.
+
+    raw       it normalises and pads photos itself. UserError where the record is not of the file.
     """
 
-    photo: Any = None
-
-    def _start(self, path, shape: Tuple[int, ...], names: Sequence[str], metadata: Optional[Metadata]) -> None:
-        """UserError where the record is not of the file."""
+    def __init__(self, path, shape: Tuple[int, ...], names: Sequence[str], metadata: Optional[Metadata],
+                 raw: bool = False):
         self.shape, self.names, self.metadata, self._path = tuple(shape), tuple(names), metadata, path
-        used = metadata
-        if used and (used.shape, used.outputs) != (self.shape, self.names):
-            raise UserError(f"{path}: its record is of a network from {used.shape} to {', '.join(used.outputs)}, not "
-                            f"of this one from {self.shape} to {', '.join(self.names)}")
-        if used and used.region is not None and not {"mask", "s"} <= set(self.names):
+        if metadata and (metadata.shape, metadata.outputs) != (self.shape, self.names):
+            raise UserError(f"{path}: its record is of a network from {metadata.shape} to "
+                            f"{', '.join(metadata.outputs)}, not of this one from {self.shape} to "
+                            f"{', '.join(self.names)}")
+        if metadata and metadata.region is not None and not {"mask", "s"} <= set(self.names):
             raise UserError(f"{path}: its record is of regions, its outputs ({', '.join(self.names)}) have none")
-        self.mean, self.std = (used.mean, used.std) if used else (MEAN, STD)
-        self._labeller = Labeller(self.shape, self._run, mean=self.mean, std=self.std, raw=self.photo is not None)
+        self.input = Input(self.shape, *((metadata.mean, metadata.std) if metadata else (MEAN, STD)), raw)
 
     def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
         """The file's outputs for normalised images float32 (N, 3, H, W)."""
         raise NotImplementedError
 
+    def __call__(self, x: np.ndarray) -> Maps:
+        """One image as repro.labels.prepare makes it -> its maps (C, h, w), by name."""
+        return self._maps(self.outputs(x))
+
     def labels(self, image: np.ndarray) -> np.ndarray:
         """uint8 (H, W, 3) RGB, up to the engine's size -> labels uint8 (H, W), from the first output."""
-        return self._labeller(image)[0]
+        return self._labels(maps_of(self, image), image)
+
+    @property
+    def weights(self) -> Known:
+        """What is known of the file; UserError where it has no record, or is of several images at once."""
+        about = self.metadata
+        if about is None or self.shape[0] != 1:
+            raise UserError(f"weights {self._path}: its record is not of one image at once; `make export` writes such "
+                            "files" if about else f"weights {self._path}: a file with no record that says what its "
+                            "outputs are; `make export` writes such records")
+        size = self.shape[2], self.shape[3]
+        return Known(Path(self._path), about.classes, size, (
+            f"row {about.row}, {about.weights}, in {about.precision}, for images up to {size[0]}x{size[1]}"))
+
+    def shrunk(self, size: Tuple[int, int]) -> int:
+        """Return how many times an image (H, W) is shrunk: it is not."""
+        return 1
 
     def segment(self, image: np.ndarray, scores: bool = False) -> Segmentation:
         """uint8 (H, W, 3) RGB, up to the engine's size -> what is found in it, with its score maps if asked for.
 
-        As Segmenter's, but of one size and k, those of the file, and without MXNet. ValueError where the file has no
-        record.
+        As Segmenter's, but of one size and k, those of the file, and without MXNet. UserError where the file has no
+        record, for another array, and a larger image.
         """
-        if self.metadata is None:
-            raise ValueError("this file has no record that says what its outputs are")
-        labels, made = self._labeller(image)
-        height, width = (-(-side // self.metadata.stride) for side in labels.shape)
-        maps: Dict[str, Any] = {name: made[name][0, :height, :width] for name in ("z2",) if name in made}
-        if scores:
-            maps["scores"] = made["scores"][:, :height, :width]
-        if self.metadata.region is not None:
-            maps.update(region=self.metadata.region, active=made["mask"][0] > 0, s=made["s"][0],
-                        learned=self.metadata.selector != "entropy")
-        return Segmentation(labels=labels, stride=self.metadata.stride, **maps)
+        image, about, known = photo_of(image), self.weights, self.metadata
+        if any(side > most for side, most in zip(image.shape, about.images_of)):
+            raise UserError("image of {}x{}: {} is for up to {}x{}; `make export SIZE=` for larger".format(
+                *size_of(image), about.path.name, *about.images_of))
+        assert known is not None  # or it has no weights
+        maps = maps_of(self, image)
+        return segmentation(self._labels(maps, image), maps, known.stride, known.region, known.selector != "entropy",
+                            scores)
 
-    def _run(self, pixels: np.ndarray) -> Outputs:
+    def _labels(self, maps: Maps, image: np.ndarray) -> np.ndarray:
+        return labels_of(maps["scores"], size_of(image), self.shape[2] // maps["scores"].shape[1])
+
+    def _maps(self, made: Sequence[np.ndarray]) -> Maps:
         """The outputs by name, without the batch's axis; the first is "scores", whatever the file calls it."""
-        made = (self.photo or self.outputs)(pixels)
         scores, known = made[0][0], self.metadata
         strides = (known.stride,) if known else STRIDES
         fitting = [(one * scores.shape[1], one * scores.shape[2]) == self.shape[2:] for one in strides] \
@@ -80,34 +99,6 @@ class Exported:
             raise UserError(f"{self._path}: its first output, {scores.shape} of {scores.dtype}, is not score maps of "
                             f"({wanted}) for images of {self.shape[2]}x{self.shape[3]}")
         return {**{name: one[0] for name, one in zip(self.names, made)}, "scores": scores}
-
-
-class FileSegmenter:
-    """What Segmenter is, of one exported file with its record: photos up to its size, none shrunk.
-
-    UserError where the file has no record, or is of several images at once.
-    """
-
-    def __init__(self, engine: Exported, path):
-        about = engine.metadata
-        if about is None or about.shape[0] != 1:
-            raise UserError(f"weights {path}: its record is not of one image at once; `make export` writes such files")
-        self._engine = engine
-        self.weights = RefinedWeights(Path(path), about.classes, (about.shape[2], about.shape[3]), (
-            f"row {about.row}, {about.weights}, in {about.precision}, for images up to "
-            f"{about.shape[2]}x{about.shape[3]}"))
-
-    def shrunk(self, size: Tuple[int, int]) -> int:
-        """How many times an image (H, W) is shrunk: it is not."""
-        return 1
-
-    def segment(self, image: np.ndarray, scores: bool = False) -> Segmentation:
-        """uint8 RGB (H, W, 3) -> what is found in it. UserError for another array, and a larger image."""
-        image = photo_of(image)
-        if any(side > most for side, most in zip(image.shape, self.weights.images_of)):
-            raise UserError(f"image of {image.shape[0]}x{image.shape[1]}: {self.weights.path.name} is for up to "
-                            f"{self.weights.images_of[0]}x{self.weights.images_of[1]}; `make export SIZE=` for larger")
-        return self._engine.segment(image, scores)
 
 
 def images_shape(path, inputs: Sequence[Tuple[str, Sequence[Any], str]]) -> Tuple[int, ...]:

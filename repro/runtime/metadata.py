@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Dict, Optional, Tuple
 
 from repro.config import parsing
-from repro.config.rows import SELECTORS
+from repro.config.networks import SELECTORS
 from repro.data.augment import MEAN, STD
 from repro.data.classes import ClassSet, parse_values
 from repro.errors import UserError, choice, shown

@@ -33,7 +33,7 @@ class OnnxEngine(Exported):
         shape = images_shape(path, [(one.name, one.shape, TYPES.get(one.type, one.type)) for one in inputs])
         self._input = inputs[0].name
         names = [one.name for one in self._session.get_outputs()]
-        self._start(path, shape, names, record_of(self._session, path))
+        super().__init__(path, shape, names, record_of(self._session, path))
 
     def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
         """The file's outputs for normalised images float32 (N, 3, H, W)."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from repro.device import threads
 from repro.errors import UserError, choice
+from repro.labels.prepare import Maps
 from repro.runtime.exported import Exported, images_shape, model_of, reason
 from repro.runtime.metadata import KEY, parse
 from repro.runtime.onnx_format import properties
@@ -26,6 +27,7 @@ except ImportError as error:
 PRECISIONS = ("float32", "bfloat16", "int8")
 DEVICE, BF16 = "CPU", "BF16"
 SIZES, BLOBS = 4, 8  # of photos that an engine is ready for at once; of compiled networks that are kept in a folder
+SPARE = 2  # arrays of an output that are kept to be written again
 LEVELS = 255.0
 TYPES = {"f32": "float32", "f16": "float16", "u8": "uint8"}
 
@@ -80,20 +82,41 @@ def compiled(path, model, precision: str, cache=None, counted: bool = False):
     return made
 
 
+class _Lent:
+    """Memory of an array, put back into `free` when no array that was made of this is left."""
+
+    def __init__(self, memory: np.ndarray, free: List[np.ndarray]):
+        self.__array_interface__, self._memory, self._free = memory.__array_interface__, memory, free
+
+    def __del__(self):
+        if len(self._free) < SPARE:
+            self._free.append(self._memory)
+
+
 class Request:
-    """A compiled network and the memory of its outputs."""
+    """A compiled network, which writes its outputs into memory that is used again once nothing refers to them: neither
+    is an output copied, nor new memory touched, which takes longer than a copy."""
 
     def __init__(self, path, network):
         self.network, self._path, self._request = network, path, network.create_infer_request()
         self.names = tuple(port.get_any_name() for port in network.outputs)
+        self._free: List[List[np.ndarray]] = [[] for _ in network.outputs]
 
     def __call__(self, given: Mapping[Any, np.ndarray]) -> Tuple[np.ndarray, ...]:
-        """The outputs for inputs by name or number: arrays of their own. UserError where they cannot be computed."""
+        """The outputs for inputs by name or number, the caller's. UserError where they cannot be computed."""
         try:
-            made = self._request.infer(given, share_inputs=True, share_outputs=True)
-            return tuple(made[port].copy() for port in self.network.outputs)
+            made = tuple(self._bound(number, port) for number, port in enumerate(self.network.outputs))
+            self._request.infer(given, share_inputs=True, share_outputs=True)
+            return made
         except RuntimeError as error:
             raise UserError(f"{self._path}: OpenVINO cannot run it: {reason(error)}") from None
+
+    def _bound(self, number: int, port) -> np.ndarray:
+        """What the next run writes an output into."""
+        free = self._free[number]
+        memory = free.pop() if free else np.empty(tuple(port.get_shape()), port.get_element_type().to_dtype())
+        self._request.set_output_tensor(number, openvino.Tensor(memory, shared_memory=True))
+        return np.asarray(_Lent(memory, free))
 
     def operators(self) -> List[Dict[str, Any]]:
         """What each operator of the last run took, of a network that is `counted`, as repro.runtime.profile's."""
@@ -123,8 +146,8 @@ class OpenvinoEngine(Exported):
             raise UserError(f"{path}: its record is not UTF-8 ({error.reason})") from None
         self._requests: OrderedDict[Optional[Tuple[int, int]], Request] = OrderedDict()
         self._lock = threading.Lock()
-        self._start(path, shape, [one.get_any_name() for one in self._model.outputs],
-                    None if text is None else parse(text, str(path)))
+        super().__init__(path, shape, [one.get_any_name() for one in self._model.outputs],
+                         None if text is None else parse(text, str(path)), raw=True)
 
     def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
         """The file's outputs for normalised images float32 (N, 3, H, W)."""
@@ -133,10 +156,11 @@ class OpenvinoEngine(Exported):
         with self._lock:
             return self._request(None)({0: images})
 
-    def photo(self, image: np.ndarray) -> Tuple[np.ndarray, ...]:
-        """The file's outputs for a photo, uint8 (H, W, 3) RGB, up to its size; one size after the other is quickest."""
+    def __call__(self, x: np.ndarray) -> Maps:
+        """A photo as it is, uint8 (1, h, w, 3) up to the engine's size -> its maps, by name; one size after the other
+        is quickest."""
         with self._lock:
-            return self._request((image.shape[0], image.shape[1]))({0: np.ascontiguousarray(image)[None]})
+            return self._maps(self._request((x.shape[1], x.shape[2]))({0: x}))
 
     def operators(self, size: Tuple[int, int]) -> List[Dict[str, Any]]:
         """What each operator took for the last photo of a size (H, W)."""
@@ -161,7 +185,7 @@ class OpenvinoEngine(Exported):
         given.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC")).set_shape([1, *size, 3])
         given.model().set_layout(openvino.Layout("NCHW"))
         made = given.preprocess().convert_layout(openvino.Layout("NCHW")).convert_element_type(openvino.Type.f32)
-        made.mean([LEVELS * one for one in self.mean]).scale([LEVELS * one for one in self.std])
+        made.mean([LEVELS * one for one in self.input.mean]).scale([LEVELS * one for one in self.input.std])
         if size != self.shape[2:]:
             ends = [0, 0, *(whole - side for whole, side in zip(self.shape[2:], size))]
             made.pad([0, 0, 0, 0], ends, 0.0, PaddingMode.CONSTANT)

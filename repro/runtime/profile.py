@@ -151,7 +151,7 @@ def in_openvino(path, photo: np.ndarray, precision: str) -> Tuple[Callable[[], N
 
     def run() -> None:
         began = time.perf_counter()
-        scores = engine.photo(photo)[0][0]
+        scores = engine(photo[None])["scores"]
         ran = time.perf_counter()
         labels_of(scores, size, engine.shape[2] // scores.shape[1])
         frames.append((ran - began, time.perf_counter() - ran, engine.operators(size)))

@@ -16,12 +16,13 @@ import numpy as np
 from repro.config import parsing
 from repro.data.headers import LARGEST
 from repro.errors import UserError
+from repro.prediction.weights import Known
 from repro.runtime.metadata import KEY
 from repro.runtime.onnx import OnnxEngine, ran, record_of, session
 from repro.runtime.providers import CPU, Provider
 from repro.sparserefine.refined import Refined, shrunk
 from repro.sparserefine.refinement import INPUTS, STRIDE, Selected
-from repro.sparserefine.segmenter import RefinedSegmenter, RefinedWeights
+from repro.sparserefine.segmenter import RefinedSegmenter
 
 OUTPUTS = ("fused", "own")  # scores (M_0, K): of both networks, and of the refiner alone
 FORMAT = 1
@@ -115,7 +116,7 @@ def load(prefix, providers: Sequence[Provider] = (CPU,)) -> RefinedSegmenter:
         if (scores.shape, scores.dtype) != (wanted, np.float32):
             raise UserError(f"{prefix}{DENSE}.onnx: {scores.shape} of {scores.dtype} is not scores of {wanted}")
         return scores[:, :, :small.shape[2] // STRIDE, :small.shape[3] // STRIDE]
-    weights = RefinedWeights(Path(prefix), about.classes, (height, width), record.weights)
+    weights = Known(Path(prefix), about.classes, (height, width), record.weights)
     return RefinedSegmenter(weights, Refined(dense, refiner, record.threshold, record.factor,
                                              about.multiple * record.factor), shrink=1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from repro.sparserefine.networks import dense_scores, fused_by, planes_of, refin
 from repro.sparserefine.refined import FACTOR, Refined
 from repro.sparserefine.refinement import multiply_adds
 from repro.sparserefine.training import Recipe, train_refiner
+from repro.training.loop import Run
 from repro.training.run import by_class, network_factory
 
 
@@ -42,13 +42,13 @@ def shrunk_size(size: Tuple[int, int], factor: int) -> Tuple[int, int]:
     return -(-size[0] // factor), -(-size[1] // factor)
 
 
-def halved(plan: Plan, size: Tuple[int, int], factor: int = FACTOR) -> Plan:
-    """The plan of the same row on images of `size` shrunk by `factor`, as published dense models are trained at the
-    resolution that they are used at: what is augmented to be of half the size."""
+def halved(plan: Plan, size: Tuple[int, int]) -> Plan:
+    """The plan of the same row on images of half the `size`, as published dense models are trained at the resolution
+    that they are used at: what is augmented to be of half the size."""
     recipe = plan.preset.recipe
-    small, (least, most) = shrunk_size(plan.preset.crop or size, factor), recipe.scales
+    small, (least, most) = shrunk_size(plan.preset.crop or size, FACTOR), recipe.scales
     preset = dataclasses.replace(plan.preset, crop=small, recipe=dataclasses.replace(
-        recipe, scales=(least / factor, most / factor)))
+        recipe, scales=(least / FACTOR, most / FACTOR)))
     return Plan(plan.network, plan.training, preset, small)
 
 
@@ -95,13 +95,12 @@ def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], 
 
 def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, size: Tuple[int, int],
                     refining: Refining, ctx, report=lambda step, value: None,
-                    progress: Callable = lambda batches, total: batches, checkpoint: Optional[Path] = None,
-                    identity: str = "", every: int = 200,
+                    progress: Callable = lambda batches, total: batches, run: Optional[Run] = None,
                     keep: Callable[[Dict], None] = lambda arrays: None) -> Tuple[Dict[str, Any], Dict]:
     """Train a refiner over a trained network and measure both: (plain values for a record, the refiner's by name).
 
     plan, arrays  of the dense network, which sees images of `size` shrunk. inference: how its row is run.
-    checkpoint, identity, every  as train_refiner's. keep: called with the refiner's before they are measured.
+    run           as train_refiner's. keep: called with the refiner's before they are measured.
     """
     classes, recipe = len(dataset.classes), refining.recipe
     multiple = plan.multiple * recipe.factor
@@ -110,7 +109,7 @@ def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, 
                       scales=refining.scales, stride=1)  # not the plan's, which may be those of halved images
     dense = dense_scores(network_factory(plan, arrays, classes, inference, ctx), ctx, recipe.factor)
     refiner, trained = train_refiner(dense, batches.iterate, refining.steps, classes, refining.width, recipe,
-                                     refining.seed, ctx, report, checkpoint, identity, every)
+                                     refining.seed, ctx, report, run)
     keep(refiner)
     network = refiner_of(refiner, classes, refining.width, ctx)
     refined = Refined(dense, fused_by(network, ctx), recipe.threshold, recipe.factor, multiple)
@@ -122,5 +121,6 @@ def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, 
         "size": "{}x{}".format(*size), **found, "dense_multiply_adds": dense_cost(plan, classes, size, **fast),
         "parameters": {"dense": learned(arrays), "refiner": learned(refiner)},
         "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
-                  "density": round(trained.density, 4), "empty": trained.empty,
+                  "density": round(float(np.mean([density for _, density in trained.history])), 4),
+                  "empty": len(trained.history) - len(trained.losses),
                   "seconds": round(trained.seconds, 1)}}, refiner

@@ -9,9 +9,9 @@ from typing import Callable, Optional, Tuple
 import numpy as np
 
 from repro.config.presets import round_up
-from repro.data.augment import normalise
 from repro.data.images import size_of
 from repro.labels.labelmap import arg_max, check_finite, labels_of
+from repro.labels.prepare import Input, prepare
 from repro.sparserefine.refinement import STRIDE, THRESHOLD, Selected, select, selected
 
 FACTOR = 2  # the dense network sees the image at 1/2, as published
@@ -69,9 +69,7 @@ class Refined:
     def segment(self, image: np.ndarray) -> Prediction:
         """uint8 (H, W, 3) RGB of any size -> what is predicted of it."""
         size = size_of(image)
-        x = np.zeros((1, 3, *round_up(size, self.multiple)), np.float32)
-        normalise(image, x[0, :, :size[0], :size[1]])
-        return self.predict(x, size)
+        return self.predict(prepare(image, Input((1, 3, *round_up(size, self.multiple)))), size)
 
     def predict(self, x: np.ndarray, size: Tuple[int, int]) -> Prediction:
         """One padded image (1, 3, H', W') whose own size is (H, W). Pixels not selected keep the dense labels.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
-from repro.config.neighbours import training_name
-from repro.config.rows import Row
+from repro.config.rows import Row, training_name
 from repro.records import Record, find
 from repro.tables.claims import CLAIMS, MODEL_A, Claim
 from repro.tables.columns import Costs, spread

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from repro.config.rows import HEIGHT, WIDTH, Row, Training
+from repro.config.networks import HEIGHT, WIDTH
+from repro.config.rows import Row, Training
 from repro.records import Record, find
 from repro.tables.groups import NO_COARSE, Group
 from repro.tables.markdown import Column

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from repro.config import parsing
-from repro.config.rows import Network, Row
+from repro.config.networks import Network
+from repro.config.rows import Row
 from repro.plot import figure, save
 from repro.records import Record, find, parse_provenance
 from repro.tables.groups import MAIN, Group, caption, groups_of

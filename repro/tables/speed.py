@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Iterable, Mapping, Sequence, Tuple
 
 from repro.config import parsing
-from repro.config.peers import PRECISIONS
+from repro.config.rows import PRECISIONS
 from repro.device import cpu_words
 from repro.errors import UserError, choice, shown
 from repro.records import versions_of

@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from repro.config import parsing
-from repro.config.peers import PeerRow
+from repro.config.rows import PeerRow
 from repro.device import cpu_words
 from repro.plot import figure, save
 from repro.records import parse_provenance

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, Sequence, Tuple
 
 import numpy as np
 
-from repro.config.peers import PeerRow
+from repro.config.rows import PeerRow
 from repro.data.augment import normalise
 from repro.data.minicity import scene
 from repro.engine import Engine, Options

@@ -56,17 +56,21 @@ def _free_port() -> int:
 
 
 class Worker:
-    """One worker process, on `host`."""
+    """One worker process, on `host`; `file` is a text that the command reads, carried to another machine."""
 
-    def __init__(self, command: Sequence[str], host: str, environment: Dict[str, str], folder: Path):
+    def __init__(self, command: Sequence[str], host: str, environment: Dict[str, str], folder: Path,
+                 file: Optional[Path] = None):
         self.host = host
         if host in LOCAL:
             here = {**os.environ, PARENT: str(os.getpid()), **environment}
             self._process = subprocess.Popen(command, cwd=folder, env=here)
         else:
             there = shlex.join(["env", *(f"{k}={v}" for k, v in environment.items()), *command])
-            self._process = subprocess.Popen([*_SSH, host, f"cd {shlex.quote(str(folder))} && exec {there}"],
-                                             stdin=subprocess.DEVNULL)
+            steps = [f"cd {shlex.quote(str(folder))}", f"exec {there}"]
+            if file is not None:
+                text, place = shlex.quote(file.read_text(encoding="utf-8")), shlex.quote(str(file))
+                steps[1:1] = [f"mkdir -p $(dirname {place})", f"printf %s {text} > {place}"]
+            self._process = subprocess.Popen([*_SSH, host, " && ".join(steps)], stdin=subprocess.DEVNULL)
 
     def poll(self) -> Optional[int]:
         return self._process.poll()
@@ -105,10 +109,11 @@ class Cluster:
     """All processes of one training. `poll` is None while it runs, then its exit code; `stop` ends it.
 
     command      of a worker. hosts: where workers run; none: one worker here, without kvstore.
-    environment  to set for the workers. folder: where they run.
+    environment  to set for the workers. folder: where they run. file: a text that they read.
     """
 
-    def __init__(self, command: Sequence[str], hosts: Sequence[str], environment: Dict[str, str], folder: Path):
+    def __init__(self, command: Sequence[str], hosts: Sequence[str], environment: Dict[str, str], folder: Path,
+                 file: Optional[Path] = None):
         self.helpers: List[subprocess.Popen] = []
         self.failed = ""
         if not hosts:
@@ -123,7 +128,7 @@ class Cluster:
                                                  env={**here, ROLE: role}))
         self.workers = [Worker(command, host, {**environment, **shared, ROLE: "worker",
                                                **({"DMLC_NODE_HOST": "127.0.0.1"} if host in LOCAL and
-                                                  shared["DMLC_PS_ROOT_URI"] == "127.0.0.1" else {})}, folder)
+                                                  shared["DMLC_PS_ROOT_URI"] == "127.0.0.1" else {})}, folder, file)
                         for host in hosts]
 
     def poll(self) -> Optional[int]:

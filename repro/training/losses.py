@@ -15,31 +15,16 @@ UNCOUNTED = 2.0  # stands for the probability of pixels that do not count: never
 
 
 def _true(F, scores, labels, counted):
-    """scores (N, K, h, w), labels and counted (N, h, w) -> log p of the true class and valid, both (N, h, w)."""
+    """scores (N, K, h, w), labels and counted (N, h, w) -> log p and p of the true class, and valid: all (N, h, w)."""
     # the classes last: softmax over a strided axis takes three times as long on a CPU
     log_p = F.log_softmax(F.transpose(scores, (0, 2, 3, 1)), axis=-1)
     valid = F.BlockGrad((labels != IGNORE) * counted)
-    return F.pick(log_p, labels * valid, axis=-1), valid
-
-
-def _probability(F, log_true, valid):
-    return F.BlockGrad(F.exp(log_true) * valid + UNCOUNTED * (1 - valid))
+    log_true = F.pick(log_p, labels * valid, axis=-1)
+    return log_true, F.BlockGrad(F.exp(log_true) * valid + UNCOUNTED * (1 - valid)), valid
 
 
 def _smallest(F, p_true, keep: int):
     return F.topk(F.reshape(p_true, (-1,)), k=keep, is_ascend=True, ret_typ="value")
-
-
-class Hardest(nn.HybridBlock):
-    """The `keep` smallest probabilities of the true class in a batch: what online bootstrapping ranks by."""
-
-    def __init__(self, keep: int, **kwargs):
-        super().__init__(**kwargs)
-        self.keep = keep
-
-    def hybrid_forward(self, F, scores, labels, counted):
-        """As SoftmaxLoss takes them -> (keep,), ascending."""
-        return _smallest(F, _probability(F, *_true(F, scores, labels, counted)), self.keep)
 
 
 class SoftmaxLoss(nn.HybridBlock):
@@ -62,9 +47,8 @@ class SoftmaxLoss(nn.HybridBlock):
         A pixel counts where its label is not 255 and `counted` is 1. Without any such pixel the loss is 0. `ranked`
         (1,) is the `keep`-th smallest probability, for a batch of which this is a part; by default this batch's own.
         """
-        log_true, valid = _true(F, scores, labels, counted)
+        log_true, p_true, valid = _true(F, scores, labels, counted)
         if self.threshold is not None and self.keep is not None:  # both or neither
-            p_true = _probability(F, log_true, valid)
             if ranked is None:
                 ranked = F.max(_smallest(F, p_true, self.keep))
             limit = F.broadcast_maximum(ranked, F.ones_like(ranked) * self.threshold)
@@ -102,12 +86,12 @@ class HardestPixels(_Terms):
 
     def __init__(self, columns=(), spread: Optional[int] = None, keep: int = 1, **kwargs):
         super().__init__(columns, spread, **kwargs)
-        with self.name_scope():
-            self.hardest = Hardest(keep)
+        self.keep = keep
 
     def hybrid_forward(self, F, labels, *inputs):
         """labels (N, h, w) and the network's outputs `self.inputs` -> (T, keep), ascending."""
-        return F.stack(*[self.hardest(scores, labels, counted) for scores, counted in self.terms(F, labels, inputs)])
+        return F.stack(*[_smallest(F, _true(F, scores, labels, counted)[1], self.keep)
+                         for scores, counted in self.terms(F, labels, inputs)])
 
 
 class TrainingLoss(_Terms):

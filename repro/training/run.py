@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
 
-from repro.config.neighbours import AnyNetwork
-from repro.config.presets import Budget, Preset
+from repro.config.networks import AnyNetwork
+from repro.config.presets import Budget, Preset, Recipe
 from repro.config.rows import Training
 from repro.data import Dataset, read_image
 from repro.data.images import read_labelled, size_of
@@ -17,12 +17,36 @@ from repro.data.loader import Batches, evaluation_batches, majority_map
 from repro.errors import UserError
 from repro.evaluation.inference import evaluate
 from repro.evaluation.metrics import Confusion
-from repro.models.parameters import arrays_of, assign, assign_backbones, parameters_of
+from repro.models.parameters import arrays_of, assign, assign_backbones, parameters_of, structural
 from repro.models.plan import Plan
-from repro.training.loop import INITIAL, Run, scale_head, set_rates, train
+from repro.training import checkpoints
+from repro.training.loop import INITIAL, Run, train
 from repro.training.losses import HardestPixels, TrainingLoss
+from repro.training.step import forward_backward
 
 EVALUATION_BATCH = 4
+SPARSE_HEAD = "sparse_head."  # how the names of its parameters begin
+
+
+def set_rates(network, recipe: Recipe, new: Collection[str] = ()) -> None:
+    """Give biases and batch norm's shifts their own rate and no decay, the parameters named in `new` and the sparse
+    head theirs."""
+    for name, parameter in structural(network).items():
+        shift, rate = name.endswith(("bias", "beta")), recipe.new_rate if name in new else 1.0
+        if name.startswith(SPARSE_HEAD) and recipe.head_rate is not None:
+            rate = recipe.head_rate
+        parameter.lr_mult = (recipe.bias_rate if shift else 1.0) * rate
+        parameter.wd_mult = 0.0 if shift else 1.0
+
+
+def scale_head(network, recipe: Recipe) -> None:
+    """Multiply the sparse head's first values by the recipe's `head_scale`, so that s begins where sigmoid has a slope.
+
+    Its fan-in counts the positions of a whole region, whose values are much alike.
+    """
+    for name, parameter in structural(network).items():
+        if name.startswith(SPARSE_HEAD):
+            parameter.set_data(parameter.data() * recipe.head_scale)
 
 
 def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, backbone: Optional[Dict] = None,
@@ -37,16 +61,19 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
     parts = len(ctx) * run.team.size
     if recipe.batch % parts:
         raise UserError(f"batch {recipe.batch} does not divide among {parts} devices")
+    if training.pretrained and backbone is None:
+        raise UserError("training from a pre-trained backbone: no weights given")
+    if training.coarse and not dataset.coarse:
+        raise UserError(f"{dataset.name} has no coarsely labelled images, which this row trains on")
     mx.random.seed(seed)
     np.random.seed(seed)
+
+    # networks: with a dense phase two of the same parameters, each trained up to a step
     # statistics of nothing cannot be frozen
     settings: Dict[str, Any] = {"frozen": training.pretrained, "stops": recipe.stops}
     if training.lam is not None:  # selection sparse
         settings.update(k=None, sparsity=(training.p, training.lam * recipe.lambda_scale, recipe.batch // parts,
                                           training.equation))
-    if training.pretrained and backbone is None:
-        raise UserError("training from a pre-trained backbone: no weights given")
-    values = backbone if training.pretrained else None
     dense = round(steps * recipe.dense_share) if plan.region else 0
     # winner-take-all's gradients on the k crops are those on all, masked, if batch norm is frozen: 1.5 times as quick
     crops = plan.network.fusion == "isctf" and training.selection == "wta" and training.pretrained
@@ -59,27 +86,39 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
         network.hybridize(static_alloc=True, static_shape=True)
         network(mx.nd.zeros((recipe.batch // parts, 3, *plan.crop), ctx=ctx[0]))  # settles the deferred shapes
         new = set(parameters_of(network))
-        if values is not None:
-            new -= set(assign_backbones(network, values, "the pre-trained backbone"))
+        if backbone and training.pretrained:
+            new -= set(assign_backbones(network, backbone, "the pre-trained backbone"))
         scale_head(network, recipe)
         set_rates(network, recipe, new)
         phases.append((until, network))
+
+    # losses: of every labelled pixel, and from `late` on of the hard ones
     columns = [name for name in network.outputs if name in ("quarter", "half", "full", "double")]
     spread = plan.region // 4 if plan.region and plan.network.fusion == "isctf" else None
     positions = recipe.batch * plan.crop[0] * plan.crop[1] // 16  # scores are at 1/4
     keep = min(recipe.keep, positions)
-    hard: Dict[str, Any] = {"threshold": recipe.threshold, "keep": keep} if training.bootstrapping else {}
-    loss = TrainingLoss(columns, spread, **hard, part=parts > 1)
-    hardest = HardestPixels(columns, spread, min(keep, positions // parts)) if hard and parts > 1 else None
-    for block in (loss, hardest) if hardest else (loss,):
+    late = round(steps * recipe.bootstrapping_start) if training.bootstrapping else steps
+    plain = TrainingLoss(columns, spread)
+    hard = TrainingLoss(columns, spread, recipe.threshold, keep, part=parts > 1)
+    hardest = HardestPixels(columns, spread, min(keep, positions // parts)) if parts > 1 else None
+    for block in filter(None, (plain, hard, hardest)):
         block.hybridize(static_alloc=True, static_shape=True)
+
+    # batches
     samples = dataset.train + (dataset.coarse if training.coarse else ())
-    if training.coarse and not dataset.coarse:
-        raise UserError(f"{dataset.name} has no coarsely labelled images, which this row trains on")
     batches = Batches(samples, dataset.classes, recipe.batch, plan.crop, seed, scales=recipe.scales,
                       part=(run.team.rank, run.team.size))
-    trained = train(phases, loss, lambda start: batches.iterate(start, workers=run.readers), recipe, ctx,
-                    report, run, hardest, lambda step: ", ".join(str(s.image) for s in batches.files_at(step)))
+
+    state = checkpoints.read(run.checkpoint)
+    for until, network in phases:
+        def backward(step, images, labels, network=network):
+            chosen = (plain, None) if step < late else (hard, hardest)
+            return forward_backward(network, chosen[0], images, labels, ctx, run.team, chosen[1], keep)
+        trained = train(
+            network, backward, mx.optimizer.SGD(momentum=recipe.momentum, wd=recipe.weight_decay), recipe.rate,
+            lambda start: batches.iterate(start, workers=run.readers), steps, ctx, recipe.clip, until, run, state,
+            report=report, files_of=lambda step: ", ".join(str(s.image) for s in batches.files_at(step)))
+        state = trained.state
     return arrays_of(network), trained
 
 

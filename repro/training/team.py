@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
+
+from repro.errors import UserError
+from repro.models.parameters import AVERAGES, structural
 
 FIRST_KEY = 1_000_000  # Summed numbers the parameters from 0
 
@@ -74,6 +77,39 @@ class Summed:
         for key, parameter in enumerate(self._parameters):
             self._store.push(key, parameter.list_grad(), priority=-key)
             self._store.pull(key, parameter.list_grad(), priority=-key)
+
+
+class Averages:
+    """The sparsity term's moving averages q of all devices and processes, as one array; empty without the term."""
+
+    def __init__(self, network, ctx, team: Team):
+        self._q, self._ctx, self._team = structural(network).get(AVERAGES), ctx, team
+
+    def get(self) -> np.ndarray:
+        """Return them; all processes must do so at the same time."""
+        if self._q is None:
+            return np.zeros(0, np.float32)
+        mx.nd.waitall()  # the operator writes q in its backward pass, of which MXNet's engine is not told
+        return self._team.gathered(np.concatenate([self._q.data(device).asnumpy() for device in self._ctx]))
+
+    def set(self, values: np.ndarray) -> None:
+        """Give each device its own; UserError where they do not divide."""
+        if self._q is None:
+            return
+        size = self._q.shape[0]
+        if len(values) != size * len(self._ctx) * self._team.size:
+            raise UserError(f"checkpoint: {len(values)} moving averages do not divide among {len(self._ctx)} devices "
+                            f"and {self._team.size} processes of {size} each")
+        first = self._team.rank * len(self._ctx)
+        for number, device in enumerate(self._ctx, first):
+            self._q.data(device)[:] = mx.nd.array(values[number * size:(number + 1) * size], ctx=device)
+
+    def mean(self) -> Optional[float]:
+        """Return that of this process's first device: enough for the log; None without the term."""
+        if self._q is None:
+            return None
+        mx.nd.waitall()
+        return float(self._q.data(self._ctx[0]).mean().asscalar())
 
 
 def joined(role_is_set: bool) -> Team:

@@ -10,12 +10,11 @@ import sys
 from pathlib import Path
 from typing import Callable, Dict, Iterator, Sequence
 
-from experiments.lib.paths import HERE
+from experiments.lib.paths import HERE, SHIPPED
 from experiments.stress.fuzz.case import LINE, Case, copy
 from experiments.stress.fuzz.pictures import BOMBS
 from repro.errors import UserError
 
-WEIGHTS = HERE / "pretrained" / "minicity-1110-1131.params"
 # what predict says before its error: which weights it has, its bar, each input that it could not use
 NOTES = re.compile(r"[\w.-]+\.params: trained on |segmenting: |skipped: ")
 
@@ -45,20 +44,19 @@ def _case(family: str, script: str, name: str, arguments: Callable[[Path], Seque
 
 def commands(seed: int) -> Iterator[Case]:
     """experiments.predict, export, weights, table, pretrain and speed.precision."""
-    damages: Dict[str, Callable[[Path], object]] = {  # of weights and of their description
-        "no description": lambda path: path.with_suffix(".json").unlink(),
-        "cut": lambda path: path.write_bytes(path.read_bytes()[:1000]), "empty": lambda path: path.write_bytes(b""),
-        "another description": lambda path: path.with_suffix(".json").write_text("[]"),
+    damages: Dict[str, Callable[[Path, Path], object]] = {  # of weights and their description
+        "no description": lambda path, description: description.unlink(),
+        "cut": lambda path, description: path.write_bytes(path.read_bytes()[:1000]),
+        "empty": lambda path, description: path.write_bytes(b""),
+        "another description": lambda path, description: description.write_text("[]"),
     }
     for what, damage in damages.items():
-        for script, options in (("predict", ("--output", "out", "--weights")), ("export", ("--out", "a.onnx", "--weights")),
-                                ("weights", ("b.params",))):
-            def arguments(folder: Path, script=script, options=options, damage=damage):
-                path = copy(WEIGHTS, folder / "a.params")
-                copy(WEIGHTS.with_suffix(".json"), folder / "a.json")
-                damage(path)
-                placed = [folder / one if "." in one or one == "out" else one for one in options]
-                return [path, *placed] if script == "weights" else [*placed, path]
+        for script, options in (("predict", ("--output", "out", "--weights", "a.params")),
+                                ("export", ("--out", "a.onnx", "--weights", "a.params")),
+                                ("weights", ("a.params", "b.params"))):
+            def arguments(folder: Path, options=options, damage=damage):
+                damage(copy(SHIPPED, folder / "a.params"), copy(SHIPPED.with_suffix(".json"), folder / "a.json"))
+                return [one if one.startswith("--") else folder / one for one in options]
             yield _case("damaged weights", script, what, arguments)
     for name, given in (("none", "none.png"), ("too long", "x" * 5000), ("no user", "~none-such/a"), ("NUL", "a\0b")):
         for script, *options in (("predict", "--input"), ("predict", "--weights"), ("table", "--table", "1", "--data"),

@@ -10,11 +10,11 @@ import yaml
 from experiments.lib.paths import HERE
 from experiments.stress.fuzz.case import RESULT, Case
 from experiments.stress.fuzz.damage import changed, cut, files, flipped, paths
-from repro.config import neighbours as neighbours_of
 from repro.config import parsing
 from repro.config import presets as presets_of
 from repro.config import rows as rows_of
-from repro.config.peers import PeerRow, load_peers
+from repro.config.networks import network_dict
+from repro.config.rows import PeerRow, load_peers
 from repro.data import own
 from repro.data.classes import ClassSet
 from repro.data.headers import LARGEST
@@ -70,7 +70,7 @@ def _documents(data: bytes, read: Callable, right: Callable[[Any, Any], bool], k
 
 def _rows(table: str, read, seed: int) -> Iterator[Case]:
     def same(found, value) -> bool:
-        return [(row.id, neighbours_of.network_dict(row.network), rows_of.training_dict(row.training), row.inference)
+        return [(row.id, network_dict(row.network), rows_of.training_dict(row.training), row.inference)
                 for row in found] == [(row["id"], row["network"], row["training"], row["inference"])
                                       for row in value["rows"]]
     yield from _documents((HERE / f"{table}.yaml").read_bytes(), read, same,
@@ -79,14 +79,14 @@ def _rows(table: str, read, seed: int) -> Iterator[Case]:
 
 
 def rows(seed: int) -> Iterator[Case]:
-    """repro.config.rows.load_table."""
+    """repro.config.rows.load_rows."""
     for table in ("table3", "table1"):
-        yield from _rows(table, rows_of.load_table, seed)
+        yield from _rows(table, rows_of.load_rows, seed)
 
 
 def neighbours(seed: int) -> Iterator[Case]:
-    """repro.config.neighbours.load_rows, and repro.config.peers.load_peers."""
-    yield from _rows("neighbours", neighbours_of.load_rows, seed)
+    """repro.config.rows.load_rows, of networks of others, and load_peers."""
+    yield from _rows("neighbours", rows_of.load_rows, seed)
 
     def same(found, value) -> bool:
         return [(row.id, row.label) for row in found] == [(row["id"], row["label"]) for row in value["rows"]]
@@ -108,7 +108,7 @@ def presets(seed: int) -> Iterator[Case]:
 def classes(seed: int) -> Iterator[Case]:
     """repro.data.own.read_classes."""
     value = {"name": "yard", "void": [0, 255], "classes": [
-        {"name": name, "id": number, "colour": [number, 0, 255 - number]} for number, name in ((3, "path"), (7, "hedge"))]}
+        {"name": "path", "id": 3, "colour": [3, 0, 252]}, {"name": "hedge", "id": 7, "colour": [7, 0, 248]}]}
 
     def same(found, value) -> bool:
         return (found.name, found.names, found.ids) == (value["name"], tuple(one["name"] for one in value["classes"]),

@@ -197,7 +197,9 @@ class Tree:
             data = path.read_bytes()
             if path.suffix == ".json":
                 record = json.loads(data)
-                del record["train"]["seconds"], record["provenance"]["date"]
+                for value, name in ((record["train"], "seconds"), (record["train"], "core_seconds"),
+                                    (record["provenance"], "date")):
+                    del value[name]
                 data = json.dumps(record).encode()
             found[path.name] = _DATE.sub(b"date", data) if path.suffix == ".md" else data
         return found

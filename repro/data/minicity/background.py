@@ -87,26 +87,17 @@ def draw_ground(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Gen
     value = value + 0.6 * marks * (0.85 + 0.15 * grain) * road
     reach = abs(layout.sun) * 7.0
     if reach > 1.5 and layout.ambient > 0.7:
-        dark = (
-            (distance > side_road - reach + 0.6 * np.sin(z * 0.4))
-            & (np.sign(x) == np.sign(layout.sun))
-            & ~crossing
-        )
+        dark = (distance > side_road - reach + 0.6 * np.sin(z * 0.4)) & (np.sign(x) == np.sign(layout.sun)) & ~crossing
         value = value * np.where(dark, np.float32(0.62), np.float32(1))
     canvas.image[top:] = _haze(canvas, tones * (value * np.float32(layout.ambient))[..., None], z)
     canvas.labels[top:] = labels
 
 
-def _face(
-    canvas: Canvas, front: Front, noise: Noise, rows: slice, columns: slice, u, y, z, light: float
-) -> None:
+def _face(canvas: Canvas, front: Front, noise: Noise, rows: slice, columns: slice, u, y, z, light: float) -> None:
     """Paint the pixels rows x columns whose height `y` lies on the front; `u` runs along it (both m)."""
     height: float | np.ndarray = front.height
     if front.kind == "hedge":
-        crown = (
-            Noise.at(noise.broad, u * 6 + front.salt, u * 0) * 0.22
-            + Noise.at(noise.mid, u * 9, u * 0 + 7) * 0.1
-        )
+        crown = Noise.at(noise.broad, u * 6 + front.salt, u * 0) * 0.22 + Noise.at(noise.mid, u * 9, u * 0 + 7) * 0.1
         height = height * (1 + crown)
     mask = (y > 0) & (y < height)
     if not mask.any():
@@ -216,10 +207,7 @@ def _along(canvas: Canvas, side: Side, front: Front, at: float, noise: Noise) ->
     rows = slice(max(0, int(top)), min(height, int(bottom) + 2))
     if rows.start >= rows.stop:
         return
-    y = (
-        camera.height
-        - (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - camera.cy) * z / camera.focal
-    )
+    y = camera.height - (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - camera.cy) * z / camera.focal
     _face(canvas, front, noise, rows, columns, z - np.float32(front.z0), y, z, canvas.light(-side.sign))
 
 

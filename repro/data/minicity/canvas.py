@@ -44,22 +44,12 @@ class Canvas:
     """`image` (H, W, 3) uint8 RGB and `labels` (H, W) uint8 under one camera; haze grows with distance."""
 
     def __init__(
-        self,
-        image: np.ndarray,
-        labels: np.ndarray,
-        camera: Camera,
-        haze,
-        density: float,
-        ambient: float,
-        sun: float,
+        self, image: np.ndarray, labels: np.ndarray, camera: Camera, haze, density: float, ambient: float, sun: float
     ):
         self.image, self.labels, self.camera = image, labels, camera
         self.haze, self.density = np.asarray(haze, np.float32), density
         self._haze = tuple(float(c) for c in haze)
-        self.ambient, self.sun = (
-            ambient,
-            sun,
-        )  # brightness of all faces; extra of faces towards +X (sun > 0) or -X
+        self.ambient, self.sun = (ambient, sun)  # brightness of all faces; extra of faces towards +X (sun > 0) or -X
 
     def light(self, normal: float = 0.0) -> float:
         """Brightness of a face whose normal has the X component `normal`."""
@@ -68,9 +58,7 @@ class Canvas:
     def shade(self, colour, z: float, light: float):
         """`colour` lit and seen through the haze at distance z, as a tuple for OpenCV."""
         clear = math.exp(-z * self.density)
-        return tuple(
-            int(min(255.0, max(0.0, c * light * clear + h * (1 - clear)))) for c, h in zip(colour, self._haze)
-        )
+        return tuple(int(min(255.0, max(0.0, c * light * clear + h * (1 - clear)))) for c, h in zip(colour, self._haze))
 
     def _fill(self, pixels, colour, label) -> None:
         points = [_fixed(pixels)]
@@ -84,9 +72,7 @@ class Canvas:
         z = min(p[2] for p in points)
         light = self.ambient if light is None else light
         self._fill(
-            [self.camera.project(*p) for p in points],
-            None if colour is None else self.shade(colour, z, light),
-            label,
+            [self.camera.project(*p) for p in points], None if colour is None else self.shade(colour, z, light), label
         )
 
     def flat(self, points, at, colour, label=None, light: float | None = None) -> None:
@@ -98,26 +84,11 @@ class Canvas:
         """Fill a rectangle facing the camera."""
         self.flat([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], at, colour, label, light)
 
-    def disc(
-        self,
-        x,
-        y,
-        radius,
-        at,
-        colour,
-        label=None,
-        light: float | None = None,
-        squeeze: float = 1.0,
-        n: int = 12,
-    ):
+    def disc(self, x, y, radius, at, colour, label=None, light: float | None = None, squeeze: float = 1.0, n: int = 12):
         """Fill an ellipse facing the camera; `squeeze` narrows it horizontally."""
         turn = [2 * math.pi * i / n for i in range(n)]
         self.flat(
-            [(x + squeeze * radius * math.cos(a), y + radius * math.sin(a)) for a in turn],
-            at,
-            colour,
-            label,
-            light,
+            [(x + squeeze * radius * math.cos(a), y + radius * math.sin(a)) for a in turn], at, colour, label, light
         )
 
     def line(self, points, width, at, colour, label=None, light: float | None = None) -> None:

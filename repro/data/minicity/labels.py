@@ -5,32 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-VOID, EGO, STATIC, DYNAMIC = 0, 1, 4, 5
+VOID, EGO, STATIC = 0, 1, 4
 ROAD, SIDEWALK, BUILDING, WALL, FENCE = 7, 8, 11, 12, 13
 POLE, LIGHT, SIGN, VEGETATION, TERRAIN, SKY = 17, 19, 20, 21, 22, 23
 PERSON, RIDER, CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE = 24, 25, 26, 27, 28, 31, 32, 33
 
 # The 19 evaluated classes in the order of Cityscapes' train ids.
 CLASSES = (
-    ROAD,
-    SIDEWALK,
-    BUILDING,
-    WALL,
-    FENCE,
-    POLE,
-    LIGHT,
-    SIGN,
-    VEGETATION,
-    TERRAIN,
-    SKY,
-    PERSON,
-    RIDER,
-    CAR,
-    TRUCK,
-    BUS,
-    TRAIN,
-    MOTORCYCLE,
-    BICYCLE,
+    ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, LIGHT, SIGN, VEGETATION, TERRAIN, SKY, PERSON, RIDER, CAR, TRUCK, BUS,
+    TRAIN, MOTORCYCLE, BICYCLE,
 )
 
 
@@ -52,9 +35,7 @@ def coarsen(labels: np.ndarray) -> np.ndarray:
         mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
         mask = cv2.erode(mask, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(1,))
         outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        large = [
-            cv2.approxPolyDP(o, 1.5 * unit, True) for o in outlines if cv2.contourArea(o) > 20 * unit * unit
-        ]
+        large = [cv2.approxPolyDP(o, 1.5 * unit, True) for o in outlines if cv2.contourArea(o) > 20 * unit * unit]
         if large:
             drawn = np.zeros_like(mask)
             cv2.fillPoly(drawn, large, (1,))

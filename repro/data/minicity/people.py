@@ -148,12 +148,7 @@ def motorcycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, rid
         canvas.disc(wheel * s, 0.31, 0.31, at, RUBBER, MOTORCYCLE, squeeze=s)
         canvas.disc(wheel * s, 0.31, 0.15, at, (125, 125, 128), None, squeeze=s)
     canvas.flat(
-        [(-0.62 * s, 0.34), (0.34 * s, 0.28), (0.5 * s, 0.8), (0.1 * s, 0.88), (-0.85 * s, 0.8)],
-        at,
-        paint,
-        MOTORCYCLE,
+        [(-0.62 * s, 0.34), (0.34 * s, 0.28), (0.5 * s, 0.8), (0.1 * s, 0.88), (-0.85 * s, 0.8)], at, paint, MOTORCYCLE
     )
-    canvas.flat(
-        [(-0.8 * s, 0.76), (0.02 * s, 0.76), (0.02 * s, 0.88), (-0.85 * s, 0.9)], at, RUBBER, MOTORCYCLE
-    )
+    canvas.flat([(-0.8 * s, 0.76), (0.02 * s, 0.76), (0.02 * s, 0.88), (-0.85 * s, 0.9)], at, RUBBER, MOTORCYCLE)
     canvas.line([(0.68 * s, 0.31), (0.45 * s, 1.0), (0.3 * s, 1.1)], 0.1, at, METAL[2], MOTORCYCLE)

@@ -132,11 +132,7 @@ def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
     def kerbside(side) -> float:
         return side.sign * (side.road - 1.1)
 
-    for draw, chance, reach in (
-        (vehicles.train, 0.42, 26),
-        (vehicles.bus, 0.5, 12),
-        (vehicles.truck, 0.55, 9),
-    ):
+    for draw, chance, reach in ((vehicles.train, 0.42, 26), (vehicles.bus, 0.5, 12), (vehicles.truck, 0.55, 9)):
         while rng.random() < chance:
             chance *= 0.35
             side = right if rng.random() < 0.5 else left
@@ -174,9 +170,7 @@ def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
                 z, group = 10 ** rng.uniform(1.0, 1.8), 1 if ridden else int(rng.integers(1, 4))
                 x = side.road - rng.uniform(0.4, 2.4) if ridden else side.road + rng.uniform(0.3, 1.4)
                 for i in range(group):
-                    add(
-                        cycle, side.sign * x + i * rng.uniform(0.3, 0.8), z + i * rng.uniform(0.2, 1.5), ridden
-                    )
+                    add(cycle, side.sign * x + i * rng.uniform(0.3, 0.8), z + i * rng.uniform(0.2, 1.5), ridden)
     for _ in range(int(rng.integers(0, 4))):  # people on the road
         z = layout.junction[0] - 2.5 if layout.junction[0] < 60 else 10 ** rng.uniform(1.2, 1.9)
         add(people.person, rng.uniform(-left.road, right.road), z + rng.normal(0, 0.8))
@@ -185,10 +179,7 @@ def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
 def _bonnet(canvas: Canvas, hood: float) -> None:
     height, width = canvas.labels.shape
     top = round(height * (1 - hood))
-    centre, axes = (
-        (width // 2, height + int(0.02 * height)),
-        (int(0.56 * width), height - top + int(0.02 * height)),
-    )
+    centre, axes = ((width // 2, height + int(0.02 * height)), (int(0.56 * width), height - top + int(0.02 * height)))
     colour = canvas.shade((46, 48, 52), 0.0, canvas.ambient)
     cv2.ellipse(canvas.image, centre, axes, 0, 180, 360, colour, -1, cv2.LINE_AA)
     cv2.ellipse(canvas.labels, centre, axes, 0, 180, 360, (EGO,), -1, cv2.LINE_8)
@@ -207,8 +198,6 @@ def _photograph(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Gen
     value *= 1 - 0.14 * (x * x + y * y)
     image = canvas.image * value[..., None] * np.asarray(layout.cast, np.float32)
     sensor = rng.standard_normal((height, width), dtype=np.float32) * np.float32(layout.noise)
-    for channel, shift in enumerate(
-        (0, 17, 41)
-    ):  # one field, shifted: the channels' noises are unlike at a pixel
+    for channel, shift in enumerate((0, 17, 41)):  # one field, shifted: the channels' noises are unlike at a pixel
         image[..., channel] += np.roll(sensor, (shift, 3 * shift), (0, 1))
     return np.minimum(np.maximum(image, 0, out=image), 255, out=image).astype(np.uint8)

@@ -17,9 +17,7 @@ def _post(canvas: Canvas, rng, at, height: float, width: float) -> None:
     lit = 1.35 if canvas.sun <= 0 else 0.7
     canvas.rect(-width / 2, 0, width / 2, height, at, colour, POLE)
     canvas.line([(-width / 4, 0), (-width / 4, height)], width / 2, at, tuple(lit * c for c in colour), POLE)
-    canvas.line(
-        [(width / 4, 0), (width / 4, height)], width / 2, at, tuple((2.05 - lit) * c for c in colour), POLE
-    )
+    canvas.line([(width / 4, 0), (width / 4, height)], width / 2, at, tuple((2.05 - lit) * c for c in colour), POLE)
 
 
 def lamp(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
@@ -36,16 +34,7 @@ def _head(canvas: Canvas, rng, x, y, at, back: bool) -> None:
         on = int(rng.integers(3))
         for i, colour in enumerate(((70, 230, 120), (250, 200, 60), (250, 50, 40))):
             dim = tuple(0.25 * c for c in colour)
-            canvas.disc(
-                x,
-                y + 0.2 + 0.3 * i,
-                0.13,
-                at,
-                colour if i == on else dim,
-                None,
-                1.1 if i == on else None,
-                n=8,
-            )
+            canvas.disc(x, y + 0.2 + 0.3 * i, 0.13, at, colour if i == on else dim, None, 1.1 if i == on else None, n=8)
 
 
 def traffic_light(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
@@ -80,9 +69,7 @@ def sign(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
         elif kind == 3:
             w = rng.uniform(0.8, 1.6)
             canvas.rect(-w, y - 0.35, w, y + 0.35, at, white, SIGN)
-            canvas.rect(
-                -w + 0.08, y - 0.27, w - 0.08, y + 0.27, at, pick(rng, ((35, 75, 160), (200, 160, 30)))
-            )
+            canvas.rect(-w + 0.08, y - 0.27, w - 0.08, y + 0.27, at, pick(rng, ((35, 75, 160), (200, 160, 30))))
             canvas.rect(-w * 0.6, y - 0.08, w * 0.6, y + 0.08, at, white)
         else:
             canvas.rect(-r, y - r * 0.9, r, y + r * 0.9, at, tuple(0.7 * c for c in METAL[2]), SIGN)
@@ -99,23 +86,12 @@ def tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float, noise: No
     rows, columns = canvas.labels.shape
     left, top = camera.project(x - 1.4 * radius, height + 1.6 * radius, z)
     right, bottom = camera.project(x + 1.4 * radius, height - 1.6 * radius, z)
-    x0, x1, y0, y1 = (
-        max(0, int(left)),
-        min(columns, int(right) + 1),
-        max(0, int(top)),
-        min(rows, int(bottom) + 1),
-    )
-    base, salt, squash = (
-        np.asarray(pick(rng, LEAVES), np.float32),
-        int(rng.integers(256)),
-        rng.uniform(0.8, 1.25),
-    )
+    x0, x1, y0, y1 = (max(0, int(left)), min(columns, int(right) + 1), max(0, int(top)), min(rows, int(bottom) + 1))
+    base, salt, squash = (np.asarray(pick(rng, LEAVES), np.float32), int(rng.integers(256)), rng.uniform(0.8, 1.25))
     if x0 >= x1 or y0 >= y1:
         return
     u = ((np.arange(x0, x1, dtype=np.float32) - camera.cx) * z / camera.focal - x)[None, :]
-    v = (camera.height - (np.arange(y0, y1, dtype=np.float32) - camera.cy) * z / camera.focal - height)[
-        :, None
-    ]
+    v = (camera.height - (np.arange(y0, y1, dtype=np.float32) - camera.cy) * z / camera.focal - height)[:, None]
     clump = Noise.at(noise.broad, v * 20 + salt, u * 20)
     leaf = Noise.at(noise.mid, v * 36, u * 36 + salt)
     reach = np.sqrt((u / radius) ** 2 + (v / (radius * squash)) ** 2)

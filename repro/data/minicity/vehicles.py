@@ -30,12 +30,7 @@ class Box:
             top = [(a, y1, z0 + front), (b, y1, z0 + front), (b, y1, z1 - back), (a, y1, z1 - back)]
             c.poly(top, colour, label, c.light() * 1.12)
         if self.seen:
-            side = [
-                (self.inner, y0, z0),
-                (inner, y1, z0 + front),
-                (inner, y1, z1 - back),
-                (self.inner, y0, z1),
-            ]
+            side = [(self.inner, y0, z0), (inner, y1, z0 + front), (inner, y1, z1 - back), (self.inner, y0, z1)]
             c.poly(side, colour, label, c.light(self.normal))
         c.poly(
             [(self.x0, y0, z0), (self.x1, y0, z0), (b, y1, z0 + front), (a, y1, z0 + front)],
@@ -57,10 +52,7 @@ class Box:
             za, zb = self.z + v0 * self.length, self.z + v1 * self.length
             x = self.inner
             self.canvas.poly(
-                [(x, y0, za), (x, y0, zb), (x, y1, zb), (x, y1, za)],
-                colour,
-                None,
-                self.canvas.light(self.normal),
+                [(x, y0, za), (x, y0, zb), (x, y1, zb), (x, y1, za)], colour, None, self.canvas.light(self.normal)
             )
 
     def wheels(self, radius: float, places=(0.16, 0.8)):
@@ -68,9 +60,7 @@ class Box:
         angle = np.arange(10) * (2 * np.pi / 10)
         for place in places if self.seen else ():
             z = self.z + place * self.length
-            ring = [
-                (self.inner, radius + radius * float(np.sin(a)), z + radius * float(np.cos(a))) for a in angle
-            ]
+            ring = [(self.inner, radius + radius * float(np.sin(a)), z + radius * float(np.cos(a))) for a in angle]
             self.canvas.poly(ring, TYRE, self.label)
             if self.canvas.camera.focal * radius / z > 5:
                 hub = [(p[0], radius + (p[1] - radius) * 0.5, z + (p[2] - z) * 0.5) for p in ring]
@@ -94,14 +84,10 @@ def _lamps(box: Box, away: bool, y: float, size: float, rng) -> None:
 
 
 def _ground(canvas: Canvas, box: Box, sun: float) -> None:
-    canvas.shadow(
-        box.x0 - 0.15 - max(0, -sun), box.z - 0.15, box.x1 + 0.15 + max(0, sun), box.z + box.length, 0.6
-    )
+    canvas.shadow(box.x0 - 0.15 - max(0, -sun), box.z - 0.15, box.x1 + 0.15 + max(0, sun), box.z + box.length, 0.6)
 
 
-def car(
-    canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False
-) -> None:
+def car(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False) -> None:
     """A hatchback, saloon or van; `away`: seen from behind; `across`: side-on."""
     colour, van = pick(rng, PAINT), rng.random() < 0.2
     if across:
@@ -118,15 +104,9 @@ def car(
     cabin.body(belt, height, colour, front=0.35, back=0.35, narrow=0.12)
     c, lo, hi = canvas, belt + 0.03, height - 0.1
     a, b, zf = cabin.x0 + 0.1, cabin.x1 - 0.1, cabin.z
-    c.poly(
-        [(a, lo, zf + 0.02), (b, lo, zf + 0.02), (b - 0.12, hi, zf + 0.3), (a + 0.12, hi, zf + 0.3)], GLASS
-    )
+    c.poly([(a, lo, zf + 0.02), (b, lo, zf + 0.02), (b - 0.12, hi, zf + 0.3), (a + 0.12, hi, zf + 0.3)], GLASS)
     if cabin.seen:
-        i, n, far = (
-            cabin.inner - cabin.normal * 0.02,
-            cabin.inner - cabin.normal * 0.12,
-            cabin.z + cabin.length,
-        )
+        i, n, far = (cabin.inner - cabin.normal * 0.02, cabin.inner - cabin.normal * 0.12, cabin.z + cabin.length)
         mid = zf + 0.52 * cabin.length
         for z0, z1, s0, s1 in ((zf + 0.25, mid - 0.06, 0.25, 0.0), (mid + 0.06, far - 0.25, 0.0, 0.25)):
             c.poly([(i, lo, z0), (i, lo, z1), (n, hi, z1 - s1), (n, hi, z0 + s0)], GLASS)
@@ -152,9 +132,7 @@ def _car_across(canvas: Canvas, rng, x: float, z: float, colour) -> None:
         canvas.disc(flip * u * h, 0.32, 0.32, at, TYRE, CAR)
 
 
-def truck(
-    canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False
-) -> None:
+def truck(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False) -> None:
     """A lorry: a cab and a windowless load."""
     load, cab = pick(rng, PAINT), pick(rng, PAINT)
     height, width, length = rng.uniform(2.9, 3.8), rng.uniform(2.3, 2.55), rng.uniform(6, 10)
@@ -166,21 +144,13 @@ def truck(
         left, right = sorted((-flip * h, flip * h * 0.5))
         canvas.rect(left, 0.7, right, height, at, load, TRUCK)
         canvas.flat(
-            [
-                (flip * h * 0.56, 0.5),
-                (flip * h, 0.5),
-                (flip * h, 1.6),
-                (flip * h * 0.9, 2.6),
-                (flip * h * 0.56, 2.6),
-            ],
+            [(flip * h * 0.56, 0.5), (flip * h, 0.5), (flip * h, 1.6), (flip * h * 0.9, 2.6), (flip * h * 0.56, 2.6)],
             at,
             cab,
             TRUCK,
         )
         canvas.flat(
-            [(flip * h * 0.66, 1.6), (flip * h * 0.95, 1.6), (flip * h * 0.86, 2.4), (flip * h * 0.66, 2.4)],
-            at,
-            GLASS,
+            [(flip * h * 0.66, 1.6), (flip * h * 0.95, 1.6), (flip * h * 0.86, 2.4), (flip * h * 0.66, 2.4)], at, GLASS
         )
         for u in (-0.75, -0.45, 0.75):
             canvas.disc(flip * u * h, 0.48, 0.48, at, TYRE, TRUCK)
@@ -207,13 +177,7 @@ def truck(
 
 
 def bus(
-    canvas: Canvas,
-    rng: np.random.Generator,
-    x: float,
-    z: float,
-    away: bool,
-    across: bool = False,
-    label: int = BUS,
+    canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False, label: int = BUS
 ) -> None:
     """A bus, or with TRAIN a tram: the tram has joints, a skirt over its wheels and a pantograph."""
     tram = label == TRAIN
@@ -274,14 +238,10 @@ def bus(
 def _roof(canvas: Canvas, at, height: float, tram: bool, label: int) -> None:
     if tram:
         canvas.rect(-0.8, height, 0.8, height + 0.28, at, METAL[1], label)
-        canvas.line(
-            [(-0.1, height + 0.2), (0.35, height + 0.8), (-0.1, height + 1.3)], 0.06, at, (50, 50, 50), label
-        )
+        canvas.line([(-0.1, height + 0.2), (0.35, height + 0.8), (-0.1, height + 1.3)], 0.06, at, (50, 50, 50), label)
         canvas.line([(-0.8, height + 1.3), (0.7, height + 1.3)], 0.06, at, (50, 50, 50))
 
 
-def train(
-    canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False
-) -> None:
+def train(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False) -> None:
     """A tram, which Cityscapes labels as train."""
     bus(canvas, rng, x, z, away, across, TRAIN)

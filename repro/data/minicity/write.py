@@ -24,13 +24,7 @@ MARKER = "minicity.json"
 
 
 def write_minicity(
-    root,
-    seed: int = 0,
-    size=(256, 512),
-    train: int = 400,
-    val: int = 100,
-    coarse: int = 400,
-    progress: bool = True,
+    root, seed: int = 0, size=(256, 512), train: int = 400, val: int = 100, coarse: int = 400, progress: bool = True
 ) -> None:
     """Write `train`, `val` and `coarse` (split train_extra, coarsely labelled) scenes under `root`.
 
