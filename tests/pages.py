@@ -8,21 +8,14 @@ from made_up import made_up
 
 from repro.config.parsing import read_yaml
 from repro.config.rows import load_rows
-from repro.tables import page, with_counterparts
+from repro.tables.render import page, with_counterparts
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 ROWS = {n: load_rows(EXPERIMENTS / f"table{n}.yaml") for n in range(1, 6)}
 PAPER = read_yaml(EXPERIMENTS / "published.yaml")
 # Stand-ins for the counted costs: the printed figures themselves, 77.0 where Table 5 prints none.
-COSTS = {
-    n: {
-        row.id: (round(float(PAPER[f"table{n}"]["rows"][row.id]["calc"] or 77) * 1e9), 10**12)
-        for row in ROWS[n]
-    }
-    for n in ROWS
-}
-
-
+COSTS = {n: {row.id: (round(float(PAPER[f"table{n}"]["rows"][row.id]["calc"] or 77) * 1e9), 10**12) for row in ROWS[n]}
+         for n in ROWS}
 ABLATION_ROWS = with_counterparts(load_rows(EXPERIMENTS / "ablations.yaml"), ROWS[3])
 
 
@@ -42,6 +35,4 @@ def shown(number, published=(), local=()):
 
 
 def all_records(number, **changes):
-    return [
-        made_up(row, training=training, **changes) for row in ROWS[number] for _, training in row.trainings
-    ]
+    return [made_up(row, training=training, **changes) for row in ROWS[number] for _, training in row.trainings]

@@ -1,8 +1,13 @@
-"""Made-up measurements for the tests of the pages on speed."""
+"""Made-up measurements for the tests of the pages on speed, and what these pages' readers and pictures share."""
 
 from __future__ import annotations
 
+import json
+
+import pytest
 from made_up import PROVENANCE
+
+from repro.errors import UserError
 
 # row -> (10^9 multiply-adds run, in the paper's convention, seconds in float32, in int8)
 FIGURES = {
@@ -29,3 +34,22 @@ def lines_of(text, first):
     """The cells of the lines of a page's tables that begin so."""
     return [[cell.strip() for cell in line.strip("|\n").split("|")]
             for line in text.splitlines() if line.startswith(f"| {first} ")]
+
+
+def refused(read, value, path):
+    """What a reader says of a measurement that is none: one line that names its file, and here what follows that."""
+    path.write_text(json.dumps(value))
+    with pytest.raises(UserError) as caught:
+        read(path)
+    file, _, said = str(caught.value).partition(": ")
+    assert file == str(path) and "\n" not in said
+    return said
+
+
+def assert_drawn(draw, record, other, folder):
+    """A picture is a PNG, the same each time, and shows the figures: another record gives another one."""
+    paths = [folder / f"{name}.png" for name in "abc"]
+    for path, one in zip(paths, (record, record, other)):
+        draw(one, path)
+    first, same, different = (path.read_bytes() for path in paths)
+    assert first.startswith(b"\x89PNG") and first == same != different

@@ -10,8 +10,8 @@ from made_up import made_up
 
 from experiments.lib.tables import CLAIMS as PAGE
 from experiments.lib.tables import render
-from repro.tables import claims_page
 from repro.tables.claims import CLAIMS, MODEL_A, REMOVED, REPAIRED, SPARSE
+from repro.tables.claims_page import claims_page
 from repro.tables.comparisons import Change, Dominated, Range, Released, Rising, Same
 from repro.tables.counts import Everywhere, Selects, Varies
 from repro.tables.verdicts import (
@@ -34,6 +34,10 @@ from repro.tables.verdicts import (
 )
 
 
+def page_of(records):
+    return claims_page(TABLES, PUBLISHED, COSTS, records)
+
+
 def table_of(text):
     """The page's table of claims: [{header: cell}]."""
     block = next(block for block in text.split("\n\n") if block.startswith("| Claim"))
@@ -41,29 +45,14 @@ def table_of(text):
     return [dict(zip(header, line)) for line in lines]
 
 
-@pytest.mark.parametrize("difference, noise, bounds, verdict", [
-    (1.1, 1.0, GAINS, HOLDS),
-    (1.0, 1.0, GAINS, OPEN),
-    (-0.9, 1.0, GAINS, OPEN),
-    (-1.0, 1.0, GAINS, FAILS),
-    (-1.1, 1.0, LOSES, HOLDS),
-    (0.0, 0.0, LOSES, FAILS),
-    (-0.4, 1.0, NOT_LESS, HOLDS),
-    (-0.6, 1.0, NOT_LESS, OPEN),
-    (-2.5, 1.0, NOT_LESS, FAILS),
-    (2.6, 1.0, NOT_MORE, FAILS),
-    (0.4, 1.0, ALIKE, HOLDS),
-    (0.0, 1.6, ALIKE, OPEN),
-    (-2.6, 1.0, ALIKE, FAILS),
-    (9.0, None, GAINS, OPEN),
-    (None, 1.0, GAINS, MISSING),
-])
-def test_a_difference_is_decided_by_the_whole_of_its_interval(difference, noise, bounds, verdict):
-    interval = None if noise is None else (difference - noise, difference + noise) if difference is not None else None
-    assert judged(None if difference is None else Difference(difference, interval), bounds) == verdict
-
-
-def test_of_several_verdicts_the_worst_counts_and_a_missing_record_hides_them_all():
+def test_a_difference_is_decided_by_the_whole_of_its_interval_and_several_by_the_worst():
+    for mean, half, bounds, verdict in (
+            (1.1, 1.0, GAINS, HOLDS), (1.0, 1.0, GAINS, OPEN), (-0.9, 1.0, GAINS, OPEN), (-1.0, 1.0, GAINS, FAILS),
+            (-1.1, 1.0, LOSES, HOLDS), (0.0, 0.0, LOSES, FAILS), (-0.4, 1.0, NOT_LESS, HOLDS),
+            (-0.6, 1.0, NOT_LESS, OPEN), (-2.5, 1.0, NOT_LESS, FAILS), (2.6, 1.0, NOT_MORE, FAILS),
+            (0.4, 1.0, ALIKE, HOLDS), (0.0, 1.6, ALIKE, OPEN), (-2.6, 1.0, ALIKE, FAILS)):
+        assert judged(Difference(mean, (mean - half, mean + half)), bounds) == verdict, (mean, half, bounds)
+    assert judged(Difference(9.0, None), GAINS) == OPEN and judged(None, GAINS) == MISSING
     assert together([HOLDS, HOLDS]) == HOLDS and together([HOLDS, OPEN]) == OPEN
     assert together([HOLDS, OPEN, FAILS]) == FAILS and together([FAILS, MISSING]) == MISSING
 
@@ -75,16 +64,13 @@ def test_a_change_has_its_differences_with_both_intervals():
     assert value_of(source, WTA) == pytest.approx(38.3)
     assert change.text(source) == "38.30 ± 0.35 → 40.10 ± 0.15 (+1.80; t 1.5 to 2.1)"
     assert change.verdict(source) == HOLDS
+    many = Change(Figure("table4", "3463-3463"), tuple(Figure("table4", row) for row in REMOVED), LOSES)
+    assert many.text(Paper(PUBLISHED)) == "73.66 → 66.12 to 70.35 (-7.54 to -3.31)"  # given by their ends
     assert change.verdict(ours(*base, record_of(SPARSE["0.5"], 38.3))) == OPEN
     assert change.verdict(ours(*base, record_of(SPARSE["0.5"], 37.0))) == FAILS
     assert (change.text(ours(*base)), change.verdict(ours(*base))) == (MISSING, MISSING)
     alone = ours(base[0], record_of(SPARSE["0.5"], 60.0))
     assert (change.text(alone), change.verdict(alone)) == ("38.00 → 60.00 (+22.00)", OPEN)
-
-
-def test_many_figures_are_given_by_their_ends():
-    change = Change(Figure("table4", "3463-3463"), tuple(Figure("table4", row) for row in REMOVED), LOSES)
-    assert change.text(Paper(PUBLISHED)) == "73.66 → 66.12 to 70.35 (-7.54 to -3.31)"
 
 
 def test_a_range_is_alike_or_not():
@@ -149,13 +135,10 @@ def test_a_variable_number_of_regions_is_told_with_its_distribution():
                             ({"8": 3, "9": 3}, HOLDS), ({"5": 2, "20": 1}, HOLDS)):
         assert varies.verdict(ours(with_active(SPARSE["0.25"], counts))) == verdict, counts
     assert varies.verdict(ours(record_of(SPARSE["0.25"], 40.0))) == MISSING  # a record older than the evaluation
-    text = claims_page(TABLES, PUBLISHED, COSTS, source.records)
+    text = page_of(source.records)
     row = next(line for line in text.splitlines() if "| 5 / 5 / 9 |" in line)
     assert [cell.strip() for cell in row.strip("|").split(" | ")][2:] == [
         "8/32", "40.00 ± 0.00 (2 seeds)", "41.00 ± 0.00 (2 seeds)", "9.8", "5", "5 / 5 / 9", "20"]
-
-
-def test_quartiles_are_values_that_occur():
     assert quartiles({1: 1, 2: 1, 3: 1, 4: 1, 10: 1}) == (1, 2, 3, 4, 10) and quartiles({7: 3}) == (7,) * 5
 
 
@@ -186,18 +169,17 @@ def figures_in(value):
     return [figure for part in parts for figure in figures_in(part)]
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.text[:40])
-def test_every_claim_is_of_rows_that_exist_and_holds_of_the_papers_own_figures(claim):
-    for figure in figures_in(claim.comparisons):
-        row = ROWS[figure.table, figure.row]
-        assert figure.extra in dict(row.trainings)
-        assert value_of(ours(), figure) is None
-    texts = [one.text(Paper(PUBLISHED)) for one in claim.comparisons]
-    told = [one for one, text in zip(claim.comparisons, texts) if text and text != Paper.missing]
-    silent = {"3.3", "4.4", "4.5", "4.8"}  # sections that claim something without a figure
-    assert told or claim.where in silent
-    if not claim.text.startswith("About 15"):  # no rule about speed
-        assert {one.verdict(Paper(PUBLISHED)) for one in told} - {None} <= {HOLDS}
+def test_every_claim_is_of_rows_that_exist_and_holds_of_the_papers_own_figures():
+    for claim in CLAIMS:
+        for figure in figures_in(claim.comparisons):
+            assert figure.extra in dict(ROWS[figure.table, figure.row].trainings), claim.text
+            assert value_of(ours(), figure) is None
+        texts = [one.text(Paper(PUBLISHED)) for one in claim.comparisons]
+        told = [one for one, text in zip(claim.comparisons, texts) if text and text != Paper.missing]
+        silent = {"3.3", "4.4", "4.5", "4.8"}  # sections that claim something without a figure
+        assert told or claim.where in silent, claim.text
+        if not claim.text.startswith("About 15"):  # no rule about speed
+            assert {one.verdict(Paper(PUBLISHED)) for one in told} - {None} <= {HOLDS}, claim.text
 
 
 def test_all_claims_of_the_tables_texts_are_there():
@@ -211,7 +193,7 @@ def test_all_claims_of_the_tables_texts_are_there():
 
 
 def test_without_records_nothing_is_claimed():
-    rows = table_of(claims_page(TABLES, PUBLISHED, COSTS, ()))
+    rows = table_of(page_of(()))
     for name in ("minicity", "CamVid"):
         measured = [row["Claim"] for row in rows if row[f"Verdict, {name}"] != MISSING]
         assert measured == ["25 times fewer multiply-adds: single column → Model A"]
@@ -223,7 +205,7 @@ def test_one_seed_each_decides_no_difference():
     records = [made_up(row, 20.0 + 3 * i, training=training) for rows in TABLES.values()
                for i, row in enumerate(rows) for _, training in row.trainings]
     unique = list({(one.network, one.training): one for one in records}.values())
-    text = claims_page(TABLES, PUBLISHED, COSTS, unique)
+    text = page_of(unique)
     verdicts = {row["Claim"]: row["Verdict, minicity"] for row in table_of(text)}
     assert verdicts["Regions of 128 px are worse: 256 → 128 px"] == OPEN and FAILS not in {
         verdict for claim, verdict in verdicts.items() if "z2" not in claim}
@@ -235,26 +217,24 @@ def test_the_row_from_scratch_says_its_steps():
                         for row in ("1110-1131", "1110-1131-scratch"))
     records = [record_of(figure, 24.0) for figure in removed]
     records += [replace(record_of(figure, 35.0), steps=3240) for figure in scratch]
-    row = next(row for row in table_of(claims_page(TABLES, PUBLISHED, COSTS, records)) if "scratch" in row["Claim"])
+    row = next(row for row in table_of(page_of(records)) if "scratch" in row["Claim"])
     assert row["minicity"].endswith("; 200 → 3240 steps") and "steps" not in row["Paper (Cityscapes)"]
 
 
 def test_a_long_run_stands_beside_the_published_anchors():
     row = ROWS["ablations", "model-a-scratch"]
     record = made_up(row, 52.34, data="camvid", preset="long", width="0.5", steps=9200)
-    line = next(line for line in claims_page(TABLES, PUBLISHED, COSTS, [record]).splitlines() if "Long run" in line)
+    line = next(line for line in page_of([record]).splitlines() if "Long run" in line)
     for words in ("52.34 mean IoU (width 0.5, 9200 steps from scratch, bootstrapping", "ENet 51.3 without ImageNet",
                   "SegNet 55.6 with ImageNet"):
         assert words in line
-    assert "Long run, Model A on CamVid: not measured" in claims_page(TABLES, PUBLISHED, COSTS, ())
+    assert "Long run, Model A on CamVid: not measured" in page_of(())
 
 
 def test_the_page_depends_on_published_records_alone_and_not_on_their_order():
-    assert render(PAGE) == render(PAGE, local=True)
-    records = [*seeds(SCTF, 40.0, 41.0, 42.0), record_of(WTA, 39.0), record_of(SPARSE["0.5"], 44.0)]
-    assert claims_page(TABLES, PUBLISHED, COSTS, records) == claims_page(TABLES, PUBLISHED, COSTS, records[::-1])
-
-
-def test_text_and_table_of_the_paper_are_both_told_where_they_differ():
     text = render(PAGE)
+    assert text == render(PAGE, local=True)
+    records = [*seeds(SCTF, 40.0, 41.0, 42.0), record_of(WTA, 39.0), record_of(SPARSE["0.5"], 44.0)]
+    assert page_of(records) == page_of(records[::-1])
+    # text and table of the paper are both told where they differ
     assert '"only for a 2.0% loss of accuracy" matches no pair' in text and "mixes two baselines" in text

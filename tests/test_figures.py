@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from made_up import made_up
+from speed_records import assert_drawn
 
 from experiments import figures
 from experiments.lib import lookup, paths
@@ -132,10 +133,8 @@ def test_bars_are_means_over_seeds():
 
 def test_bars_move_with_the_records(tmp_path):
     row, = lookup.chosen_rows("3", figures.ISCTF)
-    for name, records in (("a", [made_up(row)]), ("b", [made_up(row, 70.0)]), ("c", [made_up(row)])):
-        classes.draw_classes([("ISCTF", records)], tmp_path / f"{name}.png")
-    a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
-    assert a == c != b
+    assert_drawn(lambda one, path: classes.draw_classes([("ISCTF", [one])], path), made_up(row), made_up(row, 70.0),
+                 tmp_path)
     with pytest.raises(UserError, match="records of camvid-lite-full and minicity-lite-full"):
         classes.draw_classes([("x", [made_up(row), made_up(row, data="camvid")])], tmp_path / "none.png")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from made_up import made_up
 from pages import ABLATION_ROWS, PAPER, ROWS, all_records, cells, shown
 
-from repro.tables import ABLATIONS, page
+from repro.tables.columns import ABLATIONS
+from repro.tables.render import page
 
 
 def camvid(row, mean_iou, k, regions, **changes):

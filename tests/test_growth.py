@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from made_up import PROVENANCE
-from speed_records import lines_of
+from speed_records import assert_drawn, lines_of, refused
 
 from experiments.lib import paths
 from experiments.speed import growth
-from repro.errors import UserError
 from repro.tables.growth import draw, page, read_growth, slope
 
 CASE = {"k": 8, "height": 1024, "width": 2048, "batch": 1, "threads": 2, "multiply_adds": 36 * 10 ** 9,
@@ -74,11 +71,7 @@ def test_cases_are_the_papers_image_and_what_is_around_it(monkeypatch):
     ({"groups": {"k": [case(seconds=[])]}}, "groups: k[0]: seconds: no runs"),
 ])
 def test_what_is_no_measurement_is_named(tmp_path, change, words):
-    path = tmp_path / "growth.json"
-    path.write_text(json.dumps(measured(**change)))
-    with pytest.raises(UserError) as caught:
-        read_growth(path)
-    assert str(caught.value).startswith(f"{path}: ") and words in str(caught.value)
+    assert words in refused(read_growth, measured(**change), tmp_path / "growth.json")
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -92,11 +85,7 @@ def test_a_users_mistake_is_one_line(arguments, words, capsys):
 
 
 def test_the_picture_is_the_same_each_time_and_shows_the_figures(tmp_path):
-    paths = [tmp_path / f"{name}.png" for name in "abc"]
-    for path, record in zip(paths, (measured(), measured(), measured(groups={"k": measured()["groups"]["k"]}))):
-        draw(record, path)
-    one, same, other = (path.read_bytes() for path in paths)
-    assert one.startswith(b"\x89PNG") and one == same != other
+    assert_drawn(draw, measured(), measured(groups={"k": measured()["groups"]["k"]}), tmp_path)
 
 
 def test_a_small_measurement(tmp_path, monkeypatch, capsys):

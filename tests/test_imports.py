@@ -12,7 +12,7 @@ FOLDERS = ("symbols", "repro", "experiments", "tests")
 SOURCES = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in FOLDERS}
 PURE = (  # what does without MXNet
     "config", "data", "labels", "tables", "figures", "runtime", "device", "errors", "files", "records",
-    "evaluation.metrics", "evaluation.selection", "models.params_format", "timing.clock", "timing.memory",
+    "plot", "evaluation.metrics", "evaluation.selection", "models.params_format", "timing.clock", "timing.memory",
     "prediction.weights", "prediction.segmenter", "prediction.photos", "prediction.overlay", "prediction.pipeline",
     "sparserefine.refinement", "sparserefine.refined", "sparserefine.segmenter", "sparserefine.exported")
 
@@ -86,7 +86,8 @@ def pure(module: str) -> bool:
     return any(f"{module}.".startswith(f"repro.{known}.") for known in PURE)
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES["repro"] if pure(module_of(path)) and path.name != "device.py"], ids=name)
+@pytest.mark.parametrize("path", [path for path in SOURCES["repro"]
+                                  if pure(module_of(path)) and path.name != "device.py"], ids=name)
 def test_data_rows_and_tables_do_not_need_mxnet(path):
     """Neither of their own nor through a module of the library that does; device.py does in one function."""
     for module in imports_of(path):

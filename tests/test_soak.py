@@ -6,12 +6,11 @@ import json
 
 import pytest
 from made_up import PROVENANCE
-from speed_records import lines_of
+from speed_records import assert_drawn, lines_of, refused
 
 from experiments.lib import paths
 from experiments.speed import soak
 from repro.data.minicity import write_minicity
-from repro.errors import UserError
 from repro.prediction.segmenter import ENGINES
 from repro.tables.soak import draw, findings, page, read_soak, steepness
 from repro.training import logs
@@ -81,19 +80,12 @@ def test_what_happens_once_does_not_tip_the_line():
     ({"note": []}, "prediction: unknown key 'note'"),
 ])
 def test_what_is_no_measurement_is_named(tmp_path, change, words):
-    path = tmp_path / "soak.json"
-    path.write_text(json.dumps(measured(**change)))
-    with pytest.raises(UserError) as caught:
-        read_soak(path)
-    assert str(caught.value).startswith(f"{path}: runs: ") and words in str(caught.value)
+    said = refused(read_soak, measured(**change), tmp_path / "soak.json")
+    assert said.startswith("runs: ") and words in said
 
 
 def test_the_picture_is_the_same_each_time_and_shows_the_figures(tmp_path):
-    paths = [tmp_path / f"{name}.png" for name in "abc"]
-    for path, record in zip(paths, (measured(), measured(), measured(memory=[MIB] * 60))):
-        draw(record, path)
-    one, same, other = (path.read_bytes() for path in paths)
-    assert one.startswith(b"\x89PNG") and one == same != other
+    assert_drawn(draw, measured(), measured(memory=[MIB] * 60), tmp_path)
 
 
 def test_a_watch_says_what_is_done_and_held_once_a_window(tmp_path, monkeypatch):

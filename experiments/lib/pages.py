@@ -14,8 +14,6 @@ from repro.config.rows import load_peers, load_rows
 from repro.errors import UserError
 from repro.records import load_records, told_apart
 from repro.tables import engines, growth, neighbours, precision, profile, profile_onnx, refine, soak, table6
-from repro.tables.speed_figures import draw as draw_profile
-from repro.tables.table6_figures import draw_cost, draw_waterfall
 
 PROFILED = {"row": "model-a", "size": paths.SIZE, "width": 1.0}  # which the paper has a time of
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}       # by ENGINE=
@@ -29,9 +27,9 @@ def read_engines(folder: Path):
 def draw_table6(found, pages: Path) -> None:
     """Draw cost against time, and the stages of Table 5 where all are measured."""
     record, rows = found[0], load_peers(HERE / "table6.yaml")
-    draw_cost(record, rows, pages / table6.PICTURES[0])
+    table6.draw_cost(record, rows, pages / table6.PICTURES[0])
     if table6.stages(record):
-        draw_waterfall(record, rows, pages / table6.PICTURES[1])
+        table6.draw_waterfall(record, rows, pages / table6.PICTURES[1])
 
 
 TABLE6 = Measurement(
@@ -52,7 +50,7 @@ def paper_seconds(record):
 
 PROFILE = Measurement("profile", lambda folder: profile.read_measured(folder / "profile.json"),
                       lambda record: profile.page(record, paper_seconds(record)),
-                      lambda record, pages: draw_profile(record, pages / "profile.png"))
+                      lambda record, pages: profile.draw(record, pages / "profile.png"))
 
 
 def read_profiles(names: Sequence[str], engine: str, folder: Path):

@@ -11,8 +11,10 @@ from repro.config.parsing import read_yaml
 from repro.config.rows import load_rows
 from repro.files import write_text
 from repro.records import load_records, record_path, told_apart
-from repro.tables import ABLATIONS, claims_page, page, with_counterparts
+from repro.tables.claims_page import claims_page
+from repro.tables.columns import ABLATIONS
 from repro.tables.headline import headline, with_headline
+from repro.tables.render import page, with_counterparts
 
 CLAIMS = "claims"
 PAGES = {**{str(number): f"table{number}" for number in range(1, 6)}, ABLATIONS: ABLATIONS, CLAIMS: CLAIMS}

@@ -114,8 +114,8 @@ def measure(given, row, size, precisions) -> dict:
     """Time every precision and the ceilings in turn, without a profiler; then profile each."""
     import mxnet as mx
 
-    from repro.timing.bandwidth import Copies
     from repro.timing.blocks import BLOCKS
+    from repro.timing.ceiling import Copies
     from repro.timing.clock import interleaved
     from repro.timing.subject import normalised
 

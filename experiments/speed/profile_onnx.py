@@ -194,7 +194,7 @@ class Ceilings:
         else:
             import mxnet as mx
 
-            from repro.timing.bandwidth import Copies
+            from repro.timing.ceiling import Copies
 
             self._best, self._copies = profile.ceiling_of(peer, mx.cpu()), Copies()
             self.runs = {**self._best.runs(), **self._copies.runs()}

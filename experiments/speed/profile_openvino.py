@@ -61,8 +61,7 @@ class Ceilings:
     """The best convolution of the network's own shapes in each precision, and a copy."""
 
     def __init__(self, peer, precisions, folder: Path, place):
-        from repro.timing.bandwidth import Copies
-        from repro.timing.ceiling import Ceiling, layers_of
+        from repro.timing.ceiling import Ceiling, Copies, layers_of
 
         layers = layers_of(peer.symbol, peer.shape)
         self._best = {one: Ceiling(layers, large=LARGE[one], made=partial(chain, folder, one), name=f" in {one}")

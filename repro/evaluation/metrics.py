@@ -46,25 +46,25 @@ class Confusion:
         self.matrix += counts.reshape(classes, classes)
 
     def pixel_accuracy(self) -> float:
-        """Percentage of the counted pixels that are predicted right."""
+        """Return the percentage of the counted pixels that are predicted right."""
         return _percent(np.trace(self.matrix), self.matrix.sum())
 
     def mean_accuracy(self) -> float:
-        """Mean over the labelled classes of the percentage of a class's pixels that are predicted right."""
+        """Return the mean over the labelled classes of the percentage of a class's pixels that are predicted right."""
         return _mean(_percent(hit, pixels) for hit, pixels in zip(np.diag(self.matrix), self.matrix.sum(1)))
 
     def class_iou(self) -> list[float | None]:
-        """IoU of each class in percent, None for a class neither labelled nor predicted."""
+        """Return the IoU of each class in percent, None for a class neither labelled nor predicted."""
         hits = np.diag(self.matrix)
         unions = self.matrix.sum(0) + self.matrix.sum(1) - hits
         return [_percent(hit, union) if union else None for hit, union in zip(hits, unions)]
 
     def mean_iou(self) -> float:
-        """Mean of `class_iou` over the classes that have one."""
+        """Return the mean of `class_iou` over the classes that have one."""
         return _mean(value for value in self.class_iou() if value is not None)
 
     def accuracies(self) -> Dict[str, float]:
-        """The three figures of the tables, as records keep them."""
+        """Return the three figures of the tables, as records keep them."""
         return {"pixel_acc": round(self.pixel_accuracy(), 4), "mean_acc": round(self.mean_accuracy(), 4),
                 "mean_iou": round(self.mean_iou(), 4)}
 

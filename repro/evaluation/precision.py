@@ -27,14 +27,14 @@ WARMUP = 3
 
 
 def calibration_images(dataset: Dataset, padded: Tuple[int, int], count: int) -> List[np.ndarray]:
-    """Training images, spread evenly, that give int8's ranges: those of `count` whose padded size (H, W) this is."""
+    """Return training images for int8's ranges: of `count` spread evenly, those whose padded size (H, W) this is."""
     chosen = dataset.train[::max(1, len(dataset.train) // count)][:count]
     return [x for x, _, _ in evaluation_batches(chosen, dataset.classes, 1, padded) if x.shape[2:] == padded]
 
 
 def engines(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], precisions: Sequence[str],
             calibration: int) -> Dict[str, Engine]:
-    """The fast inference of a trained network for images up to `size` (H, W), in each precision.
+    """Return the fast inference of a trained network for images up to `size` (H, W), in each precision.
 
     calibration  so many training images, spread evenly, give int8's ranges.
     """
@@ -50,7 +50,7 @@ def engines(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], p
 
 def exported(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], precisions: Sequence[str],
              calibration: int, make: Callable[[Path, str], Exported]) -> Dict[str, Exported]:
-    """The same as `engines`, of exported files; `make`: an engine of a file, to compute in a precision."""
+    """Return the same as `engines`, of exported files; `make`: an engine of a file, to compute in a precision."""
     padded = round_up(size, plan.multiple)
     shape = (1, 3, *padded)
     network = plan.build(len(dataset.classes), padded, fast=True, **PORTABLE.network())
@@ -69,13 +69,12 @@ def exported(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], 
 
 
 def labelled(made: Mapping[str, Any], dataset: Dataset, progress: Callable = lambda samples: samples) -> Dict[str, Any]:
-    """The measured split through engines, by name: how right each is, and how like the first the others.
+    """Run the measured split through engines, by name: how right each is, and how like the first the others.
 
     Returns {"images", "size", "mean_iou": {name: percent}, "alike": {name but the first: percent of the pixels}}.
     """
     samples, (first, *others) = dataset.measured, made
-    confusions = {name: Confusion(len(dataset.classes)) for name in made}
-    alike, pixels = dict.fromkeys(others, 0), 0
+    confusions, alike, pixels = {name: Confusion(len(dataset.classes)) for name in made}, dict.fromkeys(others, 0), 0
     for sample in progress(samples):
         image, label = read_labelled(sample, dataset.classes)
         found = {name: engine.labels(image) for name, engine in made.items()}
@@ -91,7 +90,7 @@ def labelled(made: Mapping[str, Any], dataset: Dataset, progress: Callable = lam
 
 def compare(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str] = ("float32", "int8"),
             calibration: int = 16, progress: Callable = lambda samples: samples) -> Dict[str, Any]:
-    """Mean IoU in each precision over the measured split, and the share of pixels labelled as in the first one.
+    """Return mean IoU in each precision over the measured split, and the share of pixels labelled as in the first one.
 
     Returns {"images", "calibration", "size", "mean_iou": {precision: percent}, "alike": percent, of the least alike}.
     """
@@ -104,7 +103,7 @@ def compare(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str
 def compare_exported(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str],
                      make: Callable[[Path, str], Exported], calibration: int = 16, rounds: int = 50,
                      progress: Callable = lambda samples: samples) -> Dict[str, Any]:
-    """The same of exported files, each with its own share of pixels labelled as in the first, and how long each takes.
+    """Compare exported files likewise, each with its own share of pixels labelled alike, and how long each takes.
 
     Returns what `compare` does, "alike" by precision, and "seconds": {precision: of each of `rounds` runs in turn, from
     a photo to labels}.

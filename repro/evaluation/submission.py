@@ -22,7 +22,7 @@ SPLITS = ("test", "val", "train")
 
 
 def samples_of(dataset: Dataset, split: str) -> Tuple[Sample, ...]:
-    """The images of a split, without their labels: those of Cityscapes' test are not published.
+    """Return the images of a split, without their labels: those of Cityscapes' test are not published.
 
     UserError for a data set without a server, an unknown split and one without images.
     """
@@ -36,7 +36,7 @@ def samples_of(dataset: Dataset, split: str) -> Tuple[Sample, ...]:
 
 
 def file_name(image) -> str:
-    """The name under which the server looks for an image's labels: <city>_<sequence>_<frame>_labelIds.png."""
+    """Return the name under which the server looks for an image's labels: <city>_<sequence>_<frame>_labelIds.png."""
     return f"{Path(image).name.replace('_leftImg8bit.png', '')}_labelIds.png"
 
 

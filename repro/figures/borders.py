@@ -13,13 +13,13 @@ from repro.figures.outputs import Outputs
 
 
 def distances(size: Tuple[int, int], region: int) -> np.ndarray:
-    """Of each pixel (H, W), the distance in pixels to the nearest border of its region: 0 ... region / 2 - 1."""
+    """Return each pixel's (H, W) distance in pixels to the nearest border of its region: 0 ... region / 2 - 1."""
     rows, columns = (np.minimum(np.arange(side) % region, region - 1 - np.arange(side) % region) for side in size)
     return np.minimum(rows[:, None], columns)
 
 
 def by_distance(outputs: Outputs) -> np.ndarray:
-    """Of the computed regions' pixels, (2, region / 2): those labelled wrongly and all labelled, at each distance."""
+    """Return the computed pixels labelled wrongly, and all labelled, at each distance: (2, region / 2)."""
     far = distances(size_of(outputs.truth), outputs.region)
     inside = outputs.computed & (outputs.truth != IGNORE)
     return np.stack([np.bincount(far[chosen], minlength=outputs.region // 2)
@@ -27,7 +27,7 @@ def by_distance(outputs: Outputs) -> np.ndarray:
 
 
 def window(worse: Outputs, better: Outputs, size: Tuple[int, int]) -> Tuple[Tuple[int, int], int]:
-    """Where in an image `worse` has the most errors that `better` has not, in regions that both computed.
+    """Return where in an image `worse` has the most errors that `better` has not, in regions that both computed.
 
     Returns ((top, left) of a window of `size`, inside the image, and how many more pixels are wrong in it).
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from repro.errors import UserError
+from repro.plot import figure, save
 from repro.records import Record
-from repro.tables.speed import figure, save
 
 Series = Tuple[str, Sequence[Record]]  # in words; one record a seed
 MEAN = "mean"
@@ -14,7 +14,7 @@ COLOURS = ("0.65", "tab:blue", "tab:cyan", "tab:orange", "tab:green")
 
 
 def spread(records: Sequence[Record], inference: str) -> Dict[str, Optional[Tuple[float, float, float]]]:
-    """IoU of each class and their mean over seeds: (mean, least, largest); None for a class that no image has."""
+    """Return (mean, least, largest) IoU over seeds of each class and of their mean; None where no image has a class."""
     evaluations = [record.evaluations[inference] for record in records]
     found = {name: [one["class_iou"][name] for one in evaluations] for name in evaluations[0]["class_iou"]}
     found[MEAN] = [one["mean_iou"] for one in evaluations]
@@ -23,8 +23,8 @@ def spread(records: Sequence[Record], inference: str) -> Dict[str, Optional[Tupl
 
 
 def draw_classes(series: Sequence[Series], path, inference: str = "fast") -> None:
-    """A group of bars per class and one for the mean, with the majority map's; whiskers from the least to the largest
-    seed. UserError unless all are of one data set, preset and budget."""
+    """Draw a group of bars per class and one for the mean, with the majority map's; whiskers from the least to the
+    largest seed. UserError unless all are of one data set, preset and budget."""
     records = [record for _, some in series for record in some]
     first = records[0]
     if {record.group for record in records} != {first.group}:

@@ -27,39 +27,39 @@ class Outputs:
 
     @property
     def mask(self) -> np.ndarray:
-        """bool (Y, X): the regions that the full column computed."""
+        """Return bool (Y, X): the regions that the full column computed."""
         return self.named["mask"][0] > 0
 
     @property
     def computed(self) -> np.ndarray:
-        """bool (H, W): the pixels of those regions."""
+        """Return bool (H, W): the pixels of those regions."""
         return self.over_pixels(self.mask)
 
     @property
     def activity(self) -> np.ndarray:
-        """sigmoid(s), float (Y, X)."""
+        """Return sigmoid(s), float (Y, X)."""
         return sigmoid(self.named["s"][0])
 
     @property
     def z2(self) -> np.ndarray:
-        """The full column's weight before regions are chosen, float (H, W)."""
+        """Return the full column's weight before regions are chosen, float (H, W)."""
         return self._cut(np.kron(self.named["z2"][0], np.ones((STRIDE, STRIDE), np.float32)))
 
     @property
     def weight(self) -> np.ndarray:
-        """What the full column's scores are multiplied by, z2 * sigmoid(s) or 0, float (H, W)."""
+        """Return what the full column's scores are multiplied by, z2 * sigmoid(s) or 0, float (H, W)."""
         return self.z2 * self.over_pixels(self.activity * self.mask)
 
     def labels(self, name: str = "scores") -> np.ndarray:
-        """The labels uint8 (H, W) that some score maps give."""
+        """Return the labels uint8 (H, W) that some score maps give."""
         return labels_of(np.ascontiguousarray(self.named[name]), size_of(self.truth), STRIDE)
 
     def wrong(self, name: str = "scores") -> np.ndarray:
-        """bool (H, W): labelled otherwise than in truth, where there is one."""
+        """Return bool (H, W): labelled otherwise than in truth, where there is one."""
         return (self.labels(name) != self.truth) & (self.truth != IGNORE)
 
     def over_pixels(self, values: np.ndarray) -> np.ndarray:
-        """Values (Y, X) of regions -> (H, W) of their pixels."""
+        """Return values (Y, X) of regions -> (H, W) of their pixels."""
         return self._cut(np.repeat(np.repeat(values, self.region, axis=0), self.region, axis=1))
 
     def _cut(self, values: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 from repro.data.classes import ClassSet
 from repro.data.images import size_of
 from repro.figures.outputs import Outputs
+from repro.plot import figure, save
 from repro.prediction.overlay import coloured
-from repro.tables.speed import figure, save
 
 INCHES, TITLE = 10.4, 0.21  # a picture's width; the height of a panel's title
 OUTLINE, WINDOW = "#ffd200", "#ff00c8"
@@ -18,7 +18,7 @@ DIMMED = 0.4  # brightness of what is skipped
 
 
 def cut_out(image: np.ndarray, outputs: Outputs, gap: int = 0) -> np.ndarray:
-    """An image with white for what was skipped, and white along `gap` pixels of each computed region's borders."""
+    """Return an image, white where it was skipped and along `gap` pixels of each computed region's borders."""
     kept = outputs.computed.copy()
     for offset in range(gap):
         kept[offset::outputs.region] = kept[outputs.region - 1 - offset::outputs.region] = False
@@ -27,12 +27,12 @@ def cut_out(image: np.ndarray, outputs: Outputs, gap: int = 0) -> np.ndarray:
 
 
 def dimmed(image: np.ndarray, outputs: Outputs) -> np.ndarray:
-    """An image, darker where it was skipped."""
+    """Return an image, darker where it was skipped."""
     return np.where(outputs.computed[..., None], image, (DIMMED * image).astype(np.uint8))
 
 
 def panels(rows: int, columns: int, size: Tuple[int, int], below: float = 0.0):
-    """(picture, its axes row by row) for images of `size` (H, W); `below`: inches under them."""
+    """Return (picture, its axes row by row) for images of `size` (H, W); `below`: inches under them."""
     height = rows * ((INCHES / columns - 0.05) * size[0] / size[1] + TITLE) + below
     made = figure(INCHES, height)
     made.get_layout_engine().set(w_pad=0.02, h_pad=0.015, wspace=0.0, hspace=0.0)
@@ -43,14 +43,14 @@ def panels(rows: int, columns: int, size: Tuple[int, int], below: float = 0.0):
 
 
 def show(axis, image: np.ndarray, title: str, **settings) -> Any:
-    """An image in a panel, under its title."""
+    """Draw an image in a panel, under its title."""
     axis.set_title(title, fontsize=9, loc="left", pad=3)
     height, width = image.shape[:2]
     return axis.imshow(image, interpolation="nearest", extent=(0, width, height, 0), **settings)
 
 
 def outline(axis, outputs: Outputs, width: float = 1.0, colour: str = OUTLINE) -> None:
-    """Lines around the computed regions."""
+    """Draw lines around the computed regions."""
     from matplotlib.patches import Rectangle
 
     for row, column in np.argwhere(outputs.mask):
@@ -59,7 +59,7 @@ def outline(axis, outputs: Outputs, width: float = 1.0, colour: str = OUTLINE) -
 
 
 def legend(made, classes: ClassSet, labels: Sequence[np.ndarray], columns: int = 10) -> None:
-    """The classes that occur in any of these labels, under the picture."""
+    """Draw the classes that occur in any of these labels, under the picture."""
     from matplotlib.patches import Patch
 
     found = sorted({int(label) for one in labels for label in np.unique(one)} & set(range(len(classes))))
@@ -70,14 +70,14 @@ def legend(made, classes: ClassSet, labels: Sequence[np.ndarray], columns: int =
 
 
 def scale(made, image, axes, label: str) -> None:
-    """What the shades of a map mean."""
+    """Draw what the shades of a map mean."""
     bar = made.colorbar(image, ax=axes, location="bottom", shrink=0.6, pad=0.01, aspect=60)
     bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)
 
 
 def draw_pipeline(outputs: Outputs, classes: ClassSet, path) -> None:
-    """Figure 1, step by step."""
+    """Draw Figure 1, step by step."""
     made, axes = panels(4, 2, size_of(outputs.truth), below=0.5)
     count = f"{int(outputs.mask.sum())} of {outputs.mask.size}"
     half, full, both = (coloured(outputs.labels(name), classes) for name in ("half", "full", "scores"))
@@ -98,7 +98,7 @@ def draw_pipeline(outputs: Outputs, classes: ClassSet, path) -> None:
 
 def draw_comparison(sctf: Outputs, isctf: Outputs, small: Outputs, corner: Tuple[int, int], size: Tuple[int, int],
                     names: Sequence[str], classes: ClassSet, path) -> None:
-    """Figure 5: image and truth; SCTF and ISCTF, and the window at `corner` of `size` of both; regions of two sizes.
+    """Draw Figure 5: image and truth; SCTF and ISCTF, and the window at `corner` of `size`; regions of two sizes.
 
     names  of the three, in words.
     """
@@ -127,7 +127,7 @@ def draw_comparison(sctf: Outputs, isctf: Outputs, small: Outputs, corner: Tuple
 
 
 def draw_weights(runs: Sequence[Outputs], often: Sequence[np.ndarray], names: Sequence[str], images: int, path) -> None:
-    """Attention and sparse weights of networks on one image, a column each, and how often each region is computed.
+    """Draw attention and sparse weights of networks on one image, a column each, and how often a region is computed.
 
     often  of each network, the share of `images` images in which a region is computed, (Y, X).
     """
@@ -149,8 +149,8 @@ def draw_weights(runs: Sequence[Outputs], often: Sequence[np.ndarray], names: Se
 
 
 def draw_borders(curves: Mapping[str, np.ndarray], images: int, path) -> None:
-    """Errors in computed regions over the distance to the crop's border; curves: (2, distances) of borders.by_distance,
-    summed over images."""
+    """Draw errors in computed regions over the distance to the crop's border; curves: (2, distances) of
+    borders.by_distance, summed over images."""
     made = figure(INCHES * 0.75, 3.4)
     axis = made.subplots()
     for (name, (wrong, all_)), style in zip(curves.items(), ("-", "--", ":", "-.")):

@@ -66,7 +66,7 @@ test).
 
 
 def _claims(claims: Sequence[Claim], sources: Sequence[Tuple[str, Source]]) -> str:
-    """The table: text and place, the figures of each source, and a verdict on all but the paper."""
+    """Return the table: text and place, the figures of each source, and a verdict on all but the paper."""
     columns = [("Claim", [claim.text for claim in claims]), ("Section, table", [claim.where for claim in claims])]
     for name, source in sources:
         texts = [[one.text(source) for one in claim.comparisons] for claim in claims]
@@ -78,7 +78,7 @@ def _claims(claims: Sequence[Claim], sources: Sequence[Tuple[str, Source]]) -> s
 
 
 def _deviation(name: str, source: Ours) -> str:
-    """The pooled deviation of one data set, as a list item."""
+    """Return the pooled deviation of one data set, as a list item."""
     found = source.between_rows("mean_iou")
     if found is None:
         return (f"* Pooled deviation on {name}: unknown, no two trainings have several seeds yet; so no difference of "
@@ -88,7 +88,7 @@ def _deviation(name: str, source: Ours) -> str:
 
 
 def _long_run(network, records: Sequence[Record], anchors: Mapping[str, Any]) -> str:
-    """The long training of Model A beside published figures of small networks, as a list item."""
+    """Return the long training of Model A beside published figures of small networks, as a list item."""
     found = [record for record in records if record.group == LONG and record.network == network]
     known = "; ".join(f"{name} {one['mean_iou']} {'with' if one['imagenet'] else 'without'} ImageNet weights, "
                       f"{one['source']}" for name, one in anchors.items())
@@ -100,7 +100,7 @@ def _long_run(network, records: Sequence[Record], anchors: Mapping[str, Any]) ->
 
 
 def _distributions(tables: Mapping[str, Sequence[Row]], sources: Sequence[Tuple[str, Ours]]) -> str:
-    """Per data set and ISCTF row: k against all regions with s > 0, in accuracy and number."""
+    """Return per data set and ISCTF row k against all regions with s > 0, in accuracy and number."""
     lines: List[List[str]] = []
     seen = set()
     for name, source in sources:
@@ -132,8 +132,8 @@ def _notes(claims: Sequence[Claim]) -> str:
 
 def claims_page(tables: Mapping[str, Sequence[Row]], published: Mapping[str, Any], costs: Costs,
                 records: Sequence[Record], images: Callable[[Record], Mapping[str, Any]] = lambda record: {}) -> str:
-    """The page, from the rows of each table by name, the paper's figures, Table 5's costs, published records, and what
-    their images gave (as Ours.images)."""
+    """Return the page, from the rows of each table by name, the paper's figures, Table 5's costs, published records,
+    and what their images gave (as Ours.images)."""
     rows = {(name, row.id): row for name, some in tables.items() for row in some}
     groups = [Group(key, False, tuple(r for r in records if r.group == key)) for key in GROUPS.values()]
     ours = [(name, Ours(group.key[0], group.records, rows, costs, images)) for name, group in zip(GROUPS, groups)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from repro.config.networks import HEIGHT, WIDTH, AnyNetwork
+from repro.config.networks import HEIGHT, WIDTH
 from repro.config.rows import Row, Training
 from repro.records import Record, find
 from repro.tables.groups import NO_COARSE, Group
 from repro.tables.markdown import Column
+from repro.tables.speed import calc, giga
 
 RESNET50 = (3, 4, 6, 3)
 NONE, NOT_MEASURED, TICK = "-", "not measured", "✓"
@@ -24,14 +25,8 @@ Paper = Mapping[str, Mapping[str, Any]]  # row id -> the paper's figures; empty 
 Costs = Mapping[str, Tuple[int, int]]  # row id -> multiply-adds: (paper's convention, true)
 
 
-def giga(multiply_adds: float) -> str:
-    """Multiply-adds in 10^9 as the paper prints them: three significant digits (786, 77.0, 31.5), no unit."""
-    value = multiply_adds / 1e9
-    return f"{value:.0f}" if value >= 999.5 else f"{value:#.3g}".rstrip(".")
-
-
 def reduction(new: str, old: str) -> str:
-    """The change between printed figures in percent, truncated to one decimal as in Table 5.
+    """Return the change between printed figures in percent, truncated to one decimal as in Table 5.
 
     31.5 of 77.0 is -59.0%.
     """
@@ -40,7 +35,7 @@ def reduction(new: str, old: str) -> str:
 
 
 def configuration(table: Table, rows: Sequence[Row]) -> List[Column]:
-    """What tells the rows of a table apart, as the paper's left-hand columns print it."""
+    """Return what tells the rows of a table apart, as the paper's left-hand columns print it."""
     kinds: Dict[Table, Callable[[Sequence[Row]], List[Column]]] = {
         1: _dilations, 2: _inputs, 3: _sparsity, 4: _units, 5: _approach, ABLATIONS: _equations}
     return kinds[table](rows)
@@ -55,23 +50,19 @@ def _tick(condition, otherwise: str = "") -> str:
 
 
 def _dilations(rows: Sequence[Row]) -> List[Column]:
-    """Output stride 8 dilates levels 4 and 5 and leaves one up-sampling; 32 dilates none and leaves three."""
-    columns = [
-        _column(f"Dilation {level}", rows, lambda row, s=stride: _tick(s and row.network.output_stride <= s))
-        for level, stride in ((1, 0), (2, 0), (3, 0), (4, 8), (5, 16))
-    ]
-    return columns + [
-        _column(f"1/{2 * s}→1/{s}", rows, lambda row, s=s: _tick(row.network.output_stride > s, NONE))
-        for s in (16, 8, 4)
-    ]
+    """Return them of Table 1: stride 8 dilates levels 4 and 5, and leaves one up-sampling; 32 none, and three."""
+    return [
+        *(_column(f"Dilation {level}", rows, lambda row, s=stride: _tick(s and row.network.output_stride <= s))
+          for level, stride in ((1, 0), (2, 0), (3, 0), (4, 8), (5, 16))),
+        *(_column(f"1/{2 * s}→1/{s}", rows, lambda row, s=s: _tick(row.network.output_stride > s, NONE))
+          for s in (16, 8, 4))]
 
 
 def _inputs(rows: Sequence[Row]) -> List[Column]:
     scales = ((0.25, "1/4×"), (0.5, "1/2×"), (1.0, "full"), (2.0, "2×"))
     return _approach(rows, "Fusion approach") + [
         _column(name, rows, lambda row, s=scale: _tick(s in [column.scale for column in row.network.columns]))
-        for scale, name in scales
-    ]
+        for scale, name in scales]
 
 
 def _sparsity(rows: Sequence[Row]) -> List[Column]:
@@ -80,8 +71,7 @@ def _sparsity(rows: Sequence[Row]) -> List[Column]:
         _column("λ", rows, lambda row: NONE if row.training.lam is None else f"{row.training.lam:g}"),
         _column("Input size", rows, lambda row: f"{HEIGHT}×{WIDTH}"),
         _column("Region size", rows, lambda row: str(row.network.region)),
-        _column("Computed", rows, lambda row: f"{row.k(row.network.regions)}/{row.network.regions}"),
-    ]
+        _column("Computed", rows, lambda row: f"{row.k(row.network.regions)}/{row.network.regions}")]
 
 
 def _equations(rows: Sequence[Row]) -> List[Column]:
@@ -97,49 +87,36 @@ def _units(rows: Sequence[Row]) -> List[Column]:
         gone = sum(RESNET50) - sum(row.network.columns[index].units)
         return str(gone) if row.training.pretrained else f"{NONE} (from scratch)"
 
-    columns = []
-    for name, index in (("1×", -1), ("1/2×", 0)):
-        columns.append(_column(f"{name}: removed", rows, lambda row, i=index: removed(row, i)))
-        columns.append(
-            _column(
-                f"{name}: levels 2-5",
-                rows,
-                lambda row, i=index: "-".join(map(str, row.network.columns[i].units)),
-            )
-        )
-    return columns
+    def left(row, index):
+        return "-".join(map(str, row.network.columns[index].units))
+    return [_column(f"{name}: {what}", rows, lambda row, cell=cell, i=index: cell(row, i))
+            for name, index in (("1×", -1), ("1/2×", 0)) for what, cell in (("removed", removed), ("levels 2-5", left))]
 
 
 def _approach(rows: Sequence[Row], header: str = "Approach") -> List[Column]:
     return [_column(header, rows, lambda row: row.label or row.network.fusion)]
 
 
-def _values(
-    records: Sequence[Record], network: AnyNetwork, training: Training, inference: str, key: str
-) -> List[float]:
-    """One figure of each seed's record; empty where this was not measured."""
-    found = find(records, network, training)
-    return [record.evaluations[inference][key] for record in found if inference in record.evaluations]
+def _values(records: Sequence[Record], row: Row, training: Training, key: str) -> List[float]:
+    """Return one figure of each seed's record, in the row's inference; empty where this was not measured."""
+    return [record.evaluations[row.inference][key] for record in find(records, row.network, training)
+            if row.inference in record.evaluations]
 
 
 def computed(table: Table, rows: Sequence[Row], groups: Sequence[Group]) -> List[Column]:
-    """Table 3's "Computed" for each group that was measured on another grid of regions than the paper's."""
+    """Return Table 3's "Computed" for each group that was measured on another grid of regions than the paper's."""
     columns: List[Column] = []
     for group in groups if table in (3, ABLATIONS) else ():
-        pairs = []
-        for row in rows:
-            k, regions = (
-                _values(group.records, row.network, row.training, row.inference, key) for key in ("k", "regions")
-            )
-            pairs.append((k[0], regions[0]) if k else None)
-        if any(pair and pair[1] != row.network.regions for row, pair in zip(rows, pairs)):
-            cells = ["{}/{}".format(*pair) if pair else NOT_MEASURED for pair in pairs]
-            columns.append((f"Computed{group.suffix}", cells))
+        k, regions = ([next(iter(_values(group.records, row, row.training, key)), None) for row in rows]
+                      for key in ("k", "regions"))
+        if any(found and found != row.network.regions for row, found in zip(rows, regions)):
+            columns.append((f"Computed{group.suffix}", [
+                NOT_MEASURED if one is None else f"{one}/{of}" for one, of in zip(k, regions)]))
     return columns
 
 
 def spread(values: Sequence[float]) -> str:
-    """Percentages as one cell: the value, or mean ± half the range (n seeds)."""
+    """Return percentages as one cell: the value, or mean ± half the range (n seeds)."""
     if not values:
         return NOT_MEASURED
     mean = sum(values) / len(values)
@@ -147,70 +124,46 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean:.2f}" if len(values) == 1 else f"{mean:.2f} ± {half:.2f} ({len(values)} seeds)"
 
 
-def _printed(value, form: str = "{:.2f}") -> str:
-    return NONE if value is None else form.format(value)
+def _printed(rows: Sequence[Row], paper: Paper, name: str, key: str, form: str = "{}") -> Column:
+    """Return a column of the paper's figures."""
+    return _column(f"{name} paper", rows, lambda row: NONE if paper[row.id][key] is None else form.format(
+        paper[row.id][key]))
 
 
 def paper_accuracies(table: Table, rows: Sequence[Row], paper: Paper) -> Dict[str, Column]:
-    """The paper's accuracy columns by name, with Table 4's and Table 5's own; none where it has no figures."""
+    """Return the paper's accuracy columns by name, with Table 4's and Table 5's own; none where it has no figures."""
     if not paper:
         return {}
-    columns = {
-        name: _column(f"{name} paper", rows, lambda row, k=key: _printed(paper[row.id][k]))
-        for name, key in METRICS + (EXTRAS if table == 4 else ())
-    }
-    if table == 5:
-        columns.update(
-            {
-                name: _column(f"{name} paper", rows, lambda row, k=key: _printed(paper[row.id][k], "{}"))
-                for name, key in DELTAS
-            }
-        )
-    return columns
+    columns = {name: _printed(rows, paper, name, key, "{:.2f}") for name, key in METRICS + EXTRAS * (table == 4)}
+    return {**columns, **{name: _printed(rows, paper, name, key) for name, key in DELTAS * (table == 5)}}
 
 
 def our_accuracies(table: Table, rows: Sequence[Row], group: Group) -> Dict[str, Column]:
-    """Measured accuracy columns of one group of records by name; headers end in "ours" and its suffix.
+    """Return measured accuracy columns of one group of records by name; headers end in "ours" and its suffix.
 
     A training on coarse labels is "-" for data that has none.
     """
-
     def impossible(training):
         return training is None or (training.coarse and group.key[0] in NO_COARSE)
 
-    def values(row, key, training):
-        return [] if impossible(training) else _values(group.records, row.network, training, row.inference, key)
-
     def cell(row, key, training):
-        return NONE if impossible(training) else spread(values(row, key, training))
-
-    def header(name):
-        return f"{name} ours{group.suffix}"
-
-    columns = {
-        name: _column(header(name), rows, lambda row, k=key: cell(row, k, row.training)) for name, key in METRICS
-    }
+        return NONE if impossible(training) else spread(_values(group.records, row, training, key))
+    columns = {name: [cell(row, key, row.training) for row in rows] for name, key in METRICS}
     if table == 4:
-        columns.update(
-            {
-                name: _column(header(name), rows, lambda row, k=key: cell(row, "mean_iou", dict(row.extra).get(k)))
-                for name, key in EXTRAS
-            }
-        )
+        columns.update({name: [cell(row, "mean_iou", dict(row.extra).get(key)) for row in rows]
+                        for name, key in EXTRAS})
     if table == 5:
-        measured = [values(row, "mean_iou", row.training) for row in rows]
-        means = [sum(one) / len(one) if one else None for one in measured]
-        for name, references in zip((name for name, _ in DELTAS), _references(rows)):
-            cells = [
-                NONE if reference is None or impossible(row.training) else _difference(mean, means[reference])
-                for row, mean, reference in zip(rows, means, references)
-            ]
-            columns[name] = header(name), cells
-    return columns
+        measured = [_values(group.records, row, row.training, "mean_iou") for row in rows]
+        means = [sum(one) / len(one) if one and not impossible(row.training) else None
+                 for row, one in zip(rows, measured)]
+        for (name, _), references in zip(DELTAS, _references(rows)):
+            columns[name] = [NONE if at is None or impossible(row.training) else _difference(mean, means[at])
+                             for row, mean, at in zip(rows, means, references)]
+    return {name: (f"{name} ours{group.suffix}", cells) for name, cells in columns.items()}
 
 
 def _references(rows: Sequence[Row]) -> Tuple[List[Optional[int]], List[Optional[int]]]:
-    """Per row of Table 5 the index of the row that Δ, and that overall Δ, is to; None up to the base row."""
+    """Return per row of Table 5 the index of the row that Δ, and that overall Δ, is to; None up to the base row."""
     base = [row.id for row in rows].index(ABLATION_BASE)
     after = range(len(rows) - base - 1)
     return [None] * (base + 1) + [base + i for i in after], [None] * (base + 1) + [base for _ in after]
@@ -221,20 +174,12 @@ def _difference(new: Optional[float], old: Optional[float]) -> str:
 
 
 def calculations(table: Table, rows: Sequence[Row], paper: Paper, costs: Costs) -> List[Column]:
-    """Calc. paper, ours (the paper's convention), Table 5's percentages, true (shortcuts counted)."""
+    """Return Calc. paper, ours (the paper's convention), Table 5's percentages, true (shortcuts counted)."""
     ours = [giga(costs[row.id][0]) for row in rows]
-    columns = [_column("Calc. paper", rows, lambda row: _printed(paper[row.id]["calc"], "{}g"))] if paper else []
+    columns = [_printed(rows, paper, "Calc.", "calc", "{}g")] if paper else []
     columns += [("Calc. ours", [f"{text}g" for text in ours])]
-    if table == 5:
-        for (name, key), references in zip(DELTAS, _references(rows)):
-            cells = [
-                NONE if reference is None or ours[reference] == text else reduction(text, ours[reference])
-                for text, reference in zip(ours, references)
-            ]
-            columns.append(
-                _column(
-                    f"Calc. {name} paper", rows, lambda row, k=key: _printed(paper[row.id][f"calc_{k}"], "{}")
-                )
-            )
-            columns.append((f"Calc. {name} ours", cells))
-    return columns + [_column("Calc. true", rows, lambda row: f"{giga(costs[row.id][1])}g")]
+    for (name, key), references in zip(DELTAS, _references(rows) if table == 5 else ()):
+        columns += [_printed(rows, paper, f"Calc. {name}", f"calc_{key}"), (f"Calc. {name} ours", [
+            NONE if at is None or ours[at] == text else reduction(text, ours[at])
+            for text, at in zip(ours, references)])]
+    return columns + [_column("Calc. true", rows, lambda row: calc(costs[row.id][1]))]

@@ -1,10 +1,11 @@
-"""The kinds of comparison a claim consists of; each has a text of its figures and a verdict (None: it has no say)."""
+"""The kinds of comparison a claim consists of; each has a text of its figures and a verdict (None: it has none)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
+from repro.tables.counts import Silent
 from repro.tables.verdicts import (
     FAILS,
     GAINS,
@@ -33,7 +34,7 @@ LISTED = 3          # figures beyond so many are given by their lowest and highe
 
 
 def text_of(source: Source, value: Value) -> str:
-    """A value as a cell has it: the mean and, over several seeds, ± half their range."""
+    """Return a value as a cell has it: the mean and, over several seeds, ± half their range."""
     mean = value_of(source, value)
     if mean is None:
         return source.missing
@@ -46,26 +47,26 @@ def text_of(source: Source, value: Value) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """"1 training", "2 trainings"."""
+    """Return "1 training", "2 trainings"."""
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _means(source: Source, values: Sequence[Value]) -> Optional[List[float]]:
-    """The mean of each; None where one is missing."""
+    """Return the mean of each; None where one is missing."""
     means = [value_of(source, value) for value in values]
     known = [mean for mean in means if mean is not None]
     return known if len(known) == len(means) else None
 
 
 def _listed(source: Source, figures, between: str = ", ") -> str:
-    """The figures one after the other, or the word for what is missing."""
+    """Return the figures one after the other, or the word for what is missing."""
     if _means(source, figures) is None:
         return source.missing
     return between.join(text_of(source, figure) for figure in figures)
 
 
 def _with_intervals(text: str, differences: Sequence[Difference]) -> str:
-    """"-1.23; t -2.0 to -0.4; images -1.9 to -0.6", of several differences the outermost bounds."""
+    """Return "-1.23; t -2.0 to -0.4; images -1.9 to -0.6", of several differences the outermost bounds."""
     for name, found in (("t", [one.interval for one in differences]), ("images", [one.images for one in differences])):
         known = [one for one in found if one is not None and one[0] < one[1]]
         if known and len(known) == len(found):
@@ -207,13 +208,10 @@ class Released:
 
 
 @dataclass(frozen=True)
-class Beside:
-    """The paper's own figures of bootstrapping without the coarse set, beside ours on data without one; no say."""
+class Beside(Silent):
+    """The paper's own figures of bootstrapping without the coarse set, beside ours on data without one."""
 
     changes: Tuple[Change, ...]
 
     def text(self, source: Source) -> str:
         return "bs. alone: " + "; ".join(one.text(source) for one in self.changes) if isinstance(source, Paper) else ""
-
-    def verdict(self, source: Source) -> Optional[str]:
-        return None

@@ -1,4 +1,4 @@
-"""The kinds of comparison that need no interval: of counts, shares and costs, and those that have no say."""
+"""The kinds of comparison that need no interval: of counts, shares and costs, and those that have no verdict."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Optional, Tuple
 
-from repro.tables.columns import giga
-from repro.tables.verdicts import (
-    FAILS,
-    HOLDS,
-    MISSING,
-    Figure,
-    Ours,
-    Paper,
-    Source,
-    quartiles,
-    regions_active,
-    steps_of,
-)
+from repro.tables.speed import calc
+from repro.tables.verdicts import FAILS, HOLDS, MISSING, Figure, Ours, Paper, Source, quartiles, regions_active
 
 CHANCE = 2  # times chance: what computed regions are to hold of small objects
+
+
+class Silent:
+    """Words beside others' figures, without a verdict."""
+
+    def verdict(self, source: Source) -> Optional[str]:
+        return None
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class Varies:
     figure: Figure
 
     def _found(self, source: Source) -> Optional[Tuple[Tuple[int, ...], float, int, float]]:
-        """Quartiles and mean of the number of regions with s > 0, all regions, and p times those."""
+        """Return quartiles and mean of the number of regions with s > 0, all regions, and p times those."""
         records = source.found(self.figure) if isinstance(source, Ours) else ()
         counts = regions_active(records)
         if not counts:
@@ -62,7 +58,7 @@ class Selects:
     figure: Figure
 
     def _shares(self, source: Source) -> Optional[Tuple[float, float, Optional[float]]]:
-        """Percent held of small objects, of the area, and by a fixed map of small objects; means over seeds."""
+        """Return percent held of small objects, of the area, and by a fixed map of small objects; means over seeds."""
         found = [record.evaluations.get(source.inference(self.figure), {}).get("selection")
                  for record in source.found(self.figure)] if isinstance(source, Ours) else []
         objects, area, fixed = ([one[key] for one in found if one] for key in ("objects", "area", "fixed"))
@@ -84,8 +80,8 @@ class Selects:
 
 
 @dataclass(frozen=True)
-class Everywhere:
-    """Whether mean z2 of figures are over all positions, as in records without that of computed regions; no say."""
+class Everywhere(Silent):
+    """Whether mean z2 of figures are over all positions, as in records without that of computed regions."""
 
     figures: Tuple[Figure, ...]
 
@@ -96,22 +92,16 @@ class Everywhere:
                  for record in source.found(figure)]
         return "over all positions" if any(one and one.get("z2_computed") is None for one in found) else ""
 
-    def verdict(self, source: Source) -> Optional[str]:
-        return None
-
 
 @dataclass(frozen=True)
-class Steps:
-    """How long two figures' networks were trained; it has no say."""
+class Steps(Silent):
+    """How long two figures' networks were trained."""
 
     figures: Tuple[Figure, Figure]
 
     def text(self, source: Source) -> str:
-        steps = [steps_of(source, figure) for figure in self.figures]
-        return "" if None in steps else "{} → {} steps".format(*steps)
-
-    def verdict(self, source: Source) -> Optional[str]:
-        return None
+        found = [source.found(figure) for figure in self.figures] if isinstance(source, Ours) else []
+        return "{} → {} steps".format(*(one[0].steps for one in found)) if found and all(found) else ""
 
 
 @dataclass(frozen=True)
@@ -127,8 +117,7 @@ class Cost:
             rows = source.published["table5"]["rows"]
             return f"{rows[self.old]['calc']}g → {rows[self.new]['calc']}g"
         (old, old_true), (new, new_true) = source.costs[self.old], source.costs[self.new]
-        return (f"{giga(old)}g → {giga(new)}g: {old / new:.1f} times; "
-                f"{old_true / new_true:.1f} with the shortcuts")
+        return f"{calc(old)} → {calc(new)}: {old / new:.1f} times; {old_true / new_true:.1f} with the shortcuts"
 
     def verdict(self, source: Source) -> Optional[str]:
         if isinstance(source, Paper):

@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterable, List, Sequence, Tuple
 from repro.config.rows import Row
 from repro.device import cpu_words
 from repro.records import Record, versions_of
+from repro.tables.speed import commit
 
 MAIN = ("minicity", "lite", "full")  # the group whose columns are plainly "ours"
 NO_COARSE = ("camvid",)  # data sets without a coarsely labelled set
@@ -26,7 +27,7 @@ class Group:
 
     @property
     def suffix(self) -> str:
-        """What its column headers end in; empty for the main group."""
+        """Return what its column headers end in; empty for the main group."""
         if self.key == MAIN and not self.local:
             return ""
         data, preset, budget = self.key
@@ -36,7 +37,7 @@ class Group:
 
 
 def groups_of(rows: Sequence[Row], records: Sequence[Record], local: bool) -> List[Group]:
-    """The records of these rows by group, the main group first (when published, even if it is empty)."""
+    """Return the records of these rows by group, the main group first (when published, even if it is empty)."""
     specs = {(row.network, training) for row in rows for _, training in row.trainings}
     coarse = any(training.coarse for _, training in specs)
     used = [record for record in records if (record.network, record.training) in specs]
@@ -46,22 +47,18 @@ def groups_of(rows: Sequence[Row], records: Sequence[Record], local: bool) -> Li
 
 
 def listed(values: Iterable[Any]) -> str:
-    """Distinct values in order, separated by commas."""
+    """Return distinct values in order, separated by commas."""
     return ", ".join(str(value) for value in sorted(set(values)))
 
 
 def from_to(values: Iterable[Any]) -> str:
-    """"3", or "3 to 5"."""
+    """Return "3", or "3 to 5"."""
     low, high = min(values), max(values)
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _commit(record: Record) -> str:
-    return record.provenance["commit"][:7] + (" with uncommitted changes" if record.provenance["dirty"] else "")
-
-
 def _grids(records: Sequence[Record]) -> str:
-    """Regions and k of the records whose grid is not the paper's, such as "regions of 64 px: 6x8 = 48, k = 12 at …"."""
+    """Return regions and k where the grid is not the paper's, such as "regions of 64 px: 6x8 = 48, k = 12 at …"."""
     kept: Dict[Tuple[str, int], Dict] = {}
     for record in records:
         for one in record.evaluations.values():
@@ -79,7 +76,7 @@ def _grids(records: Sequence[Record]) -> str:
 
 
 def _images(group: Group) -> str:
-    """How images become the network's input, where that needs a word."""
+    """Return how images become the network's input, where that needs a word."""
     data = group.key[0]
     words = [] if group.local or data not in NOTES else [NOTES[data]]
     words += [text for text in (_grids(group.records),) if text]
@@ -88,7 +85,7 @@ def _images(group: Group) -> str:
 
 
 def caption(group: Group, target: str) -> str:
-    """Where a group's figures come from, one list item; `target` is what `make` measures them with."""
+    """Return where a group's figures come from, one list item; `target` is what `make` measures them with."""
     name = f"ours{group.suffix}"
     data, preset, budget = group.key
     if not group.records:
@@ -97,6 +94,9 @@ def caption(group: Group, target: str) -> str:
     records = group.records
     images = listed(one["images"] for record in records for one in record.evaluations.values())
     provenances = [record.provenance for record in records]
+
+    def of_all(shown) -> str:
+        return "; ".join(sorted({shown(one) for one in provenances}))
     warning = " This is a quick check of the whole path, too short to compare rows by." if budget == "quick" else ""
     majorities = listed(f"{record.majority['mean_iou']:.2f}" for record in records)
     return (
@@ -105,8 +105,7 @@ def caption(group: Group, target: str) -> str:
         f"width {listed(r.width for r in records)} (preset {preset}), budget {budget}: "
         f"{from_to([r.steps for r in records])} steps, seeds {listed(r.seed for r in records)}. "
         f"The training set's per-pixel majority map has mean IoU {majorities}.{warning} "
-        f"Commit {listed(map(_commit, records))}; {'; '.join(sorted({versions_of(p) for p in provenances}))}; "
-        f"{'; '.join(sorted({cpu_words(p) for p in provenances}))}; "
+        f"Commit {listed(map(commit, provenances))}; {of_all(versions_of)}; {of_all(cpu_words)}; "
         f"{from_to([p['date'] for p in provenances])}; "
         f"{', '.join(sorted({'`' + p['command'] + '`' for p in provenances}))}.\n"
     )

@@ -17,7 +17,7 @@ HEADERS = {"Mean IoU paper": "Mean IoU, paper (Cityscapes)", "Mean IoU ours": "M
 
 
 def headline(rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs, records: Sequence[Record]) -> str:
-    """Table 5 in five columns, from the rows, published figures, costs and records of its page."""
+    """Return Table 5 in five columns, from the rows, published figures, costs and records of its page."""
     ours = Group(MAIN, False, tuple(record for record in records if record.group == MAIN))
     columns = [*paper_accuracies(5, rows, paper["rows"]).values(), *our_accuracies(5, rows, ours).values(),
                *calculations(5, rows, paper["rows"], costs)]
@@ -26,7 +26,7 @@ def headline(rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs, record
 
 
 def with_headline(text: str, table: str) -> str:
-    """`text` with what stands between the markers replaced; UserError when they are not there."""
+    """Return `text` with what stands between the markers replaced; UserError when they are not there."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from repro.config import parsing
 from repro.config.networks import Network
 from repro.config.rows import Row
-from repro.errors import choice
+from repro.plot import figure, save
 from repro.records import Record, find, parse_provenance
-from repro.tables.columns import giga
 from repro.tables.groups import MAIN, Group, caption, groups_of
-from repro.tables.markdown import markdown_table
+from repro.tables.markdown import joined, table_of
 from repro.tables.render import MARKER
-from repro.tables.speed import (
-    entries,
-    figure,
-    mebibytes,
-    median,
-    milliseconds,
-    origin,
-    positive,
-    read_json,
-    save,
-    seconds,
-    timing,
-)
+from repro.tables.speed import calc, count, entries, mebibytes, milliseconds, one_of, origin, positive, reader, seconds
+from repro.timing.clock import median, p95
 
 PICTURE = "neighbours.png"
 REFINED = "sparserefine"  # in a measurement of times, the row of repro.tables.refine's record
 VALUES = ("trained", "random")  # of the parameters of a network that is timed
 NONE = "-"
 
-_SPEED = {
-    "data": parsing.text, "preset": parsing.text, "size": parsing.text, "threads": parsing.positive(parsing.integer),
+read_speed = reader({  # what experiments.speed.neighbours measured on one data set
+    "data": parsing.text, "preset": parsing.text, "size": parsing.text, "threads": count,
     "rows": entries({
-        "row": parsing.text, "values": lambda value, place: choice(value, VALUES, place), "multiply_adds": positive,
-        "parameters": parsing.positive(parsing.integer), "memory": parsing.natural, "seconds": seconds}, "row"),
+        "row": parsing.text, "values": one_of(VALUES), "multiply_adds": positive, "parameters": count,
+        "memory": parsing.natural, "seconds": seconds}, "row"),
     "provenance": parse_provenance,
-}
+})
 Speed = Mapping[str, Any]
 Refined = Mapping[str, Mapping[str, Any]]  # records as repro.tables.refine reads them, by name of the data
 
@@ -55,13 +43,8 @@ class Line:
     own: bool
 
 
-def read_speed(path) -> Dict[str, Any]:
-    """What `experiments.speed.neighbours` measured on one data set; a UserError names file and key."""
-    return read_json(path, _SPEED)
-
-
 def lines(rows: Sequence[Row], group: Group, refined: Refined) -> List[Line]:
-    """The rows in a group, measured or not, and SparseRefine where it is."""
+    """Return the rows in a group, measured or not, and SparseRefine where it is."""
     made = []
     for row in rows:
         found = find(group.records, row.network, row.training)
@@ -76,7 +59,7 @@ def lines(rows: Sequence[Row], group: Group, refined: Refined) -> List[Line]:
 
 
 def speed_of(group: Group, speeds: Mapping[str, Speed]) -> Optional[Speed]:
-    """The measured times that belong beside a group's accuracies: those of its data and preset."""
+    """Return the measured times that belong beside a group's accuracies: those of its data and preset."""
     found = speeds.get(group.key[0])
     return found if found and found["preset"] == group.key[1] else None
 
@@ -89,41 +72,29 @@ def _accuracy(values: Sequence[float]) -> str:
 
 
 def _published(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tuple[int, int]]) -> str:
-    def cell(row: Row, key: str) -> str:
-        value = printed.get(row.id, {}).get(key)
-        return NONE if value is None else str(value)
-    return markdown_table([
-        ("Network", [row.label for row in rows]),
-        ("Source", [cell(row, "source") for row in rows]),
-        ("Mean IoU", [cell(row, "mean_iou") for row in rows]),
-        ("Images", [cell(row, "images") for row in rows]),
-        ("Size", [cell(row, "size") for row in rows]),
-        ("Frames/s", [cell(row, "speed") for row in rows]),
-        ("Card", [cell(row, "card") for row in rows]),
-        ("Multiply-adds counted here, 1024x2048", [f"{giga(costs[row.id][1])}g" for row in rows]),
-    ], 2)
+    def column(header: str, key: str):
+        values = {row.id: printed.get(row.id, {}).get(key) for row in rows}
+        return header, lambda row: NONE if values[row.id] is None else values[row.id]
+    return table_of(
+        rows, 2, ("Network", lambda row: row.label), column("Source", "source"), column("Mean IoU", "mean_iou"),
+        column("Images", "images"), column("Size", "size"), column("Frames/s", "speed"), column("Card", "card"),
+        ("Multiply-adds counted here, 1024x2048", lambda row: calc(costs[row.id][1])))
 
 
 def _measured(shown: Sequence[Line], speed: Optional[Speed]) -> str:
     timed = {one["row"]: one for one in speed["rows"]} if speed else {}
 
-    def cell(line: Line, text) -> str:
-        return text(timed[line.id]) if line.id in timed else NONE
-    columns = [
-        ("Network", [line.label for line in shown]),
-        ("Mean IoU", [_accuracy(line.accuracies) for line in shown]),
-        ("Steps", [line.steps for line in shown]),
-    ]
-    if speed:
-        columns += [
-            ("Multiply-adds", [cell(line, lambda one: f"{giga(one['multiply_adds'])}g") for line in shown]),
-            ("Parameters", [cell(line, lambda one: f"{one['parameters'] / 1e6:.2f}M") for line in shown]),
-            ("Time (ms)", [cell(line, lambda one: milliseconds(median(one))) for line in shown]),
-            ("p95 (ms)", [cell(line, lambda one: milliseconds(timing(one).p95)) for line in shown]),
-            ("Memory (MiB)", [cell(line, lambda one: mebibytes(one["memory"])) for line in shown]),
-            ("Timed with values", [cell(line, lambda one: one["values"]) for line in shown]),
-        ]
-    return markdown_table(columns, 1)
+    def column(header: str, cell):
+        return header, lambda line: cell(timed[line.id]) if line.id in timed else NONE
+    return table_of(
+        shown, 1, ("Network", lambda line: line.label), ("Mean IoU", lambda line: _accuracy(line.accuracies)),
+        ("Steps", lambda line: line.steps), *((
+            column("Multiply-adds", lambda one: calc(one["multiply_adds"])),
+            column("Parameters", lambda one: f"{one['parameters'] / 1e6:.2f}M"),
+            column("Time (ms)", lambda one: milliseconds(median(one["seconds"]))),
+            column("p95 (ms)", lambda one: milliseconds(p95(one["seconds"]))),
+            column("Memory (MiB)", lambda one: mebibytes(one["memory"])),
+            column("Timed with values", lambda one: one["values"])) if speed else ()))
 
 
 def _section(rows: Sequence[Row], group: Group, speed: Optional[Speed], refined: Refined, local: bool = False) -> str:
@@ -134,13 +105,13 @@ def _section(rows: Sequence[Row], group: Group, speed: Optional[Speed], refined:
 
 
 def groups_shown(rows: Sequence[Row], records: Sequence[Record]) -> List[Group]:
-    """The published groups of the main preset and budget."""
+    """Return the published groups of the main preset and budget."""
     return [group for group in groups_of(rows, records, False) if group.key[1:] == MAIN[1:]]
 
 
 def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tuple[int, int]],
          records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined, picture: bool = False) -> str:
-    """The published page.
+    """Return the published page.
 
     printed  title and rows as published. costs: multiply-adds by row id, (in the paper's convention, true).
     speeds   the measured times by name of the data, as `refined`, SparseRefine's records.
@@ -168,12 +139,12 @@ def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tu
     ]
     if picture:
         parts.insert(1, f"![Mean IoU over time]({PICTURE})")
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+    return joined(parts)
 
 
 def local_part(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], own: Sequence[Record],
                own_speeds: Mapping[str, Speed], refined: Refined) -> str:
-    """What follows the published page on this machine: what it measured itself, after MARKER; "" where that is none."""
+    """Return what follows the published page: what this machine measured itself, after MARKER; "" where none is."""
     groups = [group for group in groups_shown(rows, records) if speed_of(group, own_speeds)]
     groups += groups_of(rows, [record for record in own if record not in records], True)
     sections = [_section(rows, group, speed_of(group, {**speeds, **own_speeds}), refined, True) for group in groups]
@@ -181,14 +152,14 @@ def local_part(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[s
 
 
 def points(shown: Sequence[Line], speed: Optional[Speed]) -> List[Tuple[Line, float, float]]:
-    """(line, milliseconds, mean IoU) of those of which both are measured."""
-    timed = {one["row"]: median(one) * 1e3 for one in speed["rows"]} if speed else {}
+    """Return (line, milliseconds, mean IoU) of those of which both are measured."""
+    timed = {one["row"]: median(one["seconds"]) * 1e3 for one in speed["rows"]} if speed else {}
     return [(line, timed[line.id], sum(line.accuracies) / len(line.accuracies)) for line in shown
             if line.accuracies and line.id in timed]
 
 
 def _name_points(axes, chosen: Sequence[Tuple[Line, float, float]]) -> None:
-    """Names beside their points: where, of right, left and the corners, nothing is in the way first."""
+    """Write names beside their points: where, of right, left and the corners, nothing is in the way first."""
     places = [tuple(axes.transData.transform(point)) for _, *point in chosen]
     left, right = (axes.transAxes.transform((side, 0))[0] for side in (0, 1))
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in places]
@@ -206,7 +177,7 @@ def _name_points(axes, chosen: Sequence[Tuple[Line, float, float]]) -> None:
 
 
 def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined, path) -> bool:
-    """Mean IoU over time, a panel for each published data set; False, and nothing drawn, where none has both."""
+    """Draw mean IoU over time, a panel for each published data set; False, and nothing drawn, where none has both."""
     found = [(group, points(lines(rows, group, refined), speed_of(group, speeds)))
              for group in groups_shown(rows, records)]
     found = [(group, chosen) for group, chosen in found if chosen]

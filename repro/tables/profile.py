@@ -1,194 +1,177 @@
-"""The page on where the time of one inference goes: by block, by kind of operator, and the slowest operators."""
+"""The page on where the time of one inference goes: by block, by kind, and the slowest operators; its picture."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from repro.config import parsing
+from repro.plot import figure, save
 from repro.records import parse_provenance
-from repro.tables.columns import giga
-from repro.tables.markdown import Column, markdown_table
-from repro.tables.speed import G, mebibytes, origin, positive, read_json, seconds
-from repro.timing.clock import Timing
+from repro.tables.markdown import table_of
+from repro.tables.speed import (
+    FP32,
+    G,
+    Measured,
+    calc,
+    each,
+    mebibytes,
+    not_negative,
+    origin,
+    percent,
+    positive,
+    reached,
+    reader,
+    seconds,
+)
+from repro.timing.clock import median, p95
 
 CONVOLUTIONS, NETWORK = 0.85, 0.75  # of the ceiling, float32: what is to be reached
 SLOWEST = 10
+MARKERS = ("o", "^", "s")  # of precisions, in the picture
 FILLING, MAP, BETWEEN = "input", "labels", "between operators"
 # NVIDIA, "GeForce GTX 980" whitepaper (2014): 2048 CUDA cores, two operations a cycle each, 1126 MHz without boost
 CARD, CARD_PEAK = "GeForce GTX 980", 2 * 2048 * 1126e6
 
-
-def not_negative(value, place: str) -> float:
-    """Check a number that may be 0, as a time shorter than the profiler's microsecond is."""
-    return value if value == 0 else positive(value, place)
-
-
-OPERATOR = {
-    "name": parsing.text, "kind": parsing.text, "block": parsing.text, "shape": parsing.text,
-    "multiply_adds": parsing.integer, "moved": parsing.integer, "seconds": not_negative,
-}
-_PROFILE = {
+RUN = {  # of one network in one precision, in every engine
     "precision": parsing.text, "labels": seconds, "scores": seconds, "ceiling": positive, "frames": parsing.integer,
-    "filling": not_negative, "map": not_negative, "between": parsing.number,
-    "memory": parsing.mapping({"built": parsing.integer, "running": parsing.integer}),
-    "operators": parsing.sequence(parsing.mapping(OPERATOR)),
+    "between": parsing.number, "memory": each(("built", "running"), parsing.integer),
+    "operators": parsing.sequence(parsing.mapping({
+        **dict.fromkeys(("name", "kind", "block", "shape"), parsing.text), "multiply_adds": parsing.integer,
+        "moved": parsing.integer, "seconds": not_negative})),
 }
-_MEASURED = {
-    "row": parsing.text, "label": parsing.text, "size": parsing.text, "width": positive, "device": parsing.text,
-    "multiply_adds": parsing.integer, "paper": parsing.integer,
-    "ceiling": parsing.mapping({"rate": positive, "layer": parsing.text}), "bandwidth": positive,
-    "blocks": parsing.sequence(parsing.text), "profiles": parsing.filled(parsing.mapping(_PROFILE)),
-    "provenance": parse_provenance,
+ABOUT = {
+    **dict.fromkeys(("row", "label", "size", "device"), parsing.text), "width": positive,
+    "multiply_adds": parsing.integer, "paper": parsing.integer, "bandwidth": positive,
+    "blocks": parsing.sequence(parsing.text), "provenance": parse_provenance,
 }
+read_measured = reader({  # what experiments.speed.profile writes
+    **ABOUT, "ceiling": parsing.mapping({"rate": positive, "layer": parsing.text}),
+    "profiles": parsing.filled(parsing.mapping({**RUN, "filling": not_negative, "map": not_negative})),
+})
 
 
 class Part(NamedTuple):
     """Seconds of a part of one inference, and its multiply-adds."""
 
     seconds: float
-    multiply_adds: int
-
-    def plus(self, operator: Mapping[str, Any]) -> Part:
-        return Part(self.seconds + operator["seconds"], self.multiply_adds + operator["multiply_adds"])
+    multiply_adds: int = 0
 
 
-def read_measured(path) -> Dict[str, Any]:
-    """What `experiments.speed.profile` wrote to `path`, checked; a UserError names file and key."""
-    return read_json(path, _MEASURED)
+def added(parts) -> Part:
+    """Return the sum of parts."""
+    parts = list(parts)
+    return Part(sum(part.seconds for part in parts), sum(part.multiply_adds for part in parts))
 
 
-def sums(profile: Mapping[str, Any], key: str) -> Dict[str, Part]:
-    """The operators added up by one of their keys."""
+def sums(run: Measured, key: str) -> Dict[str, Part]:
+    """Return the operators added up by one of their keys."""
     found: Dict[str, Part] = {}
-    for operator in profile["operators"]:
-        found[operator[key]] = found.get(operator[key], Part(0, 0)).plus(operator)
+    for one in run["operators"]:
+        found[one[key]] = added((found.get(one[key], Part(0)), Part(one["seconds"], one["multiply_adds"])))
     return found
 
 
-def blocks(profile: Mapping[str, Any], order: Sequence[str]) -> Dict[str, Part]:
-    """Every part of an inference once, in the order in which they are run; they add up to all of it."""
-    found = sums(profile, "block")
-    return {FILLING: Part(profile["filling"], 0), **{name: found.pop(name) for name in order if name in found}, **found,
-            MAP: Part(profile["map"], 0), BETWEEN: Part(profile["between"], 0)}
+def in_order(run: Measured, order: Sequence[str], before: Mapping[str, Part],
+             behind: Mapping[str, Part]) -> Dict[str, Part]:
+    """Return every part of an inference once, in the order in which they are run."""
+    found = sums(run, "block")
+    return {**before, **{name: found.pop(name) for name in order if name in found}, **found, **behind}
 
 
-def total(profile: Mapping[str, Any]) -> Part:
-    """The whole inference as profiled: the sum of its parts."""
-    return Part(profile["filling"] + profile["map"] + profile["between"]
-                + sum(one["seconds"] for one in profile["operators"]),
-                sum(one["multiply_adds"] for one in profile["operators"]))
+def blocks(profile: Measured, order: Sequence[str]) -> Dict[str, Part]:
+    """Return the parts of an inference in MXNet, `in_order`; they add up to all of it."""
+    return in_order(profile, order, {FILLING: Part(profile["filling"])},
+                    {MAP: Part(profile["map"]), BETWEEN: Part(profile["between"])})
 
 
-def convolutions(profile: Mapping[str, Any]) -> Optional[float]:
-    """Multiply-adds a second in the network's layers, as a share of the ceiling between the profiled images."""
-    layers = [one for one in profile["operators"] if one["multiply_adds"]]
-    spent = sum(one["seconds"] for one in layers)
-    return sum(one["multiply_adds"] for one in layers) / spent / profile["ceiling"] if spent else None
+def convolutions(profile: Measured) -> Optional[float]:
+    """Return multiply-adds a second in the network's layers, as a share of the ceiling between the profiled images."""
+    layers = added(Part(one["seconds"], one["multiply_adds"]) for one in profile["operators"] if one["multiply_adds"])
+    return layers.multiply_adds / layers.seconds / profile["ceiling"] if layers.seconds else None
 
 
-def network(measured: Mapping[str, Any], profile: Mapping[str, Any], what: str = "labels") -> float:
-    """Multiply-adds a second from the image to the labels, or "scores" alone, as a share of the ceiling."""
-    return measured["multiply_adds"] / Timing(tuple(profile[what])).median / measured["ceiling"]["rate"]
+def network(measured: Measured, profile: Measured, what: str = "labels") -> float:
+    """Return multiply-adds a second from the image to the labels, or "scores" alone, as a share of the ceiling."""
+    return measured["multiply_adds"] / median(profile[what]) / measured["ceiling"]["rate"]
 
 
 def ms(value: float) -> str:
-    """Seconds as milliseconds: 424.3, 5.75."""
+    """Return seconds as milliseconds: 424.3, 5.75."""
     return f"{value * 1e3:.2f}" if value < 0.1 else f"{value * 1e3:.1f}"
 
 
-def _giga(multiply_adds: int) -> str:
-    if 0 < multiply_adds < 1e7:
-        return "<0.01g"
-    return f"{giga(multiply_adds)}g" if multiply_adds else "-"
+def _table(parts: Sequence[Tuple[Tuple[str, ...], Part]], names: Sequence[str], whole: Part, ceiling: float) -> str:
+    """Return a table of parts, each with its names."""
+    def work(part: Part) -> str:
+        return "-" if not part.multiply_adds else \
+            "<0.01g" if part.multiply_adds < 1e7 else calc(part.multiply_adds)
+
+    def rate(part: Part, shown) -> str:
+        return shown(part.multiply_adds / part.seconds) if part.multiply_adds and part.seconds else "-"
+    left = sum(name != "Count" for name in names)
+    return table_of(
+        parts, left, *((name, lambda one, at=at: one[0][at]) for at, name in enumerate(names)),
+        ("ms", lambda one: ms(one[1].seconds)), ("Share", lambda one: percent(one[1].seconds / whole.seconds)),
+        ("Multiply-adds", lambda one: work(one[1])),
+        ("GFLOP/s", lambda one: rate(one[1], lambda value: f"{2 * value / G:.1f}")),
+        ("Of the ceiling", lambda one: rate(one[1], lambda value: percent(value / ceiling))))
 
 
-def _rate(part: Part) -> Optional[float]:
-    return part.multiply_adds / part.seconds if part.multiply_adds and part.seconds else None
+def tables(run: Measured, parts: Mapping[str, Part]) -> str:
+    """Return the tables of a run: its parts, by kind of operator, and the operators that take most."""
+    whole, operators = added(parts.values()), run["operators"]
+    kinds = sorted(sums(run, "kind").items(), key=lambda item: -item[1].seconds)
+    slowest = sorted(operators, key=lambda one: -one["seconds"])[:SLOWEST]
+    found = (
+        _table([((name,), part) for name, part in {**parts, "all": whole}.items()], ("Block",), whole, run["ceiling"]),
+        _table([((kind, sum(one["kind"] == kind for one in operators)), part) for kind, part in kinds],
+               ("Operator", "Count"), whole, run["ceiling"]),
+        f"The {SLOWEST} slowest operators:\n",
+        _table([(tuple(one[key] for key in ("name", "kind", "block", "shape")),
+                 Part(one["seconds"], one["multiply_adds"])) for one in slowest],
+               ("Operator", "Kind", "Block", "Shape"), whole, run["ceiling"]))
+    return "\n".join(found) + "\n"
 
 
-def _work(parts: Sequence[Part], ceiling: float) -> List[Column]:
-    rates = [_rate(part) for part in parts]
-    return [
-        ("Multiply-adds", [_giga(part.multiply_adds) for part in parts]),
-        ("GFLOP/s", ["-" if rate is None else f"{2 * rate / G:.1f}" for rate in rates]),
-        ("Of the ceiling", ["-" if rate is None else f"{rate / ceiling:.1%}" for rate in rates]),
-    ]
+def _frames(measured: Measured) -> str:
+    return table_of(
+        measured["profiles"], 1, ("Precision", lambda one: one["precision"]),
+        ("Frames/s", lambda one: f"{1 / median(one['labels']):.2f}"),
+        ("p95", lambda one: f"{1 / p95(one['labels']):.2f}"),
+        ("ms", lambda one: ms(median(one["labels"]))), ("ms, p95", lambda one: ms(p95(one["labels"]))),
+        ("ms, scores alone", lambda one: ms(median(one["scores"]))),
+        ("GFLOP/s, scores", lambda one: f"{2 * measured['multiply_adds'] / median(one['scores']) / G:.1f}"),
+        ("Of the ceiling, scores", lambda one: percent(network(measured, one, "scores"))),
+        ("Labels", lambda one: percent(network(measured, one))),
+        ("Memory, MiB", lambda one: mebibytes(one["memory"]["running"])),
+        ("Being built", lambda one: mebibytes(one["memory"]["built"])))
 
 
-def _times(parts: Sequence[Part], whole: Part) -> List[Column]:
-    return [("ms", [ms(part.seconds) for part in parts]),
-            ("Share", [f"{part.seconds / whole.seconds:.1%}" for part in parts])]
+def verdicts(measured: Measured) -> List[str]:
+    """Return what float32 is to reach, what was measured, and whether that reaches it; empty where not measured."""
+    return [f"{text}, float32: {percent(value)} of the ceiling; this project's target is {least:.0%}: "
+            f"{reached(value, least)}."
+            for one in measured["profiles"] if one["precision"] == FP32
+            for text, value, least in (("All convolutions", convolutions(one), CONVOLUTIONS),
+                                       ("The whole network, labels included", network(measured, one), NETWORK))
+            if value is not None]
 
 
-def by_block(found: Mapping[str, Part], whole: Part, ceiling: float) -> str:
-    """A table of the parts of `whole`, by name."""
-    parts = [*found.values(), whole]
-    return markdown_table([("Block", [*found, "all"]), *_times(parts, whole), *_work(parts, ceiling)], 1)
-
-
-def by_kind(profile: Mapping[str, Any], whole: Part) -> str:
-    """A table of the kinds of operators, those first that take most."""
-    found = dict(sorted(sums(profile, "kind").items(), key=lambda item: -item[1].seconds))
-    counts = [sum(one["kind"] == kind for one in profile["operators"]) for kind in found]
-    parts = list(found.values())
-    return markdown_table([("Operator", list(found)), ("Count", [str(count) for count in counts]),
-                           *_times(parts, whole), *_work(parts, profile["ceiling"])], 1)
-
-
-def slowest(profile: Mapping[str, Any], whole: Part) -> str:
-    """A table of the operators that take most."""
-    found = sorted(profile["operators"], key=lambda one: -one["seconds"])[:SLOWEST]
-    parts = [Part(one["seconds"], one["multiply_adds"]) for one in found]
-    return markdown_table([("Operator", [one["name"] for one in found]), ("Kind", [one["kind"] for one in found]),
-                           ("Block", [one["block"] for one in found]), ("Shape", [one["shape"] for one in found]),
-                           *_times(parts, whole), *_work(parts, profile["ceiling"])], 4)
-
-
-def _frames(measured: Mapping[str, Any]) -> str:
-    profiles = measured["profiles"]
-    labels, scores = ([Timing(tuple(one[what])) for one in profiles] for what in ("labels", "scores"))
-    return markdown_table([
-        ("Precision", [one["precision"] for one in profiles]),
-        ("Frames/s", [f"{1 / timing.median:.2f}" for timing in labels]),
-        ("p95", [f"{1 / timing.p95:.2f}" for timing in labels]),
-        ("ms", [ms(timing.median) for timing in labels]), ("ms, p95", [ms(timing.p95) for timing in labels]),
-        ("ms, scores alone", [ms(timing.median) for timing in scores]),
-        ("GFLOP/s, scores", [f"{2 * measured['multiply_adds'] / timing.median / G:.1f}" for timing in scores]),
-        ("Of the ceiling, scores", [f"{network(measured, one, 'scores'):.1%}" for one in profiles]),
-        ("Labels", [f"{network(measured, one):.1%}" for one in profiles]),
-        ("Memory, MiB", [mebibytes(one["memory"]["running"]) for one in profiles]),
-        ("Being built", [mebibytes(one["memory"]["built"]) for one in profiles]),
-    ], 1)
-
-
-def verdicts(measured: Mapping[str, Any]) -> List[str]:
-    """What float32 is to reach, what was measured, and whether that reaches it; empty where it was not measured."""
-    lines = []
-    for profile in measured["profiles"]:
-        if profile["precision"] == "float32":
-            for text, value, least in (("All convolutions", convolutions(profile), CONVOLUTIONS),
-                                       ("The whole network, labels included", network(measured, profile), NETWORK)):
-                if value is not None:
-                    lines.append(f"{text}, float32: {value:.1%} of the ceiling; this project's target is {least:.0%}: "
-                                 f"{'reached' if value >= least else 'not reached'}.")
-    return lines
-
-
-def _beside_the_paper(measured: Mapping[str, Any], paper_seconds: Optional[float]) -> str:
+def _beside_the_paper(measured: Measured, paper_seconds: Optional[float]) -> str:
     if paper_seconds is None:
         return ""
     rate = 2 * measured["paper"] / paper_seconds
-    ours = [f"{measured['paper'] / Timing(tuple(one['labels'])).median / measured['ceiling']['rate']:.1%} in "
+    ours = [f"{percent(measured['paper'] / median(one['labels']) / measured['ceiling']['rate'])} in "
             f"{one['precision']}" for one in measured["profiles"]]
     return (
-        f"* **Beside the paper.** Its {paper_seconds * 1e3:.0f} ms for {giga(measured['paper'])}g (without projection "
-        f"shortcuts) are {rate / G:.0f} GFLOP/s: {rate / CARD_PEAK:.1%} of the {CARD}'s {CARD_PEAK / 1e12:.2f} TFLOP/s "
-        "(2048 cores, two operations a cycle, 1126 MHz, its base clock). By the same count, labels included, this is "
-        f"{' and '.join(ours)} of this machine's float32 ceiling. A ceiling that is measured is below a peak that is "
-        "computed.\n")
+        f"* **Beside the paper.** Its {paper_seconds * 1e3:.0f} ms for {calc(measured['paper'])} (without projection "
+        f"shortcuts) are {rate / G:.0f} GFLOP/s: {percent(rate / CARD_PEAK)} of the {CARD}'s {CARD_PEAK / 1e12:.2f} "
+        "TFLOP/s (2048 cores, two operations a cycle, 1126 MHz, its base clock). By the same count, labels included, "
+        f"this is {' and '.join(ours)} of this machine's float32 ceiling. A ceiling that is measured is below a peak "
+        "that is computed.\n")
 
 
-def _how(measured: Mapping[str, Any]) -> str:
+def _how(measured: Measured) -> str:
     profiles = measured["profiles"]
     return (
         "## How\n\n"
@@ -205,16 +188,16 @@ def _how(measured: Mapping[str, Any]) -> str:
         f"{origin(measured['provenance'])}\n")
 
 
-def page(measured: Mapping[str, Any], paper_seconds: Optional[float] = None) -> str:
-    """The page; `measured` as `read_measured` gives it, `paper_seconds` the paper's own time for this row, if any."""
-    ceiling, row = measured["ceiling"], measured["row"]
-    text = (
+def page(measured: Measured, paper_seconds: Optional[float] = None) -> str:
+    """Return the page of a record; `paper_seconds`: the paper's own time for this row, if any."""
+    ceiling = measured["ceiling"]
+    return (
         f"# Where the time goes: {measured['label']}\n\n"
         f"One image of {measured['size']} pixels at width {measured['width']:g} on the {measured['device']}, image in, "
-        f"labels of every pixel out; random weights. Row {row} of `experiments/table6.yaml`, by "
+        f"labels of every pixel out; random weights. Row {measured['row']} of `experiments/table6.yaml`, by "
         f"`{measured['provenance']['command']}`.\n\n"
         f"{_frames(measured)}\n"
-        f"* **Multiply-adds**: {giga(measured['multiply_adds'])}g, counted in the graph as it is run, projection "
+        f"* **Multiply-adds**: {calc(measured['multiply_adds'])}, counted in the graph as it is run, projection "
         "shortcuts included. A GFLOP/s is 2 operations a multiply-add, everywhere.\n"
         f"* **The ceiling**: {2 * ceiling['rate'] / G:.1f} GFLOP/s, the best float32 convolution of this graph's own "
         f"shapes ({ceiling['layer']}), timed in turn with the images; for int8 too. Copying memory: "
@@ -224,9 +207,53 @@ def page(measured: Mapping[str, Any], paper_seconds: Optional[float] = None) -> 
         + "* **Memory**: the most that the process held while images were labelled, and before, while the engine was "
         "built (and, for int8, calibrated).\n\n"
         "![Time by block, and each convolution against the ceilings](profile.png)\n\n"
-    )
-    for profile in measured["profiles"]:
-        found, whole = blocks(profile, measured["blocks"]), total(profile)
-        text += (f"## {profile['precision']}\n\n{by_block(found, whole, profile['ceiling'])}\n"
-                 f"{by_kind(profile, whole)}\nThe {SLOWEST} slowest operators:\n\n{slowest(profile, whole)}\n")
-    return text + _how(measured)
+        + "".join(f"## {one['precision']}\n\n{tables(one, blocks(one, measured['blocks']))}"
+                  for one in measured["profiles"])
+        + _how(measured))
+
+
+def draw(measured: Measured, path) -> None:
+    """Draw stacked bars of the blocks' times, and the convolutions under the machine's roof."""
+    made = figure(13, 5.5)
+    bars, roof = made.subplots(1, 2, width_ratios=(1, 1.4))
+    made.suptitle(f"{measured['label']}, {measured['size']}, {measured['device']}", fontsize=10)
+    _bars(bars, measured)
+    _roof(roof, measured)
+    save(made, path)
+
+
+def _bars(axis, measured: Measured) -> None:
+    from matplotlib import colormaps
+
+    profiles = measured["profiles"]
+    tables = [blocks(profile, measured["blocks"]) for profile in profiles]
+    names = list(dict.fromkeys(name for table in tables for name in table))
+    bottoms = [0.0] * len(tables)
+    for name, colour in zip(names, colormaps["tab20"].colors):
+        heights = [max(0.0, table[name].seconds) * 1e3 if name in table else 0.0 for table in tables]
+        axis.bar(range(len(tables)), heights, 0.6, bottoms, label=name, color=colour)
+        bottoms = [bottom + height for bottom, height in zip(bottoms, heights)]
+    axis.set_xticks(range(len(tables)), [profile["precision"] for profile in profiles])
+    axis.set(title="time by block, as profiled", ylabel="ms", xlim=(-0.6, len(tables) + 0.6))
+    handles, labels = axis.get_legend_handles_labels()
+    axis.legend(handles[::-1], labels[::-1], fontsize=8, loc="upper right")
+
+
+def _roof(axis, measured: Measured) -> None:
+    rate, bandwidth = measured["ceiling"]["rate"], measured["bandwidth"]
+    intensities = []
+    for profile, marker in zip(measured["profiles"], MARKERS):
+        layers = [one for one in profile["operators"] if one["multiply_adds"] and one["seconds"]]
+        points = [(one["multiply_adds"] / one["moved"], 2 * one["multiply_adds"] / one["seconds"] / G)
+                  for one in layers]
+        intensities += [x for x, _ in points]
+        if points:
+            axis.scatter(*zip(*points), [2000 * one["seconds"] / sum(o["seconds"] for o in layers) for one in layers],
+                         marker=marker, alpha=0.6, label=f"{profile['precision']} convolutions (area: time)")
+    low, high = min(intensities, default=1) / 2, 2 * max(intensities, default=1)
+    knee = min(max(rate / bandwidth, low), high)
+    axis.plot([low, knee, high], [2 * min(rate, x * bandwidth) / G for x in (low, knee, high)], color="black",
+              label=f"ceilings: {bandwidth / G:.0f} GB/s copied, {2 * rate / G:.0f} GFLOP/s (float32)")
+    axis.set(title="each convolution", xscale="log", yscale="log", xlabel="multiply-adds per byte", ylabel="GFLOP/s")
+    axis.legend(fontsize=8, loc="lower right")
+    axis.grid(True, which="both", linewidth=0.3)

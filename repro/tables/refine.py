@@ -2,74 +2,59 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from repro.config import parsing
 from repro.data import classes as class_sets
-from repro.errors import choice
+from repro.plot import figure, save
 from repro.records import parse_provenance
-from repro.tables.columns import giga
-from repro.tables.markdown import markdown_table
-from repro.tables.speed import figure, median, milliseconds, origin, positive, read_json, save, seconds
-from repro.timing.clock import Timing
+from repro.tables.markdown import joined, table_of
+from repro.tables.speed import Measured, calc, count, each, milliseconds, one_of, origin, positive, reader, seconds
+from repro.timing.clock import median
 
 PICTURE = "sparserefine.png"
 DENSITY = "refine-density.json"
 DENSE = {"halved": "trained on halved images", "trained": "trained on whole images"}
 
 
-def _fields(**checks):
-    return parsing.mapping(checks)
-
-
 def _class_iou(value, place: str) -> Dict[str, Optional[float]]:
-    names = value if isinstance(value, dict) else {}
-    return parsing.fields(value, place, dict.fromkeys(names, parsing.optional(parsing.number)))
+    return parsing.fields(value, place, dict.fromkeys(value if isinstance(value, dict) else (), _SHARE))
 
 
-_ACCURACIES = _fields(pixel_acc=parsing.number, mean_acc=parsing.number, mean_iou=parsing.number, class_iou=_class_iou)
-_SPREAD = _fields(mean=parsing.number, spread=parsing.number, least=parsing.number, most=parsing.number)
+_SHARE = parsing.optional(parsing.number)
+_ACCURACIES = parsing.mapping({**dict.fromkeys(("pixel_acc", "mean_acc", "mean_iou"), parsing.number),
+                               "class_iou": _class_iou})
+_SPREAD = each(("mean", "spread", "least", "most"), parsing.number)
+_NATURALS = ("seed", "dense_steps", "batch", "steps", "images")
 _RECORD = {
-    "table": parsing.text, "row": parsing.text, "data": parsing.text,
-    "dense_network": lambda value, place: choice(value, tuple(DENSE), place),
-    "extra": parsing.text, "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural,
-    "dense_steps": parsing.natural, "width": positive, "batch": parsing.natural, "scales": parsing.filled(positive),
-    "steps": parsing.natural, "images": parsing.natural, "size": parsing.text,
-    "recipe": _fields(rate=positive, decay=parsing.number, beta1=parsing.number, beta2=parsing.number,
-                      epsilon=positive, threshold=parsing.number, factor=parsing.natural),
-    "dense": _ACCURACIES, "refined": _ACCURACIES,
-    "selected_pixel_acc": _fields(dense=parsing.optional(parsing.number), refined=parsing.optional(parsing.number)),
+    **dict.fromkeys(("table", "row", "data", "extra", "preset", "budget", "size"), parsing.text),
+    **dict.fromkeys(_NATURALS, parsing.natural), "dense_network": one_of(tuple(DENSE)), "width": positive,
+    "scales": parsing.filled(positive),
+    "recipe": parsing.mapping({"rate": positive, **dict.fromkeys(("decay", "beta1", "beta2"), parsing.number),
+                               "epsilon": positive, "threshold": parsing.number, "factor": parsing.natural}),
+    "dense": _ACCURACIES, "refined": _ACCURACIES, "selected_pixel_acc": each(("dense", "refined"), _SHARE),
     "density": _SPREAD, "multiply_adds": _SPREAD, "multiplied": _SPREAD,
-    "dense_multiply_adds": _fields(paper=parsing.natural, true=parsing.natural),
-    "parameters": _fields(dense=parsing.natural, refiner=parsing.natural),
-    "train": _fields(loss_first=parsing.number, loss_last=parsing.number, density=parsing.number,
-                     empty=parsing.natural, seconds=parsing.number),
+    "dense_multiply_adds": each(("paper", "true"), parsing.natural),
+    "parameters": each(("dense", "refiner"), parsing.natural),
+    "train": parsing.mapping({**dict.fromkeys(("loss_first", "loss_last", "density", "seconds"), parsing.number),
+                              "empty": parsing.natural}),
     "classes": class_sets.parse_values, "provenance": parse_provenance,
 }
-_COUNT = parsing.positive(parsing.integer)
-_CASE = _fields(density=positive, pixels=parsing.natural, positions=parsing.filled(_COUNT),
-                multiply_adds=_COUNT, multiplied=parsing.natural, seconds=seconds, places=seconds)
-_CURVE = {"size": parsing.text, "width": positive, "classes": parsing.natural, "select": seconds,
-          "cases": parsing.filled(_CASE), "provenance": parse_provenance}
+_CASE = {"density": positive, "pixels": parsing.natural, "positions": parsing.filled(count), "multiply_adds": count,
+         "multiplied": parsing.natural, "seconds": seconds, "places": seconds}
 
-
-def read_refined(path) -> Dict[str, Any]:
-    """A training that `experiments.refine` measured, checked; a UserError names file and key.
-
-    "classes"  are those of a data set that names its own; there are none of others.
-    "extra"    is the training of the row where it is not the row's own.
-    """
-    return read_json(path, _RECORD, optional=("classes", "extra"))
-
-
-def read_density(path) -> Dict[str, Any]:
-    """The curve that `experiments.refine --density` measured, checked."""
-    return read_json(path, _CURVE)
+# a training that experiments.refine measured; classes: those of a data set that names its own, extra: the training of
+# the row where it is not the row's own
+read_refined = reader(_RECORD, optional=("classes", "extra"))
+read_density = reader({  # the curve of experiments.refine --density
+    "size": parsing.text, "width": positive, "classes": parsing.natural, "select": seconds,
+    "cases": parsing.filled(parsing.mapping(_CASE)), "provenance": parse_provenance})
 
 
 def record_files(folder) -> Sequence[Path]:
-    """The records of trainings in a folder, sorted."""
+    """Return the records of trainings in a folder, sorted."""
     return sorted(path for path in Path(folder).glob("refine-*.json") if path.name != DENSITY)
 
 
@@ -77,47 +62,40 @@ def _around(values: Mapping[str, float], shown) -> str:
     return f"{shown(values['mean'])} ± {shown(values['spread'])}"
 
 
-def _percent(value: Optional[float]) -> str:
+_work = partial(_around, shown=lambda value: calc(value) if value else "0g")
+
+
+def _share(value: Optional[float]) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _accuracy(records: Sequence[Mapping[str, Any]]) -> str:
-    def column(header: str, cell):
-        return header, [cell(record) for record in records]
-    return markdown_table([
-        column("Data", lambda r: r["data"] + (f", seed {r['seed']}" if r["seed"] else "")),
-        column("Dense network, at half resolution", lambda r: f"{r['row']}, {DENSE[r['dense_network']]}"),
-        column("Steps, dense + refiner", lambda r: f"{r['dense_steps']} + {r['steps']}"),
-        column("Mean IoU, dense", lambda r: _percent(r["dense"]["mean_iou"])),
-        column("refined", lambda r: _percent(r["refined"]["mean_iou"])),
-        column("Pixels selected (%)", lambda r: _around(r["density"], lambda v: f"{100 * v:.1f}")),
-        column("Of them right (%), dense", lambda r: _percent(r["selected_pixel_acc"]["dense"])),
-        column("refined", lambda r: _percent(r["selected_pixel_acc"]["refined"])),
-        column("Multiply-adds, dense", lambda r: f"{giga(r['dense_multiply_adds']['true'])}g"),
-        column("refiner", lambda r: _around(r["multiply_adds"], lambda v: f"{giga(v)}g" if v else "0g")),
-        column("refiner, as multiplied", lambda r: _around(r["multiplied"], lambda v: f"{giga(v)}g" if v else "0g")),
-        column("Parameters, dense + refiner", lambda r: " + ".join(
-            f"{r['parameters'][name] / 1e6:.2f} M" for name in ("dense", "refiner"))),
-    ], 2)
+def _accuracy(records: Sequence[Measured]) -> str:
+    return table_of(
+        records, 2, ("Data", lambda r: r["data"] + (f", seed {r['seed']}" if r["seed"] else "")),
+        ("Dense network, at half resolution", lambda r: f"{r['row']}, {DENSE[r['dense_network']]}"),
+        ("Steps, dense + refiner", lambda r: f"{r['dense_steps']} + {r['steps']}"),
+        ("Mean IoU, dense", lambda r: _share(r["dense"]["mean_iou"])),
+        ("refined", lambda r: _share(r["refined"]["mean_iou"])),
+        ("Pixels selected (%)", lambda r: _around(r["density"], lambda v: f"{100 * v:.1f}")),
+        ("Of them right (%), dense", lambda r: _share(r["selected_pixel_acc"]["dense"])),
+        ("refined", lambda r: _share(r["selected_pixel_acc"]["refined"])),
+        ("Multiply-adds, dense", lambda r: calc(r["dense_multiply_adds"]["true"])),
+        ("refiner", lambda r: _work(r["multiply_adds"])), ("refiner, as multiplied", lambda r: _work(r["multiplied"])),
+        ("Parameters, dense + refiner", lambda r: " + ".join(
+            f"{r['parameters'][name] / 1e6:.2f} M" for name in ("dense", "refiner"))))
 
 
-def _curve(record: Mapping[str, Any]) -> str:
-    cases = record["cases"]
-
-    def column(header: str, cell):
-        return header, [cell(case) for case in cases]
-    first = cases[0]
-    return markdown_table([
-        column("Pixels selected (%)", lambda c: f"{100 * c['density']:g}"),
-        column("Of the coarsest level (%)", lambda c: f"{100 * c['positions'][-1] / cases[-1]['positions'][-1]:.0f}"),
-        column("Multiply-adds", lambda c: f"{giga(c['multiply_adds'])}g"),
-        column("as multiplied", lambda c: f"{giga(c['multiplied'])}g"),
-        column("Time (ms)", lambda c: milliseconds(median(c))),
-        column("of it places (ms)", lambda c: milliseconds(Timing(tuple(c["places"])).median)),
-        column("/ first", lambda c: f"{median(c) / median(first):.2f}"),
-        column("ms / 10^9 multiply-adds", lambda c: f"{median(c) / c['multiply_adds'] * 1e12:.1f}"),
-        column("Runs", lambda c: str(len(c["seconds"]))),
-    ], 0)
+def _curve(cases: Sequence[Measured]) -> str:
+    first, last = cases[0], cases[-1]
+    return table_of(
+        cases, 0, ("Pixels selected (%)", lambda c: f"{100 * c['density']:g}"),
+        ("Of the coarsest level (%)", lambda c: f"{100 * c['positions'][-1] / last['positions'][-1]:.0f}"),
+        ("Multiply-adds", lambda c: calc(c["multiply_adds"])), ("as multiplied", lambda c: calc(c["multiplied"])),
+        ("Time (ms)", lambda c: milliseconds(median(c["seconds"]))),
+        ("of it places (ms)", lambda c: milliseconds(median(c["places"]))),
+        ("/ first", lambda c: f"{median(c['seconds']) / median(first['seconds']):.2f}"),
+        ("ms / 10^9 multiply-adds", lambda c: f"{median(c['seconds']) / c['multiply_adds'] * 1e12:.1f}"),
+        ("Runs", lambda c: len(c["seconds"])))
 
 
 _HEAD = """\
@@ -142,39 +120,37 @@ that its kernels reach, so that coarser levels fill sooner: what the smallest se
 NumPy, which pixel lies where. The selector itself takes {select} ms at any density."""
 
 
-def _source(record: Mapping[str, Any]) -> str:
-    """What a line of the table was measured on, and how."""
+def _source(record: Measured) -> str:
+    """Return what a line of the table was measured on, and how."""
     recipe = record["recipe"]
     return (f"* **{record['data']}**: {record['images']} images measured, {record['size']}, preset {record['preset']}, "
             f"budget {record['budget']}, planes at width {record['width']:g}, threshold {recipe['threshold']:g}, rate "
             f"{recipe['rate']:g}, batch {record['batch']}. {origin(record['provenance'])}")
 
 
-def page(records: Sequence[Mapping[str, Any]], curve: Optional[Mapping[str, Any]]) -> str:
-    """The page; `records` as read_refined gives them, `curve` as read_density (None: not measured)."""
-    parts: List[str] = [_HEAD]
+def page(records: Sequence[Measured], curve: Optional[Measured]) -> str:
+    """Return the page; `records` as read_refined gives them, `curve` as read_density (None: not measured)."""
+    parts = [_HEAD]
     if records:
         sources = "\n".join(map(_source, records))
         parts.append(f"## Accuracy and cost\n\n{sources}\n\n{_accuracy(records)}")
     if curve:
-        chosen = milliseconds(Timing(tuple(curve["select"])).median)
-        head = _CURVE_HEAD.format(size=curve["size"], width=curve["width"], select=chosen)
-        parts.append(f"{head}\n\n{_curve(curve)}\n* {origin(curve['provenance'])}\n\n![Its curve]({PICTURE})")
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+        head = _CURVE_HEAD.format(**{**curve, "select": milliseconds(median(curve["select"]))})
+        parts += [head, _curve(curve["cases"]), f"* {origin(curve['provenance'])}\n\n![Its curve]({PICTURE})"]
+    return joined(parts)
 
 
 def draw(curve: Mapping[str, Any], path) -> None:
-    """The density-time curve; dashed: time if it were as multiply-adds, from the whole image's."""
-    cases = curve["cases"]
+    """Draw the density-time curve; dashed: time if it were as multiply-adds, from the whole image's."""
+    cases, last = curve["cases"], curve["cases"][-1]
     made = figure(5.5, 3.6)
     axes = made.subplots()
-    x = [100 * case["density"] for case in cases]
-    last = cases[-1]
-    axes.plot(x, [median(case) * 1e3 for case in cases], marker="o", markersize=3, label="measured")
-    axes.plot(x, [median(last) * case["multiply_adds"] / last["multiply_adds"] * 1e3 for case in cases],
+    x, whole = [100 * case["density"] for case in cases], median(last["seconds"])
+    axes.plot(x, [median(case["seconds"]) * 1e3 for case in cases], marker="o", markersize=3, label="measured")
+    axes.plot(x, [whole * case["multiply_adds"] / last["multiply_adds"] * 1e3 for case in cases],
               linestyle="--", color="0.6", linewidth=0.9, label="as the last one's multiply-adds")
-    axes.plot(x, [Timing(tuple(case["places"])).median * 1e3 for case in cases], marker="o", markersize=2,
-              color="tab:red", label="of it places")
+    axes.plot(x, [median(case["places"]) * 1e3 for case in cases], marker="o", markersize=2, color="tab:red",
+              label="of it places")
     axes.set(xlabel="% of the pixels selected", ylabel="ms", ylim=(0, None), xlim=(0, None),
              title=f"sparse part, {curve['size']}, width {curve['width']:g}")
     axes.legend(fontsize=8)

@@ -7,9 +7,10 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from repro.config import parsing
 from repro.errors import UserError
+from repro.plot import figure, save
 from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
-from repro.tables.speed import figure, mebibytes, origin, positive, read_json, save
+from repro.tables.speed import each, mebibytes, origin, positive, reader
 
 PICTURE = "soak.png"
 RUNS = {"prediction": "images", "training": "steps", "openvino": "images"}  # and what each does one after the other
@@ -18,8 +19,8 @@ MEMORY, SPEED = 0.02, 0.05  # that memory may grow by, and speed fall by, in the
 LEAST = 6  # windows after it
 COUNTS = ("descriptors", "threads", "files")
 Run = Mapping[str, Sequence[float]]
-_NATURALS = parsing.sequence(parsing.natural)
-_KEYS = {"seconds": parsing.sequence(positive), **dict.fromkeys(("done", "memory", *COUNTS, "bytes"), _NATURALS)}
+_KEYS = {"seconds": parsing.sequence(positive),
+         **dict.fromkeys(("done", "memory", *COUNTS, "bytes"), parsing.sequence(parsing.natural))}
 
 
 def _run(value, place: str) -> Dict[str, Any]:
@@ -36,66 +37,55 @@ def _run(value, place: str) -> Dict[str, Any]:
     return made
 
 
-_OF = {
-    "prediction": parsing.mapping(dict.fromkeys(("scenes", "sizes", "engines"), parsing.natural)),
-    "training": parsing.mapping({**dict.fromkeys(("row", "table", "preset", "data"), parsing.text),
-                                 "checkpoint": parsing.natural}),
-}
-_RECORD = {
-    "minutes": positive,
-    "windows": parsing.natural,
-    "of": parsing.mapping(_OF),
-    "runs": parsing.mapping(dict.fromkeys(RUNS, _run), optional=RUNS),
-    "provenance": parse_provenance,
-}
-
-
-def read_soak(path) -> Dict[str, Any]:
-    """What `experiments.speed.soak` wrote to `path`, checked; a UserError names file and key."""
-    return read_json(path, _RECORD)
+read_soak = reader({  # what experiments.speed.soak writes
+    "minutes": positive, "windows": parsing.natural,
+    "of": parsing.mapping({
+        "prediction": each(("scenes", "sizes", "engines"), parsing.natural),
+        "training": parsing.mapping({**dict.fromkeys(("row", "table", "preset", "data"), parsing.text),
+                                     "checkpoint": parsing.natural})}),
+    "runs": parsing.mapping(dict.fromkeys(RUNS, _run), optional=RUNS), "provenance": parse_provenance,
+})
 
 
 def rates(run: Run) -> List[float]:
-    """What was done a second, in each window."""
+    """Return what was done a second, in each window."""
     ends = [(0.0, 0.0), *zip(run["seconds"], run["done"])]
     return [(done - before) / (end - begin) for (begin, before), (end, done) in zip(ends, ends[1:])]
 
 
 def after(run: Run) -> Dict[str, Sequence[float]]:
-    """The windows after the warm-up, with their `rates`."""
-    first = sum(end <= run["seconds"][-1] * WARM for end in run["seconds"]) if run["seconds"] else 0
+    """Return the windows after the warm-up, with their `rates`."""
+    first = sum(end <= run["seconds"][-1] * WARM for end in run["seconds"])
     return {key: values[first:] for key, values in {**run, "rates": rates(run)}.items()}
 
 
 def steepness(x: Sequence[float], y: Sequence[float]) -> float:
-    """Of a line through points, the median of the slopes between any two (Theil-Sen), which a few far ones do not move.
-
-    x increases.
-    """
+    """Return the median of the slopes between any two points (Theil-Sen), which a few far ones do not move; x rises."""
     return statistics.median((y[j] - y[i]) / (x[j] - x[i]) for i in range(len(x)) for j in range(i + 1, len(x)))
 
 
 def _thirds(values: Sequence[float]):
-    """Medians of the first and of the last third."""
+    """Return the medians of the first and of the last third."""
     third = len(values) // 3
     return statistics.median(values[:third]), statistics.median(values[-third:])
 
 
 def findings(run: Run) -> Dict[str, Any]:
-    """What the rule is about, and whether it holds.
+    """Return what the rule is about, and whether it holds.
 
     memory      bytes, the median after the warm-up; grown: what the line through it gains from there to the end.
     slower      share of the speed that the last third lacks of the first one's; below 0 it is quicker.
     more        the counts that are higher in the last third.
     """
     rest = after(run)
-    memory = statistics.median(rest["memory"])
-    grown = steepness(rest["seconds"], rest["memory"]) * (rest["seconds"][-1] - rest["seconds"][0])
+    span = rest["seconds"][-1] - rest["seconds"][0]
+    memory, grown = statistics.median(rest["memory"]), steepness(rest["seconds"], rest["memory"]) * span
     first, last = _thirds(rest["rates"])
     slower = 1 - last / first if first else 1.0
-    more = [name for name in COUNTS if _thirds(rest[name])[1] > _thirds(rest[name])[0]]
-    return {"memory": memory, "grown": grown, "first": first, "last": last, "slower": slower, "more": more,
-            "flat": grown <= MEMORY * memory and slower <= SPEED and not more}
+    thirds = {name: _thirds(rest[name]) for name in COUNTS}
+    more = [name for name, (one, other) in thirds.items() if other > one]
+    return {"memory": memory, "grown": grown, "hours": span / 3600, "first": first, "last": last, "slower": slower,
+            "thirds": thirds, "more": more, "flat": grown <= MEMORY * memory and slower <= SPEED and not more}
 
 
 def _signed(value: float, digits: int) -> str:
@@ -103,31 +93,28 @@ def _signed(value: float, digits: int) -> str:
     return text.replace("-", "+") if float(text) == 0 else text
 
 
-def _cells(name: str, run: Run) -> Dict[str, str]:
-    found, rest, unit = findings(run), after(run), RUNS[name]
+def _table(name: str, run: Run) -> str:
+    found, unit = findings(run), RUNS[name]
     mib = found["grown"] / 2 ** 20
-    hours = (rest["seconds"][-1] - rest["seconds"][0]) / 3600
-    return {
-        f"{name.capitalize()}": f"{run['done'][-1]:.0f} {unit} in {run['seconds'][-1] / 60:.1f} minutes",
+    cells = {
+        name.capitalize(): f"{run['done'][-1]:.0f} {unit} in {run['seconds'][-1] / 60:.1f} minutes",
         "A second, first third": f"{found['first']:.2f} {unit}",
         "A second, last third": f"{found['last']:.2f} {unit} ({_signed(-100 * found['slower'], 1)}%)",
         "Memory (median)": f"{mebibytes(found['memory'])} MiB",
         "Memory grown, by the line": f"{_signed(mib, 1)} MiB ({_signed(100 * found['grown'] / found['memory'], 2)}%), "
-                                     f"{_signed(mib / hours, 1)} MiB an hour",
-        **{f"{count.capitalize()}, first and last third": " and ".join(f"{one:g}" for one in _thirds(rest[count]))
-           for count in COUNTS},
+                                     f"{_signed(mib / found['hours'], 1)} MiB an hour",
+        **{f"{count.capitalize()}, first and last third": " and ".join(f"{one:g}" for one in both)
+           for count, both in found["thirds"].items()},
         "Written and kept, at the end": f"{run['bytes'][-1] / 2 ** 20:.1f} MiB",
         "**Flat**": "**yes**" if found["flat"] else "**no**",
     }
+    (header, cell), *rest = cells.items()
+    return markdown_table([(header, [key for key, _ in rest]), (cell, [text for _, text in rest])], 1)
 
 
 def page(record: Mapping[str, Any]) -> str:
-    """The page; `record` as `read_soak` gives it."""
+    """Return the page of a record."""
     photos, trained = record["of"]["prediction"], record["of"]["training"]
-    tables = []
-    for name, run in record["runs"].items():
-        (first, cell), *rest = _cells(name, run).items()
-        tables.append(markdown_table([(first, [key for key, _ in rest]), (cell, [text for _, text in rest])], 1))
     words = {
         "prediction": f"what `make predict` does with a folder of photos, again and again, with the shipped weights: "
         f"{photos['scenes']} drawn scenes in {photos['sizes']} sizes, of which {photos['engines']} engines at most are "
@@ -136,7 +123,7 @@ def page(record: Mapping[str, Any]) -> str:
         f"{trained['data']}: images read and augmented ahead, a line of the log a step, a checkpoint every "
         f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step.",
         "openvino": "the same with ENGINE=openvino, in five sizes, whose engines are all kept."}
-    runs = list(record["runs"])
+    runs = record["runs"]
     return (
         f"# Long runs: {record['minutes']:g} minutes of {' and of '.join(runs)}\n\n"
         f"{'Two processes side by side, a thread each' if len(runs) > 1 else 'One process, of one thread'} "
@@ -146,11 +133,11 @@ def page(record: Mapping[str, Any]) -> str:
         "its first; open descriptors, threads and files (temporary ones too) are not more. Medians of "
         f"{record['windows']} windows.\n"
         f"* {origin(record['provenance'])}\n\n"
-        f"![Memory and speed]({PICTURE})\n\n" + "\n".join(tables))
+        f"![Memory and speed]({PICTURE})\n\n" + "\n".join(_table(name, run) for name, run in runs.items()))
 
 
 def draw(record: Mapping[str, Any], path) -> None:
-    """Memory above, speed below, over time, a column a run; grey: the warm-up."""
+    """Draw memory above, speed below, over time, a column a run; grey: the warm-up."""
     runs = record["runs"]
     made = figure(4.5 * len(runs), 4.5)
     above, below = made.subplots(2, len(runs), squeeze=False)

@@ -1,98 +1,88 @@
-"""Table 6's page: the paper's figures, the peers measured here, which targets are reached, other engines, Table 5."""
+"""Table 6's page and pictures: the paper's figures, the peers measured here, targets, other engines, Table 5."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from textwrap import fill
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from repro.config import parsing
 from repro.config.rows import PeerRow
 from repro.device import cpu_words
+from repro.plot import figure, save
 from repro.records import parse_provenance
-from repro.tables.columns import giga
 from repro.tables.engines import best_table
-from repro.tables.markdown import markdown_table
+from repro.tables.markdown import joined, table_of
 from repro.tables.speed import (
+    FP32,
+    INT8,
     Measured,
+    calc,
     entries,
     gflops,
     mebibytes,
-    median,
     milliseconds,
     origin,
+    percent,
     positive,
     precision,
-    read_json,
+    reader,
     seconds,
     size,
-    timing,
 )
-from repro.tables.targets import A_INT8, FP32, INT8, TARGETS, A, of, share, targets_table
+from repro.tables.targets import A_INT8, TARGETS, A, of, ratio, share, targets_table
+from repro.timing.clock import median, p95
 
 STAGES = ("single", "max", "sctf", "isctf", "isctf-fast", "optimised", "model-a")  # Table 5's
 PICTURES = ("table6-cost.png", "table6-waterfall.png")
 INT8_TIMES = 4  # 8-bit multiply-adds in the time of a float32 one
-
-
-_RECORD = {
+COLOURS = {FP32: "tab:blue", INT8: "tab:orange", "float16": "tab:green"}
+OTHERS = "s"  # the marker of others' networks; ours: "o"
+read_table6 = reader({  # what experiments.speed.table6 writes
     "size": size, "width": positive, "threads": parsing.integer, "peak_memory": parsing.integer,
     "ceiling": parsing.mapping({"rate": positive, "layer": parsing.text}),
     "rows": entries({
         "row": parsing.text, "precision": precision, "multiply_adds": parsing.integer, "paper": parsing.integer,
         "parameters": parsing.integer, "seconds": seconds}, "row", "precision"),
     "provenance": parse_provenance,
-}
-
-def read_table6(path) -> Dict[str, Any]:
-    """What `experiments.speed.table6` wrote to `path`, checked; a UserError names file and key."""
-    return read_json(path, _RECORD)
-
-
-def _ratio(measured: Measured, base: Optional[Measured]) -> str:
-    return "-" if base is None else f"{median(measured) / median(base):.2f}"
+})
 
 
 def _printed(rows: Sequence[PeerRow], paper: Mapping[str, Any]) -> str:
-    chosen = [row for row in rows if not row.measured]
-
-    def cell(row: PeerRow, key: str) -> str:
-        value = paper["rows"][row.id][key]
-        return "-" if value is None else str(value)
-    return markdown_table([
-        ("Method", [row.label for row in chosen]),
-        *((header, [cell(row, key) for row in chosen])
-          for header, key in (("Mean IoU", "mean_iou"), ("Time (ms)", "time"), ("Frames/s", "speed"))),
-    ], 1)
+    def column(header: str, key: str):
+        values = {row.id: paper["rows"][row.id][key] for row in rows if not row.measured}
+        return header, lambda row: "-" if values[row.id] is None else values[row.id]
+    return table_of([row for row in rows if not row.measured], 1, ("Method", lambda row: row.label),
+                    column("Mean IoU", "mean_iou"), column("Time (ms)", "time"), column("Frames/s", "speed"))
 
 
-def _measured(record: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    lines = record["rows"]
+def _measured(record: Measured, labels: Mapping[str, str]) -> str:
     own = {FP32: of(record, A), INT8: of(record, A_INT8)}
     other = {FP32: own[INT8], INT8: own[FP32]}
-    return markdown_table([
-        ("Network", [labels.get(one["row"], one["row"]) for one in lines]),
-        ("In the picture", [one["row"] for one in lines]),
-        ("Precision", [one["precision"] for one in lines]),
-        ("Calc.", [f"{giga(one['paper'])}g" for one in lines]),
-        ("Multiply-adds run", [f"{giga(one['multiply_adds'])}g" for one in lines]),
-        ("Parameters", [f"{one['parameters'] / 1e6:.1f}M" for one in lines]),
-        ("Time (ms)", [milliseconds(median(one)) for one in lines]),
-        ("p95 (ms)", [milliseconds(timing(one).p95) for one in lines]),
-        ("Runs", [str(len(one["seconds"])) for one in lines]),
-        ("Frames/s", [f"{1 / median(one):.2f}" for one in lines]),
-        ("Time / Model A, same precision", [_ratio(one, own.get(one["precision"])) for one in lines]),
-        ("Time / Model A in the other (across precisions)", [
-            _ratio(one, other.get(one["precision"])) for one in lines]),
-        ("GFLOP/s", [f"{gflops(one):.0f}" for one in lines]),
-        ("Of the ceiling", [f"{share(record, one):.0%}" if one["precision"] == FP32 else "-" for one in lines]),
-    ], 3)
+
+    def against(base: Mapping[str, Optional[Measured]]):
+        def cell(one: Measured) -> str:
+            value = ratio(one, base.get(one["precision"]))
+            return "-" if value is None else f"{value:.2f}"
+        return cell
+    return table_of(
+        record["rows"], 3, ("Network", lambda one: labels.get(one["row"], one["row"])),
+        ("In the picture", lambda one: one["row"]), ("Precision", lambda one: one["precision"]),
+        ("Calc.", lambda one: calc(one["paper"])), ("Multiply-adds run", lambda one: calc(one["multiply_adds"])),
+        ("Parameters", lambda one: f"{one['parameters'] / 1e6:.1f}M"),
+        ("Time (ms)", lambda one: milliseconds(median(one["seconds"]))),
+        ("p95 (ms)", lambda one: milliseconds(p95(one["seconds"]))), ("Runs", lambda one: len(one["seconds"])),
+        ("Frames/s", lambda one: f"{1 / median(one['seconds']):.2f}"),
+        ("Time / Model A, same precision", against(own)),
+        ("Time / Model A in the other (across precisions)", against(other)),
+        ("GFLOP/s", lambda one: f"{gflops(one):.0f}"),
+        ("Of the ceiling", lambda one: f"{share(record, one):.0%}" if one["precision"] == FP32 else "-"))
 
 
-def _floors(record: Mapping[str, Any]) -> str:
-    """What Model A's times could come to, and what stands in between."""
-    rate = record["ceiling"]["rate"]
+def _floors(record: Measured) -> str:
+    """Return what Model A's times could come to, and what stands in between."""
     measured = [(of(record, key), key[1], times) for key, times in ((A, 1), (A_INT8, INT8_TIMES))]
-    floors = [f"{milliseconds(one['multiply_adds'] / rate / times)} ms in {precision}"
-              for one, precision, times in measured if one]
+    floors = [f"{milliseconds(one['multiply_adds'] / record['ceiling']['rate'] / times)} ms in {name}"
+              for one, name, times in measured if one]
     if not floors:
         return ""
     return (f"The floor: Model A's multiply-adds alone take {' and '.join(floors)}, at the ceiling and, for int8, at "
@@ -102,31 +92,27 @@ def _floors(record: Mapping[str, Any]) -> str:
             "1.9.1's, keeps them in two); and what is no convolution, which int8 makes no shorter.\n")
 
 
-def stages(record: Mapping[str, Any]) -> List[Tuple[str, float, float]]:
-    """(row, multiply-adds, seconds) of Table 5's stages relative to the single column's; those that were measured."""
-    found = [(row, of(record, (row, FP32))) for row in STAGES]
-    base = found[0][1]
-    if base is None:
-        return []
-    return [(row, one["multiply_adds"] / base["multiply_adds"], median(one) / median(base))
-            for row, one in found if one]
+def stages(record: Measured) -> List[Tuple[str, float, float]]:
+    """Return (row, multiply-adds, seconds) of Table 5's stages relative to the single column's, those measured."""
+    found = {row: one for row, one in ((row, of(record, (row, FP32))) for row in STAGES) if one}
+    base = found.get(STAGES[0])
+    return [(row, one["multiply_adds"] / base["multiply_adds"], median(one["seconds"]) / median(base["seconds"]))
+            for row, one in found.items()] if base else []
 
 
-def _waterfall(record: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    found = stages(record)
-    return markdown_table([
-        ("Stage", [labels.get(row, row) for row, _, _ in found]),
-        ("Multiply-adds, of the single column's", [f"{counted:.1%}" for _, counted, _ in found]),
-        ("Times fewer", [f"{1 / counted:.1f}" for _, counted, _ in found]),
-        ("Time, of the single column's", [f"{spent:.1%}" for _, _, spent in found]),
-        ("Times as fast", [f"{1 / spent:.1f}" for _, _, spent in found]),
-    ], 1)
+def _waterfall(record: Measured, labels: Mapping[str, str]) -> str:
+    return table_of(
+        stages(record), 1, ("Stage", lambda one: labels.get(one[0], one[0])),
+        ("Multiply-adds, of the single column's", lambda one: percent(one[1])),
+        ("Times fewer", lambda one: f"{1 / one[1]:.1f}"),
+        ("Time, of the single column's", lambda one: percent(one[2])),
+        ("Times as fast", lambda one: f"{1 / one[2]:.1f}"))
 
 
-def page(record: Mapping[str, Any], rows: Sequence[PeerRow], paper: Mapping[str, Any],
-         engines: Sequence[Mapping[str, Any]] = ()) -> str:
-    """The page; `record` as the reader gives it, `engines` as repro.tables.engines', one of each machine, `rows` of
-    table6.yaml, `paper` its printed figures."""
+def page(record: Measured, rows: Sequence[PeerRow], paper: Mapping[str, Any],
+         engines: Sequence[Measured] = ()) -> str:
+    """Return the page; `engines`: records of repro.tables.engines, one of each machine; `rows` of table6.yaml, `paper`
+    its printed figures."""
     labels = {row.id: row.label for row in rows}
     height, width = record["size"]
     ceiling = record["ceiling"]
@@ -160,4 +146,60 @@ def page(record: Mapping[str, Any], rows: Sequence[PeerRow], paper: Mapping[str,
                      "own best engine, in that run.")
         parts += [f"### {cpu_words(one['provenance'])}\n\n{origin(one['provenance'])}\n\n{best_table(one)}"
                   for one in engines]
-    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+    return joined(parts)
+
+
+def draw_cost(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
+    """Draw every network's time over its multiply-adds, both logarithmic, and what the ceiling allows in float32."""
+    made = figure(9, 6)
+    axes = made.subplots()
+    known = {row.id: row for row in rows}
+    for name in COLOURS:
+        chosen = [one for one in record["rows"] if one["precision"] == name]
+        for marker in ("o", OTHERS):
+            points = [(one["multiply_adds"] / 1e9, median(one["seconds"])) for one in chosen
+                      if (known[one["row"]].model is not None) == (marker == OTHERS)]
+            if points:
+                axes.scatter(*zip(*points), color=COLOURS[name], marker=marker, zorder=3,
+                             label=f"{name}, {'gluoncv' if marker == OTHERS else 'ours'}")
+    axes.set(xscale="log", yscale="log", xlabel="10^9 multiply-adds run", ylabel="seconds an image")
+    low, high = (edge(one["multiply_adds"] / 1e9 for one in record["rows"]) for edge in (min, max))
+    ends = (low / 1.3, high * 1.3)
+    axes.plot(ends, [end * 1e9 / record["ceiling"]["rate"] for end in ends], color="0.6", linestyle="--",
+              linewidth=0.9, label="at the ceiling")
+    _name_points(axes, record["rows"])
+    axes.legend(fontsize=8, loc="upper left")
+    axes.grid(True, which="both", linewidth=0.3, color="0.85")
+    save(made, path)
+
+
+def _name_points(axes, measured) -> None:
+    """Write ids right of their points; of points close together each next one's further down."""
+    placed: List[Tuple[float, float]] = []
+    for one in sorted(measured, key=lambda one: (-median(one["seconds"]), one["row"])):
+        x, y = axes.transData.transform((one["multiply_adds"] / 1e9, median(one["seconds"])))
+        at = y
+        while any(abs(at - other) < 9 and -90 < x - left < 90 for left, other in placed):
+            at -= 1
+        placed.append((x, at))
+        far = y - at > 9
+        line = {"arrowstyle": "-", "color": "0.7", "linewidth": 0.4} if far else None
+        axes.annotate(one["row"], (one["multiply_adds"] / 1e9, median(one["seconds"])), fontsize=7, arrowprops=line,
+                      xytext=(14 if far else 6, (at - y) * 0.72 - 3), textcoords="offset points",
+                      color=COLOURS[one["precision"]])
+
+
+def draw_waterfall(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
+    """Draw Table 5's stages relative to the single column: multiply-adds, and time beside."""
+    found, labels = stages(record), {row.id: row.label for row in rows}
+    made = figure(9, 4.2)
+    axes = made.subplots()
+    for offset, values, name, colour in ((-0.2, [run for _, run, _ in found], "multiply-adds run", "0.6"),
+                                         (0.2, [spent for _, _, spent in found], "time", "tab:blue")):
+        bars = axes.bar([index + offset for index in range(len(found))], values, 0.38, label=name, color=colour)
+        axes.bar_label(bars, ["1" if value == 1 else f"1/{1 / value:.1f}" for value in values], fontsize=8)
+    axes.set_xticks(range(len(found)), [fill(labels[row], 16, break_on_hyphens=False) for row, _, _ in found],
+                    fontsize=8)
+    axes.set(ylabel="of the single column's", title="Table 5's stages, as run and as timed (float32)")
+    axes.legend(fontsize=8)
+    save(made, path)

@@ -1,101 +1,85 @@
-"""What Table 6's measurement is judged by: each target a figure of its record, and the least that is asked."""
+"""What a measurement of speed is judged by: each target a figure of its record, and the least that is asked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
-from repro.tables.markdown import markdown_table
-from repro.tables.speed import Measured, median
+from repro.tables.markdown import table_of
+from repro.tables.speed import FP32, INT8, Measured, percent, reached, times
+from repro.timing.clock import median
 
-reached, missed = "reached", "not reached"
-Record = Mapping[str, Any]
 Key = Tuple[str, str]  # row, precision
-
-FP32, INT8 = "float32", "int8"
-
-
-def of(record: Record, key: Key) -> Optional[Measured]:
-    """A row's measurement in a precision; None if there is none."""
-    return next((one for one in record["rows"] if (one["row"], one["precision"]) == key), None)
+Found = Optional[Tuple[float, str]]  # a figure, and the words beside it; None: not measured
 
 
-def share(record: Record, measured: Measured) -> float:
-    """Of the machine's ceiling, the rate of a float32 convolution, what a network reaches."""
-    return measured["multiply_adds"] / median(measured) / record["ceiling"]["rate"]
+def entry(record: Measured, **key) -> Optional[Measured]:
+    """Return the entry of a record with this key; None if there is none."""
+    return next((one for one in record["rows"] if all(one[name] == value for name, value in key.items())), None)
 
 
-def speedup(record: Record, slow: Key, quick: Key) -> Optional[float]:
-    """How many times as fast `quick` is as `slow`; None where one was not measured."""
-    one, other = of(record, slow), of(record, quick)
-    return None if one is None or other is None else median(one) / median(other)
+def of(record: Measured, key: Key) -> Optional[Measured]:
+    """Return a row's entry in a precision; None if there is none."""
+    return entry(record, row=key[0], precision=key[1])
 
 
-def counted(record: Record, slow: Key, quick: Key) -> Optional[float]:
-    """How many times fewer multiply-adds `quick` has."""
-    one, other = of(record, slow), of(record, quick)
-    return None if one is None or other is None else one["multiply_adds"] / other["multiply_adds"]
+def share(record: Measured, one: Measured) -> float:
+    """Return what a network reaches of the machine's ceiling, the rate of a float32 convolution."""
+    return one["multiply_adds"] / median(one["seconds"]) / record["ceiling"]["rate"]
 
 
-def _times(value: float) -> str:
-    return f"{value:.2f}x"
+def ratio(slow: Optional[Measured], quick: Optional[Measured], what: str = "seconds") -> Optional[float]:
+    """Return how many times as fast `quick` is as `slow`; None where one was not measured."""
+    return median(slow[what]) / median(quick[what]) if slow and quick else None
 
 
-def _percent(value: float) -> str:
-    return f"{value:.1%}"
+def saving(whole: Optional[Measured], some: Optional[Measured], what: str = "seconds") -> Found:
+    """Return the share of the saving in multiply-adds that is one in time, both in words beside it."""
+    measured = ratio(whole, some, what)
+    if not (whole and some and measured):
+        return None
+    counted = whole["multiply_adds"] / some["multiply_adds"]
+    return measured / counted, f" ({times(measured)} of {times(counted)})"
 
 
 @dataclass(frozen=True)
 class Target:
-    """`value` of a record (None: not measured) is to be `least` at least; `beside` is added to what was measured."""
+    """The figure that `find` returns of a record is to be `least` at least."""
 
     text: str
-    value: Callable[[Record], Optional[float]]
     least: float
-    shown: Callable[[float], str] = _times
-    beside: Callable[[Record], str] = lambda record: ""
+    find: Callable[[Measured], Found]
+    shown: Callable[[float], str] = times
 
 
-def targets_table(record: Record, targets: Sequence[Target]) -> str:
+def targets_table(record: Measured, targets: Sequence[Target]) -> str:
     """Return a table of what was asked, what was measured, and whether that reaches it."""
-    def verdict(target: Target, value: Optional[float]) -> str:
-        return "not measured" if value is None else reached if value >= target.least else missed
-    values = [target.value(record) for target in targets]
-    return markdown_table([
-        ("Target", [target.text for target in targets]),
-        ("Asked", [target.shown(target.least) for target in targets]),
-        ("Measured", ["-" if value is None else target.shown(value) + target.beside(record)
-                      for target, value in zip(targets, values)]),
-        ("Verdict", [verdict(target, value) for target, value in zip(targets, values)]),
-    ], 1)
+    return table_of(
+        [(target, target.find(record)) for target in targets], 1,
+        ("Target", lambda one: one[0].text), ("Asked", lambda one: one[0].shown(one[0].least)),
+        ("Measured", lambda one: one[0].shown(one[1][0]) + one[1][1] if one[1] else "-"),
+        ("Verdict", lambda one: reached(one[1][0], one[0].least) if one[1] else "not measured"))
 
 
-def _faster(text: str, slow: Key, quick: Key, least: float, beside: Optional[Tuple[Key, Key]] = None) -> Target:
-    def same_precision(record: Record) -> str:
-        value = None if beside is None else speedup(record, *beside)
-        return "" if beside is None or value is None else f" ({beside[0][1]} against {beside[1][1]}: {_times(value)})"
-    across = " (across precisions)" if slow[1] != quick[1] else ""
-    return Target(text + across, lambda record: speedup(record, slow, quick), least, beside=same_precision)
+def _faster(text: str, slow: Key, quick: Key, least: float, beside: Tuple[Key, ...] = ()) -> Target:
+    def find(record: Measured) -> Found:
+        value = ratio(of(record, slow), of(record, quick))
+        same = ratio(of(record, beside[0]), of(record, beside[1])) if beside else None
+        words = f" ({beside[0][1]} against {beside[1][1]}: {times(same)})" if same else ""
+        return None if value is None else (value, words)
+    return Target(text + " (across precisions)" * (slow[1] != quick[1]), least, find)
 
 
-def _of_ceiling(text: str, row: str, least: float) -> Target:
-    def value(record: Record) -> Optional[float]:
+def _of_ceiling(text: str, row: str) -> Target:
+    def find(record: Measured) -> Found:
         one = of(record, (row, FP32))
-        return None if one is None else share(record, one)
-    return Target(text, value, least, _percent)
+        return (share(record, one), "") if one else None
+    return Target(text, 0.75, find, percent)
 
 
-def _of_counted(text: str, row: str, least: float) -> Target:
-    whole, kept = (f"{row}-whole", FP32), (row, FP32)
-
-    def value(record: Record) -> Optional[float]:
-        measured, fewer = speedup(record, whole, kept), counted(record, whole, kept)
-        return None if measured is None or fewer is None else measured / fewer
-
-    def both(record: Record) -> str:
-        measured, fewer = speedup(record, whole, kept), counted(record, whole, kept)
-        return "" if measured is None or fewer is None else f" ({_times(measured)} of {_times(fewer)})"
-    return Target(text, value, least, _percent, both)
+def _of_counted(text: str, row: str) -> Target:
+    return Target(text, 0.95, lambda record: saving(of(record, (f"{row}-whole", FP32)), of(record, (row, FP32))),
+                  percent)
 
 
 A, A_INT8, SINGLE = ("model-a", FP32), ("model-a", INT8), ("single", FP32)
@@ -106,8 +90,8 @@ TARGETS = (
             (("single", INT8), A_INT8)),
     _faster("Model A in int8 against Fast-SCNN in float32", ("fastscnn", FP32), A_INT8, 1, (("fastscnn", FP32), A)),
     _faster("Model A in int8 against Model A in float32", A, A_INT8, 1.6),
-    _of_ceiling("Model A, float32, of the ceiling", "model-a", 0.75),
-    _of_ceiling("The 786g single column, float32, of the ceiling", "single", 0.75),
-    _of_counted("Model A, k = 8, against itself run whole: measured of counted speed-up", "model-a", 0.95),
-    _of_counted("ISCTF with all units, k = 8, likewise", "isctf-fast", 0.95),
+    _of_ceiling("Model A, float32, of the ceiling", "model-a"),
+    _of_ceiling("The 786g single column, float32, of the ceiling", "single"),
+    _of_counted("Model A, k = 8, against itself run whole: measured of counted speed-up", "model-a"),
+    _of_counted("ISCTF with all units, k = 8, likewise", "isctf-fast"),
 )

@@ -53,11 +53,11 @@ class Paper:
     missing = "no figures"
 
     def resolve(self, figure: Figure) -> Figure:
-        """The figure that stands for `figure` here: itself."""
+        """Return the figure that stands for `figure` here: itself."""
         return figure
 
     def seeds(self, figure: Figure) -> Dict[int, float]:
-        """The printed figure, if there is one, as of one seed."""
+        """Return the printed figure, if there is one, as of one seed."""
         row = self.published.get(figure.table, {}).get("rows", {}).get(figure.row, {})
         if figure.inference or (figure.extra and figure.key != "mean_iou"):
             return {}
@@ -65,11 +65,11 @@ class Paper:
         return {} if value is None else {0: value}
 
     def deviation(self, one: Value, other: Value) -> Optional[Tuple[float, int]]:
-        """The paper gives no spread over seeds; its figures are taken as they are."""
+        """Return none: the paper gives no spread over seeds; its figures are taken as they are."""
         return 0.0, 1
 
     def over_images(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Interval]:
-        """None: nothing is printed of single images."""
+        """Return None: nothing is printed of single images."""
         return None
 
 
@@ -88,31 +88,31 @@ class Ours:
     missing = MISSING
 
     def resolve(self, figure: Figure) -> Figure:
-        """Without coarsely labelled images, bootstrapping alone stands for bootstrapping and the coarse set."""
+        """Return bootstrapping alone for bootstrapping and the coarse set, where there are no coarse labels."""
         coarse = figure.extra == "coarse" and self.data in NO_COARSE
         return Figure(figure.table, figure.row, "bootstrapping", figure.key, figure.inference) if coarse else figure
 
     def found(self, figure: Figure) -> Tuple[Record, ...]:
-        """The records of a figure's training, by seed."""
+        """Return the records of a figure's training, by seed."""
         figure = self.resolve(figure)
         row = self.rows[figure.table, figure.row]
         return find(self.records, row.network, dict(row.trainings)[figure.extra])
 
     def inference(self, figure: Figure) -> str:
-        """The inference that a figure is of."""
+        """Return the inference that a figure is of."""
         return figure.inference or self.rows[figure.table, figure.row].inference
 
     def seeds(self, figure: Figure) -> Dict[int, float]:
-        """The figure of each seed."""
+        """Return the figure of each seed."""
         return _seeds(self.found(figure), figure.key, self.inference(figure))
 
     def several(self) -> List[Tuple[Record, ...]]:
-        """The records of each training measured with several seeds."""
+        """Return the records of each training measured with several seeds."""
         trainings = dict.fromkeys((record.network, record.training) for record in self.records)
         return [found for found in (find(self.records, *one) for one in trainings) if len(found) > 1]
 
     def deviation(self, one: Value, other: Value) -> Optional[Tuple[float, int]]:
-        """The pooled deviation of paired differences such as this one, and its degrees of freedom; None: unknown.
+        """Return the pooled deviation of such paired differences, and its degrees of freedom; None: unknown.
 
         Of two inferences of one training: of the same two of its fusion's trainings, if some has several seeds. A
         difference of two gaps varies by the root of 2 more than one of two rows.
@@ -131,7 +131,7 @@ class Ours:
             within, sum(len(spread) - 1 for spread in spreads if spread))
 
     def between_rows(self, key: str) -> Optional[Tuple[float, int]]:
-        """The pooled deviation of all pairs of trainings with several seeds, and its degrees of freedom.
+        """Return the pooled deviation of all pairs of trainings with several seeds, and its degrees of freedom.
 
         Those are (trainings - 1) * (seeds - 1), not those of all pairs, which are not independent.
         """
@@ -140,7 +140,7 @@ class Ours:
         return None if deviation is None else (deviation, max(1, sum(each) - max(each)))
 
     def over_images(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Interval]:
-        """The bootstrap's interval of other - one over these seeds; None unless all records have their images'."""
+        """Return the bootstrap's interval of other - one over these seeds; None unless all have their images'."""
         signed = [(sign * way, figure) for sign, value in ((-1, one), (1, other)) for way, figure in (
             ((1, value.more), (-1, value.less)) if isinstance(value, Gap) else ((1, value),))]
         terms, names = [], set()
@@ -171,7 +171,7 @@ class Difference:
 
 
 def _seeds(records: Sequence[Record], key: str, inference: str = "") -> Dict[int, float]:
-    """The figure of each seed, by default in fast inference where there is one."""
+    """Return the figure of each seed, by default in fast inference where there is one."""
     found = {}
     for record in records:
         one = record.evaluations.get(inference or ("fast" if "fast" in record.evaluations else "whole"), {})
@@ -180,25 +180,25 @@ def _seeds(records: Sequence[Record], key: str, inference: str = "") -> Dict[int
 
 
 def _paired(one: Mapping[int, float], other: Mapping[int, float]) -> Dict[int, float]:
-    """other - one of each seed that both have."""
+    """Return other - one of each seed that both have."""
     return {seed: other[seed] - value for seed, value in one.items() if seed in other}
 
 
 def by_seed(source: Source, value: Value) -> Dict[int, float]:
-    """The value of each seed."""
+    """Return the value of each seed."""
     if isinstance(value, Gap):
         return _paired(by_seed(source, value.less), by_seed(source, value.more))
     return source.seeds(value)
 
 
 def value_of(source: Source, value: Value) -> Optional[float]:
-    """The mean over seeds; None where there is none."""
+    """Return the mean over seeds; None where there is none."""
     values = by_seed(source, value).values()
     return sum(values) / len(values) if values else None
 
 
 def difference(source: Source, one: Value, other: Value) -> Optional[Difference]:
-    """other - one over the seeds that both have; None where there is none."""
+    """Return other - one over the seeds that both have; None where there is none."""
     pairs = _paired(by_seed(source, one), by_seed(source, other))
     if not pairs:
         return None
@@ -208,7 +208,7 @@ def difference(source: Source, one: Value, other: Value) -> Optional[Difference]
 
 
 def judged(found: Optional[Difference], bounds: Interval) -> str:
-    """The verdict on a difference claimed to lie strictly between `bounds`."""
+    """Return the verdict on a difference claimed to lie strictly between `bounds`."""
     if found is None:
         return MISSING
     if found.interval is None:
@@ -220,26 +220,17 @@ def judged(found: Optional[Difference], bounds: Interval) -> str:
 
 
 def together(verdicts: Sequence[Optional[str]]) -> str:
-    """The verdict on a claim of several differences."""
-    for verdict in (MISSING, FAILS, OPEN):
-        if verdict in verdicts:
-            return verdict
-    return HOLDS
+    """Return the verdict on a claim of several differences."""
+    return next((verdict for verdict in (MISSING, FAILS, OPEN) if verdict in verdicts), HOLDS)
 
 
 def key_of(value: Value) -> str:
-    """The name of the figure in a record's evaluation."""
+    """Return the name of the figure in a record's evaluation."""
     return value.more.key if isinstance(value, Gap) else value.key
 
 
-def steps_of(source: Source, figure: Figure) -> Optional[int]:
-    """Training steps of a figure; None where it is the paper's or was not measured."""
-    found = source.found(figure) if isinstance(source, Ours) else ()
-    return found[0].steps if found else None
-
-
 def regions_active(records: Sequence[Record]) -> Dict[int, int]:
-    """{regions with s > 0: images} over the records (seeds) of one training."""
+    """Return {regions with s > 0: images} over the records (seeds) of one training."""
     counts: Counter = Counter()
     for record in records:
         for number, images in (record.evaluations.get("active", {}).get("active_counts") or {}).items():
@@ -248,7 +239,7 @@ def regions_active(records: Sequence[Record]) -> Dict[int, int]:
 
 
 def quartiles(counts: Mapping[int, int]) -> Tuple[int, int, int, int, int]:
-    """Minimum, quartiles (nearest rank) and maximum of values counted."""
+    """Return minimum, quartiles (nearest rank) and maximum of values counted."""
     values = sorted(Counter(counts).elements())
     least, lower, middle, upper, most = (values[max(0, math.ceil(len(values) * part / 4) - 1)] for part in range(5))
     return least, lower, middle, upper, most

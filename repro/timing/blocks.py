@@ -24,19 +24,19 @@ FUSING = ("broadcast_mul", "elemwise_mul", "elemwise_add", "broadcast_add", "sig
 
 
 def inner(node: Dict) -> Dict:
-    """What a node computes first of all: of a fused one its convolution, of another itself."""
+    """Return what a node computes first of all: of a fused one its convolution, of another itself."""
     return next(n for part in node.get("subgraphs", ()) or ({"nodes": [node]},) for n in part["nodes"]
                 if n["op"] != "null")
 
 
 def named(name: str) -> Optional[str]:
-    """The block that a node's name tells, if it does."""
+    """Return the block that a node's name tells, if it does."""
     name = re.sub("^quantized_", "", name)
     return next((block for prefix, block in PREFIXES if re.match(prefix, name)), None)
 
 
 def blocks_of(symbol) -> List[str]:
-    """The block of each operator of `symbol`, in the order of its JSON."""
+    """Return the block of each operator of `symbol`, in the order of its JSON."""
     nodes = json.loads(symbol.tojson())["nodes"]
     inputs = [[i for i, *_ in node["inputs"] if nodes[i]["op"] != "null"] for node in nodes]
     users: List[List[int]] = [[] for _ in nodes]

@@ -1,4 +1,4 @@
-"""The best this machine does: chains of a network's own convolutions, to be timed beside the network.
+"""The best this machine does, to be timed beside a network: chains of its own convolutions, and copies of memory.
 
 A chain keeps its maps in the layout that the library likes, reads nothing from elsewhere and does nothing between two
 convolutions but the ReLU that is fused with them: what a network made of that layer alone would reach.
@@ -22,6 +22,7 @@ from repro.timing.clock import Timing
 SHAPES = 8  # of a network, those that cost most
 LENGTH = 8  # convolutions in a chain at most, fewer where they are large
 LARGE = 10 ** 10  # multiply-adds, of a chain of more than one
+COPIED = 2 ** 28  # bytes: more than a cache holds
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Best:
 
 
 def layers_of(symbol, shape: Tuple[int, ...], most: int = SHAPES) -> List[Layer]:
-    """The dense convolutions of a traced graph that a chain can be made of, those first that cost it most."""
+    """Return the dense convolutions of a traced graph that a chain can be made of, those first that cost it most."""
     inside = symbol.get_internals()
     _, shapes, _ = inside.infer_shape(data=shape)
     shape_of = dict(zip(inside.list_outputs(), shapes))
@@ -78,7 +79,7 @@ def layers_of(symbol, shape: Tuple[int, ...], most: int = SHAPES) -> List[Layer]
 
 
 def chain(layer: Layer, length: int, ctx) -> Callable[[], None]:
-    """`length` such convolutions after each other (every other one back, where channels change), ready to be run."""
+    """Return a run of `length` such convolutions after each other, every other one back where channels change."""
     random = np.random.default_rng(0)
     x, arrays = mx.sym.var("data"), {}
     for i in range(length):
@@ -113,11 +114,11 @@ class Ceiling:
         self._runs = {name: made(layer, self._lengths[name], ctx) for name, layer in self._layers.items()}
 
     def runs(self) -> Dict[str, Callable[[], None]]:
-        """What is to be timed, by name."""
+        """Return what is to be timed, by name."""
         return dict(self._runs)
 
     def best(self, timings: Mapping[str, Timing]) -> Best:
-        """The best of the chains' medians, from the timings of `runs`."""
+        """Return the best of the chains' medians, from the timings of `runs`."""
         rates = {name: self._lengths[name] * layer.multiply_adds / timings[name].median
                  for name, layer in self._layers.items()}
         name = max(rates, key=rates.__getitem__)
@@ -125,8 +126,27 @@ class Ceiling:
 
 
 def ceiling(symbol, shape: Tuple[int, ...], ctx=None) -> Ceiling:
-    """The ceiling of a traced float32 graph, "data" of `shape`. ValueError where it has no convolution to measure."""
+    """Return the ceiling of a traced float32 graph, "data" of `shape`; ValueError where no convolution is measured."""
     layers = layers_of(symbol, shape)
     if not layers:
         raise ValueError("no dense convolution that keeps the size of its maps: no ceiling to measure")
     return Ceiling(layers, ctx or mx.cpu())
+
+
+class Copies:
+    """Copies of COPIED bytes, read once and written once."""
+
+    def __init__(self, ctx=None):
+        self._from, self._to = np.ones(COPIED, np.uint8), np.ones(COPIED, np.uint8)
+        self._device_from = mx.nd.ones((COPIED // 4,), ctx=ctx or mx.cpu())
+        self._device_to = self._device_from.copy()
+        self._device_to.wait_to_read()
+
+    def runs(self) -> Dict[str, Callable[[], object]]:
+        """Return what is to be timed."""
+        return {"copy by NumPy": lambda: np.copyto(self._to, self._from),
+                "copy by MXNet": lambda: self._device_from.copyto(self._device_to).wait_to_read()}
+
+    def best(self, timings: Mapping[str, Timing]) -> float:
+        """Return bytes a second, of the faster one, from the timings of `runs`."""
+        return 2 * COPIED / min(timings[name].median for name in self.runs())

@@ -6,7 +6,18 @@ import statistics
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Callable, ContextManager, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Callable, ContextManager, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+
+def median(seconds: Sequence[float]) -> float:
+    """Return the median of runs."""
+    return statistics.median(seconds)
+
+
+def p95(seconds: Sequence[float]) -> float:
+    """Return the 95th percentile of runs: the smallest that 95 in 100 do not exceed."""
+    ordered = sorted(seconds)
+    return ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
 
 
 @dataclass(frozen=True)
@@ -17,24 +28,22 @@ class Timing:
 
     @property
     def median(self) -> float:
-        return statistics.median(self.seconds)
+        return median(self.seconds)
 
     @property
     def p95(self) -> float:
-        """The 95th percentile: the smallest run that 95 in 100 do not exceed."""
-        ordered = sorted(self.seconds)
-        return ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
+        return p95(self.seconds)
 
 
 def rounded(seconds: Iterable[float], digits: int = 5) -> List[float]:
-    """Seconds as a record keeps them."""
+    """Return seconds as a record keeps them."""
     return [float(f"{value:.{digits}g}") for value in seconds]
 
 
 def interleaved(runs: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2,
                 counts: Optional[Mapping[str, int]] = None, progress=lambda rounds: rounds,
                 during: Optional[Mapping[str, Callable[[], ContextManager]]] = None) -> Dict[str, Timing]:
-    """Run each of `runs` `warmup` times, then once a round, in turn; the timings of the rounds.
+    """Run each of `runs` `warmup` times, then once a round, in turn; return the timings of the rounds.
 
     A run returns when its result is there (synchronised). counts: how many of the rounds, spread evenly, a slow one
     takes part in; it is warmed up once at most. progress: wraps the rounds, to show how far it is. during: what is

@@ -20,7 +20,7 @@ SMOOTH = 12  # bands lie around the zeros of noise smoothed over this share of t
 
 
 def bands(size: Tuple[int, int], density: float, seed: int = 0) -> np.ndarray:
-    """Selected pixels as uncertain ones lie, in bands along borders: bool (H, W), `density` of them to a pixel.
+    """Return selected pixels as uncertain ones lie, in bands along borders: bool (H, W), `density` of them to a pixel.
 
     The pixels where smooth noise is nearest 0. (Pixels scattered at random would fill every coarser level.)
     """

@@ -15,12 +15,12 @@ def _status(key: str) -> int:
 
 
 def resident() -> int:
-    """Bytes in memory now."""
+    """Return bytes in memory now."""
     return _status("VmRSS:")
 
 
 def peak() -> int:
-    """The most bytes that were in memory, since the process began or `forget_peak`."""
+    """Return the most bytes that were in memory, since the process began or `forget_peak`."""
     try:
         return _status("VmHWM:")
     except StopIteration:  # some containers do not say

@@ -59,27 +59,27 @@ class Frame:
 
     @property
     def filling(self) -> float:
-        """Until the first operator: the image normalised into the graph's input."""
+        """Return the time until the first operator: the image normalised into the graph's input."""
         return self.spans[0][0]
 
     @property
     def operators(self) -> Tuple[float, ...]:
-        """Each one's own time."""
+        """Return each one's own time."""
         return tuple(stop - start for start, stop in self.spans)
 
     @property
     def between(self) -> float:
-        """Between operators."""
+        """Return the time between operators."""
         return self.spans[-1][1] - self.spans[0][0] - sum(self.operators)
 
     @property
     def labels(self) -> float:
-        """From the last operator on: the label map."""
+        """Return the time from the last operator on: the label map."""
         return self.whole - self.spans[-1][1]
 
 
 def operators_of(symbol, shape: Tuple[int, ...], counts) -> Tuple[Operator, ...]:
-    """The operators of an Engine's `symbol`, in its order, for images of `shape`.
+    """Return the operators of an Engine's `symbol`, in its order, for images of `shape`.
 
     counts  of the network before the engine rewrote it (cost.count). ValueError unless each layer is found once.
     """
@@ -115,7 +115,7 @@ def operators_of(symbol, shape: Tuple[int, ...], counts) -> Tuple[Operator, ...]
 
 
 def _shape(node: Dict, inputs: Sequence[Tuple[int, ...]], output: Tuple[int, ...]) -> str:
-    """1x64x128x256 -> 1x64x128x256, 3x3, stride 2, dilation 6, 8 groups."""
+    """Return 1x64x128x256 -> 1x64x128x256, 3x3, stride 2, dilation 6, 8 groups."""
     def joined(numbers) -> str:
         return "x".join(map(str, numbers))
     attributes = node.get("attrs", {})
@@ -132,7 +132,7 @@ def _shape(node: Dict, inputs: Sequence[Tuple[int, ...]], output: Tuple[int, ...
 
 def profiled(engine, image: np.ndarray, frames: int, path,
              beside: Mapping[str, Callable[[], object]]) -> Tuple[List[Dict[str, Any]], Dict[str, Timing]]:
-    """The profiler's events of WARMUP + `frames` images labelled by `engine`, and the timings of what ran between.
+    """Profile WARMUP + `frames` images in `engine`; return the profiler's events, and timings of what ran between.
 
     path    a file for the profiler to write.
     beside  run in turn with the images, with the profiler off.
@@ -160,7 +160,7 @@ def profiled(engine, image: np.ndarray, frames: int, path,
 
 
 def frames_of(events: Sequence[Mapping[str, Any]], operators: Sequence[Operator], skipped: int = WARMUP) -> List[Frame]:
-    """The time of each operator in each frame but the first `skipped`, from the profiler's events.
+    """Return the time of each operator in each frame but the first `skipped`, from the profiler's events.
 
     Events of other kinds (memory given back, layouts changed) lie inside an operator's, or count as between; what
     MXNet computes of the image before the graph counts as filling. RuntimeError where a frame does not end with the
@@ -199,7 +199,7 @@ def _spans(events):
 
 
 def chrome_trace(frames: Sequence[Frame], operators: Sequence[Operator]) -> Dict[str, Any]:
-    """The frames for chrome://tracing, or Perfetto: operators by their names, below the frames."""
+    """Return the frames for chrome://tracing, or Perfetto: operators by their names, below the frames."""
     events: List[Dict[str, Any]] = [
         {"ph": "M", "pid": 0, "tid": tid, "name": "thread_name", "args": {"name": name}}
         for tid, name in enumerate(("frames", "operators"))]

@@ -32,13 +32,13 @@ class Subject:
         return f"{self.row.id} {self.options.precision}"
 
     def engine(self, calibration: Iterable[np.ndarray] = (), batch: int = 1) -> Engine:
-        """Its engine, for `batch` images at once; int8 takes calibration images (N, 3, H, W)."""
+        """Return its engine, for `batch` images at once; int8 takes calibration images (N, 3, H, W)."""
         return Engine(self.peer.symbol, self.peer.arrays, (batch, *self.peer.shape[1:]), self.options,
                       calibration=calibration if self.options.precision == "int8" else ())
 
 
 def subject(row: PeerRow, precision: str, size: Tuple[int, int], width: float = 1.0, **settings) -> Subject:
-    """`row` in `precision` for images of `size` (H, W); `settings` of repro.models.build.build over the row's.
+    """Return `row` in `precision` for images of `size` (H, W); `settings` of repro.models.build.build over the row's.
 
     `width` is for this project's networks, gluoncv's have one.
     """
@@ -50,12 +50,12 @@ def subject(row: PeerRow, precision: str, size: Tuple[int, int], width: float = 
 
 
 def images(size: Tuple[int, int], count: int, split: str = "train") -> Sequence[np.ndarray]:
-    """The first `count` scenes of minicity's `split` at `size` (H, W), uint8 (H, W, 3) RGB."""
+    """Return the first `count` scenes of minicity's `split` at `size` (H, W), uint8 (H, W, 3) RGB."""
     return [scene(0, split, index, size)[0] for index in range(count)]
 
 
 def normalised(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Images as networks take them: float32 (N, 3, H, W)."""
+    """Return images as networks take them: float32 (N, 3, H, W)."""
     made = np.zeros((len(pictures), 3, *pictures[0].shape[:2]), np.float32)
     for picture, target in zip(pictures, made):
         normalise(picture, target)

@@ -10,7 +10,8 @@ from typing import Dict, List, Optional
 
 from repro.config import parsing
 from repro.errors import UserError
-from repro.files import contents, replacing, write_text
+from repro.files import contents, write_text
+from repro.plot import figure, save
 
 
 def read(path) -> List[Dict]:
@@ -64,15 +65,11 @@ class Log:
 def plot(lines: List[Dict], path, title: str, p: Optional[float] = None, regions: Optional[int] = None) -> None:
     """Draw a log's loss, learning rate, gradient norm, q against `p`, active regions of `regions` and the share of
     saturated ones over steps, as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     steps = [line["step"] for line in lines]
     sparse = any(line["active"] is not None for line in lines)
-    figure = Figure(figsize=(10, 5 if sparse else 3), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(2 if sparse else 1, 3).reshape(-1)
-    figure.suptitle(title, fontsize=9)
+    made = figure(10, 5 if sparse else 3)
+    axes = made.subplots(2 if sparse else 1, 3).reshape(-1)
+    made.suptitle(title, fontsize=9)
 
     def curve(axis, name, label, smooth=False, **settings):
         points = [(step, line[name]) for step, line in zip(steps, lines) if line.get(name) is not None]
@@ -108,8 +105,7 @@ def plot(lines: List[Dict], path, title: str, p: Optional[float] = None, regions
     for axis in axes:
         axis.set_xlabel("step", fontsize=8)
         axis.tick_params(labelsize=8)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100, metadata={"Software": None})
+    save(made, path)
 
 
 def _running_mean(points, width: int):
