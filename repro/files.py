@@ -83,6 +83,16 @@ def contents(path, most: int = 1 << 32) -> bytes:
     return data
 
 
+def given(path, place: str) -> bytes:
+    """Return the bytes of a file that a user named; a UserError that begins with `place` where it cannot be read."""
+    try:
+        return contents(path)
+    except FileNotFoundError:
+        raise UserError(f"{place}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{place}: cannot be read ({error.strerror})") from None
+
+
 def utf8(path) -> str:
     """`path` for a library that takes UTF-8 alone, and may end the process for another name; UserError for such."""
     try:

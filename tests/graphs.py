@@ -8,6 +8,7 @@ from mxnet.gluon import nn
 
 from repro.config.rows import Column, Network
 from repro.engine import Options
+from repro.evaluation.inference import named_outputs
 from repro.models import parameters
 from repro.models.build import build
 
@@ -61,6 +62,20 @@ def traced(spec, arrays, settings, x):
     return parameters.traced(network, arrays, x.shape)
 
 
+def outputs(spec, arrays, settings, x):
+    """What the network gives for images x as Gluon runs it hybridized: arrays by name."""
+    network = build(spec, **settings)
+    parameters.assign(network, arrays, ctx=mx.cpu())
+    network.hybridize(static_alloc=True, static_shape=True)
+    return {name: made.asnumpy() for name, made in named_outputs(network, x).items()}
+
+
+def run(symbol, arrays, x):
+    """What a graph gives for images x, as a list."""
+    made = mx.nd.CachedOp(symbol)(*(x if name == "data" else arrays[name] for name in symbol.list_inputs()))
+    return [one.asnumpy() for one in (made if isinstance(made, (list, tuple)) else [made])]
+
+
 class Peer(nn.HybridBlock):
     """What gluoncv's networks have and ours have not: live batch norm, dropout, depthwise and dilated convolutions."""
 
@@ -83,5 +98,5 @@ class Peer(nn.HybridBlock):
         return self.head(self.drop(self.alone(both + F.Activation(far, act_type="relu")))), both
 
 
-__all__ = ["CLASSES", "MODEL_A", "STRIDE_8", "WIDTH", "Peer", "built", "image", "named_arrays", "shaken",
-           "sparse", "traced"]
+__all__ = ["CLASSES", "MODEL_A", "STRIDE_8", "WIDTH", "Peer", "built", "image", "named_arrays", "outputs", "run",
+           "shaken", "sparse", "traced"]

@@ -7,29 +7,20 @@ import dataclasses
 import mxnet as mx
 import numpy as np
 import pytest
-from graphs import CLASSES, MODEL_A, built, image, sparse, traced
+from graphs import CLASSES, MODEL_A, built, image, outputs, sparse
 from pages import EXPERIMENTS
 
 from repro.config.rows import Row, Training, load_table, network_dict, parse_network, training_name
-from repro.engine import Options, prepared
+from repro.engine import Options
 from repro.errors import UserError
-from repro.export import PORTABLE, to_onnx
 from repro.models.build import build
 from repro.models.parameters import assign, parameters_of
-from repro.runtime.onnx import OnnxEngine
 from repro.sparserefine.refinement import entropy
 from symbols.others.combined import GatedMaps, RegionEntropy
 
 ENTROPY = dataclasses.replace(MODEL_A, selector="entropy")
 GATED = dataclasses.replace(ENTROPY, weighting="gate")
 WTA = Training("wta", 0.25, None, False, False, True)
-
-
-def outputs(spec, arrays, settings, x):
-    network = build(spec, **settings)
-    assign(network, arrays, ctx=mx.cpu())
-    network.hybridize()
-    return {name: one.asnumpy() for name, one in zip(network.outputs, network(x))}
 
 
 @pytest.mark.parametrize("spec", (ENTROPY, GATED), ids=("entropy", "gate"))
@@ -88,21 +79,6 @@ def test_they_have_no_sparse_head_and_the_gate_has_no_scale_weights():
 
     assert boxes(MODEL_A) - boxes(ENTROPY) == {"sparse_head"} and boxes(ENTROPY) < boxes(MODEL_A)
     assert boxes(ENTROPY) - boxes(GATED) == {"weights"} and boxes(GATED) - boxes(ENTROPY) == {"gate"}
-
-
-@pytest.mark.parametrize("spec", (ENTROPY, GATED), ids=("entropy", "gate"))
-def test_they_export(tmp_path, spec):
-    x = image(1, seed=3)
-    arrays, settings = built(spec, x)
-    symbol, arrays = traced(spec, arrays, settings, x)
-    numbers = (0, build(spec, **settings).outputs.index("mask"))
-    symbol, arrays = prepared(symbol, arrays, x.shape, PORTABLE, numbers)
-    path = tmp_path / "network.onnx"
-    to_onnx(symbol, arrays, x.shape, path, ("scores", "mask"))
-    found = OnnxEngine(path).outputs(x.asnumpy())
-    wanted = mx.nd.CachedOp(symbol)(*(x if name == "data" else arrays[name] for name in symbol.list_inputs()))
-    np.testing.assert_allclose(found[0], wanted[0].asnumpy(), rtol=0, atol=2e-5 * abs(found[0]).max())
-    np.testing.assert_array_equal(found[1], wanted[1].asnumpy())
 
 
 def test_rows_name_them_and_refuse_what_does_not_suit():

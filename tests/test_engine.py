@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 
 import mxnet as mx
 import numpy as np
 import pytest
-from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, shaken, sparse
+from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, outputs, shaken, sparse
 
 from repro.data.augment import normalise
 from repro.engine import Engine, Options, engine_of
 from repro.labels.labelmap import labels_everywhere
 from repro.models.build import build
-from repro.models.parameters import assign
 
-PLAIN = Options(decoder=False, folded=False, cheaper=False, padded=False,
-                read_in=False, fused=False, labels=False)
-DEVICES = ("decoder", "folded", "cheaper", "padded", "read_in", "fused")
-ALONE = tuple(dataclasses.replace(PLAIN, **{name: True}) for name in DEVICES)
-ALL = (Options(), Options(padded=True), Options(padded=False))
-
-
-def hybridized(spec, arrays, settings, x):
-    network = build(spec, **settings)
-    assign(network, arrays, ctx=mx.cpu())
-    network.hybridize(static_alloc=True, static_shape=True)
-    outputs = network(x)
-    return (outputs[0] if isinstance(outputs, (list, tuple)) else outputs).asnumpy()
+EACH = (Options(padded=True), Options(padded=False), Options(read_in=False), Options(fused=False))
 
 
 def engine(spec, arrays, settings, shape, options, **more):
@@ -47,13 +33,11 @@ def assert_same(scores, expected):
     (sparse(), 1, {"fast": False}), (STRIDE_8, 1, {}), (STRIDE_8, 2, {"frozen": False}),
 ], ids=["Model A", "Model A, all regions, batch 2", "Model A, live norm", "ISCTF", "SCTF, live norm, batch 2",
         "SCTF, no region", "ISCTF classic", "stride 8", "stride 8, live norm, batch 2"])
-def test_each_device_alone_and_all_together(spec, batch, settings):
+def test_whatever_is_switched_on_or_off_the_scores_are_the_same(spec, batch, settings):
     x = image(batch)
     arrays, settings = built(spec, x, **settings)
-    expected = hybridized(spec, arrays, settings, x)
-    for options in ALONE + ALL:
-        if not settings.get("fast") and options.decoder and options in ALONE:
-            continue  # of fast inference
+    expected = outputs(spec, arrays, settings, x)["scores"]
+    for options in EACH:
         scores, = engine(spec, arrays, settings, x.shape, options).outputs(x)
         assert_same(scores.asnumpy(), expected)
 
@@ -65,7 +49,7 @@ def test_any_traced_network_runs():
     network.hybridize()
     expected = [output.asnumpy() for output in network(x)]
     symbol = mx.sym.Group(list(network(mx.sym.var("data"))))
-    for options in (PLAIN, *ALONE[1:], *ALL):
+    for options in EACH:
         made = Engine(symbol, named_arrays(network), x.shape, options, outputs=(0, 1))
         for scores, wanted in zip(made.outputs(x.asnumpy()), expected):
             assert_same(scores.asnumpy(), wanted)
@@ -87,14 +71,12 @@ def test_labels_of_images_of_any_size(model_a, height, width):
     photo = random.randint(0, 256, (height, width, 3)).astype(np.uint8)
     x = np.zeros((1, 3, 128, 256), np.float32)
     normalise(photo, x[0, :, :height, :width])
-    scores = hybridized(MODEL_A, arrays, settings, mx.nd.array(x))[0]
+    scores = outputs(MODEL_A, arrays, settings, mx.nd.array(x))["scores"][0]
     expected = labels_everywhere(scores, (height, width))
     made.labels(np.full((128, 256, 3), 255, np.uint8))  # what an image before left is not seen
     labels = made.labels(photo)
     assert labels.shape == (height, width) and labels.dtype == np.uint8
     assert (labels == expected).mean() > 0.999
-    everywhere = engine(MODEL_A, arrays, settings, (1, 3, 128, 256), Options(labels=False)).labels(photo)
-    assert (labels == everywhere).mean() > 0.999
 
 
 @pytest.mark.parametrize("photo", [np.zeros((129, 256, 3), np.uint8), np.zeros((8, 8), np.uint8),
@@ -102,6 +84,8 @@ def test_labels_of_images_of_any_size(model_a, height, width):
 def test_an_image_that_does_not_fit_is_said(model_a, photo):
     with pytest.raises(ValueError, match="128x256"):
         model_a[2].labels(photo)
+    with pytest.raises(ValueError, match="this engine is for"):
+        model_a[2].outputs(image(2))
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -118,11 +102,6 @@ def test_images_of_numpy_and_of_mxnet_score_alike(batch):
         np.testing.assert_array_equal(images, kept)
         images[:] = 0  # the caller's own still
     assert (made.outputs(pixels)[0].asnumpy() != one).any()
-
-
-def test_images_of_another_shape_are_said(model_a):
-    with pytest.raises(ValueError, match="this engine is for"):
-        model_a[2].outputs(image(2))
 
 
 def test_one_image_does_not_change_another(model_a):
@@ -188,5 +167,5 @@ def test_memory_stays_flat(model_a):
 def test_options_name_what_is_wrong():
     with pytest.raises(Exception, match="float32, int8, float16"):
         Options(precision="int4")
-    with pytest.raises(ValueError, match="folded and fused"):
-        Options(precision="int8", folded=False)
+    with pytest.raises(ValueError, match="needs fused"):
+        Options(precision="int8", fused=False)

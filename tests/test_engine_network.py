@@ -1,71 +1,38 @@
-"""Fast inference: its tables, and that its short cut and its gradients are the plain graph's."""
+"""Fast inference: its tables, and that its short cut and its gradients are the plain graph's; and uncropped."""
 
 from __future__ import annotations
 
 import mxnet as mx
 import numpy as np
 import pytest
+from graphs import CLASSES, MODEL_A, WIDTH, built, image, outputs, sparse
+from pages import EXPERIMENTS
 
-from repro.config.rows import Column, Network
+from repro.config.peers import load_peers
 from repro.models import cost
 from repro.models.build import build
-from repro.models.parameters import arrays_of, assign, parameters_of
+from repro.models.parameters import assign, parameters_of
+from repro.models.peers import peer
 from symbols.fast import edges, rows_taken
 
-CLASSES, WIDTH = 5, 0.25
+PEERS = {row.id: row for row in load_peers(EXPERIMENTS / "table6.yaml")}
 ON_CROPS = {"decoder_on_crops": True}
-PLAIN, MODEL_A = ((1, 1, 1, 1), (1, 1, 1, 1)), ((1, 2, 4, 1), (1, 1, 2, 0))
+NETWORKS = {"Model A": MODEL_A, "ISCTF": sparse(), "ISCTF with a 1x1 top": sparse(structure="optimised"),
+            "SCTF": sparse("sctf")}
 
 
-def sparse(fusion="isctf", units=PLAIN, structure="plain", region=256):
-    return Network(fusion, (Column(0.5, units[0]), Column(1.0, units[1])), 32, structure, region)
-
-
-NETWORKS = {
-    "Model A": sparse(units=MODEL_A, structure="optimised"),
-    "ISCTF": sparse(),
-    "ISCTF with a 1x1 top": sparse(structure="optimised"),
-    "SCTF": sparse("sctf"),
-}
-
-
-def image(n, h, w, seed=0):
-    return mx.nd.array(np.random.RandomState(seed).standard_normal((n, 3, h, w)).astype(np.float32))
-
-
-def values(spec, settings, x):
-    """Arrays of a network with statistics and biases that are not trivial."""
-    mx.random.seed(7)
-    network = build(spec, CLASSES, WIDTH, k=1, **settings)
-    network.initialize(mx.init.Xavier(rnd_type="gaussian", factor_type="in", magnitude=2))
-    network(x[:1])
-    random = np.random.RandomState(1)
-    for name, parameter in parameters_of(network).items():
-        if name.endswith(("beta", "running_mean", "bias")):
-            parameter.set_data(mx.nd.array(random.standard_normal(parameter.shape) * 0.3))
-    return arrays_of(network)
-
-
-def run(spec, arrays, x, **settings):
-    network = build(spec, CLASSES, WIDTH, fast=True, **settings)
-    assign(network, arrays, ctx=mx.cpu())
-    network.hybridize()
-    return dict(zip(network.outputs, (output.asnumpy() for output in network(x))))
-
-
-@pytest.mark.parametrize("frozen", (True, False))
-@pytest.mark.parametrize("grid, n, k, region", [((2, 4), 1, 3, 64), ((2, 2), 2, 4, 64), ((1, 3), 2, 1, 128),
-                                                ((4, 2), 1, 5, 32), ((2, 2), 1, 0, 64)])
+@pytest.mark.parametrize("grid, n, k, region, frozen", [
+    ((2, 4), 1, 3, 64, True), ((2, 4), 2, 8, 64, False), ((2, 2), 2, 4, 64, True), ((1, 3), 2, 1, 128, False),
+    ((4, 2), 1, 5, 32, False), ((2, 2), 1, 0, 64, True)])
 @pytest.mark.parametrize("spec", NETWORKS.values(), ids=NETWORKS.keys())
 def test_a_decoder_on_crops_gives_the_scores_of_the_plain_graph(spec, grid, n, k, region, frozen):
-    settings = {"grid": grid, "region": region, "frozen": frozen}
     x = image(n, grid[0] * region, grid[1] * region)
-    arrays = values(spec, settings, x)
-    plain = run(spec, arrays, x, k=k, **settings)
+    arrays, settings = built(spec, x, grid=grid, region=region, k=k, frozen=frozen)
+    plain, out = (outputs(spec, arrays, {**settings, **way}, x) for way in ({}, ON_CROPS))
     assert abs(plain["scores"]).max() > 0.1
-    out = run(spec, arrays, x, k=k, **settings, **ON_CROPS)
     for name in ("scores", "half", "z2", "s", "mask"):
-        np.testing.assert_allclose(out[name], plain[name], rtol=0, atol=2e-5, err_msg=name)
+        np.testing.assert_allclose(out[name], plain[name], rtol=0, atol=2e-5 * max(1, abs(plain[name]).max()),
+                                   err_msg=name)
     kept = plain["mask"].repeat(region // 4, axis=2).repeat(region // 4, axis=3)
     np.testing.assert_allclose(out["full"], plain["full"] * kept, rtol=0, atol=1e-4)
 
@@ -100,11 +67,11 @@ def test_names_of_parameters_depend_on_no_way_to_run_them():
 @pytest.mark.parametrize("spec", NETWORKS.values(), ids=NETWORKS.keys())
 def test_gradients_on_k_crops_are_those_of_all_crops_masked(spec):
     """Of winner-take-all training: one step is the same on either graph. (SCTF's classic graph is on no crops.)"""
-    settings, x = {"grid": (2, 4), "region": 64, "k": 3}, image(2, 128, 256)
-    arrays = values(spec, {"grid": (2, 4), "region": 64}, x)
+    x = image(2)
+    arrays, settings = built(spec, x)
     found = []
     for fast in (False, True):
-        network = build(spec, CLASSES, WIDTH, fast=fast, **settings)
+        network = build(spec, **{**settings, "fast": fast})
         assign(network, arrays, ctx=mx.cpu())
         network.hybridize(static_alloc=True, static_shape=True)
         with mx.autograd.record():
@@ -141,13 +108,38 @@ def test_edges_of_a_grid():
 
 
 def test_the_graph_with_a_decoder_on_crops_exports_and_loads(tmp_path):
-    spec, settings = NETWORKS["Model A"], {"grid": (2, 4), "region": 64}
-    x = image(2, 128, 256)
-    network = build(spec, CLASSES, WIDTH, fast=True, k=3, **settings, **ON_CROPS)
-    assign(network, values(spec, settings, x), ctx=mx.cpu())
+    x = image(2)
+    arrays, settings = built(MODEL_A, x, **ON_CROPS)
+    network = build(MODEL_A, **settings)
+    assign(network, arrays, ctx=mx.cpu())
     network.hybridize()
     expected = network(x)[0].asnumpy()
     network.export(str(tmp_path / "model"))
     loaded = mx.gluon.SymbolBlock.imports(str(tmp_path / "model-symbol.json"), ["data"],
                                           str(tmp_path / "model-0000.params"))
     np.testing.assert_allclose(loaded(x)[0].asnumpy(), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["isctf-fast", "model-a"])
+def test_uncropped_is_the_same_network_with_the_full_column_on_all_of_the_image(name):
+    fast, whole = PEERS[name], PEERS[f"{name}-whole"]
+    assert (whole.network, whole.inference, whole.k) == (fast.network, "uncropped", None)
+    one, other = peer(fast), peer(whole)
+    apart = set(one.arrays) ^ set(other.arrays)
+    assert one.parameters == other.parameters and all(name.endswith(("_places", "_edges")) for name in apart)
+    crops, whole_image = ({layer.name: layer.multiply_adds for layer in made.counts} for made in (one, other))
+    assert whole_image == {layer: count * (4 if layer.startswith("full_backbone") else 1)  # of 32 regions, 8
+                           for layer, count in crops.items()}
+
+
+@pytest.mark.parametrize("fusion", ["sctf", "isctf"])
+def test_uncropped_the_full_column_is_the_same_whatever_is_selected(fusion):
+    x = image()
+    arrays, settings = built(sparse(fusion), x, fast=False)
+    cropped, one, other = (outputs(sparse(fusion), arrays, {**settings, **way}, x) for way in (
+        {"k": None}, {"k": 1, "uncropped": True}, {"k": 8, "uncropped": True}))
+    np.testing.assert_allclose(one["full"], other["full"], atol=1e-5 * abs(one["full"]).max())
+    assert (abs(one["full"] - cropped["full"]).max() > 1e-3) == (fusion == "isctf")
+    assert abs(one["scores"] - other["scores"]).max() > 1e-3
+    with pytest.raises(ValueError, match="fast inference is on crops"):
+        build(sparse(fusion), **{**settings, "fast": True, "uncropped": True})

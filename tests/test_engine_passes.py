@@ -8,19 +8,14 @@ from collections import Counter
 import mxnet as mx
 import numpy as np
 import pytest
-from graphs import MODEL_A, Peer, built, image, named_arrays, shaken
+from graphs import MODEL_A, Peer, built, image, named_arrays, run, shaken
 
-from repro.engine import fusion, graph, half, passes
+from repro.engine import graph, half, passes
 from repro.models import parameters
 from repro.models.build import build
 from repro.timing.memory import resident
 
 COPIES = 60  # of a graph, were they kept, many times what memory varies by
-
-
-def run(symbol, arrays, x):
-    made = mx.nd.CachedOp(symbol)(*(x if name == "data" else arrays[name] for name in symbol.list_inputs()))
-    return [output.asnumpy() for output in (made if isinstance(made, (list, tuple)) else [made])]
 
 
 def operators(symbol):
@@ -149,8 +144,10 @@ def test_operators_of_one_name_are_kept_apart():
 def test_fusion_takes_in_sums_and_rectifiers_and_loads_again(tmp_path):
     symbol, arrays, x = traced("options")
     symbol, arrays = passes.normed(*passes.folded(*passes.chosen(symbol, arrays, [0]), x.shape))
-    made = fusion.fused(symbol)
-    found = fusion.layers(made)
+    made = passes.fused(symbol)
+    parts = [part["nodes"] for node in graph.json_of(made)["nodes"] for part in node.get("subgraphs", ())]
+    inside = [[node for node in part if node["op"] != "null"] for part in parts]
+    found = {nodes[0]["name"]: tuple(node["op"] for node in nodes) for nodes in inside}
     assert len(found) == operators(symbol)["Convolution"]
     assert found["half_backbone_level2_unit0_conv1_conv"] == ("Convolution", "Activation")
     assert ("Convolution", "elemwise_add", "Activation") in found.values()

@@ -5,22 +5,25 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 
 import mxnet as mx
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, shaken, sparse, traced
+from graphs import MODEL_A, STRIDE_8, Peer, built, image, named_arrays, run, shaken, sparse, traced
 
+from repro.config.neighbours import MULTIPLES, Neighbour
 from repro.engine import prepared
+from repro.evaluation.inference import named_outputs
 from repro.export import PORTABLE, to_onnx
 from repro.export.operators import CONVERTERS
-
-
-def run_mxnet(symbol, arrays, x):
-    made = mx.nd.CachedOp(symbol)(*(x if name == "data" else arrays[name] for name in symbol.list_inputs()))
-    return [one.asnumpy() for one in (made if isinstance(made, list) else [made])]
+from repro.models import parameters
+from repro.models.build import build
+from repro.models.parameters import arrays_of, assign
+from repro.models.peers import random_values
 
 
 def run_onnx(path, x):
@@ -30,11 +33,11 @@ def run_onnx(path, x):
         None, {"data": x.asnumpy()})
 
 
-def exported(symbol, arrays, x, path, outputs=(0,), options=PORTABLE, **more):
+def exported(symbol, arrays, x, path, outputs=(0,), options=PORTABLE):
     """What MXNet and onnxruntime compute."""
     symbol, arrays = prepared(symbol, arrays, x.shape, options, outputs)
-    to_onnx(symbol, arrays, x.shape, path, [f"output{i}" for i in outputs], **more)
-    return run_mxnet(symbol, arrays, x), run_onnx(path, x)
+    to_onnx(symbol, arrays, x.shape, path, [f"output{i}" for i in outputs])
+    return run(symbol, arrays, x), run_onnx(path, x)
 
 
 def assert_same(found, wanted):
@@ -45,19 +48,37 @@ def assert_same(found, wanted):
 @pytest.mark.parametrize("spec, batch, settings", [
     (MODEL_A, 1, {}), (MODEL_A, 1, {"k": 8}), (MODEL_A, 1, {"k": 0}), (MODEL_A, 2, {"k": 1, "frozen": False}),
     (sparse(), 1, {}), (sparse("sctf"), 2, {}), (sparse(), 1, {"fast": False}), (STRIDE_8, 1, {}),
+    (replace(MODEL_A, selector="entropy"), 1, {}), (replace(MODEL_A, selector="entropy", weighting="gate"), 1, {}),
 ], ids=["Model A", "Model A, all regions", "Model A, no region", "Model A, live norm, batch 2", "ISCTF",
-        "SCTF, batch 2", "ISCTF classic", "stride 8"])
+        "SCTF, batch 2", "ISCTF classic", "stride 8", "entropy", "gate"])
 def test_scores_and_regions_are_those_of_mxnet(tmp_path, spec, batch, settings):
     x = image(batch, seed=3)
     arrays, settings = built(spec, x, **settings)
     symbol, arrays = traced(spec, arrays, settings, x)
-    outputs = (0, 5) if spec.sparse else (0,)  # scores and mask
+    outputs = (0, len(symbol.list_outputs()) - 1) if spec.sparse else (0,)  # scores and mask
     wanted, found = exported(symbol, arrays, x, tmp_path / "network.onnx", outputs)
     assert len(found) == len(outputs)
     assert_same(found[0], wanted[0])
     if spec.sparse:
         np.testing.assert_array_equal(found[1], wanted[1])
         assert found[1].sum() == batch * settings["k"]
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+@pytest.mark.parametrize("model", list(MULTIPLES))
+def test_neighbours_export_at_the_aspect_of_streets(tmp_path, runtime, model):
+    """ICNet's and Fast-SCNN's adaptive pooling too, whose windows are constants at one size."""
+    engine = getattr(import_module(f"repro.runtime.{runtime}"), {"onnx": "OnnxEngine"}.get(runtime, "OpenvinoEngine"))
+    network, x = partial(build, Neighbour(model), 5, size=(128, 256)), image(seed=1)
+    made = network()
+    made.initialize()
+    made(x)
+    arrays = {name: mx.nd.array(random_values(name, value.shape, 0)) for name, value in arrays_of(made).items()}
+    assign(made, arrays)
+    to_onnx(*prepared(*parameters.traced(network(), arrays, x.shape), x.shape, PORTABLE), x.shape, tmp_path / "a.onnx")
+    found, wanted = engine(tmp_path / "a.onnx").outputs(x.asnumpy())[0], named_outputs(made, x)["scores"].asnumpy()
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * abs(wanted).max())
+    assert wanted.std(axis=(2, 3)).min() > 0.01  # the scores depend on the place
 
 
 def test_regions_count(tmp_path):
@@ -108,7 +129,7 @@ def test_operators_one_by_one(tmp_path, make):
     x = mx.nd.array(np.random.RandomState(0).standard_normal((2, 3, 6, 8)))
     symbol = make(mx.sym.var("data"))
     to_onnx(symbol, {}, x.shape, tmp_path / "one.onnx")
-    assert_same(run_onnx(tmp_path / "one.onnx", x)[0], run_mxnet(symbol, {}, x)[0])
+    assert_same(run_onnx(tmp_path / "one.onnx", x)[0], run(symbol, {}, x)[0])
 
 
 @pytest.mark.parametrize("pad, edge, resized", [(3, True, True), (3, False, True), (2, True, True), (1, True, False)])
@@ -124,7 +145,7 @@ def test_bilinear_up_sampling(tmp_path, pad, edge, resized):
         symbol = mx.sym.Deconvolution(data, mx.sym.var("weight"), kernel=(4, 4), stride=(2, 2), pad=(pad, pad),
                                       num_filter=3, num_group=3, no_bias=True)
         to_onnx(symbol, arrays, x.shape, tmp_path / "up.onnx")
-        assert_same(run_onnx(tmp_path / "up.onnx", x)[0], run_mxnet(symbol, arrays, x)[0])
+        assert_same(run_onnx(tmp_path / "up.onnx", x)[0], run(symbol, arrays, x)[0])
         operators = [node.op_type for node in onnx.load(str(tmp_path / "up.onnx")).graph.node]
         assert ("Resize" in operators) == expected and ("ConvTranspose" in operators) != expected
         assert ("Pad" in operators) == (edge and not (expected and pad == 3))
@@ -135,10 +156,9 @@ def test_file_stands_alone(tmp_path):
     x = image()
     arrays, settings = built(MODEL_A, x)
     symbol, arrays = traced(MODEL_A, arrays, settings, x)
-    wanted, _ = exported(symbol, arrays, x, tmp_path / "network.onnx", metadata={"k": "3"})
+    wanted, _ = exported(symbol, arrays, x, tmp_path / "network.onnx")
     model = onnx.load(str(tmp_path / "network.onnx"))
     assert [(one.domain, one.version) for one in model.opset_import] == [("", 13)] and model.ir_version == 7
-    assert [(one.key, one.value) for one in model.metadata_props] == [("k", "3")]
     assert [one.name for one in model.graph.output] == ["output0"]
     read = {name for node in model.graph.node for name in node.input}
     assert {one.name for one in model.graph.initializer} <= read  # nothing that is not needed

@@ -44,7 +44,7 @@ def test_a_record_is_read_as_written():
     (changed("regions", "k", 9), "x: regions: k: 9 is more than the grid of 2x4 has"),
     (changed("regions", "grid", [4, 4]), "x: regions: 4x4 of 64 pixels are not 128x256"),
     (changed("classes", "ids", [1]), "19 names, 19 colours and 1 ids"),
-    (changed("check", "labels", -1), "x: check: labels: -1 is not 0 or more"),
+    (changed("check", "labels", -1), "x: check: labels: -1 is below 0"),
 ])
 def test_a_wrong_record_is_a_line(text, message):
     with pytest.raises(UserError) as error:

@@ -1,38 +1,45 @@
-"""The numbers of an ONNX file that are divided by are found as onnx finds them, and in any bytes without an error."""
+"""What an ONNX file has that engines divide by is found wherever it is, and what is no such file is one line."""
 
 from __future__ import annotations
 
 import random
 
-import onnx
+import pytest
 from onnx import TensorProto, helper
 
 from experiments.stress.fuzz.networks import network
-from repro.runtime.onnx_format import DIVISORS, divisors
+from repro.errors import UserError
+from repro.runtime.onnx_format import checked, divisors
 
 
-def test_the_numbers_are_those_that_onnx_reads():
-    data = network(dilations=[1, 2], group=3, pads=[1, -1, 0, 0], strides=[4, -7])
-    node, = onnx.load_model_from_string(data).graph.node
-    wanted = [(one.name, value) for one in node.attribute if one.name.encode() in DIVISORS
-              for value in (one.ints or (one.i,))]
-    assert list(divisors(data)) == wanted and ("strides", -7) in wanted and ("group", 3) in wanted
+def test_every_number_that_is_divided_by_is_found():
+    data = network(dilations=[1, 2], group=3, pads=[1, -1, 0, 0], strides=[4, 7])
+    assert sorted(divisors(checked(data, "a").graph.node)) == [
+        ("dilations", 1), ("dilations", 2), ("group", 3), ("strides", 4), ("strides", 7)]
 
 
-def test_graphs_within_graphs_are_looked_at():
-    inner = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"], strides=[0, 1])], "inner", [], [])
-    outer = helper.make_node("If", ["c"], ["z"], then_branch=inner, else_branch=inner)
-    made = helper.make_graph([outer], "outer", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)])
-    assert list(divisors(helper.make_model(made).SerializeToString())) == [("strides", 0), ("strides", 1)] * 2
+@pytest.mark.parametrize("inside", ["graph", "function"])
+def test_graphs_within_graphs_are_looked_at(inside):
+    node = helper.make_node("Conv", ["x", "w"], ["y"], strides=[1, 0])
+    branch = helper.make_graph([node], "inner", [], [])
+    outer = helper.make_node("If", ["c"], ["z"], then_branch=branch, else_branch=branch)
+    functions = [helper.make_function("own", "F", ["x", "w"], ["y"], [node], [helper.make_opsetid("", 13)])]
+    model = helper.make_model(
+        helper.make_graph([outer] * (inside == "graph"), "outer", [], [
+            helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]),
+        functions=functions * (inside == "function"))
+    with pytest.raises(UserError, match="^a.onnx: not an ONNX file that can be run: an operator's strides is 0$"):
+        checked(model.SerializeToString(), "a.onnx")
 
 
-def test_what_is_no_such_file_has_none_from_there_on():
+def test_what_is_no_such_file_is_a_line():
     data, draw = network(), random.Random(0)
-    whole = list(divisors(data))
-    assert whole == [("strides", 4), ("strides", 4)]
-    for _ in range(300):
-        at = draw.randrange(len(data))
+    for at in (draw.randrange(1, len(data)) for _ in range(300)):
         for changed in (data[:at], data[:at] + bytes([draw.randrange(256)]) + data[at + 1:], draw.randbytes(at)
-                        if hasattr(draw, "randbytes") else bytes(at)):
-            assert len(list(divisors(changed))) <= len(changed)
-    assert list(divisors(b"")) == list(divisors(b"\xff" * 100)) == []
+                        if hasattr(draw, "randbytes") else b"\xff" * at):
+            try:
+                checked(changed, "a.onnx")
+            except UserError as error:
+                assert str(error).startswith("a.onnx: not an ONNX file")
+    with pytest.raises(UserError, match="a.onnx: not an ONNX file, or damaged"):
+        checked(data[:-9], "a.onnx")

@@ -108,7 +108,7 @@ def test_bfloat16_scores_nearly_alike_or_is_refused(both):
 
 def test_other_files_are_a_line(both, tmp_path):
     (tmp_path / "words.onnx").write_text("no network")
-    with pytest.raises(UserError, match="words.onnx: not an ONNX file that OpenVINO can run: [^\n]*$"):
+    with pytest.raises(UserError, match="words.onnx: not an ONNX file, or damaged$"):
         OpenvinoEngine(tmp_path / "words.onnx")
     with pytest.raises(UserError, match="none.onnx: no such file"):
         OpenvinoEngine(tmp_path / "none.onnx")

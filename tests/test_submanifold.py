@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from mxnet import autograd
 
-from repro.models.build import build_sparse
 from repro.sparserefine.refinement import coarser, places_of
+from symbols.others.sparserefine import SparseConv, SparseDeconv
 
 SIZES = ((2, 8, 12), (3, 7, 9), (1, 1, 5))  # images, height, width: even and odd
 DENSITIES = (0.02, 0.3, 0.8, 1)
@@ -46,8 +46,8 @@ def ordinary(block, dense, stride, transposed_to=None):
                              num_filter=weight.shape[0], no_bias=True)
 
 
-def sparse(kind, inputs, channels, hybrid=True):
-    block = build_sparse(kind, inputs, channels)
+def sparse(layer, inputs, channels, hybrid=True):
+    block = layer(inputs, channels, prefix="")
     block.initialize(mx.init.Normal(1))
     if hybrid:
         block.hybridize()
@@ -60,36 +60,20 @@ def run(block, rows, places):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("density", DENSITIES)
-def test_a_submanifold_convolution_is_the_ordinary_one_of_the_masked_map(size, density):
+def test_sparse_layers_are_the_ordinary_ones_of_the_masked_map(size, density):
+    """A convolution, a strided one, which is zero where it is not computed, and a transposed one."""
     mask = mask_of(size, density)
-    dense, rows = masked_map(mask, 5)
-    block = sparse("conv", 5, 4)
-    found = run(block, rows, places_of(mask, 1).same[0])
-    assert found.shape == (mask.sum(), 4)
-    np.testing.assert_allclose(found, at(ordinary(block, dense, 1), mask), atol=2e-5)
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("density", DENSITIES)
-def test_a_strided_convolution_is_the_ordinary_one_and_zero_where_it_is_not_computed(size, density):
-    mask = mask_of(size, density)
-    dense, rows = masked_map(mask, 5)
-    block, below = sparse("conv", 5, 4), coarser(mask)
-    expected = ordinary(block, dense, 2)
-    assert expected.shape[2:] == below.shape[1:]
-    np.testing.assert_allclose(run(block, rows, places_of(mask, 2).down[0]), at(expected, below), atol=2e-5)
-    assert not at(expected, ~below).any()
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("density", DENSITIES)
-def test_a_transposed_convolution_is_the_ordinary_one_read_at_the_finer_positions(size, density):
-    mask = mask_of(size, density)
-    below = coarser(mask)
-    dense, rows = masked_map(below, 5)
-    block = sparse("deconv", 5, 4)
-    expected = ordinary(block, dense, 2, transposed_to=size[1:])
-    np.testing.assert_allclose(run(block, rows, places_of(mask, 2).up[0]), at(expected, mask), atol=2e-5)
+    below, places = coarser(mask), places_of(mask, 2)
+    (dense, rows), (small, few) = masked_map(mask, 5), masked_map(below, 5)
+    conv, deconv = sparse(SparseConv, 5, 4), sparse(SparseDeconv, 5, 4)
+    strided, raised = ordinary(conv, dense, 2), ordinary(deconv, small, 2, transposed_to=size[1:])
+    assert strided.shape[2:] == below.shape[1:] and not at(strided, ~below).any()
+    for block, given, where, wanted in ((conv, rows, places.same[0], at(ordinary(conv, dense, 1), mask)),
+                                        (conv, rows, places.down[0], at(strided, below)),
+                                        (deconv, few, places.up[0], at(raised, mask))):
+        found = run(block, given, where)
+        assert found.shape == wanted.shape == (len(where), 4)
+        np.testing.assert_allclose(found, wanted, atol=2e-5)
 
 
 def test_no_selected_pixel_is_refused_and_all_selected_is_the_dense_map():
@@ -113,7 +97,7 @@ def test_neighbours_never_lie_in_another_image():
 def test_gradients_are_those_of_small_differences(kind):
     mask = mask_of((2, 5, 6), 0.4)
     places = places_of(mask, 2)
-    block = sparse("deconv" if kind == "deconv" else "conv", 3, 2)
+    block = sparse(SparseDeconv if kind == "deconv" else SparseConv, 3, 2)
     where = {"conv": places.same[0], "strided": places.down[0], "deconv": places.up[0]}[kind]
     random = np.random.RandomState(3)
     rows = random.normal(size=(places.counts[1 if kind == "deconv" else 0], 3)).astype(np.float32)
@@ -141,7 +125,7 @@ def test_gradients_are_those_of_small_differences(kind):
 
 
 def test_one_hybridized_block_takes_rows_of_any_number():
-    block, plain = sparse("conv", 2, 3), sparse("conv", 2, 3, hybrid=False)
+    block, plain = sparse(SparseConv, 2, 3), sparse(SparseConv, 2, 3, hybrid=False)
     plain.weight.set_data(block.weight.data())
     for seed, density in enumerate((0.5, 0.1, 0.9, 0.5)):
         mask = mask_of((1, 9, 9), density, seed)

@@ -2,8 +2,7 @@
 
     graph.py      a traced graph as linked nodes, read and written
     inputs.py     what is made of the image before the graph
-    passes.py     what is rewritten: folding, batch norm, padding, cheaper operators
-    fusion.py     oneDNN's fusion (CPU)
+    passes.py     what is rewritten: folding, batch norm, padding, cheaper operators, oneDNN's fusion
     quantise.py   int8, calibrated on images (CPU)
     half.py       float16 (GPU)
     engine.py     all of it for one network at one input size; repro/labels/labeller.py makes labels of its scores

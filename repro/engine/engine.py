@@ -6,50 +6,43 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
+import cv2
 import mxnet as mx
 import numpy as np
 
-from repro.engine import fusion, half, inputs, passes, quantise
+from repro.engine import half, inputs, passes, quantise
 from repro.engine.graph import Arrays
 from repro.errors import choice
 from repro.labels.labeller import Labeller
 from repro.models.parameters import traced
 
 PRECISIONS = ("float32", "int8", "float16")
+AVX_512F = 13  # cv2 has numbers for CPU features, and no names in Python
 
 
 @dataclass(frozen=True)
 class Options:
-    """The devices that make inference quick, each for itself; the defaults are what is fastest.
+    """What a graph is rewritten for; the defaults are fastest in MXNet.
 
-    decoder    of the network (models.build): jump connections and the full decoder's last step on the crops. Exact.
-    folded     what depends on parameters alone, batch norm too, is computed once.
-    cheaper    the same maps by cheaper operators: broadcasting, averaging, sub-sampling once; with oneDNN's fusion,
-               score maps of a round number of channels where they are up-sampled.
-    padded     explicit zeros beside dilated convolutions; None: where the CPU has no AVX-512.
+    padded     explicit zeros beside dilated convolutions; None: where oneDNN wants them, on a CPU without AVX-512.
     read_in    averages and rows of the image are made while it is read in (not with float16).
-    fused      oneDNN's fusion (CPU).
-    labels     of the label map, only mixed cells are interpolated; False: every pixel.
-    precision  int8 (CPU, calibrated, folded and fused) or float16 (GPU).
+    fused      oneDNN's fusion of convolutions, sums and ReLUs (CPU).
+    precision  int8 (CPU, calibrated and fused) or float16 (GPU).
     """
 
-    decoder: bool = True
-    folded: bool = True
-    cheaper: bool = True
     padded: Optional[bool] = None
     read_in: bool = True
     fused: bool = True
-    labels: bool = True
     precision: str = "float32"
 
     def __post_init__(self):
         choice(self.precision, PRECISIONS, "precision")
-        if self.precision == "int8" and not (self.folded and self.fused):
-            raise ValueError("int8: needs folded and fused")
+        if self.precision == "int8" and not self.fused:
+            raise ValueError("int8: needs fused")
 
     def network(self) -> Dict[str, Any]:
-        """Return those that repro.models.build.build takes, for a network with fast inference."""
-        return {"decoder_on_crops": self.decoder}
+        """Return what repro.models.build.build takes, for a network with fast inference."""
+        return {"decoder_on_crops": True}
 
 
 def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, outputs: Sequence[int] = (0,),
@@ -58,19 +51,17 @@ def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, o
     read_in = options.read_in and options.precision != "float16"
     symbol, arrays = passes.chosen(symbol, arrays, outputs)
     symbol, arrays = passes.without_training(symbol, arrays)
-    if options.folded:
-        symbol, arrays = passes.folded(symbol, arrays, shape)
-        symbol, arrays = passes.normed(symbol, arrays)
-    if options.cheaper:
-        symbol, arrays = passes.shared(symbol, arrays)
-        symbol, arrays = passes.broadcast(symbol, arrays, shape)
-        if not read_in:
-            symbol, arrays = passes.averaged(symbol, arrays, shape)
-        symbol, arrays = passes.subsampled(symbol, arrays)
-        symbol, arrays = passes.rectified(symbol, arrays)
-        if options.folded and options.fused:
-            symbol, arrays = passes.widened(symbol, arrays)
-    if fusion.pads_slowly() if options.padded is None else options.padded:
+    symbol, arrays = passes.folded(symbol, arrays, shape)
+    symbol, arrays = passes.normed(symbol, arrays)
+    symbol, arrays = passes.shared(symbol, arrays)
+    symbol, arrays = passes.broadcast(symbol, arrays, shape)
+    if not read_in:
+        symbol, arrays = passes.averaged(symbol, arrays, shape)
+    symbol, arrays = passes.subsampled(symbol, arrays)
+    symbol, arrays = passes.rectified(symbol, arrays)
+    if options.fused:
+        symbol, arrays = passes.widened(symbol, arrays)
+    if not cv2.checkHardwareSupport(AVX_512F) if options.padded is None else options.padded:
         symbol, arrays = passes.padded(symbol, arrays)
     if read_in:
         symbol, arrays = inputs.read_in(symbol, arrays, shape)
@@ -78,7 +69,7 @@ def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, o
         return quantise.quantised(symbol, arrays, calibration)
     if options.precision == "float16":
         return half.halved(symbol, arrays)
-    return (fusion.fused(symbol), arrays) if options.fused else (symbol, arrays)
+    return (passes.fused(symbol), arrays) if options.fused else (symbol, arrays)
 
 
 class Engine:
@@ -103,7 +94,7 @@ class Engine:
                         for name in self.symbol.list_inputs()}
         self._reader = inputs.Reader(self._shapes)
         self._lock = threading.Lock()
-        self._labeller = Labeller(self.shape, self._scores, options.labels)
+        self._labeller = Labeller(self.shape, self._scores)
 
     def outputs(self, images) -> Tuple[mx.nd.NDArray, ...]:
         """The chosen outputs for normalised images float32 (N, 3, H, W): for MXNet's not waited for, for NumPy's so."""

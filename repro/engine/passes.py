@@ -14,6 +14,7 @@ import numpy as np
 from repro.engine import graph
 from repro.engine.graph import Arrays, Entry, Node
 
+BACKEND = "MKLDNN"
 TRAINING_ONLY = ("BlockGrad", "_copy", "IdentityAttachKLSparseReg")
 GENERATORS = ("_arange", "_zeros", "_ones", "_full", "_eye", "_linspace")
 OF_SHAPE = ("zeros_like", "ones_like", "_contrib_arange_like")  # read their input's shape alone
@@ -249,6 +250,11 @@ def averaged(symbol, arrays: Arrays, shape: Tuple[int, ...], below: int = 8):
             "kernel": str(kernel), "stride": str(kernel), "num_filter": str(channels), "num_group": str(channels),
             "no_bias": "True"}, [(source, index), graph.parameter(name, average, values)]), 0
     return _done(graph.rewrite(outputs, replace), values)
+
+
+def fused(symbol):
+    """Each convolution as one operator of oneDNN with the sum and ReLU behind it; CPUs. It can be saved and loaded."""
+    return symbol.get_backend_symbol(BACKEND)
 
 
 def _done(outputs: Sequence[Entry], arrays: Arrays):

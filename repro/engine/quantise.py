@@ -18,26 +18,22 @@ from mxnet.contrib import quantization
 from repro.engine import graph, inputs
 from repro.engine.graph import Arrays, Entry, Node
 
-EXCLUDED = ("classifier", "weights", "sparse_head", "average")
+EXCLUDED = ("classifier", "weights", "sparse_head", "average")  # in names of convolutions that stay in float32
 BACKEND = "MKLDNN_QUANTIZE"
 AT_ONCE = 2 ** 28  # values of layers kept together while calibrating: 1 GiB
-SAMPLES = 2 ** 16  # values of a layer and an image that a percentile is taken of
 Range = Tuple[float, float]
 
 
-def quantised(symbol, arrays: Arrays, images: Iterable[np.ndarray], excluded: Sequence[str] = EXCLUDED,
-              percentile: float = 100.0):
-    """(symbol, arrays) of the same network in int8, fused, to be run as it is.
+def quantised(symbol, arrays: Arrays, images: Iterable[np.ndarray]):
+    """Return (symbol, arrays) of the same network in int8, fused, to be run as it is.
 
-    images      float32 (N, 3, H, W) each, normalised, all of one shape: what the layers' ranges are measured on.
-    excluded    parts of names of convolutions that stay in float32.
-    percentile  of the values of a layer that its range holds; 100: all that was measured.
+    images  float32 (N, 3, H, W) each, normalised, all of one shape: what the layers' ranges are measured on.
     """
     images = [np.asarray(image, np.float32) for image in images]
     if not images:
         raise ValueError("int8: no images to calibrate on")
     outputs, values = graph.read(symbol), dict(arrays)
-    skipped = [n.name for n in graph.ordered(outputs) if n.op == "Convolution" and any(e in n.name for e in excluded)]
+    skipped = [n.name for n in graph.ordered(outputs) if n.op == "Convolution" and any(e in n.name for e in EXCLUDED)]
     outputs = _dense(outputs, values, skipped)
     outputs = _signs_agree(outputs, values, images)
     fused = graph.write(outputs).get_backend_symbol(BACKEND)
@@ -47,14 +43,13 @@ def quantised(symbol, arrays: Arrays, images: Iterable[np.ndarray], excluded: Se
     made, _, _, found = quantization.quantize_graph(
         fused, learned, states, excluded_sym_names=_fused_names(fused, skipped), calib_mode="naive",
         quantized_dtype="auto", quantize_mode="smart")
-    found.min_max_dict = ranges(fused, values, images, found.include_layer, percentile)
+    found.min_max_dict = ranges(fused, values, images, found.include_layer)
     made, learned, states = quantization.calib_graph(made, learned, states, found, calib_mode="naive")
     made = made.get_backend_symbol(BACKEND)
     return made, graph.needed(made, {**learned, **states})
 
 
-def ranges(symbol, arrays: Arrays, images: Sequence[np.ndarray], names: Sequence[str],
-           percentile: float = 100.0) -> Dict[str, Range]:
+def ranges(symbol, arrays: Arrays, images: Sequence[np.ndarray], names: Sequence[str]) -> Dict[str, Range]:
     """The range of each of these outputs inside `symbol` over the images."""
     inside = symbol.get_internals()
     given = inputs.shapes_of(symbol, images[0].shape)
@@ -73,19 +68,10 @@ def ranges(symbol, arrays: Arrays, images: Sequence[np.ndarray], names: Sequence
             image = mx.nd.array(image)
             made = run(*(inputs.made_of(image, given[n]) if n in given else arrays[n] for n in group.list_inputs()))
             for name, value in zip(part, made if len(part) > 1 else [made]):
-                low, high = _range(value, percentile)
+                low, high = float(value.min().asscalar()), float(value.max().asscalar())
                 before = found.get(name, (low, high))
                 found[name] = min(before[0], low), max(before[1], high)
     return found
-
-
-def _range(value: mx.nd.NDArray, percentile: float) -> Range:
-    low, high = float(value.min().asscalar()), float(value.max().asscalar())
-    if percentile < 100:
-        flat = value.asnumpy().ravel()
-        reach = float(np.percentile(np.abs(flat[::max(1, flat.size // SAMPLES)]), percentile))
-        low, high = max(low, -reach), min(high, reach)
-    return low, high
 
 
 def _dense(outputs: List[Entry], values: Arrays, skipped: Sequence[str]) -> List[Entry]:

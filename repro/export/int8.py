@@ -22,11 +22,10 @@ KINDS = ("Conv", "Relu")  # of nodes in int8: with sums and pooling as well it i
 MEASURED = ("Softmax",)  # stay in float32, but onnxruntime 1.19 wants their ranges
 
 
-def int8(model: onnx.ModelProto, images: Sequence[np.ndarray], excluded: Sequence[str] = EXCLUDED) -> onnx.ModelProto:
-    """The same network in int8, as `model` of repro.export.to_onnx is given images and gives outputs.
+def int8(model: onnx.ModelProto, images: Sequence[np.ndarray]) -> onnx.ModelProto:
+    """Return the same network in int8, as `model` of repro.export.to_onnx is given images and gives outputs.
 
-    images    batches float32 (N, 3, H, W) of the file's shape, normalised: what the maps' ranges are measured on.
-    excluded  parts of names of nodes that stay in float32.
+    images  batches float32 (N, 3, H, W) of the file's shape, normalised: what the maps' ranges are measured on.
 
     UserError where a package that quantises is missing; ValueError without images.
     """
@@ -47,7 +46,7 @@ def int8(model: onnx.ModelProto, images: Sequence[np.ndarray], excluded: Sequenc
             return None if image is None else {INPUT: image}
 
     kept = [node.name for node in model.graph.node
-            if node.op_type in MEASURED or any(part in name for part in excluded for name in (node.name, *node.output))]
+            if node.op_type in MEASURED or any(part in name for part in EXCLUDED for name in (node.name, *node.output))]
     with tempfile.TemporaryDirectory() as folder:
         whole, prepared, made = (Path(folder) / f"{name}.onnx" for name in ("whole", "prepared", "made"))
         onnx.save(model, str(whole))

@@ -26,23 +26,20 @@ class Given(NamedTuple):
     rows: str = ""
 
 
-def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequence[str] = ("scores",),
-            metadata: Mapping[str, str] = {}) -> None:  # noqa: B006
+def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequence[str] = ("scores",)) -> None:
     """Write a network to the file `path`, whole or not at all.
 
     symbol, arrays  as repro.engine.prepared makes them by PORTABLE; the one input is "data".
     shape           of the input (N, 3, H, W); another one is another file.
     names           of the outputs, in their order.
-    metadata        written into the file beside the graph.
 
     NotImplementedError names an operator that has no converter; ValueError, what else is wrong.
     """
-    write(symbol, arrays, {INPUT: Given(shape)}, path, names, metadata)
+    write(symbol, arrays, {INPUT: Given(shape)}, path, names)
 
 
-def write(symbol, arrays: Arrays, given: Mapping[str, Given], path, names: Sequence[str],
-          metadata: Mapping[str, str] = {}, rows: str = "") -> None:  # noqa: B006
-    """As to_onnx, of inputs with these names.
+def write(symbol, arrays: Arrays, given: Mapping[str, Given], path, names: Sequence[str], rows: str = "") -> None:
+    """Write as to_onnx, of inputs with these names.
 
     rows  the name of the outputs' first side, where maps are rows of any number: all that the graph does must then be
           right for other numbers than the example's, given.shape[0].
@@ -83,7 +80,6 @@ def write(symbol, arrays: Arrays, given: Mapping[str, Given], path, names: Seque
             [_info(name, v.shape, v.kind, rows) for name, v in zip(names, found)],
             [constant for name, constant in model.constants.items() if name in read]),
         producer_name="spatial-sparsity", ir_version=IR, opset_imports=[helper.make_opsetid("", OPSET)])
-    helper.set_model_props(made, dict(metadata))
     onnx.checker.check_model(made, full_check=True)
     with replacing(path) as temporary:
         onnx.save(made, str(temporary))

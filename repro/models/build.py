@@ -26,7 +26,7 @@ from symbols.network import (
 )
 from symbols.others.combined import EntropySelector, GatedFusion
 from symbols.others.sgcpnet import SGCPNet
-from symbols.others.sparserefine import BLOCKS, PLANES, Refiner, SparseConv, SparseDeconv
+from symbols.others.sparserefine import BLOCKS, PLANES, Refiner
 from symbols.regions import AboveZero, HeadSelector, Largest, SparsityTerm
 
 BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attributes that hold a pre-trained part
@@ -146,11 +146,6 @@ def _sparse(network: Network, columns, settings, classes: int, grid, region, fas
     decoders = [_decoder(network, c, classes, **settings, **own) for c, own in zip(network.columns, ({}, full))]
     return kind(half_column=columns[0], half_decoder=decoders[0], full_column=columns[1], full_decoder=decoders[1],
                 selector=selector, select=select, fusion=fusion, classes=classes, grid=grid, region=region, prefix="")
-
-
-def build_sparse(kind: str, inputs: int, channels: int):
-    """Return a sparse layer alone: "conv" (of stride 1 or 2) or "deconv"."""
-    return {"conv": SparseConv, "deconv": SparseDeconv}[kind](inputs, channels, prefix="")
 
 
 def build_refiner(classes: int, width: float = 1.0, planes: Tuple[int, ...] = PLANES, blocks: int = BLOCKS,

@@ -11,10 +11,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from ast import literal_eval
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import mxnet as mx
 
@@ -37,35 +35,8 @@ class Count:
         return SHORTCUT.search(self.name) is not None
 
 
-Shapes = Sequence[Tuple[int, ...]]
-Counter = Callable[[Dict[str, str], Shapes, Tuple[int, ...]], int]
-
-
-def convolution(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
-    """Output elements times what each sums over: input channels of its group x kernel area."""
-    kernel = math.prod(literal_eval(attributes["kernel"]))
-    return math.prod(output) * inputs[0][1] // int(attributes.get("num_group", "1")) * kernel
-
-
-def deconvolution(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
-    """Input elements times what each is added to: output channels of its group x kernel area (cropped or not)."""
-    kernel = math.prod(literal_eval(attributes["kernel"]))
-    return math.prod(inputs[0]) * output[1] // int(attributes.get("num_group", "1")) * kernel
-
-
-def fully_connected(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
-    """Output elements times the values that each sums over."""
-    return math.prod(output) * inputs[1][1]
-
-
-def nothing(attributes: Dict[str, str], inputs: Shapes, output: Tuple[int, ...]) -> int:
-    """An operator that the convention leaves uncounted."""
-    return 0
-
-
-OPERATORS: Dict[str, Counter] = {
-    "Convolution": convolution, "Deconvolution": deconvolution, "FullyConnected": fully_connected}
-OPERATORS.update(dict.fromkeys((
+LEARNED = ("Convolution", "Deconvolution", "FullyConnected")
+FREE = frozenset((
     # resizing and pooling
     "UpSampling", "_contrib_BilinearResize2D", "Pooling", "_contrib_AdaptiveAvgPooling2D", "mean", "Pad",
     # batch norm, activations, dropout
@@ -78,7 +49,7 @@ OPERATORS.update(dict.fromkeys((
     "topk", "one_hot", "SequenceMask", "squeeze", "sum", "take", "slice_axis", "Reshape", "reshape_like", "transpose",
     "Cast", "SwapAxis", "expand_dims", "zeros_like", "ones_like", "_contrib_arange_like", "BlockGrad",
     "IdentityAttachKLSparseReg", "Flatten",
-), nothing))
+))
 
 
 def trace(network, shape: Tuple[int, ...]):
@@ -87,39 +58,35 @@ def trace(network, shape: Tuple[int, ...]):
     return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
 
 
-def count(symbol, shape: Tuple[int, ...], operators: Dict[str, Counter] = OPERATORS) -> Tuple[Count, ...]:
-    """The counted layers behind `symbol` for an input "data" of `shape` (N, 3, H, W), in graph order.
+def count(symbol, shape: Tuple[int, ...]) -> Tuple[Count, ...]:
+    """Return the counted layers behind `symbol` for an input "data" of `shape` (N, 3, H, W), in graph order.
 
-    Raises NotImplementedError where the image meets an operator not in `operators`: a cost is never guessed.
+    A layer multiplies each element of its output, a deconvolution of its input, by what a kernel holds of one.
+    Raises NotImplementedError where the image meets an operator not in LEARNED or FREE: a cost is never guessed.
     """
     internals = symbol.get_internals()
     _, shapes, _ = internals.infer_shape(data=shape)
     shape_of = dict(zip(internals.list_outputs(), shapes))
     nodes = json.loads(symbol.tojson())["nodes"]
 
-    def output_name(node, index):
-        if node["op"] == "null":
-            return node["name"]
-        several = f"{node['name']}_output{index}"
-        return several if several in shape_of else f"{node['name']}_output"
+    def shape_at(number: int, index: int, *_) -> Tuple[int, ...]:
+        name = nodes[number]["name"]
+        return next(shape_of[one] for one in (name, f"{name}_output{index}", f"{name}_output") if one in shape_of)
 
     counts = []
     seen: List[bool] = []  # of each node: whether it depends on the image,
     learned: List[bool] = []  # and on a parameter
-    for node in nodes:
-        sources = [i for i, *_ in node["inputs"]]
-        variable = node["op"] == "null"
-        seen.append(node["name"] == "data" if variable else any(seen[i] for i in sources))
-        learned.append(node["name"] != "data" if variable else any(learned[i] for i in sources))
-        if variable or not seen[-1]:
+    for number, node in enumerate(nodes):
+        inputs, variable = node["inputs"], node["op"] == "null"
+        seen.append(node["name"] == "data" if variable else any(seen[i] for i, *_ in inputs))
+        learned.append(node["name"] != "data" if variable else any(learned[i] for i, *_ in inputs))
+        if variable or not seen[-1] or node["op"] in FREE:
             continue
-        if node["op"] not in operators:
+        if node["op"] not in LEARNED:
             raise NotImplementedError(f"no count for operator {node['op']} (node {node['name']})")
-        if operators[node["op"]] is nothing or not learned[sources[1]]:  # fixed kernels up-sample bilinearly
-            continue
-        inputs = [shape_of[output_name(nodes[i], index)] for i, index, *_ in node["inputs"]]
-        made = operators[node["op"]](node.get("attrs", {}), inputs, shape_of[output_name(node, 0)])
-        counts.append(Count(node["name"], made))
+        if learned[inputs[1][0]]:  # fixed kernels up-sample bilinearly
+            counted = shape_at(*inputs[0]) if node["op"] == "Deconvolution" else shape_at(number, 0)
+            counts.append(Count(node["name"], math.prod(counted) * math.prod(shape_at(*inputs[1])[1:])))
     return tuple(counts)
 
 
@@ -131,17 +98,6 @@ def paper(counts: Sequence[Count]) -> int:
 def true(counts: Sequence[Count]) -> int:
     """Multiply-adds of all counted layers."""
     return sum(c.multiply_adds for c in counts)
-
-
-def per_block(counts: Sequence[Count]) -> OrderedDict[str, Tuple[int, int]]:
-    """(paper, true) per box of Figure 4: half_backbone, half_decoder, weights, sparse_head, full_backbone, ..."""
-    blocks: OrderedDict[str, Tuple[int, int]] = OrderedDict()
-    for c in counts:
-        words = c.name.split("_")
-        name = "_".join(words[:2]) if words[0] in ("quarter", "half", "full", "double", "sparse") else words[0]
-        p, t = blocks.get(name, (0, 0))
-        blocks[name] = (p + (0 if c.shortcut else c.multiply_adds), t + c.multiply_adds)
-    return blocks
 
 
 def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:

@@ -16,7 +16,7 @@ from typing import Dict, List, Tuple
 import numpy as np
 
 from repro.errors import UserError
-from repro.files import contents
+from repro.files import given
 
 LIST = 0x112
 VERSIONS = {0xF993FAC8: 1, 0xF993FAC9: 2, 0xF993FACA: 3}
@@ -62,12 +62,7 @@ def read(path) -> Dict[str, np.ndarray]:
 
     UserError, in one line, when it is missing, is no such file or damaged, or its values have no names.
     """
-    try:
-        data = contents(path)
-    except FileNotFoundError:
-        raise UserError(f"weights {path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"weights {path}: cannot be read ({error.strerror})") from None
+    data = given(path, f"weights {path}")
     safetensors = "a safetensors file" if data[8:10] == b'{"' else ""
     other = next((what for begin, what in OTHERS if data.startswith(begin)), safetensors)
     if other:

@@ -11,12 +11,12 @@ from repro.data.augment import MEAN, STD
 from repro.data.classes import MOST
 from repro.data.headers import LARGEST
 from repro.errors import UserError
-from repro.files import contents
+from repro.files import given
 from repro.labels.labeller import Labeller, Outputs
 from repro.labels.labelmap import STRIDES
 from repro.prediction.segmenter import Segmentation, photo_of
 from repro.runtime.metadata import Metadata
-from repro.runtime.onnx_format import divisors
+from repro.runtime.onnx_format import checked
 from repro.sparserefine.segmenter import RefinedWeights
 
 
@@ -125,15 +125,8 @@ def images_shape(path, inputs: Sequence[Tuple[str, Sequence[Any], str]]) -> Tupl
 def model_of(path) -> bytes:
     """A file's bytes: given as such to an engine, it cannot have values taken from other files. UserError where it
     cannot be read, or has what an engine would divide by and is 0."""
-    try:
-        model = contents(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    for name, value in divisors(model):
-        if value < 1:
-            raise UserError(f"{path}: not an ONNX file that can be run: an operator's {name} is {value}")
+    model = given(path, str(path))
+    checked(model, path)
     return model
 
 

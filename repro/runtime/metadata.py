@@ -1,6 +1,6 @@
 """What an exported network must be given and what it gives: a record inside its file, and beside it as JSON.
 
-Read here without MXNet and without onnx, so that a file can be used where neither is.
+Read here without MXNet, so that a file can be used where that is not.
 """
 
 from __future__ import annotations
@@ -143,19 +143,11 @@ def _several(check: parsing.Check, count: int) -> parsing.Check:
     return checked
 
 
-def _whole(least: int) -> parsing.Check:
-    def checked(value, place) -> int:
-        if parsing.integer(value, place) < least:
-            raise UserError(f"{place}: {value} is not {least} or more")
-        return value
-    return checked
-
-
 def _is(*wanted: str) -> parsing.Check:
     return lambda value, place: choice(value, wanted, place)
 
 
-_COUNT, _AMOUNT = _whole(1), _whole(0)
+_COUNT = parsing.positive(parsing.integer)
 
 
 def _input(value, place) -> Dict[str, Any]:
@@ -175,7 +167,8 @@ def _outputs(value, place) -> Dict[str, Any]:
 
 def _regions(value, place) -> Dict[str, Any]:
     found = parsing.fields(value, place, {
-        "side": _COUNT, "grid": _several(_COUNT, 2), "k": _AMOUNT, "selector": _is(*SELECTORS)}, optional=("selector",))
+        "side": _COUNT, "grid": _several(_COUNT, 2), "k": parsing.natural, "selector": _is(*SELECTORS)},
+        optional=("selector",))
     if found["k"] > found["grid"][0] * found["grid"][1]:
         raise UserError(f"{place}: k: {found['k']} is more than the grid of {found['grid'][0]}x{found['grid'][1]} has")
     return found
@@ -183,7 +176,6 @@ def _regions(value, place) -> Dict[str, Any]:
 
 def _check(value, place) -> Check:
     return Check(**parsing.fields(value, place, {
-        "images": _COUNT, "ties": _AMOUNT, "pixels": _COUNT, "labels": _AMOUNT, "apart": parsing.number,
-        "versions": lambda one, where: parsing.fields(
-            one, where, {key: parsing.text for key in one} if isinstance(one, dict) else {}),
-        "others": _AMOUNT}, optional=("others",)))
+        "images": _COUNT, "ties": parsing.natural, "pixels": _COUNT, "labels": parsing.natural,
+        "apart": parsing.number, "versions": parsing.mapping_of(parsing.text), "others": parsing.natural},
+        optional=("others",)))

@@ -16,7 +16,7 @@ from typing import Callable, Dict, List, Mapping, Tuple
 import mxnet as mx
 import numpy as np
 
-from repro.engine.fusion import fused
+from repro.engine.passes import fused
 from repro.timing.clock import Timing
 
 SHAPES = 8  # of a network, those that cost most
