@@ -1,5 +1,5 @@
 # Each target sets up what it needs: `make table3` or `make test` on a fresh machine does everything. See `make help`.
-# Defaults of the variables are those of the scripts (experiments/table.py, experiments/pretrain.py).
+# A variable is the option of that name of the target's script (experiments/lib/command.py), which describes it.
 
 PYTHON ?= python3.11 python3.10 python3.9 python3.8 python3 python
 # onnxruntime on a card wants neither MXNet's CUDA build nor a card that it has kernels for
@@ -10,50 +10,25 @@ REQUIREMENTS := requirements/base.txt requirements/$(if $(filter mxnet,$(CARD)),
 STAMP := $(VENV)/.installed
 OPENVINO := $(VENV)/.openvino
 READY := $(if $(findstring openvino,$(ENGINE) $(WHAT)),$(OPENVINO),$(STAMP))
-RUN := $(VENV)/bin/python -W ignore::DeprecationWarning -m
+RUN = MAKE_TARGET=$@ $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
-export OMP_NUM_THREADS
-export PYTHON DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED OUT BATCH STEPS READERS CHECKPOINT
-export TABLE EXTRA SEED SPLIT WEIGHTS SIZE ROUNDS INPUT K SHRINK OUTPUT ENGINE PROVIDER PRECISION FORMAT CARD
-export THRESHOLD RATE WIDTH DENSE MINUTES WHAT MOMENTS TIMES
+export OMP_NUM_THREADS PYTHON CARD
 
-TABLES := table1 table2 table3 table4 table5 ablations
-OPTIONS = $(foreach v,DATA PRESET BUDGET GPU HOSTS ROW SEEDS JOBS PRETRAINED BATCH STEPS READERS CHECKPOINT SPLIT,\
-  $(call option,$(v),$(call lower,$(v)))) $(call flag,FRESH,fresh) $(call flag,LEAK,leak) \
-  $(call flag,PUBLISH,publish)
-
-# $(call option,VARIABLE): its option where it is given; quoted by the shell, so that paths may hold anything.
-option = $(if $($(1)),--$(2) "$$$(1)")
-flag = $(if $(filter-out 0,$($(1))),--$(2))
-lower = $(shell echo $(1) | tr A-Z a-z)
+TABLES := table1 table2 table3 table4 table5 ablations neighbours
+SCRIPTS := $(TABLES) table6 profile growth engines precision neighbours-time refine density soak robustness faults \
+  tables predict export figures submit pretrain minicity
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help $(TABLES) table6 profile growth engines precision neighbours neighbours-time refine density soak robustness faults predict export figures tables submit test lint pretrain minicity clean
+.PHONY: help test lint clean $(SCRIPTS)
 
-help:  ## this list
+help:  ## this list; TARGET=table3: the variables of one of them
+ifdef TARGET
+	@$(if $(filter $(SCRIPTS),$(TARGET)),$(MAKE) --no-print-directory $(TARGET) HELP=1,\
+	  echo "error: TARGET: '$(TARGET)' has no variables; choose from $(SCRIPTS)" >&2; exit 2)
+else
 	@sed -n 's/^\([a-z0-9 .-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-15s %s\n", $$1, $$2}'
-	@echo
-	@echo "variables of table1 ... table5 and ablations:"
-	@echo "  DATA=minicity     the embedded scenes, or a path to Cityscapes (its layout), CamVid or your own (docs/guide.md)"
-	@echo "  PRESET=lite       a quarter of the width and size, for a CPU; street: real streets, from a backbone of photographs,"
-	@echo "                    an hour a row and core (docs/training.md); paper: the paper's, for GPUs"
-	@echo "  BUDGET=           quick: minutes, a check of the whole path; full: hours, comparable figures"
-	@echo "                    (default: quick for a table, full for one ROW)"
-	@echo "  GPU=              none: the CPU; 0 or 0,1: these cards (installs mxnet-cu112 into .venv-gpu)"
-	@echo "  HOSTS=            machines that train each row together, such as localhost,other (ssh, same folder)"
-	@echo "  ROW=              one row by its id in experiments/table*.yaml"
-	@echo "  SEEDS=0  JOBS=    seeds, such as 0,1,2; rows trained at once on a CPU"
-	@echo "  PRETRAINED=       another backbone's .params instead of the preset's; resnet50-half: open_nsfw's (street's own);"
-	@echo "                    resnet50_v1: gluoncv's; both are downloaded, their hash checked"
-	@echo "  SPLIT=val         measure on another split than the tables report, to choose by"
-	@echo "  BATCH=  STEPS=    others than the preset's"
-	@echo "  READERS=0         processes that read images ahead of training; 0: a thread"
-	@echo "  CHECKPOINT=200    steps between checkpoints; the same command goes on from the last one"
-	@echo "  FRESH=1           measure again what this machine has measured"
-	@echo "  LEAK=1            go on where images that are measured are trained on too"
-	@echo "  PUBLISH=1         write the records into tables/results/"
-	@echo "  PYTHON=           the Python 3.8 to 3.11 to set up with"
+endif
 
 table1: ## single-column networks: measure what is missing, then write tables/table1.md
 table2: ## several input columns and fusion approaches
@@ -61,70 +36,60 @@ table3: ## fast inference with spatial sparsity
 table4: ## residual units removed
 table5: ## ablation study; trains nothing that tables 1-4 do not
 ablations: ## what the paper mentions without a table: Eq. (3), Model A trained long
+neighbours: ## SGCPNet, Fast-SCNN and ICNet trained by the same recipe, beside ours (ICNet: over an hour)
 
 $(TABLES): $(STAMP)
-	@$(RUN) experiments.table --table $(@:table%=%) $(OPTIONS)
+	@$(RUN) experiments.table --table $(@:table%=%)
+
+neighbours-time: $(STAMP)  ## time them side by side on DATA, with what they learned here
+	@$(RUN) experiments.speed.neighbours
 
 table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (20 minutes on an idle machine)
-	@$(RUN) experiments.speed.table6 $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
+	@$(RUN) experiments.speed.table6
 
-profile: $(READY)  ## where the time of one inference goes: GPU=, ROW=model-a, SIZE=1024x2048; ENGINE=onnx or openvino, PROVIDER=
-	@$(RUN) experiments.speed.profile $(foreach v,ROW SIZE GPU ENGINE PROVIDER,$(call option,$(v),$(call lower,$(v))))
+profile: $(READY)  ## where the time of one inference goes, in MXNet, or with ENGINE=onnx or openvino
+	@$(RUN) experiments.speed.profile
 
 growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads
-	@$(RUN) experiments.speed.growth $(call option,ROUNDS,rounds)
+	@$(RUN) experiments.speed.growth
 
-engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side: SIZE=, ROUNDS=; tables/engines.md (half an hour, idle)
-	@$(RUN) experiments.speed.engines $(call option,SIZE,size) $(call option,ROUNDS,rounds) $(call option,ROW,rows)
+engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side (half an hour, idle)
+	@$(RUN) experiments.speed.engines
 
-precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA (with commas between); ENGINE=
-	@$(RUN) experiments.speed.precision $(call option,DATA,data) $(call option,ENGINE,engine)
+precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA
+	@$(RUN) experiments.speed.precision
 
-neighbours: $(STAMP)  ## SGCPNet, Fast-SCNN and ICNet trained by the same recipe, beside ours (ICNet: over an hour)
-	@$(RUN) experiments.table --table neighbours $(OPTIONS)
-
-neighbours-time: $(STAMP)  ## time them side by side on DATA, with what they learned here; tables/neighbours.md
-	@$(RUN) experiments.speed.neighbours $(foreach v,DATA PRESET BUDGET,$(call option,$(v),$(call lower,$(v)))) \
-	  $(call flag,PUBLISH,publish)
-
-refine: $(STAMP)  ## SparseRefine over a row at half resolution: DATA=, ROW=, STEPS=, WIDTH=, DENSE=; tables/sparserefine.md
-	@$(RUN) experiments.refine $(foreach v,DATA PRESET BUDGET TABLE ROW SEED WEIGHTS PRETRAINED STEPS BATCH RATE \
-	  THRESHOLD WIDTH GPU CHECKPOINT DENSE EXTRA,$(call option,$(v),$(call lower,$(v)))) $(call flag,LEAK,leak) $(call flag,PUBLISH,publish)
+refine: $(STAMP)  ## SparseRefine over a row at half resolution
+	@$(RUN) experiments.refine
 
 density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
-	@$(RUN) experiments.refine --density $(foreach v,SIZE WIDTH ROUNDS GPU,$(call option,$(v),$(call lower,$(v)))) \
-	  $(call flag,PUBLISH,publish)
+	@$(RUN) experiments.refine --density
 
-soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat? MINUTES=, WHAT=training or openvino
-	@$(RUN) experiments.speed.soak $(call option,MINUTES,minutes) $(call option,WHAT,what)
+soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat?
+	@$(RUN) experiments.speed.soak
 
 robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
 	@$(RUN) experiments.stress.robustness
 
-faults: $(STAMP)  ## kill runs at MOMENTS (50; fewer: into .cache/speed/) random moments, fill their disk, run two at once; tables/faults.md (half an hour)
-	@$(RUN) experiments.stress.faults $(foreach v,MOMENTS TIMES,$(call option,$(v),$(call lower,$(v))))
+faults: $(STAMP)  ## kill runs at random moments, fill their disk, run two at once (half an hour)
+	@$(RUN) experiments.stress.faults
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@for page in speed.table6 speed.profile speed.growth speed.precision speed.neighbours refine stress.robustness \
-	  speed.soak stress.faults speed.engines; do $(RUN) experiments.$$page --render || exit; done
-	@for engine in onnx openvino; do if [ -f tables/results/profile-$$engine.json ]; then \
-	  $(RUN) experiments.speed.profile --engine $$engine --render || exit; fi; done
+	@$(if $(TABLE)$(HELP),,$(RUN) experiments.stress.robustness --render)
+	@$(if $(TABLE)$(HELP),,$(RUN) experiments.stress.faults --render)
 
 predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
-	@$(RUN) experiments.predict $(foreach v,INPUT WEIGHTS K SHRINK OUTPUT ENGINE PRECISION PROVIDER GPU,\
-	  $(call option,$(v),$(call lower,$(v)))) $(call flag,SCORES,scores)
+	@$(RUN) experiments.predict
 
-export: $(STAMP)  ## a trained network as ONNX, checked: ROW=, K=, SIZE=, BATCH=, WEIGHTS=, OUT=, PRECISION=; FORMAT=gluon
-	@$(RUN) experiments.export $(foreach v,ROW TABLE EXTRA K SIZE BATCH WEIGHTS OUT FORMAT PRECISION DATA PRESET BUDGET SEED,\
-	  $(call option,$(v),$(call lower,$(v))))
+export: $(STAMP)  ## a trained network as ONNX, or FORMAT=gluon, checked
+	@$(RUN) experiments.export
 
 figures: $(STAMP)  ## draw tables/{pipeline,comparison,borders,weights,class-iou}.png, after make table3 BUDGET=full
 	@$(RUN) experiments.figures
 
 submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
-	@$(RUN) experiments.submit $(foreach v,TABLE ROW EXTRA DATA PRESET BUDGET SEED SPLIT WEIGHTS OUT GPU,\
-	  $(call option,$(v),$(call lower,$(v)))) $(call flag,ZIP,zip)
+	@$(RUN) experiments.submit
 
 test: $(OPENVINO)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)
@@ -134,7 +99,7 @@ lint: $(OPENVINO)  ## check the style and the types of the sources
 	@$(VENV)/bin/mypy
 
 pretrain: $(STAMP)  ## train the shipped backbone anew (20 minutes on two cores)
-	@$(RUN) experiments.pretrain $(call option,BUDGET,budget) $(call option,GPU,gpu) $(call option,OUT,out)
+	@$(RUN) experiments.pretrain
 
 minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity), to be looked at
 	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"

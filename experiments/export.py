@@ -20,12 +20,10 @@ from typing import Any, Dict, NamedTuple, Optional
 
 import numpy as np
 
-from experiments import submit
-from experiments import table as measure
+from experiments.lib import paths
 from experiments.lib.command import Parser, at_least_one, run, seed_of
-from experiments.predict import SHIPPED
-from experiments.speed.table6 import parse_size
-from experiments.weights import described
+from experiments.lib.lookup import chosen, data_folder, described, preset_of, table_of, trained
+from experiments.lib.paths import PRESETS, SHIPPED, parse_size
 from repro.config.neighbours import AnyNetwork, training_name
 from repro.config.presets import Preset, round_up
 from repro.config.rows import Training
@@ -35,18 +33,13 @@ from repro.data.images import image_size
 from repro.data.loader import STRIDE
 from repro.data.minicity import scene
 from repro.errors import UserError, choice
+from repro.files import write_text
 from repro.records import provenance
 from repro.runtime.metadata import PRECISIONS, Metadata
 
 FORMATS = ("onnx", "gluon")
 RANDOM, MODEL_A = "random", "model-a"
 CALIBRATION = 16  # training images that give int8's ranges
-
-
-def table_of(row: str) -> str:
-    """The table that has this row."""
-    known = {one.id: table for table in measure.ROWS for one in measure.chosen_rows(table)}
-    return known[choice(row, tuple(known), "ROW")]
 
 
 def pictures(dataset, size, count: int, split: str = "val"):
@@ -87,7 +80,7 @@ def of_weights(path, row: str = "") -> Source:
     from repro.models import parameters
 
     found = described(path)
-    return Source(row or Path(path).stem, found.network, found.training, measure.preset_of(found.preset), found.classes,
+    return Source(row or Path(path).stem, found.network, found.training, preset_of(found.preset), found.classes,
                   parameters.load(found.path), str(found))
 
 
@@ -98,11 +91,11 @@ def of_row(given, dataset) -> Source:
     from repro.models.plan import Plan
 
     given.table = given.table or table_of(given.row)
-    row, training = submit.chosen(given)
+    row, training = chosen(given)
     classes = dataset.classes if dataset else CITYSCAPES
     if not given.weights:
-        return of_weights(submit.trained(given, row, training, dataset), row.id)
-    preset = measure.preset_of(given.preset)
+        return of_weights(trained(given, row, training, dataset), row.id)
+    preset = preset_of(given.preset)
     if given.weights == RANDOM:
         plan = Plan(row.network, training, preset, preset.size)
         arrays, words = random_arrays(plan, len(classes), seed_of(given.seed, "SEED")), f"random, seed {given.seed}"
@@ -128,7 +121,7 @@ def file_of(given, row: str, k: Optional[int], shape) -> Path:
     """Where it is written: OUT, or a name that says what it is."""
     name = f"{row}{'' if k is None else f'-k{k}'}-{shape[2]}x{shape[3]}" + f"-batch{shape[0]}" * (shape[0] > 1)
     name += f"-{given.precision}" * (given.precision != "float32")
-    out = Path(given.out or measure.ROOT / "exported" / (name + ".onnx" * (given.format == "onnx")))
+    out = Path(given.out or paths.ROOT / "exported" / (name + ".onnx" * (given.format == "onnx")))
     if given.format == "onnx" and out.suffix != ".onnx":
         raise UserError(f"OUT: {str(out)!r} does not end with .onnx")
     return out
@@ -161,13 +154,11 @@ def export(given) -> None:
     for name in ("batch", "images"):
         at_least_one(getattr(given, name), name.upper())
     if os.path.isdir(os.path.expanduser(given.weights)):
-        from experiments.lib import refined
-
-        return refined.export(given)
+        return export_refined(given)
     from repro.export import carry
 
     origin = provenance("")
-    dataset = None if given.data == "minicity" else open_dataset(measure.data_folder(given.data, None)[0])
+    dataset = None if given.data == "minicity" else open_dataset(data_folder(given.data)[0])
     if given.weights == RANDOM:
         given.row = given.row or MODEL_A
     source = of_row(given, dataset) if given.row else of_weights(given.weights or SHIPPED)
@@ -189,6 +180,49 @@ def export(given) -> None:
     print(os.path.relpath(out) + ("" if given.format == "onnx" else "-symbol.json"))
 
 
+def export_refined(given) -> None:
+    """Carry both of SparseRefine's networks out of the folder WEIGHTS."""
+    from experiments.lib.refined import load, refined_of, refuse
+    from repro.export import carry
+    from repro.sparserefine.export import carry_refiner, carry_refiner_onnx
+    from repro.sparserefine.exported import DENSE, REFINER, Record
+    from repro.sparserefine.measure import shrunk_size
+    from repro.sparserefine.refined import shrunk
+    from repro.sparserefine.segmenter import of_record
+
+    refuse(ROW=given.row, K=given.k is not None, PRECISION=given.precision != "float32", BATCH=given.batch != 1)
+    trained = load(given.weights)
+    record, plan, factor = trained.record, trained.plan, trained.record["recipe"]["factor"]
+    about, refined = of_record(trained.folder, record), refined_of(trained)
+    size = parse_size(given.size or record["size"])
+    small = round_up(shrunk_size(size, factor), plan.multiple)
+    out = Path(given.out or paths.ROOT / "exported" / f"sparserefine-{trained.folder.name}-{size[0]}x{size[1]}")
+    source = Source(f"sparserefine-{record['row']}", plan.network, plan.training, plan.preset, about.classes,
+                         trained.dense, str(about))
+    subject, metadata = subject_of(given, source, small, provenance(""))
+    dataset = None if given.data == "minicity" else open_dataset(data_folder(given.data)[0])
+    images = pictures(dataset, size, given.images)
+    whole = (*subject.shape[:2], *(side * factor for side in small))
+    halves = [shrunk(x, factor) for x in batches(images, whole)]
+    selections = [one for one in (refined.segment(image).given for image in images) if one is not None]
+    of = Record(str(about), refined.threshold, factor, tuple(about.classes.names), metadata.commit)
+    refiner = trained.network()
+    if given.format == "gluon":
+        files = [f"{out}{end}-symbol.json" for end in (DENSE, REFINER)]
+        carry.carry_gluon(subject, metadata, halves, f"{out}{DENSE}")
+        of = carry_refiner(refiner, of, selections, f"{out}{REFINER}")
+    else:
+        files = [f"{out}{end}.onnx" for end in (DENSE, REFINER)]
+        carry.carry_onnx(subject, metadata, halves, files[0])
+        of = carry_refiner_onnx(refiner, of, selections, files[1])
+    write_text(Path(f"{out}{REFINER}.json"), of.to_text())
+    print(f"{about}")
+    print(f"as here on {of.check['selections']} images, {of.check['pixels']} selected pixels: {of.check['apart']:.1e} "
+          "of the largest score apart")
+    for file in files:
+        print(os.path.relpath(file))
+
+
 def parse(arguments=None) -> argparse.Namespace:
     """The command line's values."""
     parser = Parser(prog="python -m experiments.export", description=__doc__.split("\n")[0])
@@ -205,7 +239,7 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--format", default="onnx", help=f"{' or '.join(FORMATS)} (default %(default)s)")
     add("--precision", default="float32", help=f"of ONNX: {', '.join(PRECISIONS)} (default %(default)s)")
     add("--data", default="minicity", help="whose images it is checked on, and a row's classes (default %(default)s)")
-    add("--preset", default="lite", help=f"with ROW: one of {', '.join(measure.PRESETS)} (default %(default)s)")
+    add("--preset", default="lite", help=f"with ROW: one of {', '.join(PRESETS)} (default %(default)s)")
     add("--budget", default="full", help="that the row was trained with (default %(default)s)")
     add("--seed", default="0", help="that the row was trained with, or of random values (default %(default)s)")
     add("--images", type=int, default=8, help="that the file is checked on (default %(default)s)")

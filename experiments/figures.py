@@ -16,9 +16,9 @@ from typing import Iterator, List
 
 from tqdm import tqdm
 
-from experiments import submit
-from experiments import table as measure
+from experiments.lib import paths
 from experiments.lib.command import Parser, run
+from experiments.lib.lookup import Wanted, chosen_rows, data_folder, preset_of, trained_plan
 from repro.data import open_dataset, read_image
 from repro.data.images import image_size
 from repro.data.loader import evaluation_batches
@@ -43,8 +43,8 @@ class Runner:
 
         from repro.training.run import network_factory
 
-        found = submit.parse(["--table", "3", "--row", row_id, "--budget", given.budget])
-        self._plan, arrays = submit.trained_plan(found, dataset, measure.preset_of(found.preset).size)
+        wanted = Wanted("3", row_id, budget=given.budget)
+        self._plan, arrays = trained_plan(wanted, dataset, preset_of(wanted.preset).size)
         self._classes = dataset.classes
         self._networks = network_factory(self._plan, arrays, len(dataset.classes), inference, mx.cpu())
 
@@ -65,7 +65,7 @@ class Runner:
 def draw_runs(given) -> List[Path]:
     """Run Table 3's networks on the test images and draw what they do; the files."""
     folder = Path(given.out)
-    dataset = open_dataset(given.data or measure.data_folder("minicity", measure.preset_of("lite"))[0])
+    dataset = open_dataset(given.data or data_folder("minicity", preset_of("lite"))[0])
     samples = dataset.measured
     if not 0 <= given.image < len(samples):
         raise UserError(f"--image: {given.image} is not between 0 and {len(samples) - 1}, the last of the test images")
@@ -98,12 +98,12 @@ def draw_runs(given) -> List[Path]:
 
 def draw_bars(given) -> Path:
     """Draw IoU by class from the published records; the file."""
-    records, series = load_records(measure.RESULTS), []
+    records, series = load_records(paths.RESULTS), []
     for table, row_id, name in BARS:
-        row, = measure.chosen_rows(table, row_id)
+        row, = chosen_rows(table, row_id)
         found = find(records, row.network, row.training, GROUP)
         if not found:
-            raise UserError(f"{measure.RESULTS}: no record of {row_id} ({', '.join(GROUP)})")
+            raise UserError(f"{paths.RESULTS}: no record of {row_id} ({', '.join(GROUP)})")
         series.append((name, found))
     path = Path(given.out) / "class-iou.png"
     classes.draw_classes(series, path)
@@ -125,7 +125,7 @@ def main(arguments=None) -> int:
     add("--image", type=int, default=12, help="test image of the pipeline and the weights (default %(default)s)")
     add("--data", default="", help="another folder with minicity (default: written into .cache/)")
     add("--budget", default="full", help="that the networks were trained with (default %(default)s)")
-    add("--out", default=str(measure.ROOT / "tables"), help="folder to write (default: tables/)")
+    add("--out", default=str(paths.ROOT / "tables"), help="folder to write (default: tables/)")
     return run(draw, parser.parse_args(arguments))
 
 

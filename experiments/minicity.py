@@ -5,20 +5,12 @@ With --own fewer scenes, of five classes that the folder names itself, as anyone
 
 from __future__ import annotations
 
-import re
 import sys
 
 from experiments.lib.command import Parser, run
+from experiments.lib.paths import parse_size
 from repro.data.minicity import write_minicity, write_own
 from repro.errors import UserError
-
-
-def parse_size(text: str):
-    """(H, W) of a text such as 256x512; UserError otherwise."""
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not match:
-        raise UserError(f"--size: {text!r} is not HxW, such as 256x512")
-    return int(match.group(1)), int(match.group(2))
 
 
 def main(arguments=None) -> int:

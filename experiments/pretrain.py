@@ -8,10 +8,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments.lib.command import HERE, PRETRAINED, Parser, contexts, run
+from experiments.lib import paths
+from experiments.lib.command import Parser, contexts, run
+from experiments.lib.paths import HERE, PRETRAINED
 from repro.files import write_text
 
-DATA = HERE.parent / ".cache" / "data" / "minicity-pretrain"
 SEED = 1001  # of scenes that no table's training or test set contains
 
 
@@ -29,14 +30,15 @@ def pretrain(given) -> None:
     provenance = records.provenance("make pretrain")  # of the code that starts, whatever is committed meanwhile
     preset = load_preset(HERE / "presets" / "pretrain.yaml", "pretrain")
     budget = preset.budget(given.budget)
-    write_minicity(DATA, seed=SEED, size=preset.size, train=1200, val=60, coarse=0)
+    data = paths.CACHE / "data" / "minicity-pretrain"
+    write_minicity(data, seed=SEED, size=preset.size, train=1200, val=60, coarse=0)
     network = Network("single", (Column(1.0, (3, 4, 6, 3)),), 32, "plain", None)
     training = Training("none", None, None, bootstrapping=False, coarse=False, pretrained=False)
     with tqdm(total=budget.scratch_steps, desc="pre-training", unit="step", mininterval=2) as bar:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
-        measured, arrays, _ = measure(network, training, open_dataset(DATA), preset, budget, 0, ctx,
+        measured, arrays, _ = measure(network, training, open_dataset(data), preset, budget, 0, ctx,
                                            report=report)
     backbone = {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith("full_column.")}
     out = Path(given.out)

@@ -19,11 +19,11 @@ import os
 import sys
 from pathlib import Path
 
-from experiments import submit
-from experiments import table as measure
-from experiments.lib.command import PRETRAINED, Parser, at_least_one, contexts, run, seed_of
-from experiments.lib.repeat import changed, script_command
-from experiments.speed.table6 import parse_size
+from experiments.lib import lookup, paths
+from experiments.lib.command import Parser, at_least_one, contexts, run, seed_of
+from experiments.lib.pages import SPARSEREFINE
+from experiments.lib.paths import PRESETS, PRETRAINED, parse_size
+from experiments.lib.repeat import command_of, portable
 from repro.errors import UserError, choice
 from repro.files import write_text
 from repro.records import provenance
@@ -36,28 +36,20 @@ CLASSES = 19  # of the density curve's network
 def write_record(given, name: str, here: str, found: dict) -> None:
     """Write a measurement's record, and print where; `here`: its name on this machine."""
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"
-    for path in (measure.CACHE / "refine" / f"refine-{here}.json",
-                 *((measure.RESULTS / f"refine-{name}.json",) if given.publish else ())):
+    for path in (paths.CACHE / "refine" / f"refine-{here}.json",
+                 *((paths.RESULTS / f"refine-{name}.json",) if given.publish else ())):
         write_text(path, text)
         print(os.path.relpath(path))
 
 
 def own_folder(name: str, content: str) -> Path:
     """Where this machine keeps what is trained: under `name`, unless that has another content, then with its hash."""
-    folder = measure.CACHE / "refine" / name
+    folder = paths.CACHE / "refine" / name
     marker = folder / "content"
     if marker.is_file() and marker.read_text(encoding="utf-8") != content:
         folder = folder.with_name(f"{name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}")
     write_text(folder / "content", content)
     return folder
-
-
-def command_of(given, parser) -> str:
-    """The command that repeats this, without a path of this machine."""
-    words = changed(vars(given), {name: parser.get_default(name) for name in vars(given) if name != "publish"})
-    short = {"data": "/path/to/{}", "weights": "{}", "pretrained": "{}"}
-    return script_command(parser.prog, {name: short[name].format(Path(value).name) if name in short else value
-                                        for name, value in words.items()})
 
 
 def density(given, command: str) -> None:
@@ -95,9 +87,9 @@ def refine(given, command: str) -> None:
 
     if choice(given.dense, tuple(DENSE), "--dense") == "halved" and given.weights:
         raise UserError("--weights: for --dense trained; halved trains the dense network itself")
-    row, training = submit.chosen(given)
+    row, training = lookup.chosen(given)
     seed = seed_of(given.seed, "--seed")
-    preset = measure.preset_of(given.preset)
+    preset = lookup.preset_of(given.preset)
     budget = preset.budget(given.budget)
     for name in ("rate", "threshold"):
         if not 0 < getattr(given, name) < math.inf:
@@ -107,7 +99,7 @@ def refine(given, command: str) -> None:
             at_least_one(getattr(given, name), f"--{name}")
     width = width_of(given, preset.width)
     ctx = contexts(given.gpu)
-    pretrained, values = measure.backbone(given, preset, [row] if given.dense == "halved" else [])
+    pretrained, values = lookup.backbone(given, preset, [row] if given.dense == "halved" else [])
     from tqdm import tqdm
 
     from repro.config.rows import network_dict, training_dict
@@ -120,7 +112,7 @@ def refine(given, command: str) -> None:
     from repro.training.loop import Run
     from repro.training.run import train_network
 
-    folder, content = measure.data_folder(given.data, preset)
+    folder, content = lookup.data_folder(given.data, preset)
     dataset = open_dataset(folder)
     origin = provenance(command)
     size = image_size(dataset.train[0].image)
@@ -130,9 +122,9 @@ def refine(given, command: str) -> None:
                         Recipe(rate=given.rate, threshold=given.threshold), seed, images)
     plan = Plan(row.network, training, preset, size)
     if given.dense == "trained":
-        plan, arrays = submit.trained_plan(given, dataset, size)
-    found = measure.examined(given, dataset, images=images)
-    content = content or measure.content_of(given, dataset, found, images=images)
+        plan, arrays = lookup.trained_plan(given, dataset, size)
+    found = lookup.examined(given, dataset, images=images)
+    content = content or lookup.content_of(given, dataset, found, images=images)
     name = "-".join([dataset.name, *([row.id] if row.id != "stride32" else []), *([given.extra] if given.extra else []),
                      *([given.dense] if given.dense != "halved" else []),
                      *([given.preset] if given.preset != "lite" else []),
@@ -178,24 +170,13 @@ def refine(given, command: str) -> None:
           f"{100 * density['mean']:.1f} +- {100 * density['spread']:.1f}% of the pixels selected")
 
 
-def render() -> None:
-    """Write the page from the published records."""
-    from repro.tables.refine import DENSITY, PICTURE, draw, page, read_density, read_refined, record_files
-
-    pages, curve = measure.RESULTS.parent, None
-    if (measure.RESULTS / DENSITY).is_file():
-        curve = read_density(measure.RESULTS / DENSITY)
-        draw(curve, pages / PICTURE)
-    write_text(pages / "sparserefine.md", page([read_refined(path) for path in record_files(measure.RESULTS)], curve))
-    print(os.path.relpath(pages / "sparserefine.md"))
-
-
-def execute(given, command: str) -> None:
+def execute(given) -> None:
     """Measure unless only the page is asked for."""
     if not given.render:
+        command = command_of(given, "density" if given.density else "refine", ("density",), data=portable(given.data))
         (density if given.density else refine)(given, command)
     if given.render or given.publish:
-        render()
+        SPARSEREFINE.render()
 
 
 def parser_of() -> Parser:
@@ -207,7 +188,7 @@ def parser_of() -> Parser:
     add("--extra", default="", help="bootstrapping or coarse: that training of the row")
     add("--dense", default="halved", help="halved: trained here on halved images; trained: as the table trained it")
     add("--data", default="minicity", help="minicity, or a folder in Cityscapes' or CamVid's layout")
-    add("--preset", default="lite", help=f"one of {', '.join(measure.PRESETS)} (default %(default)s)")
+    add("--preset", default="lite", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
     add("--budget", default="full", help="the dense network's, and the refiner's steps (default %(default)s)")
     add("--seed", default="0", help="of both trainings (default %(default)s)")
     add("--weights", default="", help="with --dense trained: the row's .params file (default: found)")
@@ -232,10 +213,7 @@ def parser_of() -> Parser:
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = parser_of()
-    given = parser.parse_args(arguments)
-    command = command_of(given, parser)
-    return run(lambda given: execute(given, command), given)
+    return run(execute, parser_of().parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -9,122 +9,25 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List
 
-from experiments.lib.command import HERE, PRETRAINED, Parser, Reported, at_least_one, between, run, seed_of
-from experiments.lib.repeat import changed, make_command, portable
+from experiments.lib import paths, tables
+from experiments.lib.command import Parser, at_least_one, between, run, seed_of
+from experiments.lib.lookup import HALF, backbone, chosen_rows, content_of, data_folder, examined, own_records
+from experiments.lib.pages import LOCAL_NEIGHBOURS
+from experiments.lib.paths import HERE, PRESETS, TABLES
+from experiments.lib.repeat import command_of, portable
 from experiments.lib.schedule import measure_all, workers_for
 from experiments.lib.worker import Job, forget
 from repro.errors import UserError, choice
 from repro.files import write_bytes
 from repro.training.cluster import parse_hosts
 
-ROOT = HERE.parent
 MOST = 64  # processes of a kind that may be asked for
-CACHE = ROOT / ".cache"
-RESULTS = ROOT / "tables" / "results"
-ROWS = {**{number: f"table{number}" for number in "12345"}, "ablations": "ablations",
-        "neighbours": "neighbours"}  # --table: its YAML
-HALF = "resnet50-half"  # PRETRAINED: the backbone that repro/models/open_nsfw.py converts
-PRESETS = tuple(sorted(path.stem for path in (HERE / "presets").glob("*.yaml") if path.stem != "pretrain"))
-
-
-def data_folder(data: str, preset) -> Tuple[Path, str]:
-    """The folder DATA names, minicity written first if it is that; and what identifies its content, "" of others."""
-    if data == "minicity":
-        from repro.data.minicity import MARKER, write_minicity
-
-        folder = CACHE / "data" / "minicity-{}x{}".format(*preset.size)
-        write_minicity(folder, size=preset.size)
-        return folder, (folder / MARKER).read_text(encoding="utf-8")
-    folder = Path(os.path.expanduser(data))
-    if not folder.is_dir():
-        raise UserError(f"DATA: {data!r} is neither minicity nor a folder")
-    return folder.absolute(), ""
-
-
-def examined(given, dataset, coarse=(), images: Optional[int] = None):
-    """Return what the files are that are trained on and measured (of `images` at most), once all have been looked at.
-
-    It is as repro.data.check.check_files gives it. What is odd is said; UserError for what would make a training
-    worthless.
-    """
-    from repro.data import contents
-    from repro.data.check import check_files
-
-    measured = dataset.measured[:images]
-    found = check_files((*dataset.train, *coarse, *measured), dataset.classes, known=CACHE / "checked.json")
-    splits = (dataset.train, "train"), (coarse, "train_extra"), (measured, dataset.measured_split)
-    for note in (contents.left_out(dataset), contents.turned(found),
-                 *(contents.check_labelled_pixels(samples, found, dataset.classes, split) for samples, split in splits),
-                 contents.check_apart((*dataset.train, *coarse), measured, found, given.leak)):
-        if note:
-            print(note, file=sys.stderr)
-    return found
-
-
-def content_of(given, dataset, found, coarse=(), images: Optional[int] = None) -> str:
-    """Return the hash of what is trained on and measured; "" for minicity, whose content its preset decides."""
-    from repro.data import contents
-
-    return "" if given.data == "minicity" else contents.content_of(
-        (*dataset.train, *coarse, *dataset.measured[:images]), found, data_folder(given.data, None)[0], dataset.classes)
-
-
-def of_same_data(records, given, dataset):
-    """Return those of (path, record) pairs that were measured on what DATA holds now, before those that do not say."""
-    if any(record.content for _, record in records) and given.data != "minicity":
-        from repro.data.check import check_files
-
-        images = preset_of(given.preset).budget(given.budget.partition("+")[0]).images
-        found = check_files((*dataset.train, *dataset.measured[:images]), dataset.classes, known=CACHE / "checked.json")
-        now = content_of(given, dataset, found, images=images)
-    else:
-        now = ""
-    return sorted((pair for pair in records if pair[1].content in (now, "")), key=lambda pair: pair[1].content == "")
-
-
-def preset_of(name: str):
-    """The preset of this name."""
-    from repro.config.presets import load_preset
-
-    return load_preset(HERE / "presets" / f"{choice(name, PRESETS, 'PRESET')}.yaml", name)
-
-
-def chosen_rows(table: str, row: Optional[str] = None):
-    """The rows of a table, or the one of them with this id."""
-    from repro.config.neighbours import load_rows
-
-    choice(table, tuple(ROWS), "table")
-    rows = load_rows(HERE / f"{ROWS[table]}.yaml")
-    if row is not None:
-        choice(row, [one.id for one in rows], f"ROW of {ROWS[table]}")
-        rows = [one for one in rows if one.id == row]
-    return rows
-
-
-def backbone(given, preset, rows) -> Tuple[str, str]:
-    """PRETRAINED's file, and what identifies its values."""
-    name = given.pretrained or preset.backbone or str(PRETRAINED)
-    path = Path(os.path.expanduser(name)).absolute()
-    if any(training.pretrained for row in rows for _, training in row.trainings):
-        if not path.is_file():
-            from repro.models import imagenet, open_nsfw
-
-            if name == HALF:  # asked for by name: downloaded once, its hash checked
-                path = open_nsfw.backbone_file(CACHE / "backbones")
-            elif name in imagenet.NAMES:
-                path = Path(imagenet.model_file(name))
-        if not path.is_file():
-            raise UserError(f"PRETRAINED: {name}: no such file; `make pretrain` makes one of quarter width")
-        if path == PRETRAINED and preset.width != 0.25:
-            raise UserError(f"PRETRAINED: preset {preset.name} needs a backbone of width {preset.width:g}, the shipped "
-                            "one has 0.25; give the .params file of Gluon's or gluoncv's resnet50_v1")
-    return str(path), hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def plan(given) -> List[Job]:
-    """One job per distinct training and seed of the chosen rows; their files are looked at first."""
+    """Return one job per distinct training and seed of the chosen rows; their files are looked at first."""
     from repro import device
     from repro.config.neighbours import network_dict, training_name
     from repro.config.presets import changed, load_preset
@@ -178,47 +81,26 @@ def plan(given) -> List[Job]:
             jobs.append(Job(
                 name=name, data=str(folder), preset=str(preset_path), preset_name=given.preset, changes=changes,
                 budget=budget_name, label=label, gpu=given.gpu, pretrained=pretrained, specification=specification,
-                command=command_of(given, dataset.name), results=str(CACHE / "results"), runs=str(CACHE / "runs"),
+                command=command_of(given, TABLES[given.table], ("table",), data=portable(given.data, dataset.name)),
+                results=str(paths.CACHE / "results"), runs=str(paths.CACHE / "runs"),
                 every=given.checkpoint, readers=given.readers, split=given.split, fresh=given.fresh, content=content,
                 **values))
     return jobs
 
 
-def command_of(given, dataset: str) -> str:
-    """The make command that repeats the measurement, without a path of this machine."""
-    return make_command(ROWS[given.table], changed(
-        {**vars(given), "data": portable(given.data, dataset)},
-        {"data": "minicity", "row": "", "preset": "lite", "budget": "", "batch": None, "steps": None, "seeds": "0",
-         "gpu": "", "split": ""}))
-
-
-def own_records():
-    """(file, record) of what was measured on this machine; a damaged one is said and passed over."""
-    from repro import records
-
-    for path in records.record_files(CACHE / "results"):
-        try:
-            yield path, records.read_record(path)
-        except UserError as error:
-            print(f"passed over: {error}", file=sys.stderr)
-
-
 def finished(jobs: List[Job]) -> Dict[str, Path]:
-    """Record files of exactly these measurements on this machine, by specification; damaged ones do not count."""
+    """Return record files of exactly these measurements on this machine, by specification, but damaged ones."""
     found = {record.recipe.get("specification"): path for path, record in own_records()}
     return {job.specification: found[job.specification] for job in jobs if job.specification in found}
 
 
 def measure(given) -> None:
     """Measure what is missing, publish if asked, render the table."""
-    from experiments import render
-    from experiments.speed import neighbours
-
     hosts = parse_hosts(given.hosts)
     jobs = plan(given)
     done = {} if given.fresh else finished(jobs)
     due = [job for job in jobs if job.specification not in done]
-    print(f"{ROWS[given.table]}: {len(jobs)} trainings, {len(jobs) - len(due)} measured on this machine before",
+    print(f"{TABLES[given.table]}: {len(jobs)} trainings, {len(jobs) - len(due)} measured on this machine before",
           file=sys.stderr)
     for job in jobs:
         if job.specification in done:
@@ -229,13 +111,14 @@ def measure(given) -> None:
         from repro.records import read_record
 
         for path in finished(jobs).values():
-            folder = RESULTS / "-".join(read_record(path).group)
+            folder = paths.RESULTS / "-".join(read_record(path).group)
             for kind in (".npz", ".jsonl.gz", ".json"):  # what each image gave, the log, the record
                 if path.with_suffix(kind).exists():
                     write_bytes(folder / (path.stem + kind), path.with_suffix(kind).read_bytes())
-    own = given.table == neighbours.TABLE
-    if neighbours.main(["--render", "--local"]) if own else render.main(["--table", given.table, "--local"]):
-        raise Reported
+    if given.table in tables.PAGES:
+        tables.write(given.table, local=True)
+    else:
+        LOCAL_NEIGHBOURS.render()
     if given.row:
         say_where(finished(jobs).values())
 
@@ -254,7 +137,7 @@ def parse(arguments=None) -> argparse.Namespace:
     """The command line's values."""
     parser = Parser(prog="python -m experiments.table", description=__doc__)
     add = parser.add_argument
-    add("--table", required=True, help=f"one of {', '.join(ROWS)}")
+    add("--table", required=True, help=f"one of {', '.join(TABLES)}")
     add("--data", default="minicity", help="minicity, or a folder: Cityscapes' layout, CamVid's, or with classes.yaml")
     add("--preset", default="lite", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
     add("--budget", default="", help="quick or full (default: quick for a table, full for one row)")

@@ -6,33 +6,17 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from pathlib import Path
 
-from experiments.lib.command import PRETRAINED, Parser, run
-from experiments.table import PRESETS, preset_of
-from repro import records
-from repro.config import parsing
-from repro.errors import UserError, choice
+from experiments.lib.command import Parser, run
+from experiments.lib.lookup import described
+from experiments.lib.paths import PRETRAINED
+from repro.errors import UserError
 from repro.files import replacing
 from repro.prediction import weights
 
 SHIPPED_AT_MOST = 12_000_000  # bytes: every clone has them
-
-
-def described(path) -> weights.Weights:
-    """What is known of a .params file: by its own description, or by its record where a training has left it."""
-    path = Path(os.path.expanduser(path))
-    try:
-        place = weights.description_of(path)
-        values = parsing.read_json(place, "description")
-    except ValueError:  # a UserError, or no name of a file
-        values = None  # for `read` to say
-    if not isinstance(values, dict) or not {"format", "evaluations"} <= values.keys():  # a backbone's has no format
-        return weights.read(path)
-    record = records.from_dict(values, str(place))
-    return weights.of_record(path, record, preset_of(choice(record.preset, PRESETS, f"{place}: preset")))
 
 
 def make(given) -> None:

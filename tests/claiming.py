@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from made_up import made_up
 
-from experiments.render import CLAIMS, HERE, PAGES, table_rows
+from experiments.lib.paths import HERE
+from experiments.lib.tables import CLAIMS, PAGES, table_rows
 from repro.config.parsing import read_yaml
 from repro.tables.verdicts import Figure, Ours
 

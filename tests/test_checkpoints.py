@@ -19,6 +19,7 @@ from folders import write_png
 from model_a import BACKBONE, MODEL_A
 
 from experiments import table as command
+from experiments.lib import paths
 from repro.config.presets import load_preset
 from repro.config.rows import Training
 from repro.data import open_dataset
@@ -140,7 +141,7 @@ def test_curves_are_drawn(tmp_path):
 @pytest.fixture()
 def street(tmp_path, monkeypatch):
     """CamVid's layout with 64x128 images; results and runs go to a temporary folder."""
-    monkeypatch.setattr(command, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     random = np.random.RandomState(0)
     for split, count in (("train", 4), ("val", 1), ("test", 2)):
         for i in range(count):

@@ -8,8 +8,8 @@ import pytest
 from claiming import COSTS, PUBLISHED, ROWS, SCTF, TABLES, WTA, noise, ours, record_of, seeds
 from made_up import made_up
 
-from experiments.render import CLAIMS as PAGE
-from experiments.render import render
+from experiments.lib.tables import CLAIMS as PAGE
+from experiments.lib.tables import render
 from repro.tables import claims_page
 from repro.tables.claims import CLAIMS, MODEL_A, REMOVED, REPAIRED, SPARSE
 from repro.tables.comparisons import Change, Dominated, Range, Released, Rising, Same

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from experiments import minicity, predict, pretrain
 from experiments import table as measure
-from experiments.lib import command
+from experiments.lib import command, paths
 from repro.device import check, parse
 from repro.errors import UserError
 
@@ -43,7 +43,7 @@ def line(capsys, code):
     (["--table", "3", "--pretrained", "/no/such.params"], ("/no/such.params", "make pretrain")),
 ])
 def test_a_wrong_choice(arguments, words, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(measure, "CACHE", tmp_path)
+    monkeypatch.setattr(paths, "CACHE", tmp_path)
     write_camvid(tmp_path / "street")
     if "--data" not in arguments:
         arguments = arguments + ["--data", str(tmp_path / "street")]
@@ -57,10 +57,10 @@ def test_a_folder_of_nothing_known(capsys, tmp_path):
 
 def test_pretrain_and_minicity_say_what_is_wrong(capsys, tmp_path):
     assert "BUDGET" in line(capsys, pretrain.main(["--budget", "some"]))
-    assert "HxW" in line(capsys, minicity.main([str(tmp_path / "x"), "--size", "big"]))
+    assert "height and a width" in line(capsys, minicity.main([str(tmp_path / "x"), "--size", "big"]))
 
 
-SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(command.HERE.glob("*.py"))}
+SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(paths.HERE.glob("*.py"))}
 
 
 @pytest.mark.parametrize("script", [name for name, text in SCRIPTS.items() if "parse_args(" in text])
@@ -97,8 +97,8 @@ def test_an_interrupt_is_said_without_a_traceback(capsys):
 @pytest.fixture()
 def street(tmp_path, monkeypatch):
     """A small CamVid folder, a cache of its own, a preset of two steps."""
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(measure, "RESULTS", tmp_path / "published")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "published")
     folder = tmp_path / "a street"
     random = np.random.RandomState(0)
     for split in ("train", "val", "test"):

@@ -10,6 +10,7 @@ import pytest
 from folders import write_camvid, write_cityscapes, write_own, write_png
 
 from experiments import table as measure
+from experiments.lib import paths
 from repro.data import open_dataset, own
 from repro.data.contents import left_out
 from repro.errors import UserError
@@ -19,7 +20,7 @@ from repro.models import parameters
 @pytest.fixture()
 def plan(tmp_path, monkeypatch, capsys):
     """Plan a training on a folder: what is said, the last line an error's where there is one."""
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
 
     def planned(root, *options):
         try:
@@ -110,8 +111,8 @@ def test_a_measurement_that_fails_leaves_the_trained_parameters(tmp_path, monkey
 
     def fails(*given):
         raise UserError("it cannot be measured")
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr("experiments.render.main", lambda arguments: 0)
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr("experiments.lib.tables.write", lambda table, local: None)
     root = write_own(tmp_path / "yard", size=(128, 256))
     job = measure.plan(measure.parse(["--table", "1", "--row", "stride32", "--data", str(root), "--steps", "1"]))[0]
     with monkeypatch.context() as patch:

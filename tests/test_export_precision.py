@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
-from graphs import CLASSES, MODEL_A, STRIDE_8, built, image, sparse, traced
+from graphs import MODEL_A, STRIDE_8, built, image, sparse, traced
 from onnx import TensorProto, numpy_helper
 
 from experiments import export
@@ -132,20 +132,3 @@ def test_what_is_not_finite_is_not_written(tmp_path, monkeypatch, capsys):
     assert "network.onnx: not written: unlike in MXNet, scores is not finite" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     assert Agreement(1, 0, 0, 1, 0, {"s": 0.5}).broken() is None
-
-
-def test_with_everywhere_images_of_other_regions_are_compared_too():
-    maps = np.random.RandomState(0).randn(1, CLASSES, 8, 8).astype(np.float32)
-    one, other = ({"scores": maps, "s": np.float32([[[[3, 1]]]]), "mask": np.float32([[[mask]]])}
-                  for mask in ([1, 0], [0, 1]))
-    found = agreement(lambda _: one, lambda _: other, [np.zeros((1, 3, 32, 32), np.float32)], everywhere=True)
-    assert (found.others, found.pixels, found.labels, found.apart) == (1, 1024, 0, {"s": 0.0})
-
-
-@pytest.mark.parametrize("arguments, message", [
-    (["--precision", "float64"], "PRECISION of onnx: 'float64' is not known; choose from float32, float16, int8"),
-    (["--precision", "int8", "--format", "gluon"], "PRECISION of gluon: 'int8' is not known; choose from float32"),
-])
-def test_mistakes_are_a_line(arguments, message, capsys):
-    assert export.main([*RANDOM, *arguments]) == 2
-    assert message in capsys.readouterr().err

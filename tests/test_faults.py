@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import dataclasses
 import fcntl
@@ -17,8 +16,8 @@ from made_up import PROVENANCE, made_up
 from test_loader import all_end
 
 from experiments import table as measure
-from experiments.lib import schedule, worker
-from experiments.lib.command import PRETRAINED
+from experiments.lib import lookup, paths, schedule, worker
+from experiments.lib.paths import PRETRAINED
 from experiments.stress import faults
 from experiments.stress.trials import moments
 from experiments.stress.trials.events import Trials
@@ -37,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture()
 def job(tmp_path, monkeypatch):
     """A job of Table 1 that has a run's folder."""
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     given = measure.parse(["--table", "1", "--data", str(write_camvid(tmp_path / "street")), "--row", "stride32"])
     job, = measure.plan(given)
     job.folder.mkdir(parents=True)
@@ -71,7 +70,7 @@ def test_a_fresh_run_leaves_the_folder_to_the_one_that_holds_its_lock(job, monke
 def test_a_folder_left_behind_a_record_goes_unless_it_is_in_use(job, monkeypatch):
     monkeypatch.setattr(measure, "plan", lambda given: [job])
     monkeypatch.setattr(measure, "finished", lambda jobs: {job.specification: Path("a.json")})
-    monkeypatch.setattr("experiments.render.main", lambda arguments: 0)
+    monkeypatch.setattr("experiments.lib.tables.write", lambda table, local: None)
     with open(job.folder.with_suffix(".lock"), "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         assert measure.main(["--table", "1"]) == 0 and job.folder.exists()
@@ -108,7 +107,7 @@ def test_a_record_goes_before_another_measurements_parameters_take_their_place(j
     def saved(path, arrays):
         assert path.parent == old.parent and not old.exists()
         raise Stopped
-    row, = measure.chosen_rows("1", "stride32")
+    row, = lookup.chosen_rows("1", "stride32")
     made = made_up(row, data="camvid", budget=job.label, recipe={"content": job.content})
     old = records.write_record(job.results, made)
     monkeypatch.setattr(library, "measure", lambda *given: given[-1]({}))
@@ -155,16 +154,15 @@ def test_a_data_set_drawn_by_another_process_meanwhile_is_taken(tmp_path, monkey
 
 def test_kills_are_counted_and_the_page_written(tmp_path, monkeypatch, capsys):
     """The script with three kills: while a checkpoint is written, while results are, and while the page is."""
-    monkeypatch.setattr(faults, "COUNTED", tmp_path / "faults.json")
-    monkeypatch.setattr(faults, "PAGE", tmp_path / "faults.md")
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
     for usual, value in (("MOMENTS", 3), ("TIMES", 0)):
         monkeypatch.setattr(faults, usual, value)
-    assert faults.main([]) == 0, capsys.readouterr().err
-    found = read_faults(faults.COUNTED)
+    assert faults.main(["--publish"]) == 0, capsys.readouterr().err
+    found = read_faults(tmp_path / "results" / "faults.json")
     assert sum(one["kills"] for one in found["phases"].values()) == 3 and not found["events"]["two"]["times"]
     assert not sum(one["faults"] for one in found["phases"].values())
     assert found["provenance"]["command"] == "make faults"
-    assert "at 3 random moments" in faults.PAGE.read_text() and faults.main(["--render"]) == 0
+    assert "at 3 random moments" in (tmp_path / "faults.md").read_text() and faults.main(["--render"]) == 0
 
 
 @pytest.fixture()
@@ -266,24 +264,6 @@ def test_faults_of_events_are_said_and_counted(capsys):
         assert faults.main(arguments) == 2 and words in capsys.readouterr().err
 
 
-def test_what_is_reduced_leaves_what_is_published(tmp_path, monkeypatch, capsys):
-    for name, path in (("COUNTED", "faults.json"), ("PAGE", "faults.md"), ("OWN", "own")):
-        monkeypatch.setattr(faults, name, tmp_path / path)
-    monkeypatch.setattr(faults, "trials", lambda: contextlib.nullcontext())
-    monkeypatch.setattr(faults, "count_kills", lambda *of: ({name: counted()[name] for name in ("phases", "left")}, []))
-    monkeypatch.setattr(faults, "count_events", lambda *of: (counted()["events"], []))
-    for arguments, words in (
-            (["--moments", "1"], "--moments 1 is less than 50"),
-            (["--moments", "0", "--times", "1"], "--moments 0 is less than 50, --times 1 is less than 3")):
-        assert faults.main(arguments) == 0
-        captured = capsys.readouterr()
-        assert captured.err.startswith(f"{words}: written to ") and captured.out.endswith("own/faults.md\n")
-        assert not faults.COUNTED.exists() and not faults.PAGE.exists()
-        assert read_faults(tmp_path / "own" / "faults.json")["provenance"]["command"].endswith(" ".join(arguments))
-    assert faults.main(["--moments", "60"]) == 0 and not capsys.readouterr().err
-    assert read_faults(faults.COUNTED)["left"] == 5 and faults.PAGE.exists()
-
-
 def test_a_run_that_ends_before_it_is_killed_is_no_kill(tmp_path, tree, monkeypatch, capsys):
     monkeypatch.setattr(moments, "_killed", lambda *of: False)
     with pytest.raises(Fault, match="five runs ended before they could be killed: "):
@@ -295,8 +275,9 @@ def test_a_run_that_ends_before_it_is_killed_is_no_kill(tmp_path, tree, monkeypa
 
 
 def test_the_committed_page_is_its_rendering():
-    assert faults.COUNTED.exists() == faults.PAGE.exists() and PRETRAINED.exists()
-    if faults.COUNTED.exists():
-        found = read_faults(faults.COUNTED)
-        assert page(found) == faults.PAGE.read_text(encoding="utf-8")
+    record, written = paths.RESULTS / "faults.json", paths.ROOT / "tables" / "faults.md"
+    assert record.exists() == written.exists() and PRETRAINED.exists()
+    if record.exists():
+        found = read_faults(record)
+        assert page(found) == written.read_text(encoding="utf-8")
         assert not sum(one["faults"] for part in ("phases", "events") for one in found[part].values())

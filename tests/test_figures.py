@@ -10,7 +10,7 @@ import pytest
 from made_up import made_up
 
 from experiments import figures
-from experiments import table as measure
+from experiments.lib import lookup, paths
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES, IGNORE
 from repro.data.minicity import write_minicity
@@ -115,7 +115,7 @@ def test_pictures_are_readable_the_same_each_time_and_show_the_outputs(tmp_path)
 
 
 def test_bars_come_from_the_published_records_alone(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "none")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "none")
     assert figures.main(["--render", "--out", str(tmp_path)]) == 0
     assert capsys.readouterr().out.strip().endswith("class-iou.png")
     assert [path.name for path in tmp_path.iterdir()] == ["class-iou.png"]
@@ -124,14 +124,14 @@ def test_bars_come_from_the_published_records_alone(tmp_path, monkeypatch, capsy
 
 
 def test_bars_are_means_over_seeds():
-    row, = measure.chosen_rows("3", figures.ISCTF)
+    row, = lookup.chosen_rows("3", figures.ISCTF)
     seeds = [made_up(row, mean, seed=seed) for seed, mean in enumerate((40.0, 44.0))]
     seeds[1].evaluations["fast"]["class_iou"] = {"road": 95.5, "train": None}
     assert classes.spread(seeds, "fast") == {"road": (93.5, 91.5, 95.5), "train": None, "mean": (42.0, 40.0, 44.0)}
 
 
 def test_bars_move_with_the_records(tmp_path):
-    row, = measure.chosen_rows("3", figures.ISCTF)
+    row, = lookup.chosen_rows("3", figures.ISCTF)
     for name, records in (("a", [made_up(row)]), ("b", [made_up(row, 70.0)]), ("c", [made_up(row)])):
         classes.draw_classes([("ISCTF", records)], tmp_path / f"{name}.png")
     a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
@@ -141,14 +141,14 @@ def test_bars_move_with_the_records(tmp_path):
 
 
 def test_all_pictures_from_trained_networks(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     write_minicity(tmp_path / "city", size=(128, 256), train=1, val=2, coarse=0, progress=False)
     arguments = ["--data", str(tmp_path / "city"), "--out", str(tmp_path / "out"), "--image", "1"]
     assert figures.main(arguments) == 2
     assert f"`make table3 DATA=minicity ROW={figures.SCTF} PRESET=lite BUDGET=full" in capsys.readouterr().err
-    preset = load_preset(measure.HERE / "presets" / "lite.yaml", "lite")
+    preset = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
     for seed, row_id in enumerate(figures.NAMES):
-        row, = measure.chosen_rows("3", row_id)
+        row, = lookup.chosen_rows("3", row_id)
         record = made_up(row)
         write_record(tmp_path / "cache" / "results", record)
         save_arrays(record_path(tmp_path / "cache" / "results", record).with_suffix(".params"),

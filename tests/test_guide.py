@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import table as measure
-from experiments.export import table_of
+from experiments.lib import lookup, paths
+from experiments.lib.lookup import table_of
 from repro.data import own
 from repro.data.minicity.own import MERGED
 
@@ -53,9 +53,10 @@ def dry_run(words):
     return re.sub(r"\s*\\\n\s*", " ", done.stdout)
 
 
-def used(name: str, does: str) -> bool:
-    """Whether a variable is an option of what make would do, or part of it."""
-    return bool(re.search(rf'"\${name}"|\$\{{{name}:-|--{name.lower()}(?![\w-])', does))
+def used(name: str, does: str, capsys) -> bool:
+    """True if a variable is an option of a script that make would run, or part of what it would do."""
+    return bool(re.search(rf'"\${name}"|\$\{{{name}:-|--{name.lower()}(?![\w-])', does)) or any(
+        f"--{name.lower()}" in options_of(module, capsys) for module, _ in MODULE.findall(does))
 
 
 def wrong(words, capsys):
@@ -63,15 +64,15 @@ def wrong(words, capsys):
     target, given = words[1], dict(word.split("=", 1) for word in words[2:])
     does = dry_run(words)
     for name in given:
-        if not used(name, does):
+        if not used(name, does, capsys):
             return f"{target} does not use {name}"
     for module, options in MODULE.findall(does):
         unknown = set(re.findall(r"(?<!\S)--[\w-]+", options)) - options_of(module, capsys)
         if unknown:
             return f"{module} has no {unknown}"
     row = given.get("ROW", "...")
-    if row != "..." and target in measure.ROWS.values():
-        measure.chosen_rows(next(table for table, name in measure.ROWS.items() if name == target), row)
+    if row != "..." and target in paths.TABLES.values():
+        lookup.chosen_rows(next(table for table, name in paths.TABLES.items() if name == target), row)
     elif row != "..." and target == "export":
         table_of(row)
     return None
@@ -93,7 +94,7 @@ def test_a_make_command_is_as_documented(words, capsys):
 @pytest.mark.parametrize("command, words", [
     ("make predict INPUTS=a", "predict does not use INPUTS"), ("make figures ROW=model-a", "figures does not use ROW"),
     ("make table3 SCORES=1", "table3 does not use SCORES"),
-    ("make minicity OUT=a SIZE=1", "minicity does not use SIZE"),
+    ("make minicity OUT=a ROW=1", "minicity does not use ROW"),
 ])
 def test_a_wrong_variable_would_be_seen(command, words, capsys):
     assert wrong(command.split(), capsys) == words
@@ -105,11 +106,11 @@ def test_a_module_is_as_documented(words, capsys):
     assert {word.split("=")[0] for word in words[3:] if word.startswith("--")} <= known
 
 
-def test_variables_of_the_readmes_table_are_variables():
+def test_variables_of_the_readmes_table_are_variables(capsys):
     rows = re.findall(r"^\| (`[A-Z]+=.*?) \|", text_of("README.md"), re.M)
     names = [name for row in rows for name in re.findall(r"`([A-Z]+)=", row)]
     does = dry_run(["make", "table3", *(f"{name}=1" for name in names)])
-    assert len(names) > 10 and not [name for name in names if not used(name, does)]
+    assert len(names) > 10 and not [name for name in names if not used(name, does, capsys)]
 
 
 def test_the_guides_classes_are_those_written(tmp_path):

@@ -15,7 +15,7 @@ from model_a import MODEL_A
 
 from experiments import export
 from experiments import table as measure
-from experiments.lib import worker
+from experiments.lib import paths, worker
 from repro import records
 from repro.config import neighbours
 from repro.config.neighbours import MULTIPLES, Neighbour, load_rows
@@ -32,8 +32,8 @@ from repro.prediction import weights
 from repro.prediction.load import load
 from repro.training.run import inferences
 
-LITE = load_preset(measure.HERE / "presets" / "lite.yaml", "lite")
-ROWS = {row.id: row for row in load_rows(measure.HERE / "neighbours.yaml")}
+LITE = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
+ROWS = {row.id: row for row in load_rows(paths.HERE / "neighbours.yaml")}
 SCRATCH = Training("none", None, None, False, False, False)
 SIZE = (128, 128)
 
@@ -48,10 +48,10 @@ def test_the_rows_are_ours_and_theirs_trained_alike():
     assert all(row.training == SCRATCH and row.inference == "whole" for row in theirs.values())
     ours = [(row.network, row.training) for row in ROWS.values() if row.network.sparse]
     known = [(row.network, row.training) for table in ("table3", "table4")
-             for row in load_table(measure.HERE / f"{table}.yaml")]
+             for row in load_table(paths.HERE / f"{table}.yaml")]
     assert len(ours) == 2 and all(pair in known for pair in ours)  # their trainings are not theirs alone
-    others = {row.id for table in measure.ROWS.values() if table != "neighbours"
-              for row in load_table(measure.HERE / f"{table}.yaml")}
+    others = {row.id for table in paths.TABLES.values() if table != "neighbours"
+              for row in load_table(paths.HERE / f"{table}.yaml")}
     assert not others & set(ROWS)  # so that ROW= alone says which
 
 
@@ -159,7 +159,7 @@ def trained(tmp_path_factory):
     root = tmp_path_factory.mktemp("neighbours")
     write_camvid(root / "street", train=2, val=0, test=2, size=(100, 120))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "CACHE", root / "cache")
+        patch.setattr(paths, "CACHE", root / "cache")
         found = {}
         for row in ("sgcpnet", "fastscnn"):
             job, = measure.plan(measure.parse(["--table", "neighbours", "--data", str(root / "street"), "--row", row,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from argparse import Namespace
 
@@ -11,8 +10,9 @@ from folders import write_camvid
 from made_up import PROVENANCE, made_up
 from speed_records import lines_of
 
-from experiments import refine, render
+from experiments import refine
 from experiments import table as measure
+from experiments.lib import lookup, paths, tables
 from experiments.speed import neighbours
 from repro.config.presets import changed
 from repro.errors import UserError
@@ -120,34 +120,25 @@ def test_a_damaged_measurement_is_one_line(tmp_path, changes, words):
 
 
 def test_every_row_has_its_published_figures():
-    printed = render.published("neighbours")["rows"]
+    printed = tables.published("neighbours")["rows"]
     assert list(printed) == [row.id for row in ROWS]
     assert all(set(one) == {"mean_iou", "images", "size", "speed", "card", "source"} and one["source"]
                for one in printed.values())
-    paper = {name: render.published(name)["rows"] for name in ("table3", "table6")}
+    paper = {name: tables.published(name)["rows"] for name in ("table3", "table6")}
     assert printed["ours-isctf"]["mean_iou"] == paper["table3"]["isctf-sparse-p0.25-l0.001-r256"]["mean_iou"]
     assert printed["ours-model-a"]["mean_iou"] == paper["table6"]["Ours"]["mean_iou"]
 
 
-@pytest.mark.parametrize("chosen", ["3", "5", render.CLAIMS])
+@pytest.mark.parametrize("chosen", ["3", "5", tables.CLAIMS])
 def test_the_paper_s_pages_do_not_change_with_them(chosen, monkeypatch):
-    before, load = render.render(chosen), render.load_records
-    monkeypatch.setattr(render, "load_records", lambda folder: (*load(folder), *records()[1:]))
-    assert render.render(chosen) == before
-
-
-def test_committed_page_is_its_rendering(monkeypatch):
-    """Below MARKER a working copy may hold this machine's own figures, which are never committed."""
-    committed = (neighbours.RESULTS.parent / "neighbours.md").read_bytes().decode("utf-8")
-    written = []
-    monkeypatch.setattr(neighbours, "write_text", lambda path, text: written.append(text))
-    assert neighbours.main(["--render"]) == 0
-    assert [committed.split(f"\n{MARKER}\n")[0]] == written
+    before, load = tables.render(chosen), tables.load_records
+    monkeypatch.setattr(tables, "load_records", lambda folder: (*load(folder), *records()[1:]))
+    assert tables.render(chosen) == before
 
 
 def test_rows_and_rounds_are_checked(capsys):
-    for arguments, words in ((["--rows", "unet"], "'unet' is not known; choose from ours-isctf"),
-                             (["--rounds", "0"], "--rounds: 0 is not 1 or more"),
+    for arguments, words in ((["--row", "unet"], "'unet' is not known; choose from ours-isctf"),
+                             (["--rounds", "0"], "ROUNDS: 0 is not 1 or more"),
                              (["--data", "/no/such"], "neither minicity nor a folder")):
         assert neighbours.main(arguments) == 2
         said = capsys.readouterr().err
@@ -156,10 +147,11 @@ def test_rows_and_rounds_are_checked(capsys):
 
 @pytest.fixture()
 def street(tmp_path, monkeypatch):
-    """A small CamVid folder; results, times and page of its own."""
-    monkeypatch.setattr(measure, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(neighbours, "RESULTS", tmp_path / "tables" / "results")
-    monkeypatch.setattr(neighbours, "OWN", tmp_path / "speed")
+    """A small CamVid folder; results, times and page of its own, of two rounds."""
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "tables" / "results")
+    monkeypatch.setattr(paths, "OWN", tmp_path / "speed")
+    monkeypatch.setattr(neighbours, "ROUNDS", 2)
     write_camvid(tmp_path / "street", train=2, val=0, test=2, size=(100, 120))
     return tmp_path
 
@@ -171,7 +163,7 @@ def test_trained_timed_and_shown_by_commands(street, capfd):
     text = (street / "tables" / "neighbours.md").read_text()
     own = text.split("## camvid, this machine")[1]
     assert lines_of(own, "SGCPNet")[0][2] == "2"  # steps
-    timed = [*data, "--rows", "ours-model-a,sgcpnet", "--rounds", "2", "--budget", "full+steps2"]
+    timed = [*data, "--row", "ours-model-a,sgcpnet", "--budget", "full+steps2"]
     assert neighbours.main(timed) == 0
     path = street / "speed" / "neighbours-camvid.json"
     found = read_speed(path)
@@ -179,39 +171,28 @@ def test_trained_timed_and_shown_by_commands(street, capfd):
         ("ours-model-a", "random", 2), ("sgcpnet", "trained", 2)]
     assert found["size"] == "100x120" and found["rows"][1]["parameters"] == 607826 - 8 * 65  # 11 classes, not 19
     assert found["rows"][1]["multiply_adds"] < 10 ** 8 and min(one["memory"] for one in found["rows"]) > 2 ** 20
-    assert found["provenance"]["command"] == "python -m experiments.speed.neighbours --data /path/to/camvid " \
-        "--rows ours-model-a,sgcpnet --budget full+steps2 --rounds 2"
-    assert not list((street / "tables" / "results").glob("*"))  # only with --publish
+    assert found["provenance"]["command"] == \
+        "make neighbours-time DATA=/path/to/camvid ROW=ours-model-a,sgcpnet BUDGET=full+steps2"
+    own = (street / "speed" / "neighbours.md").read_text().split("## camvid, this machine")[1]
+    assert "Time (ms)" in own and not (street / "tables" / "results").exists()  # only with --publish
     assert neighbours.main([*timed, "--publish"]) == 0
-    assert (street / "tables" / "results" / path.name).is_file()
-    assert neighbours.main([*data, "--rows", "sgcpnet", "--rounds", "1", "--publish"]) == 2
-    assert "take the place of one with ours-model-a; leave out" in capfd.readouterr().err
-    assert neighbours.main([*data, "--rows", "sparserefine", "--rounds", "1"]) == 2
-    assert "--rows sparserefine: not trained on camvid on this machine; `make refine`" in capfd.readouterr().err
-    assert len(read_speed(street / "tables" / "results" / path.name)["rows"]) == 2
+    published = street / "tables" / "results" / path.name
+    assert len(read_speed(published)["rows"]) == 2
+    assert neighbours.main([*data, "--row", "sgcpnet", "--publish"]) == 2
+    assert "PUBLISH: the record would take the place of one with ours-model-a" in capfd.readouterr().err
+    assert neighbours.main([*data, "--row", "sparserefine"]) == 2
+    assert "ROW: sparserefine: not trained on camvid on this machine; `make refine`" in capfd.readouterr().err
     shown = (street / "tables" / "neighbours.md").read_bytes()
     assert neighbours.main(["--render"]) == 0
-    assert (street / "tables" / "neighbours.md").read_bytes() == shown
-    picture = street / "tables" / neighbours.PICTURE
-    picture.unlink()
-    assert neighbours.main(["--render"]) == 0 and not picture.exists()
-    assert neighbours.main(["--render", "--draw"]) == 0 and picture.is_file()
+    assert (street / "tables" / "neighbours.md").read_bytes() == shown and len(read_speed(published)["rows"]) == 2
     capfd.readouterr()
 
 
-def test_the_command_of_a_whole_run_is_makes():
-    given = argparse.Namespace(data="minicity", preset="lite", budget="full", rows="", rounds=neighbours.ROUNDS)
-    assert neighbours.command_of(given, "minicity") == "make neighbours-time"
-    given = argparse.Namespace(data="/home/me/roads", preset="long", budget="full", rows="", rounds=neighbours.ROUNDS)
-    assert neighbours.command_of(given, "camvid") == "make neighbours-time DATA=/path/to/camvid PRESET=long"
-
-
 def test_sparserefine_is_timed_as_it_was_trained_here(street, capfd, monkeypatch):
-    presets, data = measure.preset_of, ["--data", str(street / "street")]
-    monkeypatch.setattr(measure, "RESULTS", street / "tables" / "results")
-    monkeypatch.setattr(measure, "preset_of", lambda name: changed(presets(name), {"steps": 2}))
+    presets, data = lookup.preset_of, ["--data", str(street / "street")]
+    monkeypatch.setattr(lookup, "preset_of", lambda name: changed(presets(name), {"steps": 2}))
     assert refine.main([*data, "--width", "0.0625", "--threshold", "0.1", "--publish"]) == 0
-    assert neighbours.main([*data, "--rows", "sgcpnet,sparserefine", "--rounds", "2"]) == 0
+    assert neighbours.main([*data, "--row", "sgcpnet,sparserefine"]) == 0
     found = {one["row"]: one for one in read_speed(street / "speed" / "neighbours-camvid.json")["rows"]}
     record = json.loads((street / "tables" / "results" / "refine-camvid.json").read_text())
     one = found["sparserefine"]

@@ -15,7 +15,7 @@ import pytest
 from model_a import BACKBONE, MODEL_A
 
 from experiments import table as command
-from experiments.lib import schedule
+from experiments.lib import paths, schedule
 from repro.config.presets import load_preset
 from repro.config.rows import Training
 from repro.data import open_dataset
@@ -145,8 +145,8 @@ def test_parameters_are_shared_before_a_gradient_is_summed_and_before_the_first_
 @pytest.fixture()
 def job(folder, preset, tmp_path, monkeypatch):
     """The job of one row of Table 4 with bootstrapping, at batch 4."""
-    monkeypatch.setattr(command, "CACHE", tmp_path / "cache")
-    text = (command.HERE / "presets" / "lite.yaml").read_text(encoding="utf-8")
+    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
+    text = (paths.HERE / "presets" / "lite.yaml").read_text(encoding="utf-8")
     path = tmp_path / "lite.yaml"
     path.write_text(text.replace("keep: 512", "keep: 5000").replace("threshold: 0.6", "threshold: 0.01"))
     given = command.parse(["--table", "4", "--data", str(folder), "--row", "1120-1241", "--steps", str(STEPS),

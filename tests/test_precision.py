@@ -10,7 +10,8 @@ import pytest
 from made_up import PROVENANCE
 from model_a import EXPERIMENTS, MODEL_A
 
-from experiments.predict import SHIPPED
+from experiments.lib import paths
+from experiments.lib.paths import SHIPPED
 from experiments.speed import precision
 from repro.config.presets import load_preset
 from repro.config.rows import Training
@@ -90,10 +91,10 @@ def measured(**iou):
 
 
 def test_the_page_judges_by_the_worst():
-    text = page(measured())
-    assert "| Model A | streets, 7 images of 360x480 | 0.25  |             40.00 |          39.75 | 0.25 |" in text
+    text = page([measured()])
+    assert "| Model A | streets, 7 images of 360x480 | lite   | 0.25  |             40.00 |          39.75 | " in text
     assert "0.25 are, *reached*" in text
-    assert "0.60 are, *not reached*" in page(measured(int8=39.4))
+    assert "0.60 are, *not reached*" in page([measured(int8=39.4)])
     assert lost(measured(int8=40.1)["cases"][0]) == -0.1
 
 
@@ -104,7 +105,7 @@ BESIDE = {"cases": [EXPORTED], "onnxruntime": "1.31.1", "provenance": PROVENANCE
 
 
 def test_the_page_says_whether_a_precision_pays():
-    text = exported_section(BESIDE)
+    text = exported_section("onnxruntime", [BESIDE])
     assert "|             40.00 |             40.01 |          39.75 |         99.99% |      98.50% |" in text
     assert "20.00 |       40.00 |    10.00 |" in text and "in onnxruntime 1.31.1" in text
     assert "**float16** loses at most -0.01 points (0.5 are allowed) and is 0.50 to 0.50 times as fast" in text
@@ -112,54 +113,70 @@ def test_the_page_says_whether_a_precision_pays():
     assert "2.00 to 2.00 times as fast as float32: it *pays* on this CPU." in text
     other = {**EXPORTED, "seconds": {**EXPORTED["seconds"], "int8": [0.03]}}
     assert quicker(other, "int8") == pytest.approx(2 / 3) and lost(other, "float16") == -0.01
-    assert "it *pays in part*" in exported_section({**BESIDE, "cases": [EXPORTED, other]})
+    assert "it *pays in part*" in exported_section("onnxruntime", [{**BESIDE, "cases": [EXPORTED, other]}])
     worse = {**EXPORTED, "mean_iou": {**EXPORTED["mean_iou"], "int8": 39.4}}
-    assert "*pays*" not in exported_section({**BESIDE, "cases": [worse]})
-    assert page(measured(), [BESIDE]) == f"{page(measured())}\n{text}"
+    assert "*pays*" not in exported_section("onnxruntime", [{**BESIDE, "cases": [worse]}])
+    assert page([measured()], [BESIDE]) == f"{page([measured()])}\n{text}"
 
 
-def test_exported_networks_are_measured_and_written(trained, tmp_path, monkeypatch, capsys):
+def test_all_data_sets_and_presets_stand_in_the_page():
+    street = {**BESIDE, "cases": [{**EXPORTED, "data": "camvid", "width": "1"}], "preset": "street"}
+    text = page([measured(), {**measured(int8=39.4), "preset": "street"}], [BESIDE, street])
+    rows = [[cell.strip() for cell in line.strip("|").split("|")][1:4] for line in text.splitlines()
+            if line.startswith("| Model A ")]
+    assert [row[1] for row in rows] == ["lite", "street"] * 2 and "0.60 are, *not reached*" in text
+    assert rows[3] == ["camvid, 7 images of 360x480", "street", "1"] and text.count("## Exported, in ") == 1
+    assert page([], [BESIDE]).startswith("# int8\n\n## Exported, in onnxruntime 1.31.1\n")
+
+
+@pytest.fixture()
+def places(trained, tmp_path, monkeypatch):
+    """Records and pages in folders of a test's own; both rows are trained, with the same values."""
     plan, arrays, dataset = trained
-    monkeypatch.setattr(precision, "MEASURED", tmp_path / "precision.json")
-    monkeypatch.setattr(precision, "PAGE", tmp_path / "precision.md")
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(paths, "OWN", tmp_path / "own")
     monkeypatch.setattr(precision, "ROWS", precision.ROWS[1:])
-    monkeypatch.setattr(precision, "data_folder", lambda data, preset: (dataset.measured[0].image.parents[3], ""))
-    monkeypatch.setattr(precision.submit, "trained_plan", lambda *_: (plan, arrays))
-    (tmp_path / "precision.json").write_text(json.dumps(measured()))
-    monkeypatch.setattr(precision, "OWN", tmp_path / "own")
     monkeypatch.setattr(precision, "ROUNDS", 2)
-    assert precision.main(["--engine", "onnx"]) == 0 and not (tmp_path / "own").exists()
-    found = read_exported(tmp_path / "precision-onnx.json")
-    assert found["provenance"]["command"] == "make precision ENGINE=onnx DATA=minicity"
-    assert [(case["label"], len(case["seconds"]["int8"])) for case in found["cases"]] == [("Model A", 2)]
-    text = (tmp_path / "precision.md").read_text()
-    assert text == page(read_measured(tmp_path / "precision.json"), [found]) and "## Exported" in text
-    assert precision.main(["--render"]) == 0 and (tmp_path / "precision.md").read_text() == text
-    assert precision.main(["--engine", "onnx", "--rounds", "0"]) == 2
-    assert "--rounds: 0 is not 1 or more" in capsys.readouterr().err
-
-
-def test_what_is_reduced_leaves_what_is_published(trained, tmp_path, monkeypatch, capsys):
-    dataset = trained[2]
-    for name, path in (("MEASURED", "precision.json"), ("PAGE", "precision.md"), ("OWN", "own")):
-        monkeypatch.setattr(precision, name, tmp_path / path)
     monkeypatch.setattr(precision, "data_folder", lambda data, preset: (dataset.measured[0].image.parents[3], ""))
-    made = {"mxnet": measured()["cases"][0], "onnx": EXPORTED}
-    monkeypatch.setattr(precision, "case", lambda given, data, *of: {**made[given.engine], "data": data})
-    (tmp_path / "precision.json").write_text(json.dumps(measured()))  # of "streets"
-    (tmp_path / "precision-onnx.json").write_text(json.dumps({**BESIDE, "cases": [{**EXPORTED, "data": dataset.name}]}))
-    (tmp_path / "precision.md").write_text("page")
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    for arguments, words in (([], "--data is without streets"),
-                             (["--engine", "onnx", "--rounds", "3"], "--rounds 3 is less than 50")):
-        assert precision.main(arguments) == 0
-        captured = capsys.readouterr()
-        assert captured.err.startswith(f"{words}: written to ") and captured.out.endswith("own/precision.md\n")
-        assert {path: path.read_bytes() for path in before} == before
-    assert read_measured(tmp_path / "own" / "precision.json")["provenance"]["command"] == "make precision DATA=minicity"
-    assert (tmp_path / "own" / "precision.md").read_text().count("Model A | minicity") == 4  # two rows, both engines
-    assert precision.main(["--engine", "onnx"]) == 0  # none of its data is missing
-    assert (tmp_path / "precision-onnx.json").read_bytes() != before[tmp_path / "precision-onnx.json"]
+    monkeypatch.setattr(precision, "trained", lambda *_: "")
+    monkeypatch.setattr(precision, "trained_plan", lambda *_: (plan, arrays))
+    (tmp_path / "results").mkdir()
+    return tmp_path
+
+
+def test_exported_networks_are_measured_and_written(places, capsys):
+    (places / "results" / "precision.json").write_text(json.dumps(measured()))
+    assert precision.main(["--engine", "onnx", "--publish"]) == 0 and not (places / "own").exists()
+    found = read_exported(places / "results" / "precision-onnx.json")
+    assert found["provenance"]["command"] == "make precision ENGINE=onnx"
+    assert [(case["label"], len(case["seconds"]["int8"])) for case in found["cases"]] == [("Model A", 2)]
+    text = (places / "precision.md").read_text()
+    assert text == page([measured()], [found]) and "## Exported" in text
+    assert precision.main(["--render"]) == 0 and (places / "precision.md").read_text() == text
+    capsys.readouterr()
+    assert precision.main(["--engine", "onnx", "--rounds", "0"]) == 2
+    assert "ROUNDS: 0 is not 1 or more" in capsys.readouterr().err
+
+
+def test_a_preset_has_a_record_of_its_own(places, monkeypatch):
+    monkeypatch.setattr(precision, "case", lambda given, wanted, dataset, label: {**measured()["cases"][0],
+                                                                                  "data": wanted.data, "label": label})
+    assert precision.main(["--preset", "street", "--data", "/some/roads"]) == 0
+    assert precision.main([]) == 0
+    street = read_measured(places / "own" / "precision-street.json")
+    assert street["preset"] == "street" and "preset" not in read_measured(places / "own" / "precision.json")
+    assert street["provenance"]["command"] == "make precision DATA=/path/to/minicity PRESET=street"
+    text = (places / "own" / "precision.md").read_text()
+    assert text.count("| street |") == text.count("| lite   |") == 1
+
+
+def test_what_is_published_is_not_replaced_by_less(places, capsys):
+    (places / "results" / "precision.json").write_text(json.dumps(measured()))  # of "streets"
+    assert precision.main(["--publish"]) == 2
+    assert capsys.readouterr().err == "error: PUBLISH: DATA is without streets, which precision.json has\n"
+    assert precision.main(["--publish", "--engine", "onnx", "--rounds", "1"]) == 2
+    assert "--rounds 1 is less than 2: only the whole" in capsys.readouterr().err
+    assert not (places / "own").exists() and not (places / "precision.md").exists()
 
 
 def test_a_damaged_record_and_an_untrained_row_are_one_line(tmp_path, monkeypatch, capsys):
@@ -167,11 +184,12 @@ def test_a_damaged_record_and_an_untrained_row_are_one_line(tmp_path, monkeypatc
     path.write_text(json.dumps({**measured(), "speed": 3}))
     with pytest.raises(UserError, match="unknown key 'speed'"):
         read_measured(path)
-    monkeypatch.setattr("experiments.table.CACHE", tmp_path)
+    monkeypatch.setattr(paths, "CACHE", tmp_path)
     monkeypatch.setattr(precision, "ROWS", precision.ROWS[1:])
     monkeypatch.setattr(precision, "data_folder", lambda data, preset: (tmp_path / "scenes", ""))
     write_minicity(tmp_path / "scenes", size=SIZE, train=1, val=1, coarse=0)
+    capsys.readouterr()
     assert precision.main([]) == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("error: this machine has no parameters of 1120-1241")
+    error = capsys.readouterr().err
+    assert error.startswith("error: this machine has no parameters of 1120-1241") and error.count("\n") == 1
     assert "`make table4 DATA=minicity ROW=1120-1241" in error

@@ -9,9 +9,8 @@ from folders import write_camvid
 from refining import run, street_in
 
 from experiments import refine
-from experiments import table as measure
-from experiments.lib import refined
-from experiments.lib.command import PRETRAINED
+from experiments.lib import lookup, paths, refined
+from experiments.lib.paths import PRETRAINED
 from repro.config.rows import load_table
 from repro.data import open_dataset
 from repro.data.images import read_sample
@@ -71,7 +70,7 @@ def test_the_refiner_is_trained_on_images_of_the_scales_that_it_is_used_at(dense
     monkeypatch.setattr(refine_measure, "Batches", lambda *of, **named: given.append(named) or made(*of, **named))
     weights = ("--weights", tmp_path / "cache" / "refine" / "camvid" / "dense.params") if dense == "trained" else ()
     assert run("--data", street, "--dense", dense, "--steps", 1, *weights) == 0
-    assert [one["scales"] for one in given] == [measure.preset_of("lite").recipe.scales] == [(0.7, 1.3)]
+    assert [one["scales"] for one in given] == [lookup.preset_of("lite").recipe.scales] == [(0.7, 1.3)]
     name = "refine-camvid.json" if dense == "halved" else "refine-camvid-trained.json"
     assert json.loads((tmp_path / "cache" / "refine" / name).read_text())["scales"] == [0.7, 1.3]
 
@@ -132,7 +131,7 @@ def test_another_backbone_or_training_is_another_dense_network(street, tmp_path)
 
 
 def test_half_the_images_are_half_the_crop_and_scales():
-    preset, row = measure.preset_of("lite"), load_table(measure.HERE / "table1.yaml")[2]
+    preset, row = lookup.preset_of("lite"), load_table(paths.HERE / "table1.yaml")[2]
     plan = Plan(row.network, row.training, preset, (256, 512))
     small = halved(plan, (256, 512))
     assert small.crop == (128, 256) and small.preset.recipe.scales == (0.35, 0.65) and small.multiple == plan.multiple

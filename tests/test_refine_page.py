@@ -9,7 +9,7 @@ import pytest
 from made_up import PROVENANCE
 from speed_records import lines_of
 
-from experiments.table import RESULTS
+from experiments.lib.paths import RESULTS
 from repro.errors import UserError
 from repro.tables.refine import DENSITY, draw, page, read_density, read_refined, record_files
 

@@ -16,8 +16,7 @@ from onnx import helper
 from refining import run, street_in
 
 from experiments import export, predict
-from experiments import table as measure
-from experiments.lib import refined
+from experiments.lib import paths, refined
 from repro.data import open_dataset
 from repro.data.classes import ClassSet
 from repro.data.images import read_sample
@@ -112,7 +111,7 @@ def test_in_onnxruntime_both_networks_find_the_same_without_mxnet(street, folder
     for size in ((64, 128), (40, 100)):  # of the file's size, and smaller: other numbers of pixels, none of them given
         np.save(tmp_path / "photo.npy", image[:size[0], :size[1]])
         subprocess.run([sys.executable, "-c", WITHOUT_MXNET, str(prefix), str(tmp_path / "photo.npy"),
-                        str(tmp_path / "found.npz")], cwd=measure.ROOT, check=True)
+                        str(tmp_path / "found.npz")], cwd=paths.ROOT, check=True)
         found, wanted = np.load(tmp_path / "found.npz"), there.segment(image[:size[0], :size[1]])
         assert found["labels"].shape == found["refined"].shape == size and wanted.mask.any()
         if size == (64, 128):

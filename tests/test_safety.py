@@ -142,9 +142,10 @@ def refused(*_, **__):
 class Refused(socket.socket):
     connect = connect_ex = bind = sendto = refused
 socket.socket, socket.create_connection, socket.getaddrinfo = Refused, refused, refused
-from experiments import predict, render
+from experiments import predict
+from experiments.lib import tables
 assert predict.main(["--output", sys.argv[1]]) == 0
-assert render.render("5").startswith("#")
+assert tables.render("5").startswith("#")
 """
 
 

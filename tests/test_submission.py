@@ -13,7 +13,7 @@ from made_up import made_up
 from peers import cityscapes_evaluation, cityscapes_prediction
 
 from experiments import submit
-from experiments import table as measure
+from experiments.lib import lookup, paths
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES, open_dataset
 from repro.data.loader import evaluation_batches
@@ -25,12 +25,12 @@ from repro.models.plan import Plan
 from repro.records import record_path, write_record
 from repro.training.run import network_factory
 
-LITE = load_preset(measure.HERE / "presets" / "lite.yaml", "lite")
+LITE = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
 ROW = "isctf-sparse-p0.25-l0.001-r256"
 
 
 def row_of(table, id):
-    return measure.chosen_rows(table, id)[0]
+    return lookup.chosen_rows(table, id)[0]
 
 
 def untrained(row, size, path):
@@ -59,7 +59,7 @@ def city(tmp_path_factory):
 @pytest.fixture()
 def command(city, tmp_path, monkeypatch, capsys):
     """Runs the command on the city's val split: (exit code, what it said, OUT)."""
-    monkeypatch.setattr(measure, "CACHE", city / "cache")
+    monkeypatch.setattr(paths, "CACHE", city / "cache")
 
     def runs(*arguments, data="city", table="3", row=ROW, split="val"):
         code = submit.main(["--data", str(city / data), "--table", table, "--row", row, "--split", split,

@@ -7,7 +7,8 @@ import json
 import pytest
 from speed_records import FIGURES, lines_of, measured
 
-from experiments.render import published
+from experiments.lib import paths, subject
+from experiments.lib.tables import published
 from experiments.speed import table6
 from repro.config.peers import load_peers
 from repro.errors import UserError
@@ -16,7 +17,7 @@ from repro.tables.table6 import page, read_table6, stages
 from repro.tables.table6_figures import draw_cost, draw_waterfall
 from repro.tables.targets import TARGETS
 
-ROWS = load_peers(table6.HERE / "table6.yaml")
+ROWS = load_peers(paths.HERE / "table6.yaml")
 SMALL = ("--size", "128x256", "--width", "0.25")
 MEASURED = [row for row in ROWS if row.measured]
 
@@ -126,11 +127,11 @@ def test_what_is_no_measurement_is_named(tmp_path, change, words):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--rows", "model-a,icnot"], "--rows: 'icnot' is not known; choose from icnet, "),
-    (["--rows", "PSPNet"], "'PSPNet' is not known"),  # the paper's alone
+    (["--row", "model-a,icnot"], "ROW: 'icnot' is not known; choose from icnet, "),
+    (["--row", "PSPNet"], "'PSPNet' is not known"),  # the paper's alone
     (["--size", "1024"], "--size: '1024' is not a height and a width"),
     (["--size", "0x64"], "--size: '0x64'"),
-    (["--rounds", "0"], "--rounds: 0 is not 1 or more"),
+    (["--rounds", "0"], "ROUNDS: 0 is not 1 or more"),
 ])
 def test_a_users_mistake_is_one_line(arguments, words, capsys):
     assert table6.main(arguments) == 2
@@ -147,11 +148,11 @@ def test_a_picture_is_the_same_each_time_and_shows_the_figures(draw, tmp_path):
     assert one.startswith(b"\x89PNG") and one == same != other
 
 
-@pytest.mark.parametrize("memory", [table6.RESIDENT, 0], ids=["resident", "made anew"])
-def test_a_small_measurement(memory, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(table6, "OWN", tmp_path)
-    monkeypatch.setattr(table6, "RESIDENT", memory)
-    assert table6.main([*SMALL, "--rows", "model-a,fastscnn", "--rounds", "2"]) == 0
+@pytest.mark.parametrize("free", [subject.FREE, -1], ids=["resident", "made anew"])
+def test_a_small_measurement(free, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "OWN", tmp_path)
+    monkeypatch.setattr(subject, "FREE", free)
+    assert table6.main([*SMALL, "--row", "model-a,fastscnn", "--rounds", "2"]) == 0
     assert capsys.readouterr().out.endswith("table6.md\n")
     record = read_table6(tmp_path / "table6.json")
     assert [(one["row"], one["precision"]) for one in record["rows"]] == [
@@ -160,12 +161,12 @@ def test_a_small_measurement(memory, tmp_path, monkeypatch, capsys):
     ours = record["rows"][1]
     assert ours["multiply_adds"] > 0 and ours["paper"] > 0 and record["rows"][2]["paper"] == ours["paper"]
     assert record["ceiling"]["rate"] > 0 and record["provenance"]["command"] == \
-        "python -m experiments.speed.table6 --rows model-a,fastscnn --size 128x256 --width 0.25 --rounds 2"
+        "make table6 ROW=model-a,fastscnn SIZE=128x256 WIDTH=0.25 ROUNDS=2"
     text = (tmp_path / "table6.md").read_text()
     assert text == text_of(record) and "width 0.25" in text
-    pictures = {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}
-    assert list(pictures) == ["table6-cost.png"]  # without the single column no stages of Table 5
-    (tmp_path / "table6.md").unlink()
-    assert table6.main([*SMALL, "--draw"]) == 0
-    assert (tmp_path / "table6.md").read_text() == text
-    assert pictures == {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}
+    assert [path.name for path in tmp_path.glob("*.png")] == ["table6-cost.png"]  # without the single column no stages
+
+
+def test_what_takes_long_has_fewer_turns_and_memory_is_what_is_free():
+    assert [subject.turns(seconds) for seconds in (1, 3, 5, 100)] == [45, 15, 9, subject.LEAST]
+    assert subject.turns(3, anew=True) == 7 and subject.available() > 2 ** 20

@@ -10,10 +10,9 @@ import pytest
 from described import SINGLE, random_weights
 from made_up import made_up
 
-from experiments import table as measure
 from experiments import weights as command
-from experiments.lib.command import PRETRAINED
-from experiments.predict import SHIPPED
+from experiments.lib import lookup, paths
+from experiments.lib.paths import PRETRAINED, SHIPPED
 from repro import records
 from repro.config.presets import load_preset
 from repro.config.rows import Column, Network, Training
@@ -23,7 +22,7 @@ from repro.models import parameters
 from repro.prediction import weights
 from repro.prediction.load import load
 
-LITE = load_preset(measure.HERE / "presets" / "lite.yaml", "lite")
+LITE = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
 
 
 @pytest.fixture()
@@ -142,7 +141,7 @@ def with_classes(record, classes):
 
 
 def test_a_record_becomes_a_description(tmp_path, monkeypatch):
-    row = measure.chosen_rows("4", "1110-1131-scratch")[0]
+    row = lookup.chosen_rows("4", "1110-1131-scratch")[0]
     (tmp_path / "x.params").write_bytes(b"values")
     found = weights.of_record(tmp_path / "x.params", with_classes(made_up(row), CAMVID), LITE)
     assert (found.classes, found.network, found.region, found.mean_iou) == (CAMVID, row.network, 64, 3.5)
@@ -162,7 +161,7 @@ def test_a_record_becomes_a_description(tmp_path, monkeypatch):
 
 def test_the_command_copies_and_describes(tmp_path, capsys, monkeypatch):
     """From what a training leaves: parameters and their record."""
-    row = measure.chosen_rows("4", "1120-1241")[0]
+    row = lookup.chosen_rows("4", "1120-1241")[0]
     about = random_weights(tmp_path / "in" / "x.params", row.network, row.training)
     record = with_classes(made_up(row), CITYSCAPES)
     weights.description_of(about.path).write_text(json.dumps(records.to_dict(record)))
@@ -192,7 +191,7 @@ def test_the_shipped_weights_are_small_and_what_they_say():
     about = weights.read(SHIPPED)
     assert SHIPPED.parent == PRETRAINED.parent and SHIPPED.stat().st_size <= command.SHIPPED_AT_MOST == 12_000_000
     assert about.data == "minicity" and about.classes == CITYSCAPES and not about.provenance["dirty"]
-    published = records.read_record(measure.RESULTS / "minicity-lite-full" / (
+    published = records.read_record(paths.RESULTS / "minicity-lite-full" / (
         "isctf-half1131-full1110-optimised-r256-sparse-p0.25-l0.001-bootstrapping-coarse-scratch.json"))
     assert (about.network, about.training) == (published.network, published.training)
     assert about == weights.of_record(SHIPPED, published, LITE)

@@ -1,30 +1,64 @@
-"""What the scripts share: where things are, devices, and a user's mistake as one line and exit code 2."""
+"""What the scripts share: options, which are make's variables too, devices, and a user's mistake as one line."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from pathlib import Path
-from typing import Optional
+import textwrap
+from typing import List, Optional
 
 from tqdm import tqdm
 
 from repro.errors import UserError
 
-HERE = Path(__file__).resolve().parents[1]  # experiments/
-PRETRAINED = HERE / "pretrained" / "minicity-quarter.params"
+TARGET = "MAKE_TARGET"  # environment: the target that make runs a script for, whose options are variables then
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's, whose mistakes are one line and exit code 2 as all others are, without the usage before it."""
+    """argparse's, for a script that is run as a module or by make: `make TARGET ROW=a FRESH=1` is --row a --fresh.
+
+    A mistake is one line and exit code 2 as all others are, without the usage before it. What it parses has `usual`,
+    the options' default values by name.
+    """
+
+    def parse_args(self, args=None, namespace=None):
+        """Parse `args`; None: the command line, before it make's variables."""
+        if args is None:
+            args = sys.argv[1:]
+            if os.environ.pop(TARGET, ""):  # not for the processes that this one starts
+                if os.environ.get("HELP"):
+                    self.exit(0, self.variables(args))
+                args = [*self._from_make(), *args]
+        given = super().parse_args(args, namespace)
+        given.usual = {action.dest: action.default for action in self._options()}
+        return given
 
     def error(self, message: str):
-        """Say the mistake and end."""
+        """Print the mistake and end."""
         self.exit(2, f"error: {UserError(message)}\n")
+
+    def variables(self, fixed=()) -> str:
+        """Return the help as make's variables, without those whose options are `fixed` by the target."""
+        lines = [self.description]
+        for action in self._options():
+            if action.help != argparse.SUPPRESS and action.option_strings[-1] not in fixed:
+                name = f"  {action.dest.upper()}={'1' if action.nargs == 0 else ''}"
+                text = action.help % {"default": action.default}
+                lines.append(textwrap.fill(text, 118, initial_indent=f"{name:17} ", subsequent_indent=" " * 18))
+        return "\n".join(lines) + "\n"
+
+    def _options(self) -> List[argparse.Action]:
+        return [action for action in self._actions if action.option_strings and action.dest != "help"]
+
+    def _from_make(self) -> List[str]:
+        given = [(action, os.environ.get(action.dest.upper(), "")) for action in self._options()]
+        return [action.option_strings[-1] + ("" if action.nargs == 0 else f"={value}") for action, value in given
+                if value and not (action.nargs == 0 and value == "0")]
 
 
 def contexts(gpu: str):
-    """The MXNet devices named by GPU=: "" the CPU, "0" or "0,1" cards; a UserError says why one cannot be used."""
+    """Return the MXNet devices of GPU=: "" the CPU, "0" or "0,1" cards; UserError where one cannot be used."""
     from repro import device
 
     device.check(gpu)  # before mxnet is imported: its CUDA build cannot be without a driver
@@ -32,7 +66,7 @@ def contexts(gpu: str):
 
 
 def card_of(gpu: str) -> Optional[int]:
-    """The one card that GPU= names for onnxruntime; None for "", the CPU."""
+    """Return the one card that GPU= names for onnxruntime; None for "", the CPU."""
     from repro import device
 
     cards = device.parse(gpu)
@@ -42,32 +76,32 @@ def card_of(gpu: str) -> Optional[int]:
 
 
 def seed_of(text: str, place: str) -> int:
-    """A seed as NumPy takes them; a UserError begins with `place`."""
+    """Return a seed as NumPy takes them; a UserError begins with `place`."""
     if not (text.isascii() and text.isdigit() and int(text) < 2 ** 32):
         raise UserError(f"{place}: {text!r} is not a whole number from 0 to {2 ** 32 - 1}")
     return int(text)
 
 
 def between(value: int, least: int, most: int, place: str) -> int:
-    """A number from `least` to `most`; a UserError begins with `place`."""
+    """Return a number from `least` to `most`; a UserError begins with `place`."""
     if not least <= value <= most:
         raise UserError(f"{place}: {value} is not {least} to {most}")
     return value
 
 
 def at_least_one(value: int, place: str) -> int:
-    """A count of what there must be one of; a UserError begins with `place`."""
+    """Return a count of what there must be one of; a UserError begins with `place`."""
     if value < 1:
         raise UserError(f"{place}: {value} is not 1 or more")
     return value
 
 
 class Reported(Exception):
-    """A user's mistake that another process has said already."""
+    """A user's mistake that another process has printed already."""
 
 
 def run(command, given, before: str = "") -> int:
-    """Call command(given); the exit code is 0, 2 on a user's mistake or a file's, 130 when interrupted.
+    """Call command(given); return the exit code, 0, 2 on a user's mistake or a file's, 130 when interrupted.
 
     before  what an error's line begins with, such as the end of a line on which another process shows its progress.
     """
@@ -90,7 +124,7 @@ def run(command, given, before: str = "") -> int:
 
 
 def _said(before: str, error: UserError) -> int:
-    """Print an error on a line of its own, below the bars that stand; the exit code."""
+    """Print an error on a line of its own, below the bars that stand; return the exit code."""
     for bar in list(getattr(tqdm, "_instances", ())):
         bar.close()
     print(f"{before}error: {error}", file=sys.stderr)

@@ -1,54 +1,81 @@
-"""Processes that each run one thing when told to: what is measured in turns has threads and memory of its own."""
+"""Processes that each run one function: what is measured in turns has threads and memory of its own."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import multiprocessing
 import os
-import subprocess
-import sys
-from typing import Dict
+import signal
+import traceback
 
-from experiments.lib.command import HERE, Reported
+from repro.errors import UserError
+
+SPAWN = multiprocessing.get_context("spawn")
 
 
 class Process:
-    """`python -m MODULE --serve CASE` with so many threads, which says facts as lines of JSON: first of all that it is
-    ready, then once for each line that it is sent. A Reported where it ended by itself, which has said why."""
+    """A process that calls function(pipe, *values) and whose `pipe.send` is read here, with variables of its own.
 
-    def __init__(self, module: str, case: Dict, threads: int):
-        command = [sys.executable, "-W", "ignore", "-m", module, "--serve", json.dumps(case)]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        self.process = subprocess.Popen(command, cwd=HERE.parent, env=environment, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        self.facts: Dict = {}
+    It ends with its context. What the function raises, `read` raises here. last: what was read last.
+    """
 
-    def hear(self) -> None:
-        """Wait for what it says next."""
-        line = self.process.stdout.readline()
-        if not line:
-            raise Reported
-        self.facts.update(json.loads(line))
+    def __init__(self, function, *values, **variables):
+        self.last = None
+        self._pipe, there = SPAWN.Pipe()
+        self._process = SPAWN.Process(target=_call, args=(there, function, values), daemon=True)
+        before = dict(os.environ)
+        os.environ.update({name: str(value) for name, value in variables.items()})
+        try:
+            self._process.start()
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            there.close()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._process.terminate()
+        self._pipe.close()
+        self._process.join()
+
+    def read(self):
+        """Wait for what it sends next, and return it."""
+        try:
+            self.last = self._pipe.recv()
+        except EOFError:
+            self._process.join()
+            raise RuntimeError(f"{self._process.name}: ended with code {self._process.exitcode}") from None
+        if isinstance(self.last, Exception):
+            raise self.last
+        return self.last
 
     def start(self) -> None:
-        """Have it run once."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        """Let it run once."""
+        self._pipe.send(None)
 
-    def run(self) -> None:
-        """Have it run once, and wait for what it says."""
+    def run(self):
+        """Let it run once, and return what it sends."""
         self.start()
-        self.hear()
-
-    def close(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
+        return self.read()
 
 
-def answer(run, facts) -> None:
-    """Be such a process, once it is ready: call run() for each line that comes, and say facts()."""
-    for _ in sys.stdin:
-        run()
-        print(json.dumps(facts()), flush=True)
+def serve(pipe, run) -> None:
+    """Be such a process, once it is ready: send what run() returns for each time that the other end starts it."""
+    while True:
+        pipe.recv()
+        pipe.send(run())
+
+
+def _call(pipe, function, values) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one, and ends it
+    with contextlib.suppress(EOFError, BrokenPipeError):  # which has ended
+        try:
+            function(pipe, *values)
+        except EOFError:
+            pass
+        except UserError as error:
+            pipe.send(error)
+        except Exception:
+            pipe.send(RuntimeError(traceback.format_exc()))

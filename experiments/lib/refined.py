@@ -7,11 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Dict, NamedTuple
 
-from experiments import table as measure
-from experiments.speed.table6 import parse_size
+from experiments.lib.lookup import chosen_rows, preset_of
+from experiments.lib.paths import parse_size
 from repro.errors import UserError
-from repro.files import write_text
-from repro.records import provenance
 from repro.tables.refine import read_refined
 
 KINDS = ("dense", "refiner")
@@ -61,9 +59,9 @@ def load(path) -> Trained:
     if missing:
         raise UserError(f"weights {path}: a folder, but not one that `make refine` left: there is no {missing[0]}")
     record = read_refined(place)
-    row, = measure.chosen_rows(record["table"], record["row"])
+    row, = chosen_rows(record["table"], record["row"])
     training = dict(row.trainings)[record.get("extra", "")]
-    plan = Plan(row.network, training, measure.preset_of(record["preset"]), parse_size(record["size"]))
+    plan = Plan(row.network, training, preset_of(record["preset"]), parse_size(record["size"]))
     return Trained(folder, record, plan, *(parameters.load(folder / f"{kind}.params") for kind in KINDS))
 
 
@@ -123,48 +121,3 @@ def segmenter(path, shrink, **place):
 
     trained = load(path)
     return RefinedSegmenter(of_record(trained.folder, trained.record), refined_of(trained, **place), shrink)
-
-
-def export(given) -> None:
-    """Carry both networks of the folder WEIGHTS out: what `make export` does then."""
-    from experiments import export as rows
-    from repro.config.presets import round_up
-    from repro.data import open_dataset
-    from repro.export import carry
-    from repro.sparserefine.export import carry_refiner, carry_refiner_onnx
-    from repro.sparserefine.exported import DENSE, REFINER, Record
-    from repro.sparserefine.measure import shrunk_size
-    from repro.sparserefine.refined import shrunk
-    from repro.sparserefine.segmenter import of_record
-
-    refuse(ROW=given.row, K=given.k is not None, PRECISION=given.precision != "float32", BATCH=given.batch != 1)
-    trained = load(given.weights)
-    record, plan, factor = trained.record, trained.plan, trained.record["recipe"]["factor"]
-    about, refined = of_record(trained.folder, record), refined_of(trained)
-    size = parse_size(given.size or record["size"])
-    small = round_up(shrunk_size(size, factor), plan.multiple)
-    out = Path(given.out or measure.ROOT / "exported" / f"sparserefine-{trained.folder.name}-{size[0]}x{size[1]}")
-    source = rows.Source(f"sparserefine-{record['row']}", plan.network, plan.training, plan.preset, about.classes,
-                         trained.dense, str(about))
-    subject, metadata = rows.subject_of(given, source, small, provenance(""))
-    dataset = None if given.data == "minicity" else open_dataset(measure.data_folder(given.data, None)[0])
-    pictures = rows.pictures(dataset, size, given.images)
-    whole = (*subject.shape[:2], *(side * factor for side in small))
-    halves = [shrunk(x, factor) for x in rows.batches(pictures, whole)]
-    selections = [one for one in (refined.segment(image).given for image in pictures) if one is not None]
-    of = Record(str(about), refined.threshold, factor, tuple(about.classes.names), metadata.commit)
-    refiner = trained.network()
-    if given.format == "gluon":
-        files = [f"{out}{end}-symbol.json" for end in (DENSE, REFINER)]
-        carry.carry_gluon(subject, metadata, halves, f"{out}{DENSE}")
-        of = carry_refiner(refiner, of, selections, f"{out}{REFINER}")
-    else:
-        files = [f"{out}{end}.onnx" for end in (DENSE, REFINER)]
-        carry.carry_onnx(subject, metadata, halves, files[0])
-        of = carry_refiner_onnx(refiner, of, selections, files[1])
-    write_text(Path(f"{out}{REFINER}.json"), of.to_text())
-    print(f"{about}")
-    print(f"as here on {of.check['selections']} images, {of.check['pixels']} selected pixels: {of.check['apart']:.1e} "
-          "of the largest score apart")
-    for file in files:
-        print(os.path.relpath(file))

@@ -10,7 +10,8 @@ from typing import List, Sequence
 
 from tqdm import tqdm
 
-from experiments.lib.command import HERE, Reported
+from experiments.lib.command import Reported
+from experiments.lib.paths import ROOT
 from experiments.lib.worker import Job, alone
 from repro.device import threads
 from repro.errors import UserError
@@ -47,7 +48,7 @@ def _measure_all(jobs: List[Job], workers: int, hosts: Sequence[str]) -> None:
                     slots.remove(job.slot)
                     command = [sys.executable, *_warning_flags(), "-m", "experiments.lib.worker",
                                json.dumps(dataclasses.asdict(job))]
-                    running[Cluster(command, hosts, environment, HERE.parent)] = (job, time.monotonic())
+                    running[Cluster(command, hosts, environment, ROOT)] = (job, time.monotonic())
                 time.sleep(0.1)
                 for cluster, code in [(c, c.poll()) for c in running]:
                     if code is None:

@@ -1,49 +1,48 @@
-"""Time the same networks in MXNet, onnxruntime and OpenVINO, and write their record and tables/engines.md.
+"""Time the same networks in MXNet, onnxruntime and OpenVINO, and write their record and engines.md.
 
     python -m experiments.speed.engines               every row and precision in one interleaved run (half an hour)
-    python -m experiments.speed.engines --render      writes the page from what was measured
+    python -m experiments.speed.engines --render      writes the page from what was published
 
 From a photo to labels of every pixel, from a normalised image to score maps, and Model A from photo after photo in a
-pipeline. An engine is measured only if its float32 scores are MXNet's. Each kind of CPU has a record of its own. Some
-of the rows or engines, another size or width, or fewer rounds, are written to .cache/speed/ instead.
+pipeline. An engine is measured only if its float32 scores are MXNet's. Each kind of CPU has a record of its own.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
+from experiments.lib import pages
 from experiments.lib.command import Parser, at_least_one, run
-from experiments.lib.repeat import command_of, fewer, other, places, tell
-from experiments.speed.table6 import CALIBRATION, OWN, Competitor, chosen_rows, enter, parse_size
-from experiments.table import RESULTS
+from experiments.lib.measurement import options
+from experiments.lib.paths import SIZE, parse_size
+from experiments.lib.repeat import command_of
+from experiments.lib.subject import CALIBRATION, Competitor, chosen_rows, enter, progress, turns
 from repro.config.neighbours import Neighbour
 from repro.config.peers import PeerRow
-from repro.config.rows import HEIGHT, WIDTH
 from repro.device import cpu, threads
-from repro.errors import UserError
-from repro.files import write_text
+from repro.errors import UserError, choice
 from repro.records import provenance
-from repro.tables.engines import PIPELINED, READY, WHOLE, page, read_engines
+from repro.tables.engines import PIPELINED, READY, WHOLE
 from repro.timing.clock import rounded
 
 SGCPNET = "sgcpnet"
 ROWS = f"icnet,fastscnn,{SGCPNET},single,isctf-fast,{PIPELINED},{WHOLE}"
-ENGINES = "mxnet,onnxruntime,openvino"
+ENGINES = ("mxnet", "onnxruntime", "openvino")
 ROUNDS = 15
 ALIKE = 1e-3  # of the largest score: fifty layers of random weights part by 1e-4
 SETTLE = 0.2  # seconds before a turn, in which the threads of the engine before it go to sleep
 
 
 def rows_of(text: str):
-    """The rows with these ids; WHOLE is Model A that computes all of its regions, SGCPNET not of Table 6's page."""
+    """Return the rows with these ids; WHOLE is Model A that computes all its regions, SGCPNET not of Table 6's page."""
     names = text.split(",")
     rows = {row.id: row for row in chosen_rows(",".join(set(names) - {WHOLE, SGCPNET}) or PIPELINED)}
     rows[SGCPNET] = PeerRow(SGCPNET, "SGCPNet", network=Neighbour(SGCPNET), inference="whole", precisions=("float32",))
@@ -62,27 +61,26 @@ class Timed(Competitor):
         self.x = x
 
     def scores(self):
-        """The score maps of a normalised image."""
+        """Return the score maps of a normalised image."""
         made = self.engine.outputs(self.x)[0]
         return made if hasattr(made, "ctypes") else made.asnumpy()
 
     def pipelined(self):
-        """Photo after photo, labels of one made while the network runs for the next."""
+        """Label photo after photo, labels of one made while the network runs for the next."""
         from repro.prediction.pipeline import pipeline
 
         for _ in pipeline([self.image] * READY, (self.engine.labels, 2)):
             pass
 
     def runs(self):
-        """What is timed, by name."""
+        """Return what is timed, by name."""
         found = {"labels": self.run, "scores": self.scores}
         return {**found, "pipeline": self.pipelined} if self.facts["row"] == PIPELINED else found
 
 
 def competitors(rows, size, width: float, engines, folder: Path):
-    """Each of the rows in every engine and precision that it has, by name; its files are in `folder`."""
+    """Return each of the rows in every engine and precision that it has, by name; its files are in `folder`."""
     import onnx
-    from tqdm import tqdm
 
     from repro.engine import prepared
     from repro.export import PORTABLE, to_onnx
@@ -92,7 +90,7 @@ def competitors(rows, size, width: float, engines, folder: Path):
     image, scenes = images(size, 1, "val")[0], images(size, CALIBRATION)
     x, calibration = normalised([image]), [normalised([scene]) for scene in scenes]
     makers, found = exported_makers(engines), {}
-    for row in tqdm(rows, "exported", unit="network", disable=None):
+    for row in progress("exported", "network")(rows):
         made = subject(row, "float32", size, width)
         facts = {"row": row.id, "label": row.label, "multiply_adds": made.peer.true, "paper": made.paper}
 
@@ -112,7 +110,7 @@ def competitors(rows, size, width: float, engines, folder: Path):
 
 
 def exported_makers(engines):
-    """(engine, precision, that of the file, what makes one of a file) of each way to run an exported network."""
+    """Return (engine, precision, that of the file, what makes one of a file) of each way to run an exported network."""
     found = []
     if "onnxruntime" in engines:
         from repro.runtime.onnx import OnnxEngine
@@ -131,7 +129,7 @@ def check(found) -> None:
     """Compare all with the first of their row: "alike" of their facts, percent of the labels; UserError where the
     float32 scores differ."""
     first = {}
-    for name, one in found.items():
+    for name, one in progress("compared", "network")(found.items()):
         with one.present():
             scores, labels = one.scores(), one.run()
         wanted, base = first.setdefault(one.facts["row"], (scores, labels))
@@ -143,17 +141,12 @@ def check(found) -> None:
 
 def measure(given, rows, size, engines) -> dict:
     """Time all of it in one interleaved run."""
-    import time
-    from importlib import metadata
-
-    from tqdm import tqdm
-
     from repro.timing.clock import interleaved
 
-    origin = provenance(given.command)  # of the code that starts, whatever is committed meanwhile
+    origin = provenance(command_of(given, "engines"))  # of the code that starts, whatever is committed meanwhile
     with tempfile.TemporaryDirectory() as kept:
         found = competitors(rows, size, given.width, engines, Path(kept))
-        _, during = enter(found)
+        estimates, during = enter(found)
         check(found)
 
         @contextmanager
@@ -161,9 +154,10 @@ def measure(given, rows, size, engines) -> dict:
             with found[name].present():
                 time.sleep(SETTLE)
                 yield
-        del during  # each is present in its turns, and made for them unless it stays
         runs = {(name, what): run for name, one in found.items() for what, run in one.runs().items()}
-        timings = interleaved(runs, given.rounds, 1, None, lambda turns: tqdm(turns, "rounds", disable=None),
+        counts = {(name, what): turns(estimates[name] * (READY if what == "pipeline" else 1), name in during)
+                  for name, what in runs}
+        timings = interleaved(runs, given.rounds, 1, counts, progress("rounds"),
                               {key: partial(turn, key[0]) for key in runs})
     lines = [{**one.facts, **{what: rounded(timings[name, what].seconds, 4) for what in one.runs()}}
              for name, one in found.items()]
@@ -174,44 +168,31 @@ def measure(given, rows, size, engines) -> dict:
 
 
 def record_name() -> str:
-    """The name of the record of this kind of CPU."""
+    """Return the name of the record of this kind of CPU."""
     found = cpu()
     name = "-".join(["engines", *(found[key] for key in ("vendor", "family", "model"))])
     return re.sub(r"[^\w.-]", "", name) + ".json"
 
 
 def write(given) -> None:
-    """Measure unless only the page is asked for; write the record and the page, and print its path."""
-    at_least_one(given.rounds, "--rounds")
-    rows, size, engines = rows_of(given.rows), parse_size(given.size), given.engines.split(",")
-    for name in engines:
-        if name not in ENGINES.split(","):
-            raise UserError(f"--engines: {name!r} is not known; choose from {ENGINES}")
-    reduced = (other(given, rows=ROWS, engines=ENGINES, size=f"{HEIGHT}x{WIDTH}", width=1.0),
-               fewer(given, rounds=ROUNDS))
-    path, target = places(reduced, OWN, RESULTS / record_name(), RESULTS.parent / "engines.md")
-    if not given.render:
-        write_text(path, json.dumps(measure(given, rows, size, engines), indent=1) + "\n")
-    files = sorted(path.parent.glob("engines-*.json"))
-    if files:
-        write_text(target, page([read_engines(file) for file in files]))
-        print(os.path.relpath(target))
-    tell(reduced, OWN)
+    """Measure what is asked for."""
+    at_least_one(given.rounds, "ROUNDS")
+    rows, size = rows_of(given.row), parse_size(given.size)
+    engines = [choice(name, ENGINES, "ENGINES") for name in given.engines.split(",")]
+    pages.ENGINES.run(given, partial(measure, given, rows, size, engines), record_name())
 
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.speed.engines", description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--rows", default=ROWS, help="ids of experiments/table6.yaml (default %(default)s)")
-    add("--engines", default=ENGINES, help="some of them (default %(default)s)")
-    add("--size", default=f"{HEIGHT}x{WIDTH}", help="height x width of the image (default %(default)s)")
+    add("--row", default=ROWS, help="ids of experiments/table6.yaml (default %(default)s)")
+    add("--engines", default=",".join(ENGINES), help="some of them (default %(default)s)")
+    add("--size", default=SIZE, help="height x width of the image (default %(default)s)")
     add("--width", type=float, default=1.0, help="of this project's networks, for a quick look (default %(default)s)")
-    add("--rounds", type=int, default=ROUNDS, help="turns of each (default %(default)s)")
-    add("--render", action="store_true", help="write the page from what was measured before")
-    given = parser.parse_args(arguments)
-    given.command = command_of(parser, given, "engines", but=("render",))
-    return run(write, given)
+    add("--rounds", type=int, default=ROUNDS, help="turns of each; slow ones get fewer (default %(default)s)")
+    options(parser)
+    return run(write, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -1,35 +1,32 @@
-"""Measure how Model A's time and memory grow, and write tables/growth.md and its picture.
+"""Measure how Model A's time and memory grow, and write growth.md and its picture.
 
     python -m experiments.speed.growth               measures (about 10 minutes)
-    python -m experiments.speed.growth --render      writes the page from what was measured
-    python -m experiments.speed.growth --draw        the page and the picture
+    python -m experiments.speed.growth --render      writes the page from what was published
 
 Each case runs in a process of its own: MXNet reads its number of threads once, and memory is a process's. The cases of
-a group take turns. Another base or width, some groups alone, or fewer rounds, are written to .cache/speed/ instead.
+a group take turns.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Dict, Tuple
 
-from experiments.lib.command import HERE, Parser, at_least_one, run
-from experiments.lib.processes import Process, answer
-from experiments.lib.repeat import command_of, fewer, other, places, tell
-from experiments.speed.table6 import OWN, parse_size
-from experiments.table import RESULTS
-from repro.config.peers import load_peers
-from repro.config.rows import HEIGHT, WIDTH
+from experiments.lib.command import Parser, at_least_one, run
+from experiments.lib.measurement import options
+from experiments.lib.pages import GROWTH
+from experiments.lib.paths import SIZE, parse_size
+from experiments.lib.processes import Process, serve
+from experiments.lib.repeat import command_of
+from experiments.lib.subject import chosen_rows, progress
+from repro.config.rows import HEIGHT
 from repro.device import threads
 from repro.errors import choice
-from repro.files import write_text
 from repro.records import provenance
-from repro.tables.growth import PICTURE, TITLES, draw, page, read_growth
+from repro.tables.growth import TITLES
 from repro.timing.clock import rounded
 
 ROW = "model-a"
@@ -57,14 +54,14 @@ class Case:
 
     @property
     def regions(self) -> int:
+        """Return how many an image has."""
         return (self.height // self.region) * (self.width // self.region)
 
 
 def cases(size: Tuple[int, int], multiplier: float, chosen) -> Dict[str, Tuple[Case, ...]]:
-    """The cases of each of the chosen groups around `size`, with as many regions there as the paper's image has."""
-    height, width = size
-    region = row().network.region * height // HEIGHT
-    base = Case(row().k, height, width, region, multiplier, threads())
+    """Return the cases of each of the chosen groups around `size`, with as many regions as the paper's image has."""
+    (row,), (height, width) = chosen_rows(ROW), size
+    base = Case(row.k, height, width, row.network.region * height // HEIGHT, multiplier, threads())
     sizes = (replace(base, height=int(height * scale), width=int(width * scale)) for scale in SCALES)
     groups = {
         "k": (replace(base, k=k) for k in KEPT),
@@ -75,13 +72,8 @@ def cases(size: Tuple[int, int], multiplier: float, chosen) -> Dict[str, Tuple[C
     return {group: tuple(groups[group]) for group in chosen}
 
 
-def row():
-    """The row whose cost grows."""
-    return next(one for one in load_peers(HERE / "table6.yaml") if one.id == ROW)
-
-
-def serve(case: Case) -> None:
-    """Be the process of one case: say what it costs, then run it for each line that comes, and say its memory."""
+def serve_case(pipe, case: Case) -> None:
+    """Be the process of one case: send what it costs, then run it in turns, and send its memory."""
     import cv2
 
     from repro.labels import labelmap
@@ -89,90 +81,71 @@ def serve(case: Case) -> None:
     from repro.timing.subject import images, normalised, subject
 
     cv2.setNumThreads(case.threads)
-    base, size = resident(), (case.height, case.width)
-    made = subject(row(), "float32", size, case.multiplier, k=case.k, region=case.region)
+    base, size, (row,) = resident(), (case.height, case.width), chosen_rows(ROW)
+    made = subject(row, "float32", size, case.multiplier, k=case.k, region=case.region)
     cost, stride = made.peer.true * case.batch, made.peer.stride
     pictures = images(size, case.batch, "val")
     engine = made.engine(batch=case.batch)
     del made
     ready = normalised(pictures) if case.ready else None
 
-    def labels():
+    def labels() -> int:
         if ready is None:
             engine.labels(pictures[0])
-            return
-        for scores in engine.outputs(ready)[0].asnumpy():
-            labelmap.labels_of(scores, size, stride)
+        else:
+            for scores in engine.outputs(ready)[0].asnumpy():
+                labelmap.labels_of(scores, size, stride)
+        return peak()
 
     for _ in range(2):
         labels()
     forget_peak()
-    print(json.dumps({"multiply_adds": cost, "base": base}), flush=True)
-    answer(labels, lambda: {"memory": peak()})
+    pipe.send({"multiply_adds": cost, "base": base})
+    serve(pipe, labels)
 
 
-def measure(groups: Dict[str, Tuple[Case, ...]], rounds: int, command: str) -> dict:
+def measure(groups: Dict[str, Tuple[Case, ...]], given) -> dict:
     """Time every case, the cases of a group in one interleaved run."""
-    from tqdm import tqdm
-
     from repro.timing.clock import interleaved
 
-    origin = provenance(command)  # of the code that starts, whatever is committed meanwhile
+    origin = provenance(command_of(given, "growth"))  # of the code that starts, whatever is committed meanwhile
     found, base = {}, 0
     for group, members in groups.items():
+        facts, running = [], []
         with ExitStack() as stack:
-            processes = []
-            for case in tqdm(members, f"{group}: started", disable=None):
-                processes.append(Process("experiments.speed.growth", asdict(case), case.threads))
-                stack.callback(processes[-1].close)
-                processes[-1].hear()
-            timings = interleaved({str(i): one.run for i, one in enumerate(processes)}, rounds, 1,
-                                  progress=lambda turns, group=group: tqdm(turns, f"{group}: rounds", disable=None))
-            found[group] = [
-                {**{key: getattr(case, key) for key in ("k", "height", "width", "batch", "threads")},
-                 "multiply_adds": one.facts["multiply_adds"], "memory": one.facts["memory"],
-                 "seconds": rounded(timings[str(i)].seconds)} for i, (case, one) in enumerate(zip(members, processes))]
-            base = max(base, *(one.facts["base"] for one in processes))
-    any_case = next(iter(groups.values()))[0]
-    return {"row": ROW, "multiplier": any_case.multiplier, "region": any_case.region, "base": base, "groups": found,
+            for case in progress(f"{group}: started", "process")(members):
+                running.append(stack.enter_context(Process(serve_case, case, OMP_NUM_THREADS=case.threads)))
+                facts.append(running[-1].read())
+            timings = interleaved({number: one.run for number, one in enumerate(running)}, given.rounds, 1,
+                                  progress=progress(f"{group}: rounds"))
+        found[group] = [
+            {**{key: getattr(case, key) for key in ("k", "height", "width", "batch", "threads")},
+             "multiply_adds": facts[number]["multiply_adds"], "memory": running[number].last,
+             "seconds": rounded(timings[number].seconds)} for number, case in enumerate(members)]
+        base = max(base, *(one["base"] for one in facts))
+    first = next(iter(groups.values()))[0]
+    return {"row": ROW, "multiplier": first.multiplier, "region": first.region, "base": base, "groups": found,
             "provenance": origin}
 
 
 def write(given) -> None:
-    """Measure unless only the page is asked for; write what was measured, the page and the picture."""
-    if given.serve:
-        serve(Case(**json.loads(given.serve)))
-        return
-    size = parse_size(given.size)
-    chosen = [choice(name, tuple(TITLES), "--only") for name in given.only.split(",") if name] or list(TITLES)
-    at_least_one(given.rounds, "--rounds")
-    reduced = other(given, only="", size=f"{HEIGHT}x{WIDTH}", width=1.0), fewer(given, rounds=ROUNDS)
-    path, target = places(reduced, OWN, RESULTS / "growth.json", RESULTS.parent / "growth.md")
-    if not (given.render or given.draw):
-        measured = measure(cases(size, given.width, chosen), given.rounds, given.command)
-        write_text(path, json.dumps(measured, indent=1) + "\n")
-    record = read_growth(path)
-    if not given.render:
-        draw(record, target.parent / PICTURE)
-    write_text(target, page(record))
-    print(os.path.relpath(target))
-    tell(reduced, OWN)
+    """Measure what is asked for."""
+    chosen = [choice(name, tuple(TITLES), "ONLY") for name in given.only.split(",") if name] or list(TITLES)
+    at_least_one(given.rounds, "ROUNDS")
+    groups = cases(parse_size(given.size), given.width, chosen)
+    GROWTH.run(given, partial(measure, groups, given))
 
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.speed.growth", description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--size", default=f"{HEIGHT}x{WIDTH}", help="height x width that the cases are around (default %(default)s)")
+    add("--size", default=SIZE, help="height x width that the cases are around (default %(default)s)")
     add("--width", type=float, default=1.0, help="of the network, for a quick look (default %(default)s)")
     add("--only", default="", help=f"some of {','.join(TITLES)} (default: all)")
     add("--rounds", type=int, default=ROUNDS, help="turns of each case (default %(default)s)")
-    add("--render", action="store_true", help="write the page from what was measured before")
-    add("--draw", action="store_true", help="the picture too")
-    add("--serve", default="", help=argparse.SUPPRESS)
-    given = parser.parse_args(arguments)
-    given.command = command_of(parser, given, "growth")
-    return run(write, given)
+    options(parser)
+    return run(write, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

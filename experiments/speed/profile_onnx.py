@@ -2,45 +2,36 @@
 
     python -m experiments.speed.profile --engine onnx           Model A in float32 and int8 on the CPU (some minutes)
     python -m experiments.speed.profile --engine onnx --gpu 0   float32, tf32 and float16, 1 and 8 images at once
-    python -m experiments.speed.profile --engine onnx --gpu 0 --cuda-graph  a run started at once, not by operator
-    python -m experiments.speed.profile --engine onnx --render  writes tables/profile-onnx.md from what was measured
     python -m experiments.speed.profile --engine openvino       in OpenVINO: experiments/speed/profile_openvino.py
 
-A card needs onnxruntime-gpu (requirements/onnx-gpu.txt) and no MXNet for it. Another measurement than these is written
-to .cache/profile/ instead.
+A card needs onnxruntime-gpu (requirements/onnx-gpu.txt) and no MXNet for it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, NamedTuple, Optional
 
 import numpy as np
 import onnx
 
-from experiments.lib.command import at_least_one, card_of
-from experiments.lib.repeat import changed, fewer, make_command, other, places, tell
-from experiments.render import published
+from experiments.lib.command import card_of
+from experiments.lib.pages import EXPORTED, PACKAGES
+from experiments.lib.repeat import command_of
+from experiments.lib.subject import CALIBRATION, progress
 from experiments.speed import profile
-from experiments.speed.table6 import parse_size
-from repro.errors import UserError, choice
-from repro.files import write_text
+from repro.errors import UserError
 from repro.records import provenance
 from repro.runtime.profile import LABELS, layers_of, operators_of, profiled
-from repro.tables.profile_onnx import page, read_measured
 from repro.timing.clock import rounded
 
-RECORDS = {"onnx": {"cpu": "profile-onnx.json", "gpu": "profile-onnx-gpu.json"},
-           "openvino": {"openvino": "profile-openvino.json"}}  # by engine and kind of place
-PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
-PRECISIONS = {"cpu": ("float32", "int8"), "gpu": ("float32", "tf32", "float16")}  # measured where nothing is said
-KNOWN = {"cpu": ("float32", "float16", "int8"), "gpu": ("float32", "tf32", "float16", "int8")}
-BATCHES = {"gpu": (1, 8)}  # images at once, where it is not one
+PRECISIONS = {"cpu": ("float32", "int8"), "gpu": ("float32", "tf32", "float16")}
+BATCHES = {"cpu": (1,), "gpu": (1, 8), "openvino": (1,)}  # images at once
 
 
 class Place(NamedTuple):
@@ -49,16 +40,16 @@ class Place(NamedTuple):
     kind: str
     provider: str
     card: Optional[int]
-    graph: bool = False
 
-    def providers(self, precision: str, graph: bool = False):
+    def providers(self, precision: str):
+        """Return onnxruntime's, to compute in a precision."""
         from repro.runtime.providers import providers
 
-        return providers(self.provider, self.card, precision == "tf32", graph)
+        return providers(self.provider, self.card, precision == "tf32")
 
 
-def place_of(engine: str, gpu: str, provider: str, graph: bool = False) -> Place:
-    """GPU= and PROVIDER= as they were given; UserError, in one line, where that cannot be run on."""
+def place_of(engine: str, gpu: str, provider: str) -> Place:
+    """Return GPU= and PROVIDER= as they were given; UserError, in one line, where that cannot be run on."""
     if engine == "openvino":
         if gpu:
             raise UserError(f"GPU: {gpu!r}: ENGINE=openvino computes on the CPU")
@@ -67,30 +58,7 @@ def place_of(engine: str, gpu: str, provider: str, graph: bool = False) -> Place
 
     card = card_of(gpu)
     found = on_card(providers(provider, card))
-    if graph and not found:
-        raise UserError("--cuda-graph: is for a card")
-    return Place("gpu" if found else "cpu", provider, (card or 0) if found else None, graph)
-
-
-def precisions_of(kind: str, wanted: Optional[str]) -> Sequence[str]:
-    """Those to be measured: what is usual there, or the one asked for."""
-    if kind == "openvino":
-        from experiments.speed.profile_openvino import PRECISIONS as here
-
-        usual = known = here
-    else:
-        usual, known = PRECISIONS[kind], KNOWN[kind]
-    name = {"cpu": "a CPU", "gpu": "a GPU", "openvino": "this CPU in OpenVINO"}[kind]
-    return [choice(wanted, known, f"--precision on {name}")] if wanted else usual
-
-
-def batches_of(text: str, kind: str) -> List[int]:
-    """ "1,8" -> [1, 8]."""
-    if not text:
-        return list(BATCHES.get(kind, (1,)))
-    if not all(part.isdigit() and int(part) for part in text.split(",")):
-        raise UserError(f"--batches: {text!r} is not numbers of images, such as 1,8")
-    return [int(part) for part in text.split(",")]
+    return Place("gpu" if found else "cpu", provider, (card or 0) if found else None)
 
 
 class Case:
@@ -111,7 +79,7 @@ class Case:
         for what, model in (("scores", exported), (LABELS, with_labels(exported))):
             self.files[what] = folder / f"{what}-{precision}-{batch}.onnx"
             onnx.save(in_precision(model, kind, calibration), str(self.files[what]))
-        providers = place.providers(precision, place.graph)
+        providers = place.providers(precision)
         self.bound = {what: Bound(path, {INPUT: self.images}, providers, place.card)
                       for what, path in self.files.items()}
         self.runs = {f"{self.name} {what}": bound.run for what, bound in self.bound.items()}
@@ -126,7 +94,7 @@ class Case:
         self.runs.clear()
 
     def profiled(self, frames: int, place: Place):
-        """What repro.runtime.profile finds."""
+        """Return what repro.runtime.profile finds."""
         return profiled(self.files[LABELS], self.images, frames, place.provider, place.card, self.precision)
 
     def _check(self) -> None:
@@ -144,7 +112,7 @@ class Case:
 
 
 def exported(row, peer, shape, folder: Path):
-    """(The file of to_onnx for images of `shape`, the graph that it was made of); UserError where there is none."""
+    """Return (the ONNX model of a row for images of `shape`, the graph it was made of); UserError where none."""
     from repro.engine import prepared
     from repro.export import PORTABLE, to_onnx
 
@@ -158,46 +126,43 @@ def exported(row, peer, shape, folder: Path):
 
 
 def blocks_by_name(symbol) -> Dict[str, str]:
-    """The block of each operator of a graph."""
+    """Return the block of each operator of a graph."""
     from repro.timing.blocks import blocks_of
 
     nodes = [node["name"] for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null"]
     return dict(zip(nodes, blocks_of(symbol)))
 
 
-def measure(given, row, size, place: Place, precisions, batches) -> dict:
+def measure(given, row, size, place: Place) -> dict:
     """Time every case and the ceilings in turn, without a profiler; then profile each."""
-    from tqdm import tqdm
-
     from repro.runtime.providers import card_name, names
     from repro.timing.blocks import BLOCKS
     from repro.timing.clock import interleaved
     from repro.timing.subject import images, subject
 
-    origin = provenance(command(given))  # of the code that starts, whatever is committed meanwhile
+    origin = provenance(command_of(given, "profile"))  # of the code that starts, whatever is committed meanwhile
     package, way = PACKAGES[given.engine], sys.modules[__name__]
     if given.engine == "openvino":
         from experiments.speed import profile_openvino as way
+    precisions = way.PRECISIONS[place.kind]
     made = subject(row, "float32", size, given.width)
     peer, counts = made.peer, {one.name: one.multiply_adds for one in made.peer.counts}
-    photo, scenes = images(size, 1, "val"), images(size, profile.CALIBRATION)
+    photo, scenes = images(size, 1, "val"), images(size, CALIBRATION)
     with tempfile.TemporaryDirectory() as kept:
         folder, cases, layers, blocks, found = Path(kept), [], {}, {}, []
-        for batch in batches:
+        for batch in progress("exported and made", "batch")(BATCHES[place.kind]):
             model, symbol = exported(row, peer, (batch, 3, *size), folder)
             layers[batch], blocks[batch] = layers_of(model), blocks_by_name(symbol)
             for precision in precisions:
-                print(f"{row.id} in {precision}, batch {batch}", file=sys.stderr)
                 cases.append(way.Case(model, precision, batch, photo, scenes, folder, place))
         best = way.Ceilings(peer, precisions, folder, place)
         timings = interleaved({**{name: run for case in cases for name, run in case.runs.items()}, **best.runs},
-                              given.rounds, 2, progress=lambda turns: tqdm(turns, "rounds", disable=None))
+                              given.rounds, 2, progress=progress("rounds"))
         (rates, of), bandwidth = best.rates(timings), best.bandwidth(timings)
         del best
         for case in cases:
             case.clear()
-        for case in cases:
-            print(f"profiling {case.name}", file=sys.stderr)
+        for case in progress("profiled", "case")(cases):
             one = case.profiled(given.frames, place)
             times = {what: timings.get(f"{case.name} {what}") for what in (LABELS, "scores", "photo")}
             found.append({"precision": case.precision, "batch": case.batch,
@@ -235,7 +200,7 @@ class Ceilings:
             self.runs = {**self._best.runs(), **self._copies.runs()}
 
     def rates(self, timings):
-        """(Multiply-adds a second by precision, what they were reached by in words)."""
+        """Return (multiply-adds a second by precision, what they were reached by in words)."""
         if self._card:
             found = self._best.rates(timings)
             return {one: found.get(one, max(found.values())) for one in self._precisions}, "large matrix products"
@@ -243,43 +208,16 @@ class Ceilings:
         return dict.fromkeys(self._precisions, best.rate), f"the best float32 convolution, {best.layer}, for all"
 
     def bandwidth(self, timings) -> float:
-        """Bytes a second, read and written."""
+        """Return the bytes a second, read and written."""
         return self._best.bandwidth(timings) if self._card else self._copies.best(timings)
 
 
-def command(given) -> str:
-    """What repeats the measurement: make's, but for options that it has no variable for."""
-    if changed(vars(given), {"width": 1.0, "precision": None, "rounds": profile.ROUNDS, "frames": profile.FRAMES,
-                             "batches": "", "cuda_graph": False}):
-        return given.command
-    words = changed(vars(given), {**profile.USUAL, "gpu": "", "provider": ""})
-    return make_command(f"profile ENGINE={given.engine}", words)
-
-
-def write(given) -> None:
-    """Measure unless only the page is asked for; write what was measured and the page, and print it."""
-    row, size = profile.chosen_row(given.row), parse_size(given.size)
-    for name in ("rounds", "frames"):
-        at_least_one(getattr(given, name), f"--{name}")
-    if row.model and given.width != 1:
-        raise UserError(f"--width: {given.width:g} is not for {row.id}, which is gluoncv's")
-    another = other(given, **profile.USUAL, precision=None, provider="", batches="", cuda_graph=False)
-    reduced = another, fewer(given, rounds=profile.ROUNDS, frames=profile.FRAMES)
-    names, package = RECORDS[given.engine], PACKAGES[given.engine]
-    *files, target = places(reduced, profile.OWN, *(profile.PUBLISHED / name for name in names.values()),
-                            profile.PUBLISHED.parent / f"profile-{given.engine}.md")
-    measured = dict(zip(names, files))
-    if given.engine == "openvino" and (given.provider or given.batches or given.cuda_graph):
-        raise UserError("--provider, --batches, --cuda-graph: are for --engine onnx")
-    if not (given.render or given.draw):
-        place = place_of(given.engine, given.gpu, given.provider, given.cuda_graph)
-        precisions = precisions_of(place.kind, given.precision)
-        found = measure(given, row, size, place, precisions, batches_of(given.batches, place.kind))
-        write_text(measured[place.kind], json.dumps(found, indent=1) + "\n")
-    records = [read_measured(path, package) if path.is_file() else None for path in files]
-    if not any(records):
-        raise UserError(f"{files[0]}: not there; `make profile ENGINE={given.engine}` measures it")
-    text = page(records, None if another else float(published("table6")["rows"]["Ours"]["time"]) / 1e3, package)
-    write_text(target, text)
-    print(f"{'' if given.render else text}{os.path.relpath(target)}")
-    tell(reduced, profile.OWN)
+def write(given, row, size) -> None:
+    """Measure what is asked for."""
+    if given.engine == "openvino" and given.provider:
+        raise UserError("PROVIDER: is for ENGINE=onnx")
+    if given.render:
+        return EXPORTED[given.engine].render()
+    place = place_of(given.engine, given.gpu, given.provider)
+    EXPORTED[given.engine].run(given, partial(measure, given, row, size, place),
+                               f"profile-{given.engine}{'-gpu' * (place.kind == 'gpu')}.json", but=("engine", "gpu"))

@@ -18,7 +18,7 @@ from repro.runtime.openvino import Bound, OpenvinoEngine, has_bfloat16
 from repro.runtime.profile import OPENVINO, profiled
 from repro.timing.subject import normalised
 
-PRECISIONS = ("float32", *(("bfloat16",) if has_bfloat16() else ()), "int8")
+PRECISIONS = {"openvino": ("float32", *(("bfloat16",) if has_bfloat16() else ()), "int8")}
 LARGE = {"float32": 10 ** 10, "bfloat16": 10 ** 11, "int8": 10 ** 11}  # multiply-adds of a chain of more than one
 
 
@@ -45,12 +45,12 @@ class Case:
         del self._engine
 
     def profiled(self, frames: int, place):
-        """What repro.runtime.profile finds."""
+        """Return what repro.runtime.profile finds."""
         return profiled(self._file, self._photo, frames, OPENVINO, precision=self.precision)
 
 
 def chain(folder: Path, precision: str, layer, length: int, _):
-    """A chain of convolutions in OpenVINO, ready to be run."""
+    """Return a chain of convolutions in OpenVINO, ready to be run."""
     from repro.runtime.ceiling import convolutions
 
     x = np.random.default_rng(0).standard_normal((layer.batch, layer.inputs, *layer.size), np.float32)
@@ -72,11 +72,11 @@ class Ceilings:
                                                for name, run in one.runs().items()}}
 
     def rates(self, timings):
-        """(Multiply-adds a second by precision, what they were reached by in words)."""
+        """Return (multiply-adds a second by precision, what they were reached by in words)."""
         found = {one: best.best(timings) for one, best in self._best.items()}
         return ({one: best.rate for one, best in found.items()}, "the best convolution of the network's own shapes ("
                 + "; ".join(f"{one}: {best.layer}" for one, best in found.items()) + ")")
 
     def bandwidth(self, timings) -> float:
-        """Bytes a second, read and written."""
+        """Return the bytes a second, read and written."""
         return self._copies.best(timings)

@@ -1,37 +1,32 @@
 """Kill runs at random moments, fill their disk, run two at once; count what came of it, and write tables/faults.md.
 
     python -m experiments.stress.faults [--moments 50] [--times 3]   kills, so many of each other event (half an hour)
-    python -m experiments.stress.faults --render                     writes the page from what was counted
+    python -m experiments.stress.faults --render                     writes the page from what was published
     python -m experiments.stress.faults --event two_fresh            one kind of event, what was wrong; writes nothing
 
-All of it happens in a private copy of the project (trials/tree.py). Fewer kills or events than those are
-written to .cache/speed/ instead.
+All of it happens in a private copy of the project (trials/tree.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import random
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 
-from experiments.lib.command import HERE, Parser, run
-from experiments.lib.repeat import command_of, fewer, places, tell
+from experiments.lib.command import Parser, run
+from experiments.lib.measurement import Measurement, options
+from experiments.lib.repeat import command_of
 from experiments.stress.trials.events import Trials
 from experiments.stress.trials.moments import kills, uninterrupted
 from experiments.stress.trials.tree import Fault, Tree, draw_data
 from repro.errors import UserError, choice
-from repro.files import write_text
 from repro.records import provenance
 from repro.tables.faults import EVENTS, KILLS, PHASES, page, read_faults
 
-ROOT = HERE.parent
-COUNTED, PAGE = ROOT / "tables" / "results" / "faults.json", ROOT / "tables" / "faults.md"
-OWN = ROOT / ".cache" / "speed"
+MEASUREMENT = Measurement("faults", lambda folder: read_faults(folder / "faults.json"), page)
 MOMENTS, TIMES = 50, 3  # as published
 
 
@@ -87,29 +82,25 @@ def count_events(made: Trials, names, times: int, seed: int) -> Tuple[Dict[str, 
     return counted, faults
 
 
-def write(given, parser) -> None:
-    """Run what is asked for; write the page and print its path. UserError where there were faults."""
+def write(given) -> None:
+    """Run what is asked for. UserError where there were faults."""
     for name in ("moments", "times", "seed"):
         if getattr(given, name) < 0:
             raise UserError(f"--{name}: {getattr(given, name)} is below 0")
     faults: List[str] = []
-    counts, target = COUNTED, PAGE
+
+    def measure() -> Dict[str, Any]:
+        origin = provenance(command_of(given, "faults"))
+        with trials() as made:
+            counted, found = count_kills(made, given.moments, given.seed)
+            counted["events"], more = count_events(made, EVENTS, given.times, given.seed)
+        faults.extend([*found, *more])
+        return {"seed": given.seed, **counted, "provenance": origin}
     if given.event:
         with trials() as made:
             _, faults = count_events(made, [choice(given.event, tuple(EVENTS), "event")], given.times, given.seed)
-    elif not given.render:
-        reduced = [fewer(given, moments=MOMENTS, times=TIMES)]
-        tell(reduced, OWN)
-        counts, target = places(reduced, OWN, COUNTED, PAGE)
-        origin = provenance(command_of(parser, given, "faults", but=("render", "event")))
-        with trials() as made:
-            counted, faults = count_kills(made, given.moments, given.seed)
-            counted["events"], more = count_events(made, EVENTS, given.times, given.seed)
-        faults += more
-        write_text(counts, json.dumps({"seed": given.seed, **counted, "provenance": origin}, indent=1) + "\n")
-    if not given.event:
-        write_text(target, page(read_faults(counts)))
-        print(os.path.relpath(target))
+    else:
+        MEASUREMENT.run(given, measure)
     if faults:
         raise UserError(f"{len(faults)} faults, as said above")
 
@@ -122,8 +113,8 @@ def main(arguments=None) -> int:
     add("--times", type=int, default=TIMES, help="of each other event (default %(default)s)")
     add("--seed", type=int, default=0, help="of the moments (default %(default)s)")
     add("--event", default="", help=f"one of {', '.join(EVENTS)} (default: all, and kills)")
-    add("--render", action="store_true", help="write the page from what was counted before")
-    return run(lambda given: write(given, parser), parser.parse_args(arguments))
+    options(parser)
+    return run(write, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 from ast import literal_eval
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import mxnet as mx
@@ -26,15 +27,15 @@ class Node:
     inputs: List[Entry] = field(default_factory=list)
 
     def pair(self, key: str, default: str) -> Tuple[int, ...]:
-        """An attribute of numbers, such as kernel, stride or pad; MXNet writes () for its default."""
+        """Return an attribute of numbers, such as kernel, stride or pad; MXNet writes () for its default."""
         return literal_eval(self.attrs.get(key, default)) or literal_eval(default)
 
     def flag(self, key: str, default: bool) -> bool:
-        """An attribute that is true or false."""
+        """Return an attribute that is true or false."""
         return self.attrs.get(key, str(default)) in ("True", "1", "true")
 
     def integer(self, key: str, default: int) -> int:
-        """An attribute that is a whole number."""
+        """Return an attribute that is a whole number."""
         return int(self.attrs.get(key, default))
 
 
@@ -42,18 +43,18 @@ Entry = Tuple[Node, int]
 
 
 def variable(name: str, array: mx.nd.NDArray) -> Node:
-    """A variable for a parameter that a pass has made."""
+    """Return a variable for a parameter that a pass has made."""
     return Node("null", name, {"__shape__": str(array.shape), "__dtype__": str(_DTYPE_NP_TO_MX[array.dtype])})
 
 
 def parameter(name: str, value: np.ndarray, values: Arrays) -> Entry:
-    """The entry of a float32 parameter that a pass has made, which is put into `values`."""
+    """Return the entry of a float32 parameter that a pass has made, which is put into `values`."""
     values[name] = mx.nd.array(value, dtype=np.float32)
     return variable(name, values[name]), 0
 
 
 def json_of(symbol) -> Dict[str, Any]:
-    """The graph of a symbol as MXNet writes it: "nodes", "heads" and more.
+    """Return the graph of a symbol as MXNet writes it: "nodes", "heads" and more.
 
     By default MXNet 1.9.1 writes a copy without amp's casts, which it never frees: some MB an engine made.
     """
@@ -61,7 +62,7 @@ def json_of(symbol) -> Dict[str, Any]:
 
 
 def read(symbol) -> List[Entry]:
-    """The outputs of `symbol`, in its order. Operators that share a name get different ones."""
+    """Return the outputs of `symbol`, in its order. Operators that share a name get different ones."""
     graph = json_of(symbol)
     nodes: List[Node] = []
     taken = Counter(n["name"] for n in graph["nodes"] if n["op"] == "null")
@@ -94,7 +95,7 @@ def ordered(outputs: Sequence[Entry]) -> List[Node]:
 
 
 def write(outputs: Sequence[Entry]):
-    """The symbol of `outputs`; what they do not need is gone."""
+    """Return the symbol of `outputs`; what they do not need is gone."""
     nodes = ordered(outputs)
     number = {id(node): i for i, node in enumerate(nodes)}
     rows = [{"op": n.op, "name": n.name, "attrs": n.attrs, "inputs": [[number[id(m)], j, 0] for m, j in n.inputs]}
@@ -123,7 +124,7 @@ def rewrite(outputs: Sequence[Entry], replace: Callable[[Node], Entry]) -> List[
 
 
 def uses(outputs: Sequence[Entry]) -> Counter:
-    """How often each entry, as (id of node, index), is read or returned."""
+    """Return how often each entry, as (id of node, index), is read or returned."""
     counts = Counter((id(n), j) for n, j in outputs)
     for node in ordered(outputs):
         counts.update((id(n), j) for n, j in node.inputs)
@@ -132,28 +133,25 @@ def uses(outputs: Sequence[Entry]) -> Counter:
 
 def shapes(outputs: Sequence[Entry], arrays: Arrays,
            inputs: Mapping[str, Tuple[int, ...]]) -> Dict[Tuple[str, int], Tuple[int, ...]]:
-    """(node's name, output) -> its shape, for inputs of these shapes."""
+    """Return (node's name, output) -> its shape, for inputs of these shapes."""
     internals = write(outputs).get_internals()
     known = {name: arrays[name].shape for name in internals.list_inputs() if name in arrays}
     _, found, _ = internals.infer_shape(**known, **inputs)
     named = dict(zip(internals.list_outputs(), found))
     result = {}
     for node in ordered(outputs):
-        for index in range(64):
-            names = [node.name] if node.op == "null" else [f"{node.name}_output{index}"]
-            names += [f"{node.name}_output"] if index == 0 and node.op != "null" else []
-            name = next((n for n in names if n in named), None)
-            if name is None or (node.op == "null" and index):
-                break
+        alone = node.name if node.op == "null" else f"{node.name}_output"
+        several = takewhile(named.__contains__, (f"{node.name}_output{index}" for index in count()))
+        for index, name in enumerate([alone] if alone in named else several):
             result[node.name, index] = named[name]
     return result
 
 
 def needed(symbol, arrays: Arrays) -> Arrays:
-    """Those of `arrays` that `symbol` reads; KeyError unless all are there."""
+    """Return those of `arrays` that `symbol` reads; KeyError unless all are there."""
     return {name: arrays[name] for name in symbol.list_inputs() if not of_image(name)}
 
 
 def of_image(name: str) -> bool:
-    """Whether an input is the image, or made of it alone (inputs.read_in)."""
+    """True if an input is the image, or made of it alone (inputs.read_in)."""
     return name == INPUT or name.startswith(f"{INPUT}_")

@@ -15,7 +15,7 @@ KEPT = ("BatchNorm", "take")  # their further inputs, statistics and places, are
 
 
 def halved(symbol, arrays: Arrays):
-    """(symbol, arrays) of the same network in float16; input and outputs stay float32."""
+    """Return (symbol, arrays) of the same network in float16; input and outputs stay float32."""
     outputs, values = graph.read(symbol), dict(arrays)
     kind: Dict[int, str] = {}
     casts: Dict[tuple, Entry] = {}

@@ -41,7 +41,7 @@ def read_in(symbol, arrays: Arrays, shape: Tuple[int, ...]):
 
 
 def shapes_of(symbol, shape: Tuple[int, ...]) -> Dict[str, Tuple[int, ...]]:
-    """The shapes of a graph's inputs that are no parameters: "data", of `shape`, and those of `read_in`."""
+    """Return the shapes of a graph's inputs that are no parameters: "data", of `shape`, and those of `read_in`."""
     attributes = symbol.attr_dict()
     return {name: tuple(shape) if name == INPUT else literal_eval(attributes[name]["__shape__"])
             for name in symbol.list_inputs() if graph.of_image(name)}
@@ -54,7 +54,7 @@ def averaged_by(images: Tuple[int, ...], shape: Tuple[int, ...]) -> int:
 
 
 def made_of(images: mx.nd.NDArray, shape: Tuple[int, ...]) -> mx.nd.NDArray:
-    """The input of this shape for images (N, 3, H, W): their averages, or another view of them."""
+    """Return the input of this shape for images (N, 3, H, W): their averages, or another view of them."""
     side = averaged_by(images.shape, shape)
     if side == 1:
         return images.reshape(shape)

@@ -22,7 +22,7 @@ RANDOM = ("_random", "_sample", "_shuffle", "Dropout", "sample_", "random_")
 
 
 def chosen(symbol, arrays: Arrays, wanted: Sequence[int]):
-    """The outputs with these numbers alone, and what they need."""
+    """Return the outputs with these numbers alone, and what they need."""
     outputs = graph.read(symbol)
     return _done([outputs[i] for i in wanted], arrays)
 
@@ -83,7 +83,7 @@ def folded(symbol, arrays: Arrays, shape: Tuple[int, ...]):
 
 
 def shared(symbol, arrays: Arrays):
-    """What several nodes compute alike is computed once. Exact."""
+    """Compute once what several nodes compute alike. Exact."""
     known: Dict[Tuple, Entry] = {}
 
     def replace(node: Node):
@@ -144,7 +144,7 @@ def padded(symbol, arrays: Arrays, beyond: int = 3):
 
 
 def rectified(symbol, arrays: Arrays):
-    """The operator relu under the name that oneDNN's fusion knows. Exact."""
+    """Give the operator relu the name that oneDNN's fusion knows. Exact."""
     def replace(node: Node):
         return (Node("Activation", node.name, {"act_type": "relu"}, node.inputs), 0) if node.op == "relu" else None
     return _done(graph.rewrite(graph.read(symbol), replace), arrays)
@@ -184,7 +184,7 @@ def widened(symbol, arrays: Arrays, multiple: int = 16):
 
 
 def subsampled(symbol, arrays: Arrays):
-    """What several 1x1 convolutions of one stride skip of a map is skipped once, and the rest is dense. Exact."""
+    """Skip once what several 1x1 convolutions of one stride skip of a map; the rest is dense. Exact."""
     outputs = graph.read(symbol)
 
     def key_of(node: Node):
@@ -207,7 +207,7 @@ def subsampled(symbol, arrays: Arrays):
 
 
 def broadcast(symbol, arrays: Arrays, shape: Tuple[int, ...]):
-    """A one-channel map repeated by stack to be multiplied by another is multiplied by broadcasting. Exact."""
+    """Multiply by broadcasting where stack repeats a one-channel map to be multiplied by another. Exact."""
     outputs = graph.read(symbol)
     shape_of = graph.shapes(outputs, arrays, {graph.INPUT: shape})
 

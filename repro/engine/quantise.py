@@ -50,7 +50,7 @@ def quantised(symbol, arrays: Arrays, images: Iterable[np.ndarray]):
 
 
 def ranges(symbol, arrays: Arrays, images: Sequence[np.ndarray], names: Sequence[str]) -> Dict[str, Range]:
-    """The range of each of these outputs inside `symbol` over the images."""
+    """Return the range of each of these outputs inside `symbol` over the images."""
     inside = symbol.get_internals()
     given = inputs.shapes_of(symbol, images[0].shape)
     _, shapes, _ = inside.infer_shape(**given)
@@ -147,6 +147,6 @@ def _names(group, count: int) -> List[str]:
 
 
 def _fused_names(symbol, convolutions: Sequence[str]) -> List[str]:
-    """The nodes of a fused graph that hold these convolutions."""
+    """Return the nodes of a fused graph that hold these convolutions."""
     return [node["name"] for node in graph.json_of(symbol)["nodes"]
             if any(inner["name"] in convolutions for part in node.get("subgraphs", ()) for inner in part["nodes"])]

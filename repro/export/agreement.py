@@ -32,7 +32,7 @@ class Agreement:
     apart: Dict[str, float]
 
     def problem(self) -> Optional[str]:
-        """Why they are not alike, in a line; None where they are."""
+        """Return why they are not alike, in a line; None where they are."""
         if self.others:
             return f"other regions are computed in {self.others} of {self.images} images"
         if not self.pixels:
@@ -85,12 +85,12 @@ def agreement(one: Run, other: Run, images: Iterable[np.ndarray], everywhere: bo
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest, as a share of the largest value of `one`; infinite where a value is not a number."""
+    """Return the largest, as a share of the largest value of `one`; infinite where a value is not a number."""
     apart, largest = float(abs(one - other).max()), float(abs(one).max())
     return 0.0 if apart == 0 else apart / largest if apart < np.inf and largest else np.inf
 
 
 def tied(s: np.ndarray, mask: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two selections of the same number differ in regions alone whose s are the same, to ALIKE."""
+    """True if two selections of the same number differ in regions alone whose s are the same, to ALIKE."""
     values = s[mask != other]
     return bool(mask.sum() == other.sum() and values.max() - values.min() <= ALIKE * abs(s).max())

@@ -11,7 +11,7 @@ import os
 import tempfile
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 
@@ -50,13 +50,13 @@ class Subject:
     k: Optional[int]
 
     def build(self, **settings):
-        """The network, uninitialised; with regions, fast inference on k of them."""
+        """Return the network, uninitialised; with regions, fast inference on k of them."""
         if self.plan.region:
             settings.update(fast=True, k=self.k)
         return self.plan.build(self.classes, self.shape[2:], **settings)
 
     def network(self, **settings):
-        """The network with its values, as Gluon runs it."""
+        """Return the network with its values, as Gluon runs it."""
         network = self.build(**settings)
         assign(network, self.arrays, "the trained network", mx.cpu())
         network.hybridize(static_alloc=True, static_shape=True)
@@ -81,18 +81,18 @@ def random_arrays(plan: Plan, classes: int, seed: int = 0) -> Dict[str, mx.nd.ND
 
 
 def gluon_run(network) -> Run:
-    """A network of Gluon's, as `agreement` runs it."""
+    """Return a network of Gluon's, as `agreement` runs it."""
     return lambda images: {name: made.asnumpy() for name, made in named_outputs(network, mx.nd.array(images)).items()
                            if name in OUTPUTS}
 
 
 def onnx_run(engine: OnnxEngine) -> Run:
-    """A file in onnxruntime, as `agreement` runs it."""
+    """Return a file in onnxruntime, as `agreement` runs it."""
     return lambda images: dict(zip(engine.names, engine.outputs(images)))
 
 
 def in_precision(model: onnx.ModelProto, precision: str, calibration: Sequence[np.ndarray]) -> onnx.ModelProto:
-    """A float32 file of to_onnx in another of PRECISIONS; UserError where its values do not fit into that."""
+    """Return a float32 file of to_onnx in another of PRECISIONS; UserError where its values do not fit into that."""
     try:
         return {"float32": lambda: model, "float16": lambda: half(model),
                 "int8": lambda: int8(model, calibration)}[precision]()
@@ -129,7 +129,7 @@ def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray
             metadata = _checked(metadata, found.broken(), found, path)
         helper.set_model_props(model, {KEY: metadata.to_text()})
         onnx.save(model, str(temporary))
-    write_text(beside(path), metadata.to_text())
+    write_text(f"{os.path.splitext(path)[0]}.json", metadata.to_text())
     return metadata
 
 
@@ -169,16 +169,11 @@ def carry_gluon(subject: Subject, metadata: Metadata, images: Sequence[np.ndarra
     return metadata
 
 
-def beside(path) -> str:
-    """Where the record of an ONNX file lies as JSON."""
-    return f"{os.path.splitext(path)[0]}.json"
-
-
 def _checked(metadata: Metadata, problem: Optional[str], found: Agreement, path,
              packages: Sequence[str] = ("mxnet", "onnxruntime")) -> Metadata:
     if problem:
         raise UserError(f"{path}: not written: unlike in MXNet, {problem}")
     versions = {"mxnet": mx.__version__, "onnxruntime": onnxruntime.__version__}
-    return metadata.checked(Check(found.images, found.ties, found.pixels, found.labels,
-                                  float(f"{max(found.apart.values()):.2g}"),
-                                  {name: versions[name] for name in packages}, found.others))
+    return replace(metadata, check=Check(
+        found.images, found.ties, found.pixels, found.labels, float(f"{max(found.apart.values()):.2g}"),
+        {name: versions[name] for name in packages}, found.others))

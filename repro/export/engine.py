@@ -17,7 +17,7 @@ E = TypeVar("E")
 
 def exported_engine(network, arrays: Arrays, shape: Tuple[int, int, int, int], outputs: Mapping[str, int],
                     make: Callable[[Path], E]) -> E:
-    """An uninitialised network, built with PORTABLE's short cuts, with its values by structural name.
+    """Return an engine of an uninitialised network, built with PORTABLE's short cuts, with values by structural name.
 
     outputs  those that are wanted, by name, and their numbers.
     make     an engine of the file, such as OnnxEngine.

@@ -28,7 +28,7 @@ def half(model: onnx.ModelProto) -> onnx.ModelProto:
     initializers: Dict[str, onnx.TensorProto] = {}
 
     def read(name: str, wanted: int) -> str:
-        """The name by which a float of type `wanted` is read."""
+        """Return the name by which a float of type `wanted` is read."""
         if name in constants:
             return _constant(constants[name], wanted, initializers)
         if held[name] == wanted:
@@ -82,11 +82,11 @@ def _constant(one: onnx.TensorProto, wanted: int, into: Dict[str, onnx.TensorPro
 
 
 def _selecting(graph: onnx.GraphProto) -> Set[str]:
-    """The nodes between the maps that s is computed of and whole numbers, by name: those that choose regions."""
+    """Return the nodes between the maps that s is computed of and whole numbers, by name: those that choose regions."""
     made_by = {name: node for node in graph.node for name in node.output}
 
     def before(starts) -> Set[str]:
-        """The nodes that these need, and they themselves."""
+        """Return the nodes that these need, and they themselves."""
         found, open_ = set(), list(starts)
         while open_:
             node = open_.pop()

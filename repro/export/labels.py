@@ -10,7 +10,7 @@ SCORES, LABELS = "scores", "labels"
 
 
 def with_labels(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A file of repro.export.to_onnx with one output, "labels", uint8 (N, H, W), in the place of all others.
+    """Return a file of repro.export.to_onnx with one output, "labels", uint8 (N, H, W), in the place of all others.
 
     Scores (N, K, h, w) are up-sampled bilinearly to the input's (H, W), and the first largest taken.
     """

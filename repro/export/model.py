@@ -38,7 +38,7 @@ class Model:
         self.at = ""
 
     def constant(self, array, kind: str = "int64", name: str = "") -> str:
-        """A constant of these values; the name says what it is, so that what is equal is kept once."""
+        """Return a constant of these values; the name says what it is, so that what is equal is kept once."""
         array = np.asarray(array, kind, order="C")
         name = name or f"{kind}_{'x'.join(map(str, array.shape))}_" + "_".join(map(str, array.ravel().tolist()))
         if name not in self.constants:
@@ -46,11 +46,11 @@ class Model:
         return name
 
     def value(self, one: Value) -> np.ndarray:
-        """The values of a constant; of anything else, NaN."""
+        """Return the values of a constant; of anything else, NaN."""
         return numpy_helper.to_array(self.constants[one.name]) if one.name in self.constants else np.array(np.nan)
 
     def add(self, op: str, *inputs: Name, outputs: int = 0, **attributes):
-        """A node of ONNX; the name of its output, or those of its `outputs`."""
+        """Add a node of ONNX; return the name of its output, or those of its `outputs`."""
         number = len(self.nodes)
         names = [f"{self.at}:{number}" + (f":{i}" if outputs else "") for i in range(outputs or 1)]
         read = [one.name if isinstance(one, Value) else one for one in inputs]

@@ -40,7 +40,7 @@ def _adaptive_pooling(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 
 def _windows(side: int, count: int) -> np.ndarray:
-    """Which of `side` positions each of `count` means is of, (count, side): those that its share touches."""
+    """Return which of `side` positions each of `count` means is of, (count, side): those that its share touches."""
     at = np.arange(count)[:, None]
     inside = (np.arange(side) >= at * side // count) & (np.arange(side) < -(-(at + 1) * side // count))
     return inside / inside.sum(axis=1, keepdims=True)
@@ -111,7 +111,7 @@ def _bilinear_resize(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 
 def _bilinear(scale: int) -> np.ndarray:
-    """The kernel (2 * scale, 2 * scale) of a deconvolution that up-samples bilinearly."""
+    """Return the kernel (2 * scale, 2 * scale) of a deconvolution that up-samples bilinearly."""
     line = 1 - abs(np.arange(2 * scale) - scale + 0.5) / scale
     return (line[:, None] * line).astype(np.float32)
 
@@ -166,7 +166,7 @@ def _sequence_mask(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 
 def cut(node: Node, shape: Sequence[int]) -> Tuple[int, int, int]:
-    """(axis, begin, end) of a slice_axis of what has `shape`, counted from the front."""
+    """Return (axis, begin, end) of a slice_axis of what has `shape`, counted from the front."""
     axis = node.integer("axis", 0) % len(shape)
     begin, end = (default if node.attrs.get(key, "None") == "None" else int(node.attrs[key])
                   for key, default in (("begin", 0), ("end", shape[axis])))

@@ -90,7 +90,7 @@ def _info(name: str, shape: Tuple[int, ...], kind: str, rows: str) -> onnx.Value
 
 
 def _alive(nodes: Sequence[onnx.NodeProto], names: Sequence[str]):
-    """The nodes that these outputs need, and the names of all that they read."""
+    """Return the nodes that these outputs need, and the names of all that they read."""
     read = set(names)
     kept: List[onnx.NodeProto] = []
     for node in reversed(nodes):

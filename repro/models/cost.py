@@ -101,7 +101,7 @@ def true(counts: Sequence[Count]) -> int:
 
 
 def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
-    """The counted layers of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
+    """Return the counted layers of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
     regions: Dict[str, Any] = {}
     side = row.network.region
     if side is not None:
@@ -112,6 +112,6 @@ def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
 
 
 def row_cost(row: Row) -> Tuple[int, int]:
-    """A row's multiply-adds: (in the paper's convention, true), the Calc. cells of Tables 1 to 5."""
+    """Return a row's multiply-adds: (in the paper's convention, true), the Calc. cells of Tables 1 to 5."""
     counts = row_counts(row)
     return paper(counts), true(counts)

@@ -37,7 +37,7 @@ def gluoncv_network(model: str, size: Tuple[int, int], classes: int):
 
 
 def before_upsampling(output):
-    """A gluoncv network's score maps as they are before it up-samples them to the image."""
+    """Return a gluoncv network's score maps as they are before it up-samples them to the image."""
     graph = json.loads(output.tojson(remove_amp_cast=False))  # as in repro.engine.graph.json_of
     last = graph["nodes"][graph["heads"][0][0]]
     if last["op"] != UPSAMPLING:

@@ -18,12 +18,12 @@ BODY = ((0, 1, "conv1"), (3, 4, "conv2"), (6, 7, "conv3"))
 
 
 def is_model_zoo(arrays: Dict[str, mx.nd.NDArray]) -> bool:
-    """Whether the names are the model zoo's."""
+    """True if the names are the model zoo's."""
     return "features.0.weight" in arrays
 
 
 def from_model_zoo(arrays: Dict[str, mx.nd.NDArray], source: str = "weights") -> Dict[str, mx.nd.NDArray]:
-    """The zoo's values under a column's own names (``level2.0.conv1.weight``); the classifier is left out.
+    """Return the zoo's values under a column's own names (``level2.0.conv1.weight``); the classifier is left out.
 
     The zoo's 1x1 convolutions carry biases, ours none: they are taken off the running mean of the norm that follows,
     which is the same function. UserError naming the first value missing.
@@ -48,7 +48,7 @@ def from_model_zoo(arrays: Dict[str, mx.nd.NDArray], source: str = "weights") ->
 
 
 def model_file(name: str) -> str:
-    """The .params file of gluoncv's pre-trained `name`, one of NAMES; downloaded unless this machine has it.
+    """Return the .params file of gluoncv's pre-trained `name`, one of NAMES; downloaded unless this machine has it.
 
     It is kept in $MXNET_HOME/models, by default ~/.mxnet/models, and gluoncv checks its hash. UserError where it cannot
     be had.

@@ -20,7 +20,7 @@ VARIANCES = ("running_var", "moving_var")     # of which none is below 0
 
 
 def learned(arrays: Mapping[str, mx.nd.NDArray]) -> int:
-    """How many of these values, by name, are learned."""
+    """Return how many of these values, by name, are learned."""
     return sum(math.prod(value.shape) for name, value in arrays.items() if not name.endswith(STATISTICS))
 
 
@@ -45,7 +45,7 @@ def constants_of(network) -> Dict[str, mx.nd.NDArray]:
 
 
 def arrays_of(network) -> Dict[str, mx.nd.NDArray]:
-    """The values of an initialised network, by structural name, on its first device."""
+    """Return the values of an initialised network, by structural name, on its first device."""
     return {name: p.data(p.list_ctx()[0]) for name, p in parameters_of(network).items()}
 
 

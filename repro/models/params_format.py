@@ -58,7 +58,7 @@ class _Reader:
 
 
 def read(path) -> Dict[str, np.ndarray]:
-    """The named arrays of a .params file, read-only views of its bytes.
+    """Return the named arrays of a .params file, read-only views of its bytes.
 
     UserError, in one line, when it is missing, is no such file or damaged, or its values have no names.
     """

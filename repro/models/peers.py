@@ -56,7 +56,7 @@ class Peer:
 
 
 def network_of(row: PeerRow, size: Tuple[int, int], classes: int, width: float, settings: Dict):
-    """The Gluon network of a row, uninitialised. UserError where it does not fit `size`."""
+    """Return the Gluon network of a row, uninitialised. UserError where it does not fit `size`."""
     if row.model is not None:
         if size[0] % 32 or size[1] % 32:
             raise UserError(f"{row.id} at {size[0]}x{size[1]}: gluoncv's networks want multiples of 32 pixels")
@@ -96,7 +96,7 @@ def random_values(name: str, shape: Tuple[int, ...], seed: int) -> np.ndarray:
 
 def peer(row: PeerRow, size: Tuple[int, int] = (HEIGHT, WIDTH), classes: int = 19, width: float = 1.0, seed: int = 0,
          **settings) -> Peer:
-    """The network of a measured row for one image of `size` (H, W), with random values.
+    """Return the network of a measured row for one image of `size` (H, W), with random values.
 
     settings  of repro.models.build.build, over those that follow from the row: grid, region, k, fast.
     """

@@ -27,7 +27,7 @@ class Plan:
         return (size[0] // self.region) * (size[1] // self.region) if self.region else 0
 
     def build(self, classes: int, size: Tuple[int, int], **settings):
-        """The network for padded images of `size`, with grid, region and, unless the training has s > 0, k."""
+        """Return the network for padded images of `size`, with grid, region and, unless the training has s > 0, k."""
         if self.region:
             grid = (size[0] // self.region, size[1] // self.region)
             settings.setdefault("k", self.training.k(self.regions(size)))

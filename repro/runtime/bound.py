@@ -47,7 +47,7 @@ class Bound:
         self._binding.synchronize_outputs()
 
     def outputs(self) -> Tuple[np.ndarray, ...]:
-        """What the last run made, copied from the device."""
+        """Return what the last run made, copied from the device."""
         return tuple(value.numpy() for value in self._made.values())
 
     def ended(self) -> str:

@@ -73,7 +73,7 @@ class Best:
         self._bound["copy"] = Bound(path, {"a": np.ones(copied, np.float32)}, next(iter(given.values())), card)
 
     def runs(self) -> Dict[str, Callable[[], None]]:
-        """What is to be timed, by name."""
+        """Return what is to be timed, by name."""
         return {name: bound.run for name, bound in self._bound.items()}
 
     def rates(self, timings: Mapping[str, Timing]) -> Dict[str, float]:

@@ -6,7 +6,7 @@ Read here without MXNet, so that a file can be used where that is not.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Dict, Optional, Tuple
 
 from repro.config import parsing
@@ -97,13 +97,9 @@ class Metadata:
             "check": asdict(self.check) if self.check else None,
         }, indent=1) + "\n"
 
-    def checked(self, check: Check) -> Metadata:
-        """The same, with the result of its check."""
-        return replace(self, check=check)
-
 
 def parse(text: str, place: str) -> Metadata:
-    """The inverse of to_text; a UserError begins with `place` and names the key."""
+    """Return the inverse of to_text; a UserError begins with `place` and names the key."""
     value = parsing.json_text(text, place)
     parsing.of_format(value, FORMAT, place)
     found = parsing.fields(value, place, {
@@ -126,7 +122,7 @@ def parse(text: str, place: str) -> Metadata:
 
 
 def read_metadata(path) -> Metadata:
-    """The record in the JSON file beside an exported network; UserError where it is not one."""
+    """Return the record in the JSON file beside an exported network; UserError where it is not one."""
     try:
         text = contents(path, parsing.LARGEST_JSON).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -33,7 +33,7 @@ OWN = re.compile(r"^(?:InsertedPrecisionFreeCast_)?(?P<name>.+?:\d+(?=\D|$)|[a-z
 
 
 def frames_of(events: Sequence[Mapping[str, Any]], skipped: int = WARMUP) -> Dict[str, Any]:
-    """The operators of the runs but the first `skipped`, medians in seconds, from a profile's events.
+    """Return the operators of the runs but the first `skipped`, medians in seconds, from a profile's events.
 
     Returns {"frames", "before": until the first operator, "after": the last, "between": operators, "operators": [...]},
     each of these {"node": the name in the file that it is made of or "", "kind", "shape", "moved": bytes, "provider",
@@ -101,7 +101,7 @@ def layers_of(model: onnx.ModelProto) -> Dict[str, str]:
 
 def operators_of(found: Dict[str, Any], layers: Dict[str, str], blocks: Dict[str, str], counts: Dict[str, int],
                  batch: int) -> List[Dict[str, Any]]:
-    """The operators of `frames_of` as a record has them: with name, block and multiply-adds.
+    """Return the operators of `frames_of` as a record has them: with name, block and multiply-adds.
 
     layers  of layers_of; blocks by names of the graph that was exported; counts  multiply-adds of an image by layer.
     """
@@ -139,7 +139,7 @@ def profiled(path, images: np.ndarray, frames: int, provider: str = "", card: Op
 
 
 def in_openvino(path, photo: np.ndarray, precision: str) -> Tuple[Callable[[], None], Callable[[], Dict[str, Any]]]:
-    """(What is run again and again: a photo's labels in OpenVINO, what then gives `frames_of` it).
+    """Return (what is run again and again: a photo's labels in OpenVINO, what then gives `frames_of` it).
 
     What is not in an operator, such as starting and copying the outputs, is "between"; MAP is the last operator.
     """
@@ -169,7 +169,7 @@ def in_openvino(path, photo: np.ndarray, precision: str) -> Tuple[Callable[[], N
 
 
 def in_onnxruntime(path, images: np.ndarray, provider: str, card: Optional[int], tf32: bool, trace: str):
-    """The same of images of the file's shape in onnxruntime, whose trace's file begins with `trace`."""
+    """Return the same of images of the file's shape in onnxruntime, whose trace's file begins with `trace`."""
     from repro.runtime.bound import Bound
     from repro.runtime.providers import providers
 
@@ -178,7 +178,7 @@ def in_onnxruntime(path, images: np.ndarray, provider: str, card: Optional[int],
 
 
 def main(path: str, picture: str, frames: str, found: str, provider: str, card: str, precision: str) -> None:
-    """What the process does."""
+    """Run one profile in this process."""
     from repro.timing.memory import forget_peak, peak
 
     images = np.load(picture)

@@ -18,7 +18,7 @@ Provider = Union[str, Tuple[str, Dict[str, Any]]]
 
 def providers(name: str = "", card: Optional[int] = None, tf32: bool = False,
               graph: bool = False) -> Tuple[Provider, ...]:
-    """What onnxruntime is to be given, the first that can run an operator doing so.
+    """Return what onnxruntime is to be given, the first that can run an operator doing so.
 
     name  of PROVIDERS; "": cuda where a card is given, else cpu.
     card  its number; None: for cuda and tensorrt the first.
@@ -44,7 +44,7 @@ def providers(name: str = "", card: Optional[int] = None, tf32: bool = False,
 
 
 def on_card(given: Sequence[Provider]) -> bool:
-    """Whether these compute on a card."""
+    """True if these compute on a card."""
     return names(given)[0] != CPU
 
 
@@ -65,7 +65,7 @@ def check_used(given: Sequence[Provider], used: Sequence[str]) -> None:
 
 
 def card_name(card: int) -> str:
-    """What the driver calls a card, such as NVIDIA H200; UserError where there is none of this number."""
+    """Return the driver's name of a card, such as NVIDIA H200; UserError where there is none of this number."""
     driver, number, text = driver_for("PROVIDER: cuda", INSTEAD), ctypes.c_int(), ctypes.create_string_buffer(256)
     if driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(number), card):
         raise UserError(f"GPU: the driver finds no card {card}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence
 
 from repro.config import parsing
 from repro.records import parse_provenance
@@ -42,13 +42,16 @@ def _exported(engine: str) -> Dict[str, parsing.Check]:
 
 
 def read_measured(path) -> Dict[str, Any]:
-    """What `experiments.speed.precision` wrote to `path`, checked; a UserError names file and key."""
-    return read_json(path, _MEASURED)
+    """Return what `experiments.speed.precision` wrote to `path`, checked; a UserError names file and key.
+
+    "preset"  is that of the rows; there is none of lite.
+    """
+    return read_json(path, {**_MEASURED, "preset": parsing.text}, optional=("preset",))
 
 
 def read_exported(path, engine: str = "onnxruntime") -> Dict[str, Any]:
-    """What `experiments.speed.precision --engine` wrote to `path`, as `read_measured`."""
-    return read_json(path, _exported(engine))
+    """Return what `experiments.speed.precision --engine` wrote to `path`, as `read_measured`."""
+    return read_json(path, {**_exported(engine), "preset": parsing.text}, optional=("preset",))
 
 
 def lost(case: Mapping[str, Any], precision: str = "int8") -> float:
@@ -64,7 +67,16 @@ def quicker(case: Mapping[str, Any], precision: str) -> float:
 def _about(cases) -> list:
     return [("Network", [case["label"] for case in cases]),
             ("Data", [f"{case['data']}, {case['images']} images of {case['size']}" for case in cases]),
+            ("Preset", [case["preset"] for case in cases]),
             ("Width", [case["width"] for case in cases])]
+
+
+def _cases(records: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]]:
+    return [{"preset": record.get("preset", "lite"), **case} for record in records for case in record["cases"]]
+
+
+def _origins(records: Sequence[Mapping[str, Any]]) -> str:
+    return "\n\n".join(origin(record["provenance"]) for record in records)
 
 
 def _verdict(cases, precision: str, allowed: float) -> str:
@@ -76,37 +88,43 @@ def _verdict(cases, precision: str, allowed: float) -> str:
             f"{most:.2f} times as fast as float32: it *{pays}* on this CPU.\n")
 
 
-def exported_section(measured: Mapping[str, Any]) -> str:
-    """The part on exported files; `measured` as `read_exported` gives it."""
-    cases, engine = measured["cases"], next(name for name in REDUCED if name in measured)
+def exported_section(engine: str, records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the part on exported files in one engine; `records` as `read_exported` gives them."""
+    cases, versions = _cases(records), sorted({record[engine] for record in records})
     reduced, names = REDUCED[engine], ("float32", *REDUCED[engine])
     table = markdown_table([
         *_about(cases),
         *((f"Mean IoU, {name}", [f"{case['mean_iou'][name]:.2f}" for case in cases]) for name in names),
         *((f"Alike, {name}", [f"{case['alike'][name]:.2f}%" for case in cases]) for name in reduced),
         *((f"ms, {name}", [f"{Timing(tuple(case['seconds'][name])).median * 1e3:.2f}" for case in cases])
-          for name in names)], 3)
+          for name in names)], 4)
     return (
-        f"## Exported, in {engine} {measured[engine]}\n\n"
+        f"## Exported, in {engine} {', '.join(versions)}\n\n"
         "The same networks as ONNX files (`make export PRECISION=`), labels of every pixel against the truth, and the "
         f"median time from a photo to labels, all three in turn. {NOTES[engine]}\n\n"
         f"{table}\n\n{''.join(_verdict(cases, name, most) for name, most in reduced.items())}\n"
-        f"{origin(measured['provenance'])}\n")
+        f"{_origins(records)}\n")
 
 
-def page(measured: Mapping[str, Any], exported: Sequence[Mapping[str, Any]] = ()) -> str:
-    """The page; `measured` as `read_measured` gives it, `exported` as `read_exported`, of each engine."""
-    cases = measured["cases"]
+def _own_section(records: Sequence[Mapping[str, Any]]) -> str:
+    cases = _cases(records)
     worst = max(lost(case) for case in cases)
     table = markdown_table([
         *_about(cases),
         ("Mean IoU, float32", [f"{case['mean_iou']['float32']:.2f}" for case in cases]),
         ("Mean IoU, int8", [f"{case['mean_iou']['int8']:.2f}" for case in cases]),
         ("Lost", [f"{lost(case):.2f}" for case in cases]),
-        ("Pixels labelled alike", [f"{case['alike']:.2f}%" for case in cases])], 3)
+        ("Pixels labelled alike", [f"{case['alike']:.2f}%" for case in cases])], 4)
     return (
-        "# int8\n\nTrained networks through the inference engine in both precisions, labels of every pixel against "
+        "Trained networks through the inference engine in both precisions, labels of every pixel against "
         f"the truth. int8 takes its ranges from {cases[0]['calibration']} training images.\n\n{table}\n\n"
         f"At most {MOST:g} points are to be lost: {worst:.2f} are, *{'reached' if worst <= MOST else 'not reached'}*. "
-        f"How much quicker int8 is stands in [table6.md](table6.md).\n\n{origin(measured['provenance'])}\n"
-        + "".join(f"\n{exported_section(one)}" for one in exported))
+        f"How much quicker int8 is stands in [table6.md](table6.md).\n\n{_origins(records)}\n")
+
+
+def page(measured: Sequence[Mapping[str, Any]], exported: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Return the page of all data sets and presets: records as `read_measured` and as `read_exported` give them."""
+    by_engine = {engine: [record for record in exported if engine in record] for engine in REDUCED}
+    return "\n".join([
+        "# int8\n", *([_own_section(measured)] if measured else []),
+        *(exported_section(engine, records) for engine, records in by_engine.items() if records)])

@@ -23,23 +23,14 @@ READS = {
     "rows": "rows of tables (YAML)",
     "presets": "presets (YAML)",
     "classes": "classes of an own data set (YAML)",
-    "records": "records of trainings (JSON)",
-    "descriptions": "descriptions of weights (JSON)",
-    "metadata": "records of exported networks (JSON)",
-    "logs": "logs of trainings (JSON lines)",
-    "measurements": "records of times, memory and more, and their pages (JSON)",
     "neighbours": "rows of other networks, trained or timed (YAML)",
-    "datasets": "folders of data sets, and what is remembered of them",
-    "contents": "what data sets hold: void labels, leaks, small images, changes",
+    "datasets": "folders of data sets",
     "inputs": "what INPUT names: files, folders, patterns",
-    "searches": "what is found among links, hidden files and earlier results",
     "parameters": "parameters (.params)",
     "types": "types and values of parameters; other files",
     "backbones": "pre-trained backbones (.params)",
-    "checkpoints": "checkpoints (.params)",
     "exported": "exported networks (ONNX)",
-    "refiners": "SparseRefine's exported networks (ONNX, and their record)",
-    "writers": "all that is written",
+    "writers": "each kind of file that is written",
     "commands": "scripts, as a user calls them",
 }
 _COUNTS = {outcome: parsing.natural for outcome in OUTCOMES}
@@ -54,7 +45,7 @@ def _families(value, place: str) -> Dict[str, Any]:
 def read_counted(path, readers: Tuple[str, ...]) -> Dict[str, Any]:
     """What `make robustness` wrote to `path`, checked, of all `readers`; a UserError names file and key."""
     return read_json(path, {
-        "seeds": parsing.sequence(parsing.natural),
+        "seed": parsing.natural,
         "readers": parsing.mapping(dict.fromkeys(readers, _families)),
         "provenance": parse_provenance})
 
@@ -69,7 +60,6 @@ def page(counted: Mapping[str, Any]) -> str:
     names = sorted({family for families in counted["readers"].values() for family in families})
     families = {name: _sum(one[name] for one in counted["readers"].values() if name in one) for name in names}
     total = _sum(readers.values())
-    seeds = ", ".join(map(str, counted["seeds"]))
 
     def table(first: str, lines: Mapping[str, Counter], shown) -> str:
         return markdown_table([(first, [shown(name) for name in lines] + ["all"]),
@@ -79,16 +69,16 @@ def page(counted: Mapping[str, Any]) -> str:
     return (
         "# Bad input, on purpose\n\n"
         f"{sum(total.values())} cases: files that are empty, cut, changed, of another kind or size, that lie about "
-        "their size, NaN weights, loops of links, pipes, odd names, full disks (`experiments/stress/fuzz/`). Each must "
-        "end in the right result or in one clear line, which a script says with exit code 2. Anything else is a fault: "
-        "another exception, two lines, a wrong result, a file half written, a lost one, a warning, a process that "
-        f"ends, or one that hangs for a minute. Seeds of the random cases: {seeds}. {origin(counted['provenance'])}\n\n"
+        "their size, NaN weights, loops of links, pipes, odd names, full disks (`experiments/stress/fuzz/`); of what "
+        "people bring, and one full disk for each kind of file that is written. Each must end in the right result or "
+        "in one clear line, which a script reports with exit code 2. Anything else is a fault: another exception, two "
+        "lines, a wrong result, a file half written, a lost one, a warning, a process that ends, or one that hangs for "
+        f"a minute. Seed of the random cases: {counted['seed']}. {origin(counted['provenance'])}\n\n"
         f"{table('Reader or writer', readers, lambda name: f'{name}: {READS[name]}')}\n"
         f"{table('What is wrong', families, str)}\n"
-        "*Right result* is checked: a PNG with a changed byte is the whole picture or refused, a record that was read "
-        "is written again as it was, a checkpoint is set whole or not at all, a file that cannot be replaced is as "
-        "before. Where a format has no checksum (JPEG, BMP, TIFF, WebP, JPEG 2000, PNM, videos, .params, ONNX, JSON, "
-        "YAML) a changed byte within the values is another right file; there the result must be of the kind and size "
-        "that the file says, and finite.\n\n"
+        "*Right result* is checked: a PNG with a changed byte is the whole picture or refused, a row is read as it is "
+        "written, a file that cannot be replaced is as before. Where a format has no checksum (JPEG, BMP, TIFF, WebP, "
+        "JPEG 2000, PNM, videos, .params, ONNX, YAML) a changed byte within the values is another right file; there "
+        "the result must be of the kind and size that the file says, and finite.\n\n"
         "*Stand-ins*: a full disk is a limit on the size of files (RLIMIT_FSIZE), which fails in the same calls; a "
         "read-only folder is one below /proc or below a file. Both take no rights, and bind whoever has all of them.\n")

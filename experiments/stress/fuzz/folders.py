@@ -44,12 +44,10 @@ def _write(folder: Path, files: Dict[str, bytes]) -> Path:
 
 
 def _open(root):
-    """Open and check it, twice: once more from what is remembered."""
+    """Open and check a data set; return how many samples it has."""
     data = open_dataset(root)
     samples = (*data.train, *data.val, *data.test)
-    known = Path(root).parent / "known.json"
-    for _ in range(2):
-        check_files(samples, data.classes, known, 1, lambda results, total, what: results)
+    check_files(samples, data.classes, None, 1, lambda results, total, what: results)
     return len(samples)
 
 
@@ -68,6 +66,14 @@ def datasets(seed: int) -> Iterator[Case]:
         def whole(folder: Path, files=files):
             return _open(_write(folder, files))
         yield Case("as it should be", layout, whole, lambda value, count=count: value == count, (RESULT,))
+
+        def hidden(folder: Path, files=files):
+            root = _write(folder, files)
+            for path in [*root.rglob("*.png"), *root.rglob("*.yaml")]:
+                path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+            return _open(root)
+        yield Case("as it should be", f"{layout} with hidden files", hidden, lambda value, count=count: value == count,
+                   (RESULT,))
         folders = sorted({str(above) for name in files for above in list(Path(name).parents)[:-1]})
         makes = {**{what: NO_FILES[what] for what in NO_FILES if "link" in what or what in ("a pipe", "a folder")},
                  "missing": lambda path: None, "loop above": lambda path: path.symlink_to(path.parent),
@@ -85,16 +91,6 @@ def datasets(seed: int) -> Iterator[Case]:
             def none(folder: Path, make=NO_FILES[what]):
                 return _open(make(folder / "a") or folder / "a")
             yield Case("no folder", f"{layout}: {what}", none, lambda value: False, (LINE,))
-    for number in range(60):  # what is remembered of files found good, in a file that is damaged
-        content = draw.choice((b"", b"{", b"[]", b"null", b"[" * 5000, b"\xff", b'{"format": 1}',
-                               b'{"format": 1, "samples": []}', b'{"format": 1, "samples": {"a": [[]]}}',
-                               b'{"format": 99, "samples": {}}', b"1" * 9999))
-
-        def remembered(folder: Path, content=content):
-            root = _write(folder, LAYOUTS["camvid"])
-            (folder / "known.json").write_bytes(content)
-            return _open(root)
-        yield Case("damaged memory", f"{number}: {content[:30]!r}", remembered, lambda value: value == 6, (RESULT,))
     for number in range(12, 256, 4):
         def ids(folder: Path, number=number):
             label = cv2.imencode(".png", np.full((4, 6), number, np.uint8))[1].tobytes()
@@ -140,40 +136,6 @@ def inputs(seed: int) -> Iterator[Case]:
                (RESULT,))
     yield case("links", "a pattern over loops", lambda folder: f"{looped(folder)}/**/*.png",
                lambda value: set(value) == {(4, 6, 3)}, (RESULT,))
-
-
-def searches(seed: int) -> Iterator[Case]:
-    """repro.prediction.photos.sources by folder and by pattern, with OUTPUT beside, above and below."""
-    def tree(folder: Path) -> Path:
-        root = folder / "A"
-        for name in ("a.png", "._a.png", ".hidden/h.png", "b/c.png", "../elsewhere/d.png", "b/c_overlay.png",
-                     "a_labelIds.png", "out/e.png"):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_bytes(PICTURE)
-        for name, target in (("link", "../elsewhere"), ("loop", "."), ("b/up", ".."), ("again", "b"),
-                             ("no.png", "none"), ("../here", "A")):
-            (root / name).symlink_to(target)
-        return root
-    below, inputs_alone = ["a", "a_labelIds", "b/c", "b/c_overlay", "link/d"], ["a", "b/c", "link/d", "out/e"]
-    every = [*below, "out/e"]
-    for given in ("A", "A/**", "A/**/*", "A/**/*.png", "here", "here/**/*", "[A]/**", "A/loop", "./A/../A/**"):
-        for out, right in ((None, every), ("A/out", below), ("here/out", below), ("elsewhere/out", every),
-                           ("A", inputs_alone), ("here", inputs_alone), (".", inputs_alone), ("A/..", inputs_alone)):
-            def found(folder: Path, given=given, out=out):
-                tree(folder)
-                return [one.name for one in sources(f"{folder}/{given}", out and folder / out)]
-            yield Case("links", f"{given}, OUTPUT {out}", found, lambda value, right=right: value == right, (RESULT,))
-    for given in ("A/.*", "A/._*", "A/**/.hidden/*", "A/no*", "A/none/**", "[B]/**"):
-        yield Case("links", f"{given}: none", lambda folder, given=given: sources(f"{tree(folder).parent}/{given}"),
-                   lambda value: False, (LINE,))
-    for layout, files in LAYOUTS.items():
-        def hidden(folder: Path, files=files):
-            root = _write(folder, files)
-            for path in [*root.rglob("*.png"), *root.rglob("*.yaml")]:
-                path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
-            return _open(root)
-        count = sum(content == PICTURE for content in files.values())
-        yield Case("links", f"hidden files of {layout}", hidden, lambda value, count=count: value == count, (RESULT,))
 
 
 def _write_in(folder: Path) -> Path:

@@ -13,7 +13,7 @@ import signal
 import time
 from typing import Dict, Tuple
 
-from experiments.lib.command import PRETRAINED
+from experiments.lib.paths import PRETRAINED
 from experiments.stress.trials.tree import MINUTE, STEPS, Fault, Run, Tree
 from repro.errors import UserError
 from repro.models import params_format

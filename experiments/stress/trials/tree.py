@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from experiments.lib.command import HERE
+from experiments.lib.paths import HERE
 from repro.data.minicity import write_minicity
 from repro.errors import UserError
 from repro.models import params_format

@@ -1,0 +1,78 @@
+"""The pages of the paper's tables and claims, and the README's short table, and what they are rendered from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.lib import paths
+from experiments.lib.paths import HERE, ROOT
+from repro.config.parsing import read_yaml
+from repro.config.rows import Network, load_table
+from repro.files import write_text
+from repro.records import load_records, record_path, told_apart
+from repro.tables import ABLATIONS, claims_page, page, with_counterparts
+from repro.tables.headline import headline, with_headline
+
+CLAIMS = "claims"
+PAGES = {**{str(number): f"table{number}" for number in range(1, 6)}, ABLATIONS: ABLATIONS, CLAIMS: CLAIMS}
+
+
+def table_rows(name: str):
+    """Return the rows of experiments/<name>.yaml; the ablations with the rows of Table 3 they are compared with."""
+    rows = load_table(HERE / f"{name}.yaml")
+    return with_counterparts(rows, load_table(HERE / "table3.yaml")) if name == ABLATIONS else rows
+
+
+def published_records():
+    """Return what the paper's tables and claims are rendered from: the published records of networks of its kind."""
+    return tuple(one for one in load_records(paths.RESULTS) if isinstance(one.network, Network))
+
+
+def published_images(record):
+    """Return what lies beside a published record: confusion matrices by inference, the images' names; {} of older ones.
+    """
+    path = paths.RESULTS / "-".join(record.group) / record_path("", record).with_suffix(".npz").name
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def published(name: str):
+    """Return what the paper prints in a table, "table6", or says of it."""
+    return read_yaml(HERE / "published.yaml")[name]
+
+
+def costs_of(rows):
+    """Return the multiply-adds of rows by id, (in the paper's convention, true)."""
+    from repro.models.cost import row_cost
+
+    return {row.id: row_cost(row) for row in rows}
+
+
+def sources(name: str):
+    """Return what the page of experiments/<name>.yaml is rendered from: rows, the paper's figures, costs, records."""
+    rows = table_rows(name)
+    return rows, published(name), costs_of(rows), published_records()
+
+
+def render(chosen: str, local: bool = False) -> str:
+    """Return a page of PAGES; with `local` also what this machine measured and did not publish (not in claims)."""
+    if chosen == CLAIMS:
+        tables = {name: table_rows(name) for name in PAGES.values() if name != CLAIMS}
+        costs = costs_of(tables["table5"])
+        return claims_page(tables, read_yaml(HERE / "published.yaml"), costs, published_records(), published_images)
+    own = told_apart(load_records(paths.CACHE / "results")) if local else ()
+    return page(ABLATIONS if chosen == ABLATIONS else int(chosen), *sources(PAGES[chosen]), own)
+
+
+def readme() -> str:
+    """Return the README's text with its short table rendered anew."""
+    return with_headline((ROOT / "README.md").read_text(encoding="utf-8"), headline(*sources("table5")))
+
+
+def write(chosen: str, local: bool = False) -> None:
+    """Write a page of PAGES and print its path."""
+    path = ROOT / "tables" / f"{PAGES[chosen]}.md"
+    write_text(path, render(chosen, local))
+    print(path.relative_to(ROOT))
