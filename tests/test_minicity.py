@@ -138,8 +138,10 @@ def test_an_interrupted_writing_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_bad_arguments_are_one_line_and_exit_code_2(tmp_path, capsys):
-    for arguments, words in ((["--size", "256"], "HxW"), (["--seed", "-1"], "seed"), (["--train", "-2"], "negative"),
-                             (["--size", "8x8"], "SIZE: 8x8 must be HxW with both sides at least 32 pixels")):
+    for arguments, words in (
+            (["--size", "256"], "--size: '256' is not a height and a width"), (["--seed", "-1"], "seed"),
+            (["--size", "8x8"], "SIZE: 8x8 must be HxW with both sides at least 32 pixels"),
+            (["--train", "-2"], "negative")):
         assert main([str(tmp_path / "out"), *arguments]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and words in error and error.count("\n") == 1
