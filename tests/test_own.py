@@ -9,7 +9,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from folders import CLASSES, write_camvid, write_cityscapes, write_own, write_png
+from folders import CLASSES, refused, write_camvid, write_cityscapes, write_own, write_png
 from made_up import made_up
 
 from experiments import export, minicity, predict, submit
@@ -19,21 +19,12 @@ from experiments.lib import lookup, paths
 from repro import records
 from repro.data import CAMVID, CITYSCAPES, check, open_dataset, read_image, read_label, read_sample
 from repro.data.classes import ClassSet, parse, plain
-from repro.errors import UserError
 from repro.prediction import weights
 from repro.prediction.photos import read_photo
 from repro.runtime.onnx import OnnxEngine
 
 YARD = ClassSet("yard", ("path", "lawn", "garden gnome"), ((128, 64, 128), (0, 160, 0), (255, 0, 0)), (7, 3, 200),
                 (0, 255))
-
-
-def refused(call, *parts) -> None:
-    """`call` raises a UserError, one line that holds all of `parts`."""
-    with pytest.raises(UserError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    assert all(str(part) in str(caught.value) for part in parts), caught.value
 
 
 def test_what_is_listed(tmp_path):
@@ -70,46 +61,52 @@ def test_what_is_said_in_a_file_comes_before_what_a_folder_looks_like(tmp_path):
 LAWN = "{name: lawn, id: 3, colour: [0, 160, 0]}"
 
 
-@pytest.mark.parametrize("old, new, words", [
-    ("name: yard", "name: my/yard", ("name: 'my/yard'", "letters")),
-    ("name: yard", "name: camvid", ("name: 'camvid'", "known here")),
-    ("name: yard", "name: minicity", ("name: 'minicity'", "known here")),
-    ("name: yard", "name: 3", ("name: 3 is not text",)),
-    ("name: yard\n", "", ("key 'name' is missing",)),
-    ("void:", "ignore:", ("unknown key 'ignore'", "name, void, classes")),
-    ("void: [0, 255]", "void: 0", ("void: 0 is not a list",)),
-    ("void: [0, 255]", "void: [0, 256]", ("void[1]: 256 is not between 0 and 255",)),
-    ("void: [0, 255]", "void: [0, 200]", ("void: id 200 is that of garden gnome",)),
-    (LAWN, "{name: lawn, id: 3}", ("classes[1]: key 'colour' is missing",)),
-    (LAWN, "{name: lawn, id: 3, color: [0, 160, 0]}", ("classes[1]: unknown key 'color'", "name, id, colour")),
-    (LAWN, "lawn", ("classes[1]: 'lawn' is not a mapping",)),
-    ("id: 3", "id: -1", ("classes[1]: id: -1 is not between 0 and 255",)),
-    ("id: 3", "id: 300", ("classes[1]: id: 300 is not between 0 and 255",)),
-    ("id: 3", "id: three", ("classes[1]: id: 'three' is not an integer",)),
-    ("id: 3", "id: 7", ("classes: id 7 is both that of path and of lawn",)),
-    ("name: lawn", "name: path", ("classes: name 'path' is both",)),
-    ("name: lawn", "name: no", ("classes[1]: name: False is not text",)),
-    ("[0, 160, 0]", "[128, 64, 128]", ("classes: colour [128, 64, 128] is both that of path and of lawn",)),
-    ("[0, 160, 0]", "[0, 160]", ("classes[1]: colour: [0, 160] is not red, green and blue",)),
-    ("[0, 160, 0]", "green", ("classes[1]: colour: 'green' is not a list",)),
-    ("[0, 160, 0]", "[0, 160, 0.5]", ("classes[1]: colour[2]: 0.5 is not an integer",)),
-    (CLASSES, "- a", ("is not a mapping",)), (CLASSES, "", ("is not a mapping",)),
-    (CLASSES, "name: [", ("not valid YAML",)), ("name: yard", "name: yard\nname: yard", ("'name' is given twice",)),
-    (CLASSES, "name: yard\nclasses: []", ("classes: 0 classes; there must be 2 to 254",)),
-    (CLASSES, "name: yard\nclasses: [" + LAWN + "]", ("classes: 1 classes",)),
-    (CLASSES, "name: y\nclasses:\n" + "".join(
-        f"- {{name: c{id}, id: {id}, colour: [0, 0, {id}]}}\n" for id in range(255)), ("255 classes",)),
-])
-def test_a_mistake_in_the_file_of_classes_is_named(old, new, words, tmp_path):
-    assert old in CLASSES
-    write_own(tmp_path, classes=CLASSES.replace(old, new, 1))
-    refused(lambda: open_dataset(tmp_path), tmp_path / "classes.yaml", *words)
+def numbered(count):
+    """A file of so many classes, whose ids are 255, 254, ... and which leaves void out."""
+    return "name: y\nclasses:\n" + "".join(
+        f"- {{name: c{number}, id: {255 - number}, colour: [0, 0, {number}]}}\n" for number in range(count))
+
+
+MISTAKES = (  # in the file of classes: what stands for what, and what is said
+    ("name: yard", "name: my/yard", "name: 'my/yard'", "letters"),
+    ("name: yard", "name: camvid", "name: 'camvid'", "known here"),
+    ("name: yard", "name: minicity", "name: 'minicity'", "known here"),
+    ("name: yard", "name: 3", "name: 3 is not text"),
+    ("name: yard\n", "", "key 'name' is missing"),
+    ("void:", "ignore:", "unknown key 'ignore'", "name, void, classes"),
+    ("void: [0, 255]", "void: 0", "void: 0 is not a list"),
+    ("void: [0, 255]", "void: [0, 256]", "void[1]: 256 is not between 0 and 255"),
+    ("void: [0, 255]", "void: [0, 200]", "void: id 200 is that of garden gnome"),
+    (LAWN, "{name: lawn, id: 3}", "classes[1]: key 'colour' is missing"),
+    (LAWN, "{name: lawn, id: 3, color: [0, 160, 0]}", "classes[1]: unknown key 'color'", "name, id, colour"),
+    (LAWN, "lawn", "classes[1]: 'lawn' is not a mapping"),
+    ("id: 3", "id: -1", "classes[1]: id: -1 is not between 0 and 255"),
+    ("id: 3", "id: 300", "classes[1]: id: 300 is not between 0 and 255"),
+    ("id: 3", "id: three", "classes[1]: id: 'three' is not an integer"),
+    ("id: 3", "id: 7", "classes: id 7 is both that of path and of lawn"),
+    ("name: lawn", "name: path", "classes: name 'path' is both"),
+    ("name: lawn", "name: no", "classes[1]: name: False is not text"),
+    ("[0, 160, 0]", "[128, 64, 128]", "classes: colour [128, 64, 128] is both that of path and of lawn"),
+    ("[0, 160, 0]", "[0, 160]", "classes[1]: colour: [0, 160] is not red, green and blue"),
+    ("[0, 160, 0]", "green", "classes[1]: colour: 'green' is not a list"),
+    ("[0, 160, 0]", "[0, 160, 0.5]", "classes[1]: colour[2]: 0.5 is not an integer"),
+    (CLASSES, "- a", "is not a mapping"), (CLASSES, "", "is not a mapping"), (CLASSES, "name: [", "not valid YAML"),
+    ("name: yard", "name: yard\nname: yard", "'name' is given twice"),
+    (CLASSES, "name: yard\nclasses: []", "classes: 0 classes; there must be 2 to 254"),
+    (CLASSES, f"name: yard\nclasses: [{LAWN}]", "classes: 1 classes"), (CLASSES, numbered(255), "255 classes"),
+)
+
+
+def test_a_mistake_in_the_file_of_classes_is_named(tmp_path):
+    write_own(tmp_path)
+    for old, new, *words in MISTAKES:
+        assert old in CLASSES
+        (tmp_path / "classes.yaml").write_text(CLASSES.replace(old, new, 1))
+        refused(lambda: open_dataset(tmp_path), tmp_path / "classes.yaml", *words)
 
 
 def test_void_may_be_left_out_and_254_classes_are_possible(tmp_path):
-    write_own(tmp_path, classes="name: y\nclasses:\n" + "".join(
-        f"- {{name: c{id}, id: {255 - id}, colour: [0, 0, {id}]}}\n" for id in range(254)))
-    classes = open_dataset(tmp_path).classes
+    classes = open_dataset(write_own(tmp_path, classes=numbered(254))).classes
     assert classes.void == () and len(classes) == 254
     write_png(tmp_path / "a.png", np.array([[255, 2]], np.uint8))
     assert read_label(tmp_path / "a.png", classes).tolist() == [[0, 253]]

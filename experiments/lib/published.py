@@ -10,8 +10,8 @@ from experiments.lib import paths
 from experiments.lib.lookup import Wanted, chosen
 from experiments.lib.paths import HERE, TABLES
 from experiments.lib.tables import published_images
-from repro.config.neighbours import load_rows
-from repro.config.rows import Network, Row
+from repro.config.networks import Network
+from repro.config.rows import Row, load_rows
 from repro.errors import UserError
 from repro.records import Record, load_records, record_path
 from repro.tables.verdicts import Figure, Ours

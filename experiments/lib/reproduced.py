@@ -9,9 +9,8 @@ from typing import Dict, Sequence
 from experiments.lib.paths import HERE, RESULTS, ROOT, TABLES
 from experiments.lib.tables import published, published_images
 from repro.config import parsing
-from repro.config.neighbours import load_rows, parse_network
-from repro.config.peers import load_peers
-from repro.config.rows import Network
+from repro.config.networks import Network, parse_network
+from repro.config.rows import load_peers, load_rows
 from repro.prediction.weights import digest
 from repro.records import load_records
 from repro.tables import index

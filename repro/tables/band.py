@@ -88,7 +88,7 @@ def cost(own: Sequence[Record]) -> Band:
 
 def ratio(record, row: str, base: str, precision: str = "float32") -> Optional[float]:
     """Return how many times the time of `base` that of `row` is, within one record of speed; None: not measured."""
-    times = {one["row"]: median({"seconds": one.get("seconds") or one["labels"]}) for one in record["rows"]
+    times = {one["row"]: median(one.get("seconds") or one["labels"]) for one in record["rows"]
              if one["precision"] == precision and one.get("engine", "mxnet") == "mxnet"}
     return times[row] / times[base] if {row, base} <= times.keys() else None
 

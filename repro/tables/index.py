@@ -14,7 +14,7 @@ from repro.device import cpu_words
 from repro.records import Record, find, record_path
 from repro.tables import band
 from repro.tables.intervals import bootstrap, mean_iou, sequences
-from repro.tables.speed import timing
+from repro.timing.clock import Timing
 
 Images = Callable[[Record], Mapping[str, Any]]      # confusion matrices by inference, and "images", their names
 Costs = Callable[[Row], Tuple[int, int, int]]       # multiply-adds in the paper's convention, all; parameters
@@ -106,7 +106,7 @@ def speed(table6: Mapping[str, Any], engines: Mapping[str, Mapping[str, Any]],
 def _timed(name: str, record: Mapping[str, Any], one: Mapping[str, Any], engine: str, seconds: Sequence[float],
            batch: int = 1) -> Line:
     """Return the line of some runs; of a batch, times are an image's."""
-    found, origin, size = timing({"seconds": seconds}), record["provenance"], record["size"]
+    found, origin, size = Timing(tuple(seconds)), record["provenance"], record["size"]
     return {"record": name, "network": one["row"], "engine": engine, "precision": one["precision"],
             "size": size if isinstance(size, str) else "x".join(map(str, size)),
             **_machine(origin), "runs": len(seconds), "ms": round(1e3 * found.median / batch, 3),
