@@ -17,7 +17,7 @@ from repro.data import own
 from repro.data.minicity.own import MERGED
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/guide.md")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in ("guide", "training", "export", "speed", "testing", "reproducibility")))
 MODULE = re.compile(r"-m (experiments\.[\w.]+)([^\n;|]*)")
 
 
@@ -104,13 +104,6 @@ def test_a_wrong_variable_would_be_seen(command, words, capsys):
 def test_a_module_is_as_documented(words, capsys):
     known = options_of(words[2], capsys)
     assert {word.split("=")[0] for word in words[3:] if word.startswith("--")} <= known
-
-
-def test_variables_of_the_readmes_table_are_variables(capsys):
-    rows = re.findall(r"^\| (`[A-Z]+=.*?) \|", text_of("README.md"), re.M)
-    names = [name for row in rows for name in re.findall(r"`([A-Z]+)=", row)]
-    does = dry_run(["make", "table3", *(f"{name}=1" for name in names)])
-    assert len(names) > 10 and not [name for name in names if not used(name, does, capsys)]
 
 
 def test_the_guides_classes_are_those_written(tmp_path):
