@@ -122,7 +122,7 @@ def judge(found: Band, value: float, unit: str) -> bool:
 
 
 def parse(arguments=None) -> argparse.Namespace:
-    """The command line's values."""
+    """Return the command line's values."""
     parser = Parser(prog="python -m experiments.check", description=__doc__,
                     formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument

@@ -85,7 +85,7 @@ def of_weights(path, row: str = "") -> Source:
 
 
 def of_row(given, dataset) -> Source:
-    """A row as trained on this machine, with the values in WEIGHTS, or with random ones."""
+    """Return A row as trained on this machine, with the values in WEIGHTS, or with random ones."""
     from repro.export.carry import random_arrays
     from repro.models import parameters
     from repro.models.plan import Plan
@@ -128,7 +128,7 @@ def file_of(given, row: str, k: Optional[int], shape) -> Path:
 
 
 def subject_of(given, source: Source, size, origin):
-    """What is exported of a source, for images up to `size`, and its record before it is checked."""
+    """Return what is exported of a source, for images up to `size`, and its record before it is checked."""
     from repro.export import carry
     from repro.models.plan import Plan
 
@@ -224,7 +224,7 @@ def export_refined(given) -> None:
 
 
 def parse(arguments=None) -> argparse.Namespace:
-    """The command line's values."""
+    """Return the command line's values."""
     parser = Parser(prog="python -m experiments.export", description=__doc__.split("\n")[0])
     add = parser.add_argument
     options(parser)

@@ -49,7 +49,7 @@ class Runner:
         self._networks = network_factory(self._plan, arrays, len(dataset.classes), inference, mx.cpu())
 
     def __call__(self, samples) -> Iterator[Outputs]:
-        """What it gives for each of `samples`."""
+        """Return what it gives for each of `samples`."""
         import mxnet as mx
 
         from repro.evaluation.inference import named_outputs

@@ -71,7 +71,7 @@ def density(given, command: str) -> None:
 
 
 def width_of(given, default: float) -> float:
-    """That of the extractor's planes; UserError where there are none of it."""
+    """Return the width of the extractor's planes; UserError where there are none of it."""
     from repro.models.build import build_refiner
 
     width = default if given.width is None else given.width
@@ -183,7 +183,7 @@ def execute(given) -> None:
 
 
 def parser_of() -> Parser:
-    """The command line."""
+    """Return the command line."""
     parser = Parser(prog="python -m experiments.refine", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--table", default="1", help="the dense network's table (default %(default)s)")

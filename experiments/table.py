@@ -135,7 +135,7 @@ def say_where(paths) -> None:
 
 
 def parse(arguments=None) -> argparse.Namespace:
-    """The command line's values."""
+    """Return the command line's values."""
     parser = Parser(prog="python -m experiments.table", description=__doc__)
     add = parser.add_argument
     add("--table", required=True, help=f"one of {', '.join(TABLES)}")

@@ -59,7 +59,7 @@ def check(gpu: str) -> None:
 
 
 def contexts(gpu: str) -> List:
-    """The MXNet contexts of GPU=; [mx.cpu()] for ""."""
+    """Return the MXNet contexts of GPU=; [mx.cpu()] for ""."""
     import mxnet as mx
 
     cards = parse(gpu)
@@ -118,7 +118,7 @@ def cpu_words(origin: Mapping[str, Any]) -> str:
 
 
 def same_cpu(*origins: Mapping[str, Any]) -> bool:
-    """True if all of these provenances are of one kind of CPU, so that their times may be compared.
+    """Return True if all of these provenances are of one kind of CPU, so that their times may be compared.
 
     An old record has a name alone, which several CPUs may have: it is compared with others such alone.
     """
@@ -127,7 +127,7 @@ def same_cpu(*origins: Mapping[str, Any]) -> bool:
 
 
 def _cpuinfo(place="/proc/cpuinfo") -> Dict[str, str]:
-    """The first processor's lines there; none where there is no such file."""
+    """Return the first processor's lines there; none where there is no such file."""
     try:
         lines = Path(place).read_text().split("\n\n")[0].splitlines()
     except OSError:

@@ -65,7 +65,8 @@ def walk(root, enter: Callable[[Path], bool] = lambda folder: True) -> List[Path
 
 
 def contents(path, most: int = 1 << 32) -> bytes:
-    """The bytes of a file; OSError, its strerror in words for a user, for one that is none, or of over `most` bytes.
+    """Return the bytes of a file; OSError, its strerror in words for a user, for one that is none, or of over `most`
+    bytes.
 
     A pipe or a device, which might give bytes for ever, or never one, is none.
     """

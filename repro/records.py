@@ -117,7 +117,7 @@ _OPTIONAL = ("classes", "stem", "decoder_width", "sha256")
 
 
 def from_dict(value, place: str) -> Record:
-    """The inverse of to_dict; a UserError begins with `place` and names the key."""
+    """Return the inverse of to_dict; a UserError begins with `place` and names the key."""
     parsing.of_format(value, FORMAT, place)
     checked = parsing.fields(value, place, _RECORD, optional=("recipe", *_OPTIONAL))
     return Record(**{key: checked[key] for key in checked if key not in ("format", "training_name")})
@@ -153,12 +153,12 @@ def write_record(root, record: Record) -> Path:
 
 
 def read_record(path) -> Record:
-    """The record in the file `path`; UserError naming the file, and the key, if it is not one."""
+    """Return the record in the file `path`; UserError naming the file, and the key, if it is not one."""
     return from_dict(parsing.read_json(path, "record"), str(path))
 
 
 def record_files(root) -> Sequence[Path]:
-    """The files of records under the folder `root`, sorted; what a killed process left half written is none."""
+    """Return the files of records under the folder `root`, sorted; what a killed process left half written is none."""
     return sorted(path for path in Path(root).glob("*/*.json") if not path.name.startswith("."))
 
 
@@ -211,7 +211,7 @@ def _version(*packages: str) -> str:
 
 
 def versions_of(origin: Mapping[str, Any]) -> str:
-    """The versions in a provenance, such as "Python 3.11.7, MXNet 1.9.1"."""
+    """Return the versions in a provenance, such as "Python 3.11.7, MXNet 1.9.1"."""
     names = {"python": "Python", "mxnet": "MXNet", "numpy": "NumPy", "opencv": "OpenCV"}
     return ", ".join(f"{names.get(name, name)} {version}" for name, version in origin["versions"].items())
 

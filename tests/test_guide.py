@@ -17,7 +17,8 @@ from repro.data import own
 from repro.data.minicity.own import MERGED
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", *(f"docs/{name}.md" for name in ("guide", "training", "export", "speed", "testing", "reproducibility")))
+PAGES = ("README.md", *(f"docs/{name}.md" for name in (
+    "guide", "training", "export", "speed", "testing", "reproducibility")))
 MODULE = re.compile(r"-m (experiments\.[\w.]+)([^\n;|]*)")
 
 

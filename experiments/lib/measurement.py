@@ -33,7 +33,7 @@ class Measurement:
     records: str = ""
 
     def there(self, results: Path) -> bool:
-        """True if a folder has a record of it."""
+        """Return True if a folder has a record of it."""
         return any(results.glob(self.records or f"{self.name}.json"))
 
     def run(self, given, measure: Callable[[], Dict[str, Any]], file: str = "", but=()) -> None:

@@ -36,7 +36,7 @@ class Trained(NamedTuple):
         return len(self.record["refined"]["class_iou"])
 
     def network(self, ctx=None):
-        """The refiner, with its values."""
+        """Return the refiner, with its values."""
         from repro.sparserefine.networks import refiner_of
 
         return refiner_of(self.refiner, self.classes, self.record["width"], ctx)
@@ -63,7 +63,7 @@ def describe(folder: Path, network, training, preset, record: str) -> None:
 
 
 def load(path) -> Trained:
-    """What `make refine` left in a folder; UserError where it did not."""
+    """Return what `make refine` left in a folder; UserError where it did not."""
     from repro.models import parameters
     from repro.models.plan import Plan
 
@@ -114,7 +114,7 @@ def refined_of(trained: Trained, ctx=None, providers=None):
 
 
 def in_onnxruntime(network_for, arrays, refiner, classes: int, providers):
-    """The dense network by its size, and the refiner, there."""
+    """Return the dense network by its size, and the refiner, there."""
     from repro.prediction.load import onnx_packages
 
     with onnx_packages():
@@ -136,7 +136,7 @@ def in_onnxruntime(network_for, arrays, refiner, classes: int, providers):
 
 
 def segmenter(path, shrink, **place):
-    """What `make predict` calls, of such a folder; place: ctx or providers, as refined_of's."""
+    """Return what `make predict` calls, of such a folder; place: ctx or providers, as refined_of's."""
     from repro.sparserefine.segmenter import RefinedSegmenter, of_record
 
     trained = load(path)

@@ -77,7 +77,7 @@ class Job:
 
 
 def read_job(path) -> Job:
-    """The job in a file; UserError where it is damaged."""
+    """Return the job in a file; UserError where it is damaged."""
     values = parsing.read_json(path, "job")
     preset = parse_preset(values.pop("preset"), str(path), values.pop("preset_name"))
     return Job(**{**values, "preset": preset, "network": parse_network(values["network"], str(path)),
@@ -86,7 +86,8 @@ def read_job(path) -> Job:
 
 def specification(network: AnyNetwork, training: Training, seed: int, content: str, preset: Preset, budget: Budget,
                   split: str, weights: str) -> str:
-    """The hash of all that makes two measurements the same; `content` identifies the data, `weights` the backbone."""
+    """Return the hash of all that makes two measurements the same; `content` identifies the data, `weights` the
+    backbone."""
     row = {"network": network_dict(network), "training": training_dict(training), "seed": seed}
     return hashlib.sha256(json.dumps(
         [row, content, recipe_dict(preset.recipe), dataclasses.asdict(budget), preset.crop, preset.width, preset.stem,

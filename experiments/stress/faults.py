@@ -32,7 +32,7 @@ MOMENTS, TIMES = 50, 3  # as published
 
 @contextlib.contextmanager
 def trials() -> Iterator[Trials]:
-    """A private copy of the project for as long as this context lasts."""
+    """Hold a private copy of the project for as long as this context lasts."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         yield Trials(Tree(Path(folder) / "tree", draw_data(Path(folder) / "city")))
 

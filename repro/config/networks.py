@@ -119,7 +119,7 @@ class Network:
         return unit if region is None else unit * region // math.gcd(unit, region)
 
     def width(self, width: float) -> float:
-        """The multiplier of every channel count by a preset of this `width`."""
+        """Return the multiplier of every channel count by a preset of this `width`."""
         return width
 
 
@@ -166,7 +166,7 @@ def network_dict(network: AnyNetwork) -> Dict[str, Any]:
 
 
 def parse_network(value, place: str) -> AnyNetwork:
-    """The inverse of network_dict; errors begin with `place`."""
+    """Return the inverse of network_dict; errors begin with `place`."""
     if isinstance(value, dict) and "neighbour" in value:
         found = parsing.fields(value, place, {"neighbour": parsing.text})
         return parsing.made(Neighbour, place, {"model": found["neighbour"]})

@@ -33,7 +33,7 @@ class _NoDuplicates(yaml.SafeLoader):
 
 
 def read_yaml(path) -> Any:
-    """The value of the YAML file `path`; UserError if it is absent, unreadable or not YAML."""
+    """Return the value of the YAML file `path`; UserError if it is absent, unreadable or not YAML."""
     try:
         text = contents(path, LARGEST_YAML).decode("utf-8")
     except FileNotFoundError:
@@ -47,7 +47,8 @@ def read_yaml(path) -> Any:
 
 
 def read_json(path, kind: str) -> Any:
-    """The value of the JSON file `path`, which is to be a `kind`; UserError if it is absent, unreadable or not JSON."""
+    """Return the value of the JSON file `path`, which is to be a `kind`; UserError if it is absent, unreadable or not
+    JSON."""
     try:
         return json_value(contents(path, LARGEST_JSON).decode("utf-8"))
     except (OSError, ValueError) as error:
@@ -55,7 +56,7 @@ def read_json(path, kind: str) -> Any:
 
 
 def json_text(text: str, place: str) -> Any:
-    """The value of a JSON text; a UserError begins with `place`."""
+    """Return the value of a JSON text; a UserError begins with `place`."""
     try:
         return json_value(text)
     except ValueError as error:
@@ -69,7 +70,7 @@ def of_format(value, known: int, place: str) -> None:
 
 
 def json_value(text: str) -> Any:
-    """The value of a JSON text; ValueError where it is none."""
+    """Return the value of a JSON text; ValueError where it is none."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -94,24 +95,28 @@ def fields(value, place: str, checks: Mapping[str, Check], optional: Iterable[st
 
 
 def text(value, place: str) -> str:
+    """Return the value, which must be a text that is not empty; a UserError begins with `place`."""
     if not isinstance(value, str) or not value:
         raise UserError(f"{place}: {shown(value)} is not text")
     return value
 
 
 def boolean(value, place: str) -> bool:
+    """Return the value, which must be true or false; a UserError begins with `place`."""
     if not isinstance(value, bool):
         raise UserError(f"{place}: {shown(value)} is not true or false")
     return value
 
 
 def integer(value, place: str) -> int:
+    """Return the value, which must be a whole number of up to 63 bits; a UserError begins with `place`."""
     if isinstance(value, bool) or not isinstance(value, int) or value.bit_length() > 63:
         raise UserError(f"{place}: {shown(value)} is not an integer")
     return value
 
 
 def number(value, place: str) -> float:
+    """Return the value, which must be a finite number; a UserError begins with `place`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
         text = isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value)  # a number, but not to YAML
         hint = " (YAML wants 0.001 for 1e-3)" if text else ""
@@ -146,7 +151,8 @@ def positive(check: Check) -> Check:
 
 
 def rows(path, check: Check):
-    """The rows of a YAML file of rows in its order, each checked; a UserError names file, row, key and choices."""
+    """Return the rows of a YAML file of rows in its order, each checked; a UserError names file, row, key and
+    choices."""
 
     def named(value, place):
         known = isinstance(value, dict) and isinstance(value.get("id"), str)
@@ -178,7 +184,8 @@ def object_of(kind, checks: Mapping[str, Check], optional: Iterable[str] = (), n
 
 
 def plain(value) -> Any:
-    """A dataclass as the mapping that `object_of` reads: fields at their defaults are left out, tuples are lists."""
+    """Return A dataclass as the mapping that `object_of` reads: fields at their defaults are left out, tuples are
+    lists."""
     if dataclasses.is_dataclass(value):
         return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)
                 if one.default is dataclasses.MISSING or getattr(value, one.name) != one.default}
@@ -193,7 +200,7 @@ def optional(check: Check) -> Check:
 
 
 def mapping(checks: Mapping[str, Check], optional: Iterable[str] = ()) -> Check:
-    """A mapping whose `fields` these are."""
+    """Return A mapping whose `fields` these are."""
     return lambda value, place: fields(value, place, dict(checks), optional)
 
 
@@ -203,7 +210,7 @@ def mapping_of(check: Check) -> Check:
 
 
 def sequence(check: Check) -> Check:
-    """A list, each item checked; a tuple comes out."""
+    """Return A list, each item checked; a tuple comes out."""
 
     def checked(value, place):
         if not isinstance(value, (list, tuple)):

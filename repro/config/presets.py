@@ -47,7 +47,7 @@ class Recipe:
     bootstrapping_start: float = 0  # share of the steps, the first, that are trained on all pixels before the hard ones
 
     def rate(self, step: int, steps: int) -> float:
-        """The learning rate of step 0 ... steps - 1."""
+        """Return the learning rate of step 0 ... steps - 1."""
         fixed = round(steps * self.fixed_share)
         if step < fixed:
             return self.learning_rate * min(1.0, (step + 1) / (self.warmup + 1))
@@ -73,7 +73,7 @@ class Preset:
         return self.budgets[choice(name, tuple(self.budgets), f"BUDGET of preset {self.name}")]
 
     def region(self, side: int) -> int:
-        """A row's region side in pixels of this preset's images; UserError when that is not a multiple of 32."""
+        """Return A row's region side in pixels of this preset's images; UserError when that is not a multiple of 32."""
         if side % (self.shrink * 32):
             raise UserError(f"preset {self.name}: regions of {side} px divided by {self.shrink} are not a multiple of "
                             "32 px, so the full column has no whole positions at 1/32")
@@ -164,7 +164,7 @@ def preset_dict(preset: Preset) -> Dict[str, Any]:
 
 
 def parse_preset(value, place: str, name: str) -> Preset:
-    """The inverse of preset_dict; errors begin with `place`."""
+    """Return the inverse of preset_dict; errors begin with `place`."""
     return Preset(name=name, **parsing.fields(value, place, {
         "width": width, "shrink": _COUNT, "size": _pixels, "crop": parsing.optional(_pixels), "recipe": _RECIPE,
         "budgets": _budgets, "stem": _COUNT, "decoder_width": width, "backbone": parsing.text},
@@ -172,5 +172,5 @@ def parse_preset(value, place: str, name: str) -> Preset:
 
 
 def load_preset(path, name: str) -> Preset:
-    """The preset in the YAML file `path`; a UserError names file, key and choices."""
+    """Return the preset in the YAML file `path`; a UserError names file, key and choices."""
     return parse_preset(parsing.read_yaml(path), str(path), name)

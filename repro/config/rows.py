@@ -63,7 +63,7 @@ class Training:
 
 
 def training_name(network: AnyNetwork, training: Training) -> str:
-    """A readable name, equal exactly where network and training are (inference has no part in it)."""
+    """Return A readable name, equal exactly where network and training are (inference has no part in it)."""
     return "-".join([network.name, *training.words])
 
 
@@ -152,7 +152,7 @@ def training_dict(training: Training) -> Dict[str, Any]:
 
 
 def parse_training(value, place: str) -> Training:
-    """The inverse of training_dict; errors begin with `place`."""
+    """Return the inverse of training_dict; errors begin with `place`."""
     number = parsing.optional(parsing.number)
     return parsing.object_of(Training, {
         "selection": parsing.text, "p": number, "lambda": number, "bootstrapping": parsing.boolean,
@@ -165,14 +165,14 @@ def _extra(value, place: str) -> Tuple[Tuple[str, Training], ...]:
 
 
 def load_rows(path) -> Tuple[Row, ...]:
-    """The rows of a table's YAML file in its order; a UserError names file, row, key and choices."""
+    """Return the rows of a table's YAML file in its order; a UserError names file, row, key and choices."""
     return parsing.rows(path, parsing.object_of(Row, {
         "id": parsing.text, "label": parsing.text, "network": parse_network, "training": parse_training,
         "inference": parsing.text, "extra": _extra}, optional=("label", "extra")))
 
 
 def load_peers(path) -> Tuple[PeerRow, ...]:
-    """The rows of Table 6's YAML file in its order; a UserError names file, row, key and choices."""
+    """Return the rows of Table 6's YAML file in its order; a UserError names file, row, key and choices."""
     return parsing.rows(path, parsing.object_of(PeerRow, {
         "id": parsing.text, "label": parsing.text, "gluoncv": parsing.text, "network": parse_network,
         "k": parsing.optional(parsing.integer), "inference": parsing.text,

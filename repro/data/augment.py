@@ -45,12 +45,12 @@ def draw(random, size: tuple[int, int], crop: tuple[int, int], scales: tuple[flo
 
 
 def place_image(image: np.ndarray, placement: Placement, crop: tuple[int, int]) -> np.ndarray:
-    """The crop of a uint8 (H, W, 3) RGB image: scaled bilinearly, padded with the mean colour."""
+    """Return the crop of a uint8 (H, W, 3) RGB image: scaled bilinearly, padded with the mean colour."""
     return _place(image, placement, crop, cv2.INTER_LINEAR, FILL)
 
 
 def place_label(label: np.ndarray, placement: Placement, crop: tuple[int, int]) -> np.ndarray:
-    """The crop of a uint8 (H, W) label: scaled to the nearest id, padded with 255."""
+    """Return the crop of a uint8 (H, W) label: scaled to the nearest id, padded with 255."""
     # _EXACT, because cv2's plain INTER_NEAREST lies up to half a pixel off the bilinear grid.
     return _place(label, placement, crop, cv2.INTER_NEAREST_EXACT, IGNORE)
 

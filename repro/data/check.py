@@ -84,7 +84,7 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
 
 
 def _problems(sample: Sample, classes: ClassSet) -> tuple[list[str], Checked | None]:
-    """A line for each of a sample's files that is wrong; what the sample is where none is."""
+    """Return A line for each of a sample's files that is wrong; what the sample is where none is."""
     problems, size, label = [], None, None
     try:
         size = image_size(sample.image)
@@ -113,7 +113,7 @@ _ENTRY = {"stamp": lambda value, place: value, "size": parsing.sequence(parsing.
 
 
 def _recalled(entry, stamp) -> Checked | None:
-    """What is remembered of a sample whose files are as they were; None else."""
+    """Return what is remembered of a sample whose files are as they were; None else."""
     try:
         values = parsing.fields(entry, "", _ENTRY)
     except UserError:
@@ -135,7 +135,7 @@ def _key(sample: Sample) -> str:
 
 
 def _stamp(sample: Sample, classes: ClassSet):
-    """What the result of a check depends on; None if a file cannot be looked at."""
+    """Return what the result of a check depends on; None if a file cannot be looked at."""
     stamp: list[object] = [classes.name]
     if classes.own:  # its ids may change under the same name
         stamp += [*classes.ids, "void", *classes.void]

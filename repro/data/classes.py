@@ -104,12 +104,12 @@ def of_names(names: Iterable[str], own: ClassSet | None, place: str) -> ClassSet
 
 
 def plain(classes: ClassSet):
-    """What stands for `classes` in a file: the name of a set known here, or all values of another."""
+    """Return what stands for `classes` in a file: the name of a set known here, or all values of another."""
     return asdict(classes) if classes.own else classes.name
 
 
 def parse(value, place: str) -> ClassSet:
-    """The inverse of `plain`; a UserError begins with `place` and names the key."""
+    """Return the inverse of `plain`; a UserError begins with `place` and names the key."""
     if isinstance(value, str):
         return KNOWN[choice(value, tuple(KNOWN), place)]
     return parse_values(value, place)

@@ -26,7 +26,7 @@ _LOCK = threading.Lock()  # there is one stderr
 
 
 def decode(path, data: bytes, flags: int) -> np.ndarray | None:
-    """A picture's bytes as OpenCV decodes them, None where it cannot; nothing of it is written to stderr.
+    """Return A picture's bytes as OpenCV decodes them, None where it cannot; nothing of it is written to stderr.
 
     Raises UserError for a JPEG file that is damaged within.
     """

@@ -74,7 +74,7 @@ def white(data: bytes) -> float | None:
 
 
 def _exif(data: bytes) -> bytes:
-    """The EXIF data of a JPEG, PNG or WebP, a small TIFF; b"" where there are none."""
+    """Return the EXIF data of a JPEG, PNG or WebP, a small TIFF; b"" where there are none."""
     if data.startswith(JPEG):
         for marker, at in _segments(data):
             if marker == 0xE1 and data[at + 4:at + 10] == b"Exif\0\0":
@@ -145,7 +145,8 @@ def _webp(data: bytes) -> tuple[int, int] | None:
 
 
 def _tags(data: bytes) -> dict[int, float]:
-    """The numbers in the first directory of a TIFF, the one that is decoded, by their tags; of several the first."""
+    """Return the numbers in the first directory of a TIFF, the one that is decoded, by their tags; of several the
+    first."""
     order = _TIFF.get(data[:4], "")
     if not order:
         return {}
@@ -168,7 +169,7 @@ def _tiff(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_2000(data: bytes) -> tuple[int, int] | None:
-    """The largest that any place says which may be the codestream's; it may have four components at most."""
+    """Return the largest that any place says which may be the codestream's; it may have four components at most."""
     sizes, at = [], data.find(_SIZ)
     while at >= 0:
         right, bottom, left, top = struct.unpack_from(">IIII", data, at + 8)

@@ -113,7 +113,7 @@ def _table(classes: ClassSet, train_ids: bool) -> np.ndarray:
 
 
 def _read(path) -> bytes:
-    """The bytes of a file that, if it is a picture, is not too large to be decoded."""
+    """Return the bytes of a file that, if it is a picture, is not too large to be decoded."""
     try:
         data = contents(path)
     except OSError as error:

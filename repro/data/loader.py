@@ -75,7 +75,7 @@ class Batches:
         return (self._share, 3, height, width), (self._share, height // self._stride, width // self._stride)
 
     def batch_at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """The batch of a step, counted from 0, or this process's part of it, in new arrays.
+        """Return the batch of a step, counted from 0, or this process's part of it, in new arrays.
 
         x: float32 (N, 3, H, W), normalised RGB. y: float32 (N, H / 4, W / 4), the train ids at rows and
         columns 2, 6, 10, … of the crop (stride 4), 255 where ignored.
@@ -142,18 +142,18 @@ class Batches:
                 pipe.close()
 
     def files_at(self, step: int) -> tuple[Sample, ...]:
-        """The samples of a step's batch in order, those of all parts."""
+        """Return the samples of a step's batch in order, those of all parts."""
         positions = range(step * self._batch, (step + 1) * self._batch)
         return tuple(self._samples[self.index_at(position)] for position in positions)
 
     def share(self, readers: int) -> Batches:
-        """A copy for one of `readers` processes: its cache is empty and has its share of the bytes."""
+        """Return A copy for one of `readers` processes: its cache is empty and has its share of the bytes."""
         batches = copy.copy(self)
         batches._cache, batches._cache_left = {}, CACHE // readers
         return batches
 
     def index_at(self, position: int) -> int:
-        """The sample at a position of the sequence, as its index in `samples`."""
+        """Return the sample at a position of the sequence, as its index in `samples`."""
         epoch, index = divmod(position, len(self._samples))
         known, order = self._order  # one tuple, so that threads never see an epoch with another's order
         if known != epoch:
@@ -187,7 +187,8 @@ def _read_steps(batches: Batches, start: int, every: int, pipe) -> None:
 
 
 def _received(process, pipe) -> tuple[np.ndarray, np.ndarray]:
-    """The next batch of a reading process; UserError for what it could not read, where it has ended, where it hangs."""
+    """Return the next batch of a reading process; UserError for what it could not read, where it has ended, where it
+    hangs."""
     try:
         if not pipe.poll(PATIENCE):
             raise UserError(f"reading ahead: no batch for {PATIENCE} s from {process.name} (process {process.pid})")
@@ -233,7 +234,7 @@ def _padded(group, multiple):
 
 
 def majority_map(samples: Sequence[Sample], classes: ClassSet, size: tuple[int, int]) -> np.ndarray:
-    """The most frequent class of each pixel over the labels of `samples`: uint8 (H, W), the trivial baseline.
+    """Return the most frequent class of each pixel over the labels of `samples`: uint8 (H, W), the trivial baseline.
 
     Labels are resized to `size` (H, W) by the nearest pixel; 255 does not count; ties, and pixels that no
     sample labels, get the lowest id.

@@ -43,7 +43,7 @@ def load(root: Path) -> Dataset:
 
 
 def read_classes(path: Path) -> ClassSet:
-    """The classes that a file names, in its order; a UserError names the file and the key.
+    """Return the classes that a file names, in its order; a UserError names the file and the key.
 
         name: yard                                     of the data, in records and names of files
         void: [0, 255]                                 further ids of label files: neither trained on nor measured

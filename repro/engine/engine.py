@@ -48,7 +48,8 @@ class Options:
 
 def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, outputs: Sequence[int] = (0,),
              calibration: Iterable[np.ndarray] = ()) -> Tuple[Any, Arrays]:
-    """The graph and parameters that an Engine runs: (symbol, arrays) of the chosen outputs, rewritten by `options`."""
+    """Return the graph and parameters that an Engine runs: (symbol, arrays) of the chosen outputs, rewritten by
+    `options`."""
     read_in = options.read_in and options.precision != "float16"
     symbol, arrays = passes.chosen(symbol, arrays, outputs)
     symbol, arrays = passes.without_training(symbol, arrays)
@@ -99,7 +100,8 @@ class Engine:
         self.input = Input(self.shape)
 
     def outputs(self, images) -> Tuple[mx.nd.NDArray, ...]:
-        """The chosen outputs for normalised images float32 (N, 3, H, W): for MXNet's not waited for, for NumPy's so."""
+        """Return the chosen outputs for normalised images float32 (N, 3, H, W): for MXNet's not waited for, for NumPy's
+        so."""
         if tuple(images.shape) != self.shape:
             raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
         with self._lock:
@@ -136,7 +138,8 @@ class Engine:
 def engine_of(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, int, int, int],
               options: Options = Options(), ctx=None, calibration: Iterable[np.ndarray] = (),  # noqa: B008
               outputs: Optional[Mapping[str, int]] = None) -> Engine:
-    """An Engine of a Gluon network (repro.models.build.build with `options.network()`), not necessarily initialised.
+    """Return an Engine of a Gluon network (repro.models.build.build with `options.network()`), not necessarily
+    initialised.
 
     arrays  by structural name, as parameters.load gives them; of layers not computed (k = 0) they may be more.
     """

@@ -106,7 +106,7 @@ def write(outputs: Sequence[Entry]):
 
 
 def rewrite(outputs: Sequence[Entry], replace: Callable[[Node], Entry]) -> List[Entry]:
-    """New outputs, each node replaced by `replace(node)`, an entry in place of its output 0, or None to keep it.
+    """Return new outputs, each node replaced by `replace(node)`, an entry in place of its output 0, or None to keep it.
 
     `replace` sees the nodes in order, their inputs replaced already, and returns None for those of several outputs.
     """
@@ -153,5 +153,5 @@ def needed(symbol, arrays: Arrays) -> Arrays:
 
 
 def of_image(name: str) -> bool:
-    """True if an input is the image, or made of it alone (inputs.read_in)."""
+    """Return True if an input is the image, or made of it alone (inputs.read_in)."""
     return name == INPUT or name.startswith(f"{INPUT}_")

@@ -48,7 +48,8 @@ def shapes_of(symbol, shape: Tuple[int, ...]) -> Dict[str, Tuple[int, ...]]:
 
 
 def averaged_by(images: Tuple[int, ...], shape: Tuple[int, ...]) -> int:
-    """The side of the blocks of pixels whose averages an input of `shape` has; 1: it has the pixels as they are."""
+    """Return the side of the blocks of pixels whose averages an input of `shape` has; 1: it has the pixels as they
+    are."""
     side = images[2] // shape[2] if len(shape) == 4 and shape[2] else 1
     return side if side > 1 and shape == (*images[:2], images[2] // side, images[3] // side) else 1
 

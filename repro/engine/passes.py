@@ -151,8 +151,9 @@ def rectified(symbol, arrays: Arrays):
 
 
 def widened(symbol, arrays: Arrays, multiple: int = 16):
-    """Maps of another number of channels, such as score maps, that a convolution makes and a depthwise deconvolution
-    up-samples: computed with channels of zeros up to a multiple, which oneDNN has quick code for, then cut. Exact."""
+    """Widen maps of another number of channels, such as score maps, that a convolution makes and a depthwise
+    deconvolution up-samples: computed with channels of zeros up to a multiple, which oneDNN has quick code for, then
+    cut. Exact."""
     outputs, values = graph.read(symbol), dict(arrays)
     uses = graph.uses(outputs)
 

@@ -75,7 +75,7 @@ def ranges(symbol, arrays: Arrays, images: Sequence[np.ndarray], names: Sequence
 
 
 def _dense(outputs: List[Entry], values: Arrays, skipped: Sequence[str]) -> List[Entry]:
-    """Grouped convolutions of several output channels a group as dense ones."""
+    """Return grouped convolutions of several output channels a group as dense ones."""
     def replace(node: Node):
         groups = node.integer("num_group", 1)
         filters = node.integer("num_filter", 0)
@@ -93,7 +93,7 @@ def _dense(outputs: List[Entry], values: Arrays, skipped: Sequence[str]) -> List
 
 
 def _signs_agree(outputs: List[Entry], values: Arrays, images: Sequence[np.ndarray]) -> List[Entry]:
-    """Sums of a convolution and of what has the result's sign (positive, or signed); others are not fused."""
+    """Return sums of a convolution and of what has the result's sign (positive, or signed); others are not fused."""
     uses = graph.uses(outputs)
     nodes = graph.ordered(outputs)
     sums = [n for n in nodes if n.op == "elemwise_add"]

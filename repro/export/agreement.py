@@ -91,6 +91,6 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def tied(s: np.ndarray, mask: np.ndarray, other: np.ndarray) -> bool:
-    """True if two selections of the same number differ in regions alone whose s are the same, to ALIKE."""
+    """Return True if two selections of the same number differ in regions alone whose s are the same, to ALIKE."""
     values = s[mask != other]
     return bool(mask.sum() == other.sum() and values.max() - values.min() <= ALIKE * abs(s).max())

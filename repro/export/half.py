@@ -14,7 +14,8 @@ FIXED = {"Resize": (1, 2)}  # inputs that are float32 in every precision: scales
 
 
 def half(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same network in float16; given images and giving outputs in float32, as `model` of repro.export.to_onnx.
+    """Return the same network in float16; given images and giving outputs in float32, as `model` of
+    repro.export.to_onnx.
 
     s is computed in float32 of float16 maps, and everything from it to the numbers of the regions computed.
     OverflowError where a value is beyond float16.

@@ -158,7 +158,8 @@ def _rsqrt(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 
 def _sequence_mask(model: Model, node: Node, inputs: Sequence[Value], shape):
-    """Steps along axis 0, sequences along axis 1: zeros where a step is not below its sequence's length."""
+    """Write SequenceMask, steps along axis 0, sequences along axis 1: zeros where a step is not below its sequence's
+    length."""
     _only(node, axis="0", value="0", use_sequence_length="True")
     lengths = model.add("Reshape", inputs[1], model.constant((1, -1) + (1,) * (len(shape) - 2)))
     steps = model.constant(np.arange(shape[0]).reshape((-1,) + (1,) * (len(shape) - 1)), inputs[1].kind)

@@ -125,7 +125,8 @@ def labels_of(scores: np.ndarray, size: Tuple[int, int], stride: int = 4) -> np.
 
 
 def labels_everywhere(scores: np.ndarray, size: Tuple[int, int], stride: int = 4) -> np.ndarray:
-    """The same by interpolating every pixel: scores are up-sampled bilinearly, then the largest is taken."""
+    """Return the same labels by interpolating every pixel: scores are up-sampled bilinearly, then the largest is
+    taken."""
     _check_size(scores, size, stride)
     check_finite(scores)
     height, width = size

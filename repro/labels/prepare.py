@@ -68,6 +68,6 @@ def prepare(image: np.ndarray, given: Input) -> np.ndarray:
 
 
 def maps_of(engine: Mapper, image: np.ndarray) -> Maps:
-    """An engine's maps of an image; threads may share the engine, and take turns."""
+    """Return an engine's maps of an image; threads may share the engine, and take turns."""
     with engine.input.lock:
         return engine(prepare(image, engine.input))

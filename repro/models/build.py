@@ -38,7 +38,7 @@ def build_column(units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0
 
 
 def is_constant(parameter) -> bool:
-    """True if a parameter holds a table that follows from the network's sizes, and is no part of its weights."""
+    """Return True if a parameter holds a table that follows from the network's sizes, and is no part of its weights."""
     return isinstance(parameter.init, Table)
 
 

@@ -54,7 +54,8 @@ FREE = frozenset((
 
 
 def trace(network, shape: Tuple[int, ...]):
-    """The symbol of `network` for one input: its first output, the score maps, without what only training reads."""
+    """Return the symbol of `network` for one input: its first output, the score maps, without what only training
+    reads."""
     outputs = network(mx.sym.var("data", shape=shape))
     return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
 

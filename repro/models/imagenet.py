@@ -18,7 +18,7 @@ BODY = ((0, 1, "conv1"), (3, 4, "conv2"), (6, 7, "conv3"))
 
 
 def is_model_zoo(arrays: Dict[str, mx.nd.NDArray]) -> bool:
-    """True if the names are the model zoo's."""
+    """Return True if the names are the model zoo's."""
     return "features.0.weight" in arrays
 
 
@@ -74,7 +74,8 @@ def _with_dots(path) -> Dict[str, mx.nd.NDArray]:
 
 
 def load_backbone(path) -> Dict[str, mx.nd.NDArray]:
-    """A backbone's values under a column's own names: from `make pretrain`, or of the model zoo's resnet50_v1."""
+    """Return A backbone's values under a column's own names: from `make pretrain`, or of the model zoo's
+    resnet50_v1."""
     arrays = load(path)
     if "conv0_weight" in arrays:
         arrays = _with_dots(path)

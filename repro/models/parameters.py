@@ -127,8 +127,8 @@ def _same_names(own, arrays, source: str) -> None:
 
 def traced(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, ...], source: str = "weights"
            ) -> Tuple[Any, Dict[str, mx.nd.NDArray]]:
-    """A network, not necessarily initialised, as the symbol of all its outputs for images "data" of `shape`, and its
-    values in `arrays`, which may have more, by the symbol's names; UserError where one is missing or misshaped."""
+    """Return A network, not necessarily initialised, as the symbol of all its outputs for images "data" of `shape`, and
+    its values in `arrays`, which may have more, by the symbol's names; UserError where one is missing or misshaped."""
     own = parameters_of(network)
     _refuse(own.keys() - arrays.keys(), "lacks", source)
     with mx.name.NameManager():  # names that do not depend on what was built before

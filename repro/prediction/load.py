@@ -32,7 +32,7 @@ Size = Tuple[int, int]
 def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str = "mxnet", precision: str = "float32",
          shrink: Optional[int] = None, ctx=None, providers: Sequence[str] = ("CPUExecutionProvider",),
          calibration: Sequence[np.ndarray] = (), cache=None) -> Segmenter:
-    """A trained network, ready for images of any size.
+    """Return A trained network, ready for images of any size.
 
     path         of a .params file with its description beside it, or such a description (repro.prediction.weights).
     k            regions to compute of each image; None: as trained.
@@ -56,7 +56,7 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
     parameters.check(_network(about, least, 1, Options()), arrays, (1, 3, *least), f"weights {about.path}")
 
     def make(size: Size, kept: Optional[int]) -> Mapper:
-        """The engine for padded images of `size` that computes `kept` of their regions."""
+        """Return the engine for padded images of `size` that computes `kept` of their regions."""
         shape = (1, 3, *size)
         if engine == "mxnet":
             options = Options(precision=precision)
@@ -75,7 +75,8 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
 
 def engine_of_file(path, engine: str, precision: Optional[str] = None,
                    providers: Sequence[str] = ("CPUExecutionProvider",), cache=None) -> Exported:
-    """A file of `make export` in onnxruntime or OpenVINO; the rest is as `load` takes it, precision None the file's."""
+    """Return A file of `make export` in onnxruntime or OpenVINO; the rest is as `load` takes it, precision None the
+    file's."""
     if engine == "onnx":
         with onnx_packages():
             from repro.runtime.onnx import OnnxEngine
@@ -95,7 +96,7 @@ def onnx_packages():
 
 
 def _network(about: Weights, size: Size, k: Optional[int], options: Options):
-    """The network with fast inference for padded images of `size`, with the engine's short cuts."""
+    """Return the network with fast inference for padded images of `size`, with the engine's short cuts."""
     settings: Dict[str, Any] = {"stem": about.stem, "decoder_width": about.decoder_width}
     if about.region is None:
         return build(about.network, len(about.classes), about.width, size=size, **settings)

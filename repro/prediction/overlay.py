@@ -22,7 +22,7 @@ def coloured(labels: np.ndarray, classes: ClassSet) -> np.ndarray:
 
 
 def outlined(picture: np.ndarray, active: np.ndarray, region: int) -> np.ndarray:
-    """A copy of an RGB picture with the active regions, bool (Y, X) of `region` pixels, outlined."""
+    """Return A copy of an RGB picture with the active regions, bool (Y, X) of `region` pixels, outlined."""
     picture = picture.copy()
     height, width = picture.shape[:2]
     thickness = max(1, round(max(height, width) / 1000))
@@ -34,7 +34,7 @@ def outlined(picture: np.ndarray, active: np.ndarray, region: int) -> np.ndarray
 
 
 def legend(classes: ClassSet, width: int, regions: bool = False) -> np.ndarray:
-    """The names of all classes beside their colours, and that of the outline: RGB (h, `width` or more, 3)."""
+    """Return the names of all classes beside their colours, and that of the outline: RGB (h, `width` or more, 3)."""
     scale = max(0.4, width / 3000)
     line, pad = round(40 * scale), round(10 * scale)
     entries = [(name, colour, -1) for name, colour in zip(classes.names, classes.colours)]
@@ -56,8 +56,8 @@ def legend(classes: ClassSet, width: int, regions: bool = False) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, found: Segmentation, classes: ClassSet) -> np.ndarray:
-    """A photo uint8 RGB (H, W, 3) under the colours of its classes, computed regions and refined pixels outlined,
-    over the legend; a small one enlarged. Its sides are even, as videos need them."""
+    """Return A photo uint8 RGB (H, W, 3) under the colours of its classes, computed regions and refined pixels
+    outlined, over the legend; a small one enlarged. Its sides are even, as videos need them."""
     picture: np.ndarray = cv2.addWeighted(image, 1 - COLOURS, coloured(found.labels, classes), COLOURS, 0)
     region, times = found.region, max(1, SMALLEST // max(picture.shape[:2]))
     if times > 1:

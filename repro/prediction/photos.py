@@ -58,7 +58,7 @@ class Source:
         return _video(self.path) if self.video else iter([(0.0, read_photo(self.path))])
 
     def count(self) -> int:
-        """The number of frames, as a video says or its length and rate make likely; 0 where nothing does."""
+        """Return the number of frames, as a video says or its length and rate make likely; 0 where nothing does."""
         if not self.video:
             return 1
         try:
@@ -68,7 +68,7 @@ class Source:
             return 0
 
     def rate(self) -> float:
-        """A video's frames a second."""
+        """Return A video's frames a second."""
         with closing(_Video(self.path)) as video:
             return video.rate
 
@@ -94,7 +94,8 @@ def _matches(parts: Tuple[str, ...], pattern: Tuple[str, ...], begins: bool = Fa
 
 
 def _of_pattern(path: Path) -> List[Path]:
-    """The files that a pattern names. What is there as it is written is no pattern: a folder may be called [1]."""
+    """Return the files that a pattern names. What is there as it is written is no pattern: a folder may be called
+    [1]."""
     parts, base, first = path.parts, Path(), 0
     while first < len(parts) and (not glob.has_magic(parts[first]) or os.path.isdir(base / parts[first])):
         base, first = base / parts[first], first + 1
@@ -105,7 +106,7 @@ def _of_pattern(path: Path) -> List[Path]:
 
 
 def sources(given: str, but=None) -> Tuple[Source, ...]:
-    """The photos and videos that `given` names, sorted.
+    """Return the photos and videos that `given` names, sorted.
 
     given  a file; a folder, of which all files in it and its folders are taken that end as photos and videos do; or a
            pattern with *, ? or [...], where ** is any folders. Of both, hidden files and folders are left out, and
@@ -137,7 +138,7 @@ def sources(given: str, but=None) -> Tuple[Source, ...]:
 
 
 def passed_over(given: str, but=None) -> str:
-    """A line on the files that `sources` leaves in a folder because of how they end; "" where there are none.
+    """Return A line on the files that `sources` leaves in a folder because of how they end; "" where there are none.
 
     given, but  as `sources` takes them; of a file or a pattern nothing is left. Hidden files and folders do not count.
     """
@@ -154,8 +155,8 @@ def passed_over(given: str, but=None) -> str:
 
 
 def read_photo(path) -> np.ndarray:
-    """A photo as uint8 (H, W, 3), RGB, upright: grey becomes so, alpha is left out, values are scaled from what the
-    header says is white, of 16 bits the upper 8 are taken.
+    """Return A photo as uint8 (H, W, 3), RGB, upright: grey becomes so, alpha is left out, values are scaled from what
+    the header says is white, of 16 bits the upper 8 are taken.
 
     UserError for a file that is missing, empty, truncated (PNG and JPEG are looked through for it), no image, of too
     many pixels, which its header says before it is decoded, or of values that nothing says the range of.
@@ -213,7 +214,7 @@ class _Video:
                             f"up to {LARGEST} are read")
 
     def _property(self, name: str) -> float:
-        """What the file says, or 0."""
+        """Return what the file says, or 0."""
         value = self._capture.get(getattr(cv2, f"CAP_PROP_{'' if name in ('FPS', 'POS_MSEC') else 'FRAME_'}{name}"))
         return value if 0 <= value < 1e15 else 0.0
 
@@ -255,7 +256,7 @@ def _video(path: Path) -> Iterator[Tuple[float, np.ndarray]]:
 
 
 def _reported(path: Path) -> str:
-    """The first error that FFmpeg reports as it decodes a video; "" where there is none."""
+    """Return the first error that FFmpeg reports as it decodes a video; "" where there is none."""
     with suppress(OSError, subprocess.SubprocessError):
         ended = subprocess.run([sys.executable, "-c", REPORT, utf8(path)], stdout=subprocess.PIPE, timeout=600,
                                stderr=subprocess.STDOUT, env={**os.environ, "OPENCV_FFMPEG_LOGLEVEL": "16"})

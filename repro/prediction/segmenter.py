@@ -69,7 +69,7 @@ def sigmoid(s: np.ndarray) -> np.ndarray:
 
 def segmentation(labels: np.ndarray, maps: Maps, stride: int, region: Optional[int], learned: bool,
                  scores: bool) -> Segmentation:
-    """What was found in an image whose labels are (H, W): the image's part of an engine's maps (C, y, x).
+    """Return what was found in an image whose labels are (H, W): the image's part of an engine's maps (C, y, x).
 
     stride, region, learned  as Segmentation has them; scores: whether it is to have them.
     """
@@ -164,7 +164,7 @@ class Segmenter(Shrinking):
         target[:] = values[:, :target.shape[1], :target.shape[2]]
 
     def _parts(self, corner: Size, size: Size) -> Iterator[Tuple[slice, slice]]:
-        """The image in parts that are not too large, all but the last of a row or column of whole regions."""
+        """Yield the image in parts that are not too large, all but the last of a row or column of whole regions."""
         padded, multiple = self.padded(size), self.weights.multiple
         axis = 0 if padded[0] > padded[1] else 1
         if padded[0] * padded[1] <= self.largest or padded[axis] == multiple:
@@ -187,7 +187,8 @@ class Segmenter(Shrinking):
         return min(own, self.k * own // all_)
 
     def _engine(self, part: Size, image: Size) -> Mapper:
-        """The engine for a part of an image, made unless it is kept; those not used for longest are given up first."""
+        """Return the engine for a part of an image, made unless it is kept; those not used for longest are given up
+        first."""
         key = self.padded(part), self._regions(part, image)
         with self._lock:
             if key not in self._kept:
@@ -201,7 +202,7 @@ class Segmenter(Shrinking):
 
 
 def photo_of(image) -> np.ndarray:
-    """A photo, contiguous; UserError for what is no uint8 RGB (H, W, 3)."""
+    """Return A photo, contiguous; UserError for what is no uint8 RGB (H, W, 3)."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
         what = f"{image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
         raise UserError(f"image: {what}; it must be a uint8 array (H, W, 3), RGB, with a pixel at least")
@@ -209,7 +210,7 @@ def photo_of(image) -> np.ndarray:
 
 
 def shrunk(image: np.ndarray, times: int) -> np.ndarray:
-    """The averages of blocks of pixels, the last ones filled by repeating the edge."""
+    """Return the averages of blocks of pixels, the last ones filled by repeating the edge."""
     if times == 1:
         return image
     height, width = (-(-side // times) for side in image.shape[:2])

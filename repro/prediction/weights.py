@@ -110,7 +110,7 @@ def description_of(path) -> Path:
 
 
 def digest(path) -> str:
-    """The SHA-256 of a .params file; UserError when it cannot be read."""
+    """Return the SHA-256 of a .params file; UserError when it cannot be read."""
     try:
         return hashlib.sha256(contents(path)).hexdigest()
     except OSError as error:
@@ -152,7 +152,7 @@ def write(weights: Weights) -> Path:
 
 
 def read(path) -> Weights:
-    """The description of the .params file `path`, which must be the one described.
+    """Return the description of the .params file `path`, which must be the one described.
 
     UserError, in one line, for a missing file, an exported one, a description that is damaged, of something else or
     does not fit itself, another file.

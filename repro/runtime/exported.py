@@ -43,7 +43,7 @@ class Exported:
         self.input = Input(self.shape, *((metadata.mean, metadata.std) if metadata else (MEAN, STD)), raw)
 
     def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
-        """The file's outputs for normalised images float32 (N, 3, H, W)."""
+        """Return the file's outputs for normalised images float32 (N, 3, H, W)."""
         raise NotImplementedError
 
     def __call__(self, x: np.ndarray) -> Maps:
@@ -89,7 +89,7 @@ class Exported:
         return labels_of(maps["scores"], size_of(image), self.shape[2] // maps["scores"].shape[1])
 
     def _maps(self, made: Sequence[np.ndarray]) -> Maps:
-        """The outputs by name, without the batch's axis; the first is "scores", whatever the file calls it."""
+        """Return the outputs by name, without the batch's axis; the first is "scores", whatever the file calls it."""
         scores, known = made[0][0], self.metadata
         strides = (known.stride,) if known else STRIDES
         fitting = [(one * scores.shape[1], one * scores.shape[2]) == self.shape[2:] for one in strides] \
@@ -114,13 +114,13 @@ def images_shape(path, inputs: Sequence[Tuple[str, Sequence[Any], str]]) -> Tupl
 
 
 def model_of(path) -> bytes:
-    """A file's bytes: given as such to an engine, it cannot have values taken from other files. UserError where it
-    cannot be read, or has what an engine would divide by and is 0."""
+    """Return A file's bytes: given as such to an engine, it cannot have values taken from other files. UserError where
+    it cannot be read, or has what an engine would divide by and is 0."""
     model = given(path, str(path))
     checked(model, path)
     return model
 
 
 def reason(error: Exception) -> str:
-    """What an engine says of a file, in one line."""
+    """Return what an engine says of a file, in one line."""
     return " ".join(str(error).split())[:200]

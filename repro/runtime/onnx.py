@@ -36,14 +36,14 @@ class OnnxEngine(Exported):
         super().__init__(path, shape, names, record_of(self._session, path))
 
     def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
-        """The file's outputs for normalised images float32 (N, 3, H, W)."""
+        """Return the file's outputs for normalised images float32 (N, 3, H, W)."""
         if images.shape != self.shape:
             raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
         return ran(self._session, self._path, {self._input: images})
 
 
 def metadata(path) -> Metadata:
-    """The record inside an ONNX file of this project; UserError where there is none."""
+    """Return the record inside an ONNX file of this project; UserError where there is none."""
     found = record_of(session(path, optimised=False), path)
     if found is None:
         raise UserError(f"{path}: has no record of this project ({KEY}); `make export` writes files that have one")
@@ -52,7 +52,7 @@ def metadata(path) -> Metadata:
 
 def ran(session, path, given: Mapping[str, np.ndarray],
         names: Optional[Sequence[str]] = None) -> Tuple[np.ndarray, ...]:
-    """The outputs of a session with these names (None: all); UserError where they cannot be computed."""
+    """Return the outputs of a session with these names (None: all); UserError where they cannot be computed."""
     try:
         return tuple(session.run(names, given))
     except UNREADABLE as error:
@@ -60,7 +60,7 @@ def ran(session, path, given: Mapping[str, np.ndarray],
 
 
 def record_of(session, path, parse: Callable[[str, str], Any] = parse):
-    """The record inside a file, which `parse` reads; None where there is none."""
+    """Return the record inside a file, which `parse` reads; None where there is none."""
     try:
         text = session.get_modelmeta().custom_metadata_map.get(KEY)
     except UnicodeDecodeError as error:

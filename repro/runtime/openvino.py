@@ -33,7 +33,7 @@ TYPES = {"f32": "float32", "f16": "float16", "u8": "uint8"}
 
 
 def has_bfloat16() -> bool:
-    """True if this CPU multiplies bfloat16 (AMX, or AVX-512 with BF16)."""
+    """Return True if this CPU multiplies bfloat16 (AMX, or AVX-512 with BF16)."""
     return BF16 in openvino.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
 
 
@@ -51,7 +51,7 @@ def _precision(path, model, wanted: Optional[str]) -> str:
 
 
 def model_read(path):
-    """The network in a file; UserError where OpenVINO cannot read it."""
+    """Return the network in a file; UserError where OpenVINO cannot read it."""
     try:
         return openvino.Core().read_model(model_of(path), b"")
     except RuntimeError as error:
@@ -59,8 +59,8 @@ def model_read(path):
 
 
 def compiled(path, model, precision: str, cache=None, counted: bool = False):
-    """A network ready to run on so many threads as are asked for; what int8 leaves computes in bfloat16 where the CPU
-    has it.
+    """Return A network ready to run on so many threads as are asked for; what int8 leaves computes in bfloat16 where
+    the CPU has it.
 
     cache    a folder in which it is found again, the BLOBS that were used last.
     counted  with the time of each operator.
@@ -103,7 +103,7 @@ class Request:
         self._free: List[List[np.ndarray]] = [[] for _ in network.outputs]
 
     def __call__(self, given: Mapping[Any, np.ndarray]) -> Tuple[np.ndarray, ...]:
-        """The outputs for inputs by name or number, the caller's. UserError where they cannot be computed."""
+        """Return the outputs for inputs by name or number, the caller's. UserError where they cannot be computed."""
         try:
             made = tuple(self._bound(number, port) for number, port in enumerate(self.network.outputs))
             self._request.infer(given, share_inputs=True, share_outputs=True)
@@ -112,14 +112,15 @@ class Request:
             raise UserError(f"{self._path}: OpenVINO cannot run it: {reason(error)}") from None
 
     def _bound(self, number: int, port) -> np.ndarray:
-        """What the next run writes an output into."""
+        """Return what the next run writes an output into."""
         free = self._free[number]
         memory = free.pop() if free else np.empty(tuple(port.get_shape()), port.get_element_type().to_dtype())
         self._request.set_output_tensor(number, openvino.Tensor(memory, shared_memory=True))
         return np.asarray(_Lent(memory, free))
 
     def operators(self) -> List[Dict[str, Any]]:
-        """What each operator of the last run took, of a network that is `counted`, as repro.runtime.profile's."""
+        """Return what each operator of the last run took, of a network that is `counted`, as
+        repro.runtime.profile's."""
         ran = [one for one in self._request.profiling_info if one.status == one.Status.EXECUTED]
         nodes = {node.get_friendly_name(): node for node in self.network.get_runtime_model().get_ops()}
         return [_operator(nodes[one.node_name], one) for one in ran]
@@ -150,24 +151,24 @@ class OpenvinoEngine(Exported):
                          None if text is None else parse(text, str(path)), raw=True)
 
     def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
-        """The file's outputs for normalised images float32 (N, 3, H, W)."""
+        """Return the file's outputs for normalised images float32 (N, 3, H, W)."""
         if images.shape != self.shape:
             raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
         with self._lock:
             return self._request(None)({0: images})
 
     def __call__(self, x: np.ndarray) -> Maps:
-        """A photo as it is, uint8 (1, h, w, 3) up to the engine's size -> its maps, by name; one size after the other
-        is quickest."""
+        """Return the maps, by name, of a photo as it is, uint8 (1, h, w, 3) up to the engine's size; one size after the
+        other is quickest."""
         with self._lock:
             return self._maps(self._request((x.shape[1], x.shape[2]))({0: x}))
 
     def operators(self, size: Tuple[int, int]) -> List[Dict[str, Any]]:
-        """What each operator took for the last photo of a size (H, W)."""
+        """Return what each operator took for the last photo of a size (H, W)."""
         return self._request(size).operators()
 
     def _request(self, size: Optional[Tuple[int, int]]) -> Request:
-        """What runs photos of a size (H, W), or None: normalised images; made unless it is kept."""
+        """Return what runs photos of a size (H, W), or None: normalised images; made unless it is kept."""
         if size not in self._requests:
             if len(self._requests) >= SIZES:
                 self._requests.popitem(last=False)
@@ -179,7 +180,7 @@ class OpenvinoEngine(Exported):
         return self._requests[size]
 
     def _of_photos(self, model, size: Tuple[int, int]):
-        """The network given photos of a size: normalised, then padded with zeros."""
+        """Return the network given photos of a size: normalised, then padded with zeros."""
         steps = PrePostProcessor(model)
         given = steps.input()
         given.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC")).set_shape([1, *size, 3])
@@ -206,7 +207,7 @@ class Bound:
         self._made = self._request(self._inputs)
 
     def outputs(self) -> Tuple[np.ndarray, ...]:
-        """What the last run made."""
+        """Return what the last run made."""
         return self._made
 
 

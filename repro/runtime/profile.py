@@ -82,7 +82,8 @@ def _shapes(found: Sequence[Mapping[str, Sequence[int]]]) -> str:
 
 
 def layers_of(model: onnx.ModelProto) -> Dict[str, str]:
-    """The layer of each convolution of a file of to_onnx, by the name of its node and of what is fused with it."""
+    """Return the layer of each convolution of a file of to_onnx, by the name of its node and of what is fused with
+    it."""
     found: Dict[str, str] = {}
     made_by: Dict[str, str] = {}  # the node that is or ends a convolution, by output
     for node in model.graph.node:

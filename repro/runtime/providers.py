@@ -44,7 +44,7 @@ def providers(name: str = "", card: Optional[int] = None, tf32: bool = False,
 
 
 def on_card(given: Sequence[Provider]) -> bool:
-    """True if these compute on a card."""
+    """Return True if these compute on a card."""
     return names(given)[0] != CPU
 
 

@@ -27,7 +27,7 @@ WIDTHS = {"same": 9, "down": 9, "up": 4}  # of the places
 
 
 def inputs(classes: int) -> Dict[str, Given]:
-    """The inputs of a refiner's file. Rows of each level, M_i, are any number: those here are an example."""
+    """Return the inputs of a refiner's file. Rows of each level, M_i, are any number: those here are an example."""
     def places(name: str) -> Given:
         kind, level = name[:-1], int(name[-1])
         level += kind == "down"
@@ -70,7 +70,7 @@ def carry_refiner(refiner, record: Record, given: Sequence[Selected], prefix) ->
 
 
 def _symbol(refiner):
-    """The refiner as a graph of INPUTS."""
+    """Return the refiner as a graph of INPUTS."""
     return mx.sym.Group(list(refiner(*map(mx.sym.var, INPUTS))))
 
 

@@ -53,7 +53,7 @@ class Record:
         return json.dumps({"format": FORMAT, **asdict(self), "inputs": INPUTS, "outputs": OUTPUTS}, indent=1) + "\n"
 
     def checked(self, check: Dict[str, Any]) -> Record:
-        """The same, with the result of its check."""
+        """Return the same with the result of its check."""
         return replace(self, check=check)
 
 
@@ -61,7 +61,7 @@ _CHECK = parsing.mapping({"selections": parsing.integer, "pixels": parsing.integ
 
 
 def parse(text: str, place: str) -> Record:
-    """The inverse of to_text; a UserError begins with `place` and names the key."""
+    """Return the inverse of to_text; a UserError begins with `place` and names the key."""
     value = parsing.json_text(text, place)
     parsing.of_format(value, FORMAT, place)
     found = parsing.fields(value, place, {
@@ -82,7 +82,7 @@ class OnnxRefiner:
         self.record: Optional[Record] = record_of(self._session, path, parse)
 
     def __call__(self, given: Selected) -> np.ndarray:
-        """What was selected of an image -> fused scores (M_0, K)."""
+        """Return fused scores (M_0, K) of what was selected of an image."""
         fused, = ran(self._session, self._path, dict(zip(INPUTS, given.arrays)), OUTPUTS[:1])
         if (fused.shape, fused.dtype) != (given.dense.shape, np.float32):
             raise UserError(f"{self._path}: {fused.shape} of {fused.dtype} is not scores of {given.dense.shape}")
@@ -90,7 +90,7 @@ class OnnxRefiner:
 
 
 def load(prefix, providers: Sequence[Provider] = (CPU,)) -> RefinedSegmenter:
-    """The files PREFIX-dense.onnx and PREFIX-refiner.onnx of `make export`, ready for photos up to their size.
+    """Return the files PREFIX-dense.onnx and PREFIX-refiner.onnx of `make export`, ready for photos up to their size.
 
     UserError where one is not there, is not what it should be, or is not of the other.
     """

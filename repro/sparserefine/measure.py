@@ -43,8 +43,8 @@ def shrunk_size(size: Tuple[int, int], factor: int) -> Tuple[int, int]:
 
 
 def halved(plan: Plan, size: Tuple[int, int]) -> Plan:
-    """The plan of the same row on images of half the `size`, as published dense models are trained at the resolution
-    that they are used at: what is augmented to be of half the size."""
+    """Return the plan of the same row on images of half the `size`, as published dense models are trained at the
+    resolution that they are used at: what is augmented to be of half the size."""
     recipe = plan.preset.recipe
     small, (least, most) = shrunk_size(plan.preset.crop or size, FACTOR), recipe.scales
     preset = dataclasses.replace(plan.preset, crop=small, recipe=dataclasses.replace(
@@ -67,7 +67,7 @@ def _spread(values: Sequence[float]) -> Dict[str, float]:
 
 
 def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], width: float) -> Dict[str, Any]:
-    """A test set's accuracies, dense and refined, on every labelled pixel, and what was selected of its images.
+    """Return A test set's accuracies, dense and refined, on every labelled pixel, and what was selected of its images.
 
     batches  of repro.data.loader.evaluation_batches; width: the refiner's, for its multiply-adds.
     Returns plain values: "dense", "refined" (percentages), "selected_pixel_acc" (of the pixels selected alone, both;

@@ -20,7 +20,7 @@ os.environ.setdefault("MXNET_MKLDNN_CACHE_NUM", "256")
 
 
 def dense_scores(network_for: Callable[[int, int], object], ctx, factor: int = FACTOR):
-    """A trained network as dense predictor: images float32 (N, 3, H, W) -> scores float32 (N, K, h, w).
+    """Return a trained network as dense predictor: images float32 (N, 3, H, W) -> scores float32 (N, K, h, w).
 
     network_for  (H, W) -> a network for images of that size, as repro.training.run.network_factory makes; it sees the
                  images shrunk by `factor`.
@@ -32,12 +32,12 @@ def dense_scores(network_for: Callable[[int, int], object], ctx, factor: int = F
 
 
 def planes_of(width: float) -> Tuple[int, ...]:
-    """The extractor's channels at a width."""
+    """Return the extractor's channels at a width."""
     return tuple(int(channels * width) for channels in PLANES)
 
 
 def refiner_of(arrays: Dict, classes: int, width: float, ctx, source: str = "the refiner"):
-    """The refiner for inference, with trained values by name; UserError where they are not its values."""
+    """Return the refiner for inference, with trained values by name; UserError where they are not its values."""
     try:
         network = build_refiner(classes, width, frozen=True)
     except ValueError as error:
@@ -53,5 +53,5 @@ def run_refiner(network, given: Selected, ctx):
 
 
 def fused_by(network, ctx) -> Callable[[Selected], np.ndarray]:
-    """A refiner as repro.sparserefine.refined.Refined calls it."""
+    """Return A refiner as repro.sparserefine.refined.Refined calls it."""
     return lambda given: run_refiner(network, given, ctx)[0].asnumpy()

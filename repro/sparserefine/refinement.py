@@ -72,7 +72,7 @@ def _numbered(mask: np.ndarray) -> np.ndarray:
 
 
 def _under(table: np.ndarray, image, row, column) -> np.ndarray:
-    """What lies in `table` under the 3x3 kernels whose first tap is at (image, row, column) of it: (M, 9)."""
+    """Return what lies in `table` under the 3x3 kernels whose first tap is at (image, row, column) of it: (M, 9)."""
     height, width = table.shape[1:]
     first = (image * height + row) * width + column
     taps = (np.arange(3)[:, None] * width + np.arange(3)).reshape(-1)
@@ -106,7 +106,7 @@ def _reached(coarse: np.ndarray, image, row, column) -> np.ndarray:
 
 
 def places_of(mask: np.ndarray, levels: int = LEVELS) -> Places:
-    """The places of selected pixels, bool (N, H, W); ValueError where none is: there is then nothing to run."""
+    """Return the places of selected pixels, bool (N, H, W); ValueError where none is: there is then nothing to run."""
     if not mask.any():
         raise ValueError("no pixel is selected")
     same, down, up = [], [], []

@@ -42,7 +42,7 @@ class Recipe:
     factor: int = FACTOR
 
     def rate_at(self, step: int, steps: int) -> float:
-        """The learning rate of step 0 ... steps - 1: half a cosine, from `rate` towards 0."""
+        """Return the learning rate of step 0 ... steps - 1: half a cosine, from `rate` towards 0."""
         return self.rate * (1 + math.cos(math.pi * step / steps)) / 2
 
 

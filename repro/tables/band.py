@@ -25,7 +25,7 @@ class Band:
     why: str
 
     def holds(self, value: float) -> bool:
-        """True if the value lies inside."""
+        """Return True if the value lies inside."""
         return self.low <= value <= self.high
 
 

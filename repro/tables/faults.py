@@ -46,7 +46,7 @@ def _by_name(names, checks):
 
 
 def read_faults(path) -> Dict[str, Any]:
-    """What `experiments.stress.faults` wrote to `path`, checked; a UserError names file and key."""
+    """Return what `experiments.stress.faults` wrote to `path`, checked; a UserError names file and key."""
     return read_json(path, {
         "seed": parsing.natural,
         "left": parsing.natural,
@@ -60,7 +60,7 @@ def _seconds(value: Optional[float]) -> str:
 
 
 def page(found: Mapping[str, Any]) -> str:
-    """The page; `found` as `read_faults` gives it."""
+    """Return the page; `found` as `read_faults` gives it."""
     phases = list(found["phases"].values())
     total = {name: sum(one[name] for one in phases) for name in KILLS}
     lines, events = [*phases, total], found["events"]

@@ -43,7 +43,7 @@ def _families(value, place: str) -> Dict[str, Any]:
 
 
 def read_counted(path, readers: Tuple[str, ...]) -> Dict[str, Any]:
-    """What `make robustness` wrote to `path`, checked, of all `readers`; a UserError names file and key."""
+    """Return what `make robustness` wrote to `path`, checked, of all `readers`; a UserError names file and key."""
     return read_json(path, {
         "seed": parsing.natural,
         "readers": parsing.mapping(dict.fromkeys(readers, _families)),
@@ -55,7 +55,7 @@ def _sum(counts) -> Counter:
 
 
 def page(counted: Mapping[str, Any]) -> str:
-    """The page; `counted` as `read_counted` gives it."""
+    """Return the page; `counted` as `read_counted` gives it."""
     readers = {reader: _sum(families.values()) for reader, families in counted["readers"].items()}
     names = sorted({family for families in counted["readers"].values() for family in families})
     families = {name: _sum(one[name] for one in counted["readers"].values() if name in one) for name in names}

@@ -36,7 +36,7 @@ def parse_hosts(text: str) -> List[str]:
 
 
 def _address(hosts: Sequence[str]) -> str:
-    """This machine's address as the workers see it."""
+    """Return this machine's address as the workers see it."""
     remote = [host for host in hosts if host not in LOCAL]
     if not remote:
         return "127.0.0.1"
@@ -132,8 +132,8 @@ class Cluster:
                         for host in hosts]
 
     def poll(self) -> Optional[int]:
-        """The exit code once all workers have ended, or one process has failed: the others, which would wait for ever,
-        are then stopped, and `failed` says which it was."""
+        """Return the exit code once all workers have ended, or one process has failed: the others, which would wait for
+        ever, are then stopped, and `failed` says which it was."""
         codes = [worker.poll() for worker in self.workers]
         for number, code in enumerate(codes):
             if code:

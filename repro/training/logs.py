@@ -15,7 +15,7 @@ from repro.plot import figure, save
 
 
 def read(path) -> List[Dict]:
-    """The lines of a log, or of one compressed by gzip; a last line cut off by a kill is left out.
+    """Return the lines of a log, or of one compressed by gzip; a last line cut off by a kill is left out.
 
     UserError for what is no log.
     """

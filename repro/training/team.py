@@ -27,7 +27,7 @@ class Team:
         self._keys: Dict[Tuple[int, ...], int] = {}
 
     def total(self, values: np.ndarray) -> np.ndarray:
-        """The sum over the processes of a float32 array of one shape."""
+        """Return the sum over the processes of a float32 array of one shape."""
         if self.kvstore is None:
             return values
         key = self._keys.get(values.shape)
@@ -40,7 +40,7 @@ class Team:
         return value.asnumpy()
 
     def gathered(self, values: np.ndarray) -> np.ndarray:
-        """The processes' float32 arrays one after the other along axis 0, by rank."""
+        """Return the processes' float32 arrays one after the other along axis 0, by rank."""
         every = np.zeros((self.size, *values.shape), np.float32)
         every[self.rank] = values
         return self.total(every).reshape(-1, *values.shape[1:])
@@ -113,5 +113,5 @@ class Averages:
 
 
 def joined(role_is_set: bool) -> Team:
-    """The team of this process: that of the environment's ps-lite variables where they are set, else alone."""
+    """Return the team of this process: that of the environment's ps-lite variables where they are set, else alone."""
     return Team(mx.kv.create("dist_sync")) if role_is_set else Team()

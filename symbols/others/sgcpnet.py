@@ -116,12 +116,12 @@ class Mobile(nn.HybridBlock):
 
 
 def doubled(F, x):
-    """The map at twice the size, every position repeated."""
+    """Return the map at twice the size, every position repeated."""
     return F.UpSampling(x, scale=2, sample_type="nearest")
 
 
 def halved(F, x, two: bool = False):
-    """The map at half the size: maxima of 3x3 positions without a margin, one too few, the first one repeated.
+    """Return the map at half the size: maxima of 3x3 positions without a margin, one too few, the first one repeated.
 
     That is what the authors' pooling and up-sampling to the next level's size give, on maps of even size. They cannot
     run on a map of two positions; with `two` it is taken for one more, the last repeated, and the rest is the same.
@@ -161,7 +161,7 @@ class Fuse(nn.HybridBlock):
             self.norm = norm(frozen, **PYRAMID_NORM)
 
     def hybrid_forward(self, F, *maps, shares):
-        """Maps (N, 64, h, w) -> one such map."""
+        """Return one map of several, each (N, 64, h, w)."""
         shares = F.Activation(shares, act_type="relu")
         shares = F.broadcast_div(shares, F.sum(shares, axis=0, keepdims=True) + SMALL)
         x, *rest = (F.broadcast_mul(one, F.reshape(F.slice_axis(shares, axis=0, begin=i, end=i + 1), (1, 1, 1, 1)))
@@ -202,7 +202,7 @@ class Pyramid(nn.HybridBlock):
                 setattr(self, f"up{level}", Fuse(count, frozen, prefix=f"up{level}_"))
 
     def hybrid_forward(self, F, c3, c4, c5):
-        """The widened maps of the backbone @1/8, @1/16, @1/32 -> P3 ... P7, (N, 64, @1/8 ... @1/128)."""
+        """Return the widened maps of the backbone @1/8, @1/16, @1/32 -> P3 ... P7, (N, 64, @1/8 ... @1/128)."""
         p6 = self.smaller(self.lateral6(c5))
         p7 = self.smaller(p6)
         p3, *passed = self.down(self.lateral3(c3), self.lateral4(c4), self.lateral5(c5), p6, p7)

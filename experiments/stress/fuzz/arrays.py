@@ -33,7 +33,8 @@ def saved(arrays: Dict[str, mx.nd.NDArray]) -> bytes:
 
 
 def _numbers(data: bytes, draw: random.Random, count: int) -> Iterator[Damaged]:
-    """Counts, shapes, types and lengths that are not so: 4 or 8 bytes at the file's beginning and end, or anywhere."""
+    """Yield counts, shapes, types and lengths that are not so: 4 or 8 bytes at the file's beginning and end, or
+    anywhere."""
     for _ in range(count):
         at = draw.choice((draw.randrange(0, 120, 4), len(data) - draw.randrange(8, 90), draw.randrange(len(data) - 8)))
         kind, value = draw.choice("IQ"), draw.choice(NUMBERS)
@@ -48,7 +49,7 @@ def _damaged(data: bytes, draw: random.Random, count: int) -> Iterator[Damaged]:
 
 
 def _finite(arrays) -> bool:
-    """True if what is loaded are named values, all finite."""
+    """Return True if what is loaded are named values, all finite."""
     return isinstance(arrays, dict) and all(isinstance(name, str) and np.isfinite(value.asnumpy()).all()
                                             for name, value in arrays.items())
 

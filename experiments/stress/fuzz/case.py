@@ -35,7 +35,7 @@ class Case:
 
 
 def outcome(case: Case) -> Tuple[str, str]:
-    """(RESULT, LINE or FAULT; the line, or what is at fault) of a case, run in a folder of its own."""
+    """Return (RESULT, LINE or FAULT; the line, or what is at fault) of a case, run in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="fuzz ü ") as folder:
         try:
             with contextlib.redirect_stderr(None):
@@ -58,7 +58,7 @@ def outcome(case: Case) -> Tuple[str, str]:
 
 @contextlib.contextmanager
 def full_disk(bytes_left: int) -> Iterator[None]:
-    """A stand-in for a full disk, which takes rights to make: no file may grow beyond so many bytes."""
+    """Stand in for a full disk, which takes rights to make: no file may grow beyond so many bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))  # Python ignores the signal; write() fails with EFBIG
     try:
@@ -68,5 +68,5 @@ def full_disk(bytes_left: int) -> Iterator[None]:
 
 
 def copy(source, target) -> Path:
-    """A file's copy, for what is about to be damaged."""
+    """Return A file's copy, for what is about to be damaged."""
     return Path(shutil.copyfile(source, target))

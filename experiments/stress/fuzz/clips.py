@@ -34,7 +34,8 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 def avi(slots, count=None) -> bytes:
-    """An AVI of Motion JPEG: True a frame, False one that is dropped; its header counts `count` (default: as it is)."""
+    """Return an AVI of Motion JPEG: True a frame, False one that is dropped; its header counts `count` (default: as it
+    is)."""
     count = len(slots) if count is None else count
     numbers = iter(range(len(slots)))
     frames = [_chunk(b"00dc", _jpeg(next(numbers)) if there else b"") for there in slots]
@@ -60,7 +61,8 @@ def _element(identity: str, content) -> bytes:
 
 
 def mkv(times, length=None, kind: bytes = b"matroska") -> bytes:
-    """A Matroska of Motion JPEG, its frames at these milliseconds; it says it is `length` of them long, as sound is."""
+    """Return A Matroska of Motion JPEG, its frames at these milliseconds; it says it is `length` of them long, as sound
+    is."""
     length = float(times[-1] + 1000 // RATE if length is None else length)
     track = _element("d7", 1) + _element("73c5", 1) + _element("83", 1) + _element("86", b"V_MJPEG") + _element(
         "23e383", 10 ** 9 // RATE) + _element("e0", _element("b0", SIZE[1]) + _element("ba", SIZE[0]))

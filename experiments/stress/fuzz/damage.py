@@ -46,7 +46,7 @@ def flipped(data: bytes, draw: random.Random, count: int) -> Iterator[Damaged]:
 
 def files(name: str, data: Iterable[Damaged], read: Callable[[Path], Any], right: Callable[[Any, bytes], bool],
           allowed: Tuple[str, ...] = BOTH) -> Iterator[Case]:
-    """A case for each damaged content of a file called `name`."""
+    """Yield a case for each damaged content of a file called `name`."""
     for family, what, content in data:
         def run(folder: Path, content=content):
             path = folder / name
@@ -99,7 +99,7 @@ NO_FILES: Dict[str, Callable[[Path], Optional[Path]]] = {
 
 
 def places(value: Any, above: Tuple = ()) -> Iterator[Tuple]:
-    """The way to every value inside a value, its own first."""
+    """Yield the way to every value inside a value, its own first."""
     yield above
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, one in inside:
@@ -107,7 +107,7 @@ def places(value: Any, above: Tuple = ()) -> Iterator[Tuple]:
 
 
 def put(value: Any, place: Tuple, new: Any) -> Any:
-    """A copy of `value` with something else at a place; without it for MISSING."""
+    """Return A copy of `value` with something else at a place; without it for MISSING."""
     if not place:
         return new
     made = copy.deepcopy(value)
@@ -139,7 +139,7 @@ def changed(value: Any, draw: random.Random, count: int) -> Iterator[Tuple[str, 
 
 
 def at(value: Any, place: Tuple) -> Any:
-    """The value at a place."""
+    """Return the value at a place."""
     for key in place:
         value = value[key]
     return value

@@ -21,7 +21,7 @@ def exif(turned: int, order: str = "<") -> bytes:
 
 
 def with_exif(kind: str, picture: np.ndarray, data: bytes) -> bytes:
-    """A picture's file with EXIF data: JPEG's APP1, PNG's eXIf, WebP's EXIF chunk."""
+    """Return A picture's file with EXIF data: JPEG's APP1, PNG's eXIf, WebP's EXIF chunk."""
     if kind == ".webp":
         return webp_with_exif(picture, data)
     file = cv2.imencode(kind, picture)[1].tobytes()
@@ -32,6 +32,7 @@ def with_exif(kind: str, picture: np.ndarray, data: bytes) -> bytes:
 
 
 def webp_with_exif(picture: np.ndarray, data: bytes) -> bytes:
+    """Return a WebP with EXIF data."""
     height, width = picture.shape[:2]
     extended = struct.pack("<4sIB3x", b"VP8X", 10, 8) + b"".join((side - 1).to_bytes(3, "little")
                                                                 for side in (width, height))
@@ -41,7 +42,7 @@ def webp_with_exif(picture: np.ndarray, data: bytes) -> bytes:
 
 
 def tiff(picture: np.ndarray, *tags) -> bytes:
-    """An uncompressed TIFF of any type of values, with further tags (number, struct's letter, value)."""
+    """Return an uncompressed TIFF of any type of values, with further tags (number, struct's letter, value)."""
     height, width, channels = picture.shape
     sort = {"u": 1, "i": 2, "f": 3}[picture.dtype.kind]
     places = 8 + 2 + 12 * (10 + len(tags)) + 4  # of what has no room in a tag, 64 bytes; then the picture
@@ -63,6 +64,7 @@ LEVELS = np.linspace(0, 1, 32 * 48).reshape(32, 48, 1).repeat(3, axis=2)  # blac
 
 
 def pnm(form: bytes, most: int) -> bytes:
+    """Return a PGM or PPM of values up to `most`."""
     values = np.round(LEVELS * most).astype(">u2" if most > 255 else np.uint8)
     values = values if form in b"P3P6" else values[..., :1]
     numbers = " ".join(map(str, values.ravel())).encode() if form in b"P2P3" else values.tobytes()
@@ -70,7 +72,7 @@ def pnm(form: bytes, most: int) -> bytes:
 
 
 def jp2(bits: int, most: int) -> bytes:
-    """A JPEG 2000 file of up to 16 bits that says it has `bits`; its values go up to `most`."""
+    """Return A JPEG 2000 file of up to 16 bits that says it has `bits`; its values go up to `most`."""
     shift = (1 << 15) - (1 << bits - 1)  # values are stored about the middle of what the file says
     values = (np.round(LEVELS * most) + shift).astype(np.uint16)
     data = bytearray(cv2.imencode(".jp2", values)[1].tobytes())
@@ -81,6 +83,7 @@ def jp2(bits: int, most: int) -> bytes:
 
 
 def deep(most: float, kind=np.uint16, *tags) -> bytes:
+    """Return a TIFF of values up to `most`."""
     values = LEVELS * most
     return tiff(np.round(values).astype(kind) if np.dtype(kind).kind in "iu" else values.astype(kind), *tags)
 
@@ -109,7 +112,7 @@ UNKNOWN = {  # by what is said of them
 
 
 def lying(picture: np.ndarray, turned: int) -> np.ndarray:
-    """A picture laid as an EXIF orientation says, so that it is upright once turned back."""
+    """Return A picture laid as an EXIF orientation says, so that it is upright once turned back."""
     return np.ascontiguousarray({
         1: lambda one: one, 2: lambda one: one[:, ::-1], 3: lambda one: one[::-1, ::-1], 4: lambda one: one[::-1],
         5: lambda one: one.transpose(1, 0, 2), 6: np.rot90, 7: lambda one: np.rot90(one.transpose(1, 0, 2), 2),

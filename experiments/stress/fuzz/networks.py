@@ -25,7 +25,7 @@ IMAGE = np.random.RandomState(0).randint(0, 256, (*SIZE, 3)).astype(np.uint8)
 def network(record: Optional[str] = RECORD.to_text(), shape=(1, 3, *SIZE), kind=TensorProto.FLOAT, weights=None,
             inputs: int = 1, operator: str = "Conv", external: str = "", outputs=("scores",), classes: int = CLASSES,
             **settings) -> bytes:
-    """An ONNX file of one convolution, to score maps at a quarter."""
+    """Return an ONNX file of one convolution, to score maps at a quarter."""
     values = np.random.RandomState(1).standard_normal((classes, 3, STRIDE, STRIDE)).astype(np.float32)
     weight = numpy_helper.from_array(values if weights is None else weights, "w")
     if external:

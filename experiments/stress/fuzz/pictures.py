@@ -31,14 +31,15 @@ KINDS = {
 
 
 def encoded(kind: str) -> bytes:
-    """A photo's file, one of KINDS."""
+    """Return A photo's file, one of KINDS."""
     suffix, picture, settings = KINDS[kind]
     return cv2.imencode(suffix, picture, settings)[1].tobytes()
 
 
 def png(height: int, width: int, depth: int = 8, colour: int = 2, rest: bytes = b"\0\0\0",
         lines: Optional[bytes] = None, chunk: bytes = b"IDAT") -> bytes:
-    """A PNG, each chunk with its checksum, that says it has so many pixels, and holds `lines` (none: 100 zeros)."""
+    """Return A PNG, each chunk with its checksum, that says it has so many pixels, and holds `lines` (none: 100
+    zeros)."""
     chunks = (b"IHDR" + struct.pack(">IIBB", width, height, depth, colour) + rest,
               chunk + zlib.compress(bytes(100) if lines is None else lines), b"IEND")
     return PNG + b"".join(struct.pack(">I", len(one) - 4) + one + struct.pack(">I", zlib.crc32(one)) for one in chunks)

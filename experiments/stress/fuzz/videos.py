@@ -27,7 +27,7 @@ LISTS = {
 
 
 def video(suffix: str) -> bytes:
-    """A video of FRAMES grey pictures."""
+    """Return A video of FRAMES grey pictures."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"a{suffix}"
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*KINDS[suffix]), 10, SIZE[::-1])

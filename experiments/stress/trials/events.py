@@ -30,7 +30,7 @@ class Trials:
         self.known: Dict[Tuple[str, ...], Dict[str, bytes]] = {}
 
     def _whole(self, *options: str) -> Dict[str, bytes]:
-        """What an uninterrupted run leaves; one is run where that is not known."""
+        """Return what an uninterrupted run leaves; one is run where that is not known."""
         if options not in self.known:
             self.tree.clear()
             self.tree.run(*options)
@@ -53,7 +53,7 @@ class Trials:
         self.tree.clear()
 
     def full_disk(self, draw: random.Random) -> float:
-        """A limit on the size of the worker's files, between the first checkpoint and the second, stands in for it."""
+        """Limit the size of the worker's files between the first checkpoint and the second, as a full disk does."""
         self._started()
         with self.tree.start() as run:
             run.wait_for(lambda: self.tree.checkpoint is not None)
@@ -146,7 +146,7 @@ class Trials:
                 self._two(one, other)
 
     def two_one_killed(self, draw: random.Random) -> None:
-        """The second waits for the first, and goes on where that was killed."""
+        """Start two: the second waits for the first, and goes on where that was killed."""
         self._started()
         step = draw.randrange(1, STEPS + 1)
         with self._waiting(step) as one, self.tree.start() as other:
@@ -185,7 +185,7 @@ class Trials:
         self._same_in_the_end()
 
     def _waiting(self, step: int, *options: str) -> Run:
-        """A run that is stopped, not ended, when it has come to a step."""
+        """Start a run that is stopped, not ended, when it has come to a step."""
         run = self.tree.start(*options)
         try:
             run.wait_for(lambda: self.tree.steps() >= step)
@@ -200,7 +200,7 @@ class Trials:
                                             "--val", "5", "--coarse", "5"], self.tree.folder)
 
     def _drawn(self) -> Dict[str, bytes]:
-        """The data set drawn, by file; nothing where its folder is not there."""
+        """Return the data set drawn, by file; nothing where its folder is not there."""
         folder = self.tree.folder / DRAWN
         return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

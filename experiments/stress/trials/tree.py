@@ -104,7 +104,7 @@ class Run:
             time.sleep(0.0005)
 
     def end(self, patience: float = PATIENCE) -> int:
-        """The exit code, and nothing of it left running; Fault if it takes more than so many seconds."""
+        """Return the exit code, nothing of it left running; Fault if it takes more than so many seconds."""
         try:
             code = self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -143,7 +143,8 @@ class Run:
         return found
 
     def one(self, holding: str) -> int:
-        """The first process of the session with `holding` in its command line or environment, which is waited for."""
+        """Return the first process of the session with `holding` in its command line or environment, which is waited
+        for."""
         found: List[int] = []
 
         def there():
@@ -153,11 +154,11 @@ class Run:
         return min(found)
 
     def text(self) -> str:
-        """What it has said so far."""
+        """Return what it has said so far."""
         return self._said.decode("utf-8", "replace")
 
     def errors(self) -> List[str]:
-        """What it said was wrong, without progress bars."""
+        """Return what it said was wrong, without progress bars."""
         found = re.findall(r"(?:error: |Traceback|\w+Error\b).*", self.text().replace("\r", "\n"))
         return [line.strip() for line in found]
 
@@ -179,12 +180,12 @@ class Tree:
             path.unlink()
 
     def start(self, *options: str) -> Run:
-        """The command that measures the row and renders the page."""
+        """Return the command that measures the row and renders the page."""
         return Run("experiments.table", ["--table", "ablations", "--budget", "quick", "--data", str(self.data),
                                            "--steps", str(STEPS), "--checkpoint", str(EVERY), *options], self.folder)
 
     def run(self, *options: str) -> None:
-        """The command to its end; Fault unless it ends well."""
+        """Run the command to its end; Fault unless it ends well."""
         with self.start(*options) as run:
             run.end_well()
 

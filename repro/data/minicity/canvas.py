@@ -92,7 +92,7 @@ class Canvas:
         )
 
     def line(self, points, width, at, colour, label=None, light: float | None = None) -> None:
-        """A polyline facing the camera, `width` metres wide but never under a pixel."""
+        """Draw A polyline facing the camera, `width` metres wide but never under a pixel."""
         x0, z = at
         camera = self.camera
         thick = max(1, round(width * camera.focal / z))

@@ -77,7 +77,7 @@ def _ring(canvas: Canvas, x, radius, at, label, squeeze) -> None:
 
 
 def bicycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, ridden: bool = False) -> None:
-    """A bicycle seen from the side, obliquely or from the end, with its rider if `ridden`."""
+    """Draw A bicycle seen from the side, obliquely or from the end, with its rider if `ridden`."""
     at, squeeze = (x, z), float(rng.choice([0.12, 0.5, 0.75, 1.0]))
     frame, s = pick(rng, PAINT + METAL), squeeze
     canvas.shadow(x - 0.8 * s - 0.1, z - 0.15, x + 0.8 * s + 0.1, z + 0.3, 0.4)
@@ -132,7 +132,7 @@ def _rider(canvas: Canvas, rng, at, s: float, seat: float, hands, feet) -> None:
 
 
 def motorcycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, ridden: bool = False) -> None:
-    """A motorcycle or scooter: thick wheels close to a solid body, lower and bulkier than a bicycle."""
+    """Draw A motorcycle or scooter: thick wheels close to a solid body, lower and bulkier than a bicycle."""
     at, s = (x, z), float(rng.choice([0.2, 0.6, 1.0]))
     paint = pick(rng, PAINT)
     canvas.shadow(x - 0.9 * s - 0.15, z - 0.2, x + 0.9 * s + 0.15, z + 0.4, 0.55)

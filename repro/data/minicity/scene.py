@@ -27,7 +27,7 @@ Thing = Tuple[float, Callable[[], None]]
 
 
 def city_of(split: str, index: int) -> str:
-    """The city that scene `index` of `split` lies in."""
+    """Return the city that scene `index` of `split` lies in."""
     cities = CITIES[choice(split, SPLITS, "minicity split")]
     return cities[index % len(cities)]
 

@@ -40,14 +40,14 @@ class Box:
         )
 
     def front(self, u0, y0, u1, y1, colour, light: float | None = None):
-        """A patch of the near face; u in 0..1 from left to right."""
+        """Draw A patch of the near face; u in 0..1 from left to right."""
         w = self.x1 - self.x0
         xa, xb = self.x0 + u0 * w, self.x0 + u1 * w
         z = self.z
         self.canvas.poly([(xa, y0, z), (xb, y0, z), (xb, y1, z), (xa, y1, z)], colour, None, light)
 
     def side(self, v0, y0, v1, y1, colour):
-        """A patch of the visible side face; v in 0..1 from near to far."""
+        """Draw A patch of the visible side face; v in 0..1 from near to far."""
         if self.seen:
             za, zb = self.z + v0 * self.length, self.z + v1 * self.length
             x = self.inner
@@ -88,7 +88,7 @@ def _ground(canvas: Canvas, box: Box, sun: float) -> None:
 
 
 def car(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False) -> None:
-    """A hatchback, saloon or van; `away`: seen from behind; `across`: side-on."""
+    """Draw A hatchback, saloon or van; `away`: seen from behind; `across`: side-on."""
     colour, van = pick(rng, PAINT), rng.random() < 0.2
     if across:
         return _car_across(canvas, rng, x, z, colour)
@@ -133,7 +133,7 @@ def _car_across(canvas: Canvas, rng, x: float, z: float, colour) -> None:
 
 
 def truck(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False) -> None:
-    """A lorry: a cab and a windowless load."""
+    """Draw A lorry: a cab and a windowless load."""
     load, cab = pick(rng, PAINT), pick(rng, PAINT)
     height, width, length = rng.uniform(2.9, 3.8), rng.uniform(2.3, 2.55), rng.uniform(6, 10)
     if across:
@@ -179,7 +179,7 @@ def truck(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bo
 def bus(
     canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False, label: int = BUS
 ) -> None:
-    """A bus, or with TRAIN a tram: the tram has joints, a skirt over its wheels and a pantograph."""
+    """Draw A bus, or with TRAIN a tram: the tram has joints, a skirt over its wheels and a pantograph."""
     tram = label == TRAIN
     body, stripe = pick(rng, PAINT), pick(rng, PAINT)
     height, width = rng.uniform(2.9, 3.3), rng.uniform(2.4, 2.6)
@@ -243,5 +243,5 @@ def _roof(canvas: Canvas, at, height: float, tram: bool, label: int) -> None:
 
 
 def train(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False) -> None:
-    """A tram, which Cityscapes labels as train."""
+    """Draw A tram, which Cityscapes labels as train."""
     bus(canvas, rng, x, z, away, across, TRAIN)
