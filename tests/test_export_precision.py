@@ -11,6 +11,7 @@ from graphs import MODEL_A, STRIDE_8, built, image, sparse, traced
 from onnx import TensorProto, numpy_helper
 
 from experiments import export
+from experiments.lib import paths
 from repro.data.minicity import scene
 from repro.engine import prepared
 from repro.errors import UserError
@@ -109,7 +110,7 @@ def test_without_the_packages_int8_is_a_line(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("precision, most", [("float16", 0.02), ("int8", 0.5)])
 def test_export_writes_them_with_what_they_lose(precision, most, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(export.measure, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     assert export.main([*RANDOM, "--precision", precision]) == 0
     assert f"{precision} beside float32, which is as MXNet's, on 2 images: " in capsys.readouterr().out
     path = tmp_path / "exported" / f"model-a-k3-128x256-{precision}.onnx"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from repro.config import parsing, presets, rows
+from repro.config import networks, parsing, presets, rows
 from repro.data import CAMVID, images, own
 from repro.data.headers import picture_size
 from repro.errors import LONGEST, UserError, shown
@@ -121,14 +121,15 @@ def test_values_are_no_rows_presets_or_descriptions_or_are_lines(path, value):
 UNITS = st.tuples(*[st.integers(1, 12)] * 3, st.integers(0, 12))
 
 
-@given(st.sampled_from(rows.FUSIONS), st.lists(st.sampled_from(rows.SCALES), min_size=1, max_size=3), st.data(),
-       st.sampled_from(rows.OUTPUT_STRIDES), st.sampled_from(rows.STRUCTURES), st.sampled_from((None, *rows.REGIONS)))
+@given(st.sampled_from(networks.FUSIONS),
+       st.lists(st.sampled_from(sorted(networks.SCALES)), min_size=1, max_size=3), st.data(), st.sampled_from(networks.OUTPUT_STRIDES), st.sampled_from(networks.STRUCTURES),
+       st.sampled_from((None, *networks.REGIONS)))
 @many
 def test_a_network_that_can_be_is_read_as_it_was_written(fusion, scales, data, stride, structure, region):
     columns = [{"scale": scale, "units": list(data.draw(UNITS))} for scale in scales]
     value = {"fusion": fusion, "columns": columns, "output_stride": stride, "structure": structure, "region": region}
-    network = one_line(rows.parse_network, value, "place")
-    assert network is None or rows.network_dict(network) == value
+    network = one_line(networks.parse_network, value, "place")
+    assert network is None or networks.network_dict(network) == value
 
 
 @given(ARRAYS, st.integers(0, 99))

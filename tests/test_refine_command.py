@@ -34,7 +34,7 @@ def test_from_images_to_a_record(street, tmp_path, capsys):
     assert record["images"] == 2 and record["steps"] == record["dense_steps"] == 2 and record["width"] == 0.0625
     assert 0 <= record["refined"]["mean_iou"] <= 100 and 0 < record["density"]["mean"] <= 1
     assert record["multiplied"]["mean"] > record["multiply_adds"]["mean"] > 0
-    assert record["provenance"]["command"] == "python -m experiments.refine --data /path/to/street --width 0.0625"
+    assert record["provenance"]["command"] == "make refine DATA=/path/to/street WIDTH=0.0625"
     assert "refined" in capsys.readouterr().out
     assert "camvid" in (tmp_path / "tables" / "sparserefine.md").read_text()
     folder = tmp_path / "cache" / "refine" / "camvid"
