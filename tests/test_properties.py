@@ -122,7 +122,8 @@ UNITS = st.tuples(*[st.integers(1, 12)] * 3, st.integers(0, 12))
 
 
 @given(st.sampled_from(networks.FUSIONS),
-       st.lists(st.sampled_from(sorted(networks.SCALES)), min_size=1, max_size=3), st.data(), st.sampled_from(networks.OUTPUT_STRIDES), st.sampled_from(networks.STRUCTURES),
+       st.lists(st.sampled_from(sorted(networks.SCALES)), min_size=1, max_size=3), st.data(),
+       st.sampled_from(networks.OUTPUT_STRIDES), st.sampled_from(networks.STRUCTURES),
        st.sampled_from((None, *networks.REGIONS)))
 @many
 def test_a_network_that_can_be_is_read_as_it_was_written(fusion, scales, data, stride, structure, region):
