@@ -74,8 +74,8 @@ def check_row(given) -> Optional[bool]:
 
 def trained(given, seed: int):
     """Train the row here, unless this machine has; return its record. A Reported where that fails."""
-    words: List[str] = ["--table", given.table.replace("table", ""), "--row", given.row, "--data", given.data,
-                        "--preset", given.preset, "--budget", given.budget, "--seeds", str(seed),
+    words: List[str] = ["--unrendered", "--table", given.table.replace("table", ""), "--row", given.row,
+                        "--data", given.data, "--preset", given.preset, "--budget", given.budget, "--seeds", str(seed),
                         "--extra", given.extra or "own"]
     words += ["--gpu", given.gpu] if given.gpu else []
     words += ["--pretrained", given.pretrained] if given.pretrained else []

@@ -116,9 +116,9 @@ def measure(given) -> None:
             for kind in (".npz", ".jsonl.gz", ".json"):  # what each image gave, the log, the record
                 if path.with_suffix(kind).exists():
                     write_bytes(folder / (path.stem + kind), path.with_suffix(kind).read_bytes())
-    if given.table in tables.PAGES:
+    if given.table in tables.PAGES and not given.unrendered:
         tables.write(given.table, local=True)
-    else:
+    elif not given.unrendered:
         LOCAL_NEIGHBOURS.render()
     if given.row:
         say_where(finished(jobs).values())
@@ -139,6 +139,7 @@ def parse(arguments=None) -> argparse.Namespace:
     parser = Parser(prog="python -m experiments.table", description=__doc__)
     add = parser.add_argument
     add("--table", required=True, help=f"one of {', '.join(TABLES)}")
+    add("--unrendered", action="store_true", help=argparse.SUPPRESS)  # the page stays as it is: make check
     add("--data", default="minicity", help="minicity, or a folder: Cityscapes' layout, CamVid's, or with classes.yaml")
     add("--preset", default="lite", help=f"one of {', '.join(PRESETS)} (default %(default)s)")
     add("--budget", default="", help="quick or full (default: quick for a table, full for one row)")
