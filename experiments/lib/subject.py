@@ -14,7 +14,7 @@ from repro.errors import UserError
 
 CALIBRATION = 2  # scenes that give int8's ranges
 LEAST, SHARE = 3, 45.0  # turns of the slowest; seconds that one's turns may take, if there are more of them
-FREE = 0.75  # of the memory that is free at the start, that engines stay in
+FREE = 0.6  # of the memory that is free at the start, that engines stay in
 FINALISTS = 3  # convolutions timed beside the networks, of those that a quick trial finds best
 MEMORY = Path("/proc/meminfo")
 
