@@ -13,8 +13,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from tqdm import tqdm
 
-from repro.config import parsing
-from repro.config.parsing import json_value
 from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
 from repro.data.headers import orientation
@@ -55,14 +53,15 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
     sample without label has its image checked alone.
 
     known: a JSON file, made where it is absent, that remembers the samples found good with size and time of
-    their files; those are not read again until they change. A damaged one is ignored. workers: threads (0: one
-    per core; reading, checksums and decoding do not hold Python's lock). progress: wraps the `total` results of
-    the samples to be read, to show how far it is.
+    their files; those are not read again until they change. workers: threads (0: one per core; reading, checksums and
+    decoding do not hold Python's lock). progress: wraps the `total` results of the samples to be read, to show how far
+    it is.
     """
     samples = list(dict.fromkeys(samples))
     remembered = _remembered(known)
     stamps = {sample: _stamp(sample, classes) for sample in samples}  # before reading: a later change is seen
-    found = {sample: _recalled(remembered.get(_key(sample)), stamps[sample]) for sample in samples}
+    found = {sample: _recalled(remembered.get(os.path.abspath(sample.image), {}), stamps[sample])
+             for sample in samples}
     due = [sample for sample in samples if found[sample] is None]
     bad, good = [], {}
     try:
@@ -73,7 +72,7 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
                 bad += problems
                 made = found[sample]
                 if made and stamps[sample] is not None:
-                    good[_key(sample)] = {"stamp": stamps[sample], **asdict(made)}
+                    good[os.path.abspath(sample.image)] = {"stamp": stamps[sample], **asdict(made)}
     finally:
         if known is not None and good:
             write_text(known, json.dumps({"format": _FORMAT, "samples": {**_remembered(known), **good}}) + "\n")
@@ -84,7 +83,7 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
 
 
 def _problems(sample: Sample, classes: ClassSet) -> tuple[list[str], Checked | None]:
-    """Return A line for each of a sample's files that is wrong; what the sample is where none is."""
+    """Return a line for each of a sample's files that is wrong; what the sample is where none is."""
     problems, size, label = [], None, None
     try:
         size = image_size(sample.image)
@@ -106,32 +105,20 @@ def _problems(sample: Sample, classes: ClassSet) -> tuple[list[str], Checked | N
     return [], Checked(size, image, mask, classes_there, void, orientation(files[0]))
 
 
-_ENTRY = {"stamp": lambda value, place: value, "size": parsing.sequence(parsing.natural), "image": parsing.text,
-          "label": lambda value, place: value and parsing.text(value, place),
-          "classes": parsing.sequence(parsing.natural), "void": parsing.number,
-          "orientation": parsing.natural}
-
-
-def _recalled(entry, stamp) -> Checked | None:
+def _recalled(entry: dict, stamp) -> Checked | None:
     """Return what is remembered of a sample whose files are as they were; None else."""
-    try:
-        values = parsing.fields(entry, "", _ENTRY)
-    except UserError:
-        return None
-    return Checked(**values) if stamp is not None and values.pop("stamp") == stamp else None
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
+    return Checked(**values) if stamp is not None and values.pop("stamp", None) == tuple(stamp) else None
 
 
 def _remembered(known) -> dict:
+    """Return what is remembered by the samples' images: nothing of a file that is absent, of another version or no
+    JSON."""
     try:
-        values = json_value(contents(known).decode("utf-8")) if known is not None else {}
+        values = json.loads(contents(known)) if known is not None else {}
     except (OSError, ValueError):
         return {}
-    samples = values.get("samples") if isinstance(values, dict) and values.get("format") == _FORMAT else None
-    return samples if isinstance(samples, dict) else {}
-
-
-def _key(sample: Sample) -> str:
-    return os.path.abspath(sample.image)
+    return values["samples"] if values.get("format") == _FORMAT else {}
 
 
 def _stamp(sample: Sample, classes: ClassSet):

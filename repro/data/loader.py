@@ -41,8 +41,8 @@ class Batches:
     consecutive share of batch / parts samples, and all shares in order are the batch. stride: labels are at every so
     many pixels, as the scores that they are compared with.
 
-    Raises UserError for no samples, a sample without label, a batch, part or crop that cannot be; reading a batch
-    raises UserError for a file that cannot be used (see `images.read_sample`).
+    Raises UserError for no samples, a batch, part or crop that cannot be; reading a batch raises UserError for a file
+    that cannot be used, and for a sample without label (see `images.read_labelled`).
     """
 
     def __init__(self, samples: Sequence[Sample], classes: ClassSet, batch: int, crop: tuple[int, int],
@@ -50,9 +50,6 @@ class Batches:
                  stride: int = STRIDE):
         if not samples:
             raise UserError("training: no samples")
-        for sample in samples:
-            if sample.label is None:
-                raise UserError(f"{sample.image}: no label to train on")
         if batch < 1:
             raise UserError(f"batch: {batch} is less than 1")
         rank, parts = part
@@ -68,32 +65,24 @@ class Batches:
         self._cache_left = CACHE
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))  # an epoch and its samples
 
-    @property
-    def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int]]:
-        """Those of x and y; see `batch_at`."""
-        height, width = self._crop
-        return (self._share, 3, height, width), (self._share, height // self._stride, width // self._stride)
-
     def batch_at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the batch of a step, counted from 0, or this process's part of it, in new arrays.
 
         x: float32 (N, 3, H, W), normalised RGB. y: float32 (N, H / 4, W / 4), the train ids at rows and
         columns 2, 6, 10, … of the crop (stride 4), 255 where ignored.
         """
-        x, y = (np.empty(shape, np.float32) for shape in self.shapes)
+        height, width = self._crop
+        x = np.empty((self._share, 3, height, width), np.float32)
+        y = np.empty((self._share, height // self._stride, width // self._stride), np.float32)
         first = step * self._batch + self._part * self._share
-        for slot in range(self._share):
-            self._read_into(x[slot], y[slot], first + slot)
-        return x, y
-
-    def _read_into(self, x: np.ndarray, y: np.ndarray, position: int) -> None:
-        """Write the sample at a position of the sequence into x (3, H, W) and y (H / 4, W / 4) of a batch."""
-        image, label = self._read(self.index_at(position))
-        random = np.random.RandomState([self._seed, 1, position])
-        placement = draw(random, size_of(label), self._crop, self._scales)
-        normalise(place_image(image, placement, self._crop), x)
         sampled = slice(self._stride // 2, None, self._stride)
-        y[:] = place_label(label, placement, self._crop)[sampled, sampled]
+        for slot, position in enumerate(range(first, first + self._share)):
+            image, label = self._read(self.index_at(position))
+            random = np.random.RandomState([self._seed, 1, position])
+            placement = draw(random, size_of(label), self._crop, self._scales)
+            normalise(place_image(image, placement, self._crop), x[slot])
+            y[slot] = place_label(label, placement, self._crop)[sampled, sampled]
+        return x, y
 
     def iterate(self, start: int = 0, workers: int = 0) -> Stream:
         """Yield the batches of steps start, start + 1, … for ever, read ahead of use.
@@ -124,12 +113,13 @@ class Batches:
     def _in_processes(self, start: int, workers: int) -> Stream:
         """Process n of N reads steps start + n, start + n + N, … into its pipe, which holds it up while it is full."""
         context = multiprocessing.get_context("spawn")  # a fork would have the threads of the training engine half
-        crew = []
+        crew, reader = [], copy.copy(self)
+        reader._cache, reader._cache_left = {}, CACHE // workers
         try:
             for number in range(workers):
                 ours, theirs = context.Pipe(duplex=False)
                 process = context.Process(target=_read_steps, name=f"reader {number + 1} of {workers}", daemon=True,
-                                          args=(self.share(workers), start + number, workers, theirs))
+                                          args=(reader, start + number, workers, theirs))
                 process.start()
                 crew.append((process, ours))
                 theirs.close()  # the process has the only other one: when it ends, `ours` does
@@ -145,12 +135,6 @@ class Batches:
         """Return the samples of a step's batch in order, those of all parts."""
         positions = range(step * self._batch, (step + 1) * self._batch)
         return tuple(self._samples[self.index_at(position)] for position in positions)
-
-    def share(self, readers: int) -> Batches:
-        """Return A copy for one of `readers` processes: its cache is empty and has its share of the bytes."""
-        batches = copy.copy(self)
-        batches._cache, batches._cache_left = {}, CACHE // readers
-        return batches
 
     def index_at(self, position: int) -> int:
         """Return the sample at a position of the sequence, as its index in `samples`."""
@@ -187,7 +171,7 @@ def _read_steps(batches: Batches, start: int, every: int, pipe) -> None:
 
 
 def _received(process, pipe) -> tuple[np.ndarray, np.ndarray]:
-    """Return the next batch of a reading process; UserError for what it could not read, where it has ended, where it
+    """Return the next batch of a reading process; UserError for what it could not read, where it ended and where it
     hangs."""
     try:
         if not pipe.poll(PATIENCE):
