@@ -60,8 +60,7 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
     samples = list(dict.fromkeys(samples))
     remembered = _remembered(known)
     stamps = {sample: _stamp(sample, classes) for sample in samples}  # before reading: a later change is seen
-    found = {sample: _recalled(remembered.get(os.path.abspath(sample.image), {}), stamps[sample])
-             for sample in samples}
+    found = {sample: _recalled(remembered.get(os.path.abspath(sample.image)), stamps[sample]) for sample in samples}
     due = [sample for sample in samples if found[sample] is None]
     bad, good = [], {}
     try:
@@ -105,10 +104,12 @@ def _problems(sample: Sample, classes: ClassSet) -> tuple[list[str], Checked | N
     return [], Checked(size, image, mask, classes_there, void, orientation(files[0]))
 
 
-def _recalled(entry: dict, stamp) -> Checked | None:
+def _recalled(entry, stamp) -> Checked | None:
     """Return what is remembered of a sample whose files are as they were; None else."""
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
-    return Checked(**values) if stamp is not None and values.pop("stamp", None) == tuple(stamp) else None
+    if entry is None or stamp is None or entry["stamp"] != stamp:
+        return None
+    return Checked(tuple(entry["size"]), entry["image"], entry["label"], tuple(entry["classes"]), entry["void"],
+                   entry["orientation"])
 
 
 def _remembered(known) -> dict:

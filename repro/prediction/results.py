@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from repro.errors import UserError
 from repro.files import replacing, utf8, write_bytes
+from repro.pipeline import pipeline
 from repro.prediction.overlay import overlay
 from repro.prediction.photos import Source
-from repro.prediction.pipeline import pipeline
 
 JPEG_SIDE = 65000  # the format ends at 65535
 MOST = 1000  # times that a picture is repeated in a video

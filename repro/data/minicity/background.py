@@ -164,8 +164,9 @@ def _tallest(front: Front) -> float:
 def draw_end(canvas: Canvas, layout: Layout, noise: Noise) -> None:
     """Close the street at its far end."""
     if layout.end_kind != "open":
-        hedge = {"kind": "hedge", "height": 9.0, "colour": (72.0, 88.0, 58.0)}
-        front = replace(layout.end_front, **(hedge if layout.end_kind == "hedge" else {}))
+        front = layout.end_front
+        if layout.end_kind == "hedge":
+            front = replace(front, kind="hedge", height=9.0, colour=(72.0, 88.0, 58.0))
         _across(canvas, front, noise, -80.0, 80.0, layout.end)
 
 
