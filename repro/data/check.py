@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
@@ -19,6 +18,7 @@ from repro.data.headers import orientation
 from repro.data.images import check_sizes, image_size, read_label, size_of
 from repro.errors import UserError
 from repro.files import contents, write_text
+from repro.pipeline import pipeline
 
 _FORMAT = 2
 
@@ -63,10 +63,9 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
     found = {sample: _recalled(remembered.get(os.path.abspath(sample.image)), stamps[sample]) for sample in samples}
     due = [sample for sample in samples if found[sample] is None]
     bad, good = [], {}
+    threads = workers or os.cpu_count() or 1
     try:
-        # closing cancels; typeshed calls the generator that map returns an iterator
-        with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool, \
-                closing(pool.map(lambda sample: _problems(sample, classes), due)) as results:  # type: ignore[type-var]
+        with closing(pipeline(due, lambda sample: _problems(sample, classes), threads, 2 * threads)) as results:
             for sample, (problems, found[sample]) in zip(due, progress(results, len(due), "checking files")):
                 bad += problems
                 made = found[sample]
