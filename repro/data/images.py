@@ -11,7 +11,7 @@ import numpy as np
 from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
 from repro.data.decoding import decode, rgb, upright
-from repro.data.headers import JPEG, PNG, check_size, orientation
+from repro.data.headers import END, JPEG, PNG, check_size, orientation, segments
 from repro.errors import UserError
 from repro.files import contents
 
@@ -123,7 +123,7 @@ def check_whole(path, data: bytes) -> None:
     """
     if not data.startswith(JPEG):
         check_png(path, data)
-    elif not _ends(data):
+    elif END not in (marker for marker, _ in segments(data)):
         raise UserError(f"{path}: the JPEG file is truncated")
 
 
@@ -141,26 +141,6 @@ def check_png(path, data: bytes) -> None:
         if view[at + 4:at + 8] == b"IEND":
             return
         at = end
-
-
-def _ends(data: bytes) -> bool:
-    """Whether a JPEG file has its end marker where its segments lead to: a thumbnail has one of its own."""
-    at = 2
-    while 0 <= at < len(data) - 1:
-        if data[at] != 0xFF:
-            return False
-        marker = data[at + 1]
-        if marker == 0xD9:
-            return True
-        if marker == 0xFF or marker == 1 or 0xD0 <= marker <= 0xD7:  # filling; a marker without a segment
-            at += 1 if marker == 0xFF else 2
-            continue
-        at += 2 + int.from_bytes(data[at + 2:at + 4], "big")
-        if marker == 0xDA:  # the scan that follows ends at the next marker that is no restart and no stuffing
-            at = data.find(b"\xff", at)
-            while 0 <= at < len(data) - 1 and (data[at + 1] == 0 or 0xD0 <= data[at + 1] <= 0xD7):
-                at = data.find(b"\xff", at + 2)
-    return False
 
 
 def _decoded(path, data: bytes, image: np.ndarray | None) -> np.ndarray:
