@@ -24,6 +24,7 @@ from experiments.lib.command import Parser, Reported, run, seed_of
 from experiments.lib.evaluated import evaluate_weights
 from experiments.lib.paths import ROOT
 from experiments.lib.published import figure_of, group_of, source_of
+from experiments.lib.schedule import Asked, measured
 from repro.errors import UserError, choice
 from repro.records import load_records, read_record
 from repro.tables import band
@@ -62,7 +63,10 @@ def check_row(given) -> Optional[bool]:
     if given.weights:
         value = evaluate_weights(given)[0].mean_iou
     else:
-        record = trained(given, seed)
+        path, = measured(Asked(
+            given.table.replace("table", ""), given.data, given.preset, given.budget, given.row, given.extra or "own",
+            str(seed), given.gpu, pretrained=given.pretrained))
+        record = read_record(path)
         value = band.core_seconds(record) if cost else record.evaluations[row.inference]["mean_iou"]
         print(f"seed {seed}: {band.core_seconds(record) / 3600:.2f} core-hours; published by "
               f"{published[0].provenance['machine']}, here {record.provenance['machine']}")
@@ -70,21 +74,6 @@ def check_row(given) -> Optional[bool]:
         if same and record.content and same[0].content not in ("", record.content):
             print("the data's files differ from those of the published record")
     return judge(found, value, unit)
-
-
-def trained(given, seed: int):
-    """Train the row here, unless this machine has; return its record. A Reported where that fails."""
-    words: List[str] = ["--unrendered", "--table", given.table.replace("table", ""), "--row", given.row,
-                        "--data", given.data, "--preset", given.preset, "--budget", given.budget, "--seeds", str(seed),
-                        "--extra", given.extra or "own"]
-    words += ["--gpu", given.gpu] if given.gpu else []
-    words += ["--pretrained", given.pretrained] if given.pretrained else []
-    made = subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-m", "experiments.table", *words],
-                          cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    lines = [line.partition(".params: mean IoU")[0] for line in made.stdout.splitlines() if ".params: mean IoU" in line]
-    if made.returncode or not lines:
-        raise Reported
-    return read_record(ROOT / f"{lines[-1]}.json")
 
 
 def check_speed(given) -> Optional[bool]:

@@ -88,7 +88,7 @@ def of_row(given, dataset) -> Source:
     """Return A row as trained on this machine, with the values in WEIGHTS, or with random ones."""
     from repro.export.carry import random_arrays
     from repro.models import parameters
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
 
     given.table = given.table or table_of(given.row)
     row, training = chosen(given)
@@ -130,7 +130,7 @@ def file_of(given, row: str, k: Optional[int], shape) -> Path:
 def subject_of(given, source: Source, size, origin):
     """Return what is exported of a source, for images up to `size`, and its record before it is checked."""
     from repro.export import carry
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
 
     plan = Plan(source.network, source.training, source.preset, size)
     shape = (given.batch, 3, *round_up(size, plan.multiple))

@@ -50,7 +50,7 @@ def segment_all(found, segmenter, out: Path, scores: bool) -> None:
     """Segment source after source, print how fast; UserError at the end if something could not be."""
     began, times, lines = time.perf_counter(), {}, []
     counts = [source.count() for source in found]
-    with tqdm(total=sum(counts) or None, desc="segmenting", unit="image") as bar:
+    with tqdm(total=sum(counts) or None, desc="segmenting", unit="image", disable=None) as bar:
         for source, count in zip(found, counts):
             done = bar.n
             try:

@@ -26,7 +26,7 @@ def submit(given) -> None:
     networks = network_factory(plan, arrays, len(dataset.classes), "fast" if plan.network.sparse else "whole", ctx[0])
     files = submission.write_labels(
         given.out, samples, networks, plan.multiple, ctx[0], given.zip,
-        lambda images: tqdm(images, total=len(samples), desc=given.split, unit="image"))
+        lambda images: tqdm(images, total=len(samples), desc=given.split, unit="image", disable=None))
     print(f"{given.out}: labels of {len(samples)} images")
     if given.zip:
         print(files[-1])

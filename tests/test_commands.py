@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
-import re
 import shutil
 
 import numpy as np
@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from experiments import minicity, predict, pretrain
 from experiments import table as measure
-from experiments.lib import command, paths
+from experiments.lib import command, paths, schedule
 from repro.device import check, parse
 from repro.errors import UserError
 
@@ -111,20 +111,20 @@ def street(tmp_path, monkeypatch):
 def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street, tmp_path, capfd, monkeypatch):
     """Two jobs, the second of which reads a damaged image: the first one's record stays and is found again."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    given = measure.parse(["--table", "1", "--data", str(street), "--row", "stride32", "--seeds", "0,1",
-                           "--steps", "2"])
-    jobs = measure.plan(given)
+    jobs = schedule.plan(schedule.Asked("1", data=str(street), row="stride32", seeds="0,1", steps=2))
     first, second = jobs
     bad = street.parent / "bad"
     shutil.copytree(street, bad)
     (bad / "train" / "1.png").write_bytes((bad / "train" / "1.png").read_bytes()[:100])
-    second = measure.dataclasses.replace(second, data=str(bad))
+    second = dataclasses.replace(second, data=str(bad))
     with pytest.raises(command.Reported):
-        measure.measure_all([first, second], 1)
-    said = [text.strip() for text in re.split("[\r\n]", capfd.readouterr().err) if "error: " in text]
-    assert len(said) == 1 and said[0].startswith("error: ") and "1.png" in said[0]  # on a line of its own
-    assert list(measure.finished(jobs)) == [first.specification]
-    path = next(iter(measure.finished(jobs).values()))
+        schedule.measure_all([first, second], 1)
+    said = capfd.readouterr().err.split("\n")
+    errors = [text for text in said if "error: " in text]
+    assert len(errors) == 1 and errors[0].startswith("error: ") and "1.png" in errors[0]  # on a line of its own
+    assert not [text for text in said if "\r" in text or "%|" in text], said  # no bars where there is no terminal
+    assert list(schedule.finished(jobs)) == [first.specification]
+    path = next(iter(schedule.finished(jobs).values()))
     record = json.loads(path.read_text(encoding="utf-8"))
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as beside:
         assert list(beside["images"]) == ["0", "1"] and beside["whole"].shape == (2, 11, 11)

@@ -17,7 +17,7 @@ from made_up import made_up
 from mxnet.gluon import SymbolBlock
 
 from experiments import export
-from experiments.lib import lookup, paths
+from experiments.lib import paths, tables
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES
 from repro.data.augment import MEAN, STD, normalise
@@ -28,8 +28,8 @@ from repro.export import carry
 from repro.export.agreement import Agreement, agreement, tied
 from repro.export.carry import random_arrays
 from repro.labels.labelmap import labels_of
+from repro.models.build import Plan
 from repro.models.parameters import save_arrays
-from repro.models.plan import Plan
 from repro.records import record_path, write_record
 from repro.runtime.metadata import KEY, read_metadata
 from repro.runtime.onnx import OnnxEngine, metadata
@@ -174,7 +174,7 @@ def test_a_row_without_regions(tmp_path, capsys):
 def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    row, = lookup.chosen_rows("5", "model-a")
+    row, = tables.chosen_rows("5", "model-a")
     assert export.main(["--row", "model-a", *SIZE]) == 2
     assert "no parameters of model-a trained so; `make table5 DATA=minicity ROW=model-a" in capsys.readouterr().err
     iou = dict.fromkeys(CITYSCAPES.names, 30.0)

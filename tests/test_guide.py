@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.lib import lookup, paths
+from experiments.lib import paths, tables
 from experiments.lib.lookup import table_of
 from repro.data import own
 from repro.data.minicity.own import MERGED
@@ -73,7 +73,7 @@ def wrong(words, capsys):
             return f"{module} has no {unknown}"
     row = given.get("ROW", "...")
     if row != "..." and target in paths.TABLES.values():
-        lookup.chosen_rows(next(table for table, name in paths.TABLES.items() if name == target), row)
+        tables.chosen_rows(next(table for table, name in paths.TABLES.items() if name == target), row)
     elif row != "..." and target == "export":
         table_of(row)
     return None

@@ -20,8 +20,7 @@ from repro.errors import UserError
 from repro.evaluation.inference import evaluate
 from repro.evaluation.selection import Selection
 from repro.models import open_nsfw, parameters
-from repro.models.build import build_column
-from repro.models.plan import Plan
+from repro.models.build import Plan, build_column
 
 CPU = [mx.cpu()]
 SIDE = 640  # pixels: level 5 sees 483

@@ -13,15 +13,15 @@ from made_up import made_up
 from peers import cityscapes_evaluation, cityscapes_prediction
 
 from experiments import submit
-from experiments.lib import lookup, paths
+from experiments.lib import paths, tables
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES, open_dataset
 from repro.data.loader import evaluation_batches
 from repro.data.minicity import write_minicity
 from repro.errors import UserError
 from repro.evaluation.inference import evaluate
+from repro.models.build import Plan
 from repro.models.parameters import arrays_of, load, save_arrays
-from repro.models.plan import Plan
 from repro.records import record_path, write_record
 from repro.training.run import network_factory
 
@@ -30,7 +30,7 @@ ROW = "isctf-sparse-p0.25-l0.001-r256"
 
 
 def row_of(table, id):
-    return lookup.chosen_rows(table, id)[0]
+    return tables.chosen_rows(table, id)[0]
 
 
 def untrained(row, size, path):

@@ -41,8 +41,8 @@ def evaluate_weights(given) -> Tuple[Any, Optional[np.ndarray]]:
     samples = dataset.measured[:preset.budget(given.budget).images]
     plan, arrays = trained_plan(given, dataset, image_size(samples[0].image))
     made = network_factory(plan, arrays, len(dataset.classes), row.inference, ctx)
-    batches = tqdm(evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple)),
-                   total=-(-len(samples) // EVALUATION_BATCH), desc=row.inference, unit="batch", leave=False)
+    batches = evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple))
+    batches = tqdm(batches, row.inference, -(-len(samples) // EVALUATION_BATCH), leave=False, disable=None)
     masks: List[np.ndarray] = []
     found, _ = evaluate(lambda *size: _Watched(made(*size), masks), batches, dataset.classes.names, ctx)
     return found, np.mean(masks, axis=0) if masks and len({mask.shape for mask in masks}) == 1 else None
