@@ -37,6 +37,7 @@ def main(arguments=None) -> int:
     parser = Parser(prog="python -m experiments.submit", description=__doc__)
     add = parser.add_argument
     options(parser)
+    add("--seed", default="0", help="that the row was trained with (default %(default)s)")
     add("--data", default="minicity", help="minicity, or a folder in Cityscapes' layout (default %(default)s)")
     add("--split", default="test", help="test, val or train (default %(default)s)")
     add("--weights", default="", help="the row's .params file (default: found among those trained on this machine)")

@@ -35,20 +35,14 @@ from repro.runtime.metadata import KEY, read_metadata
 from repro.runtime.onnx import OnnxEngine, metadata
 
 ROOT = Path(__file__).parent.parent
+ROW, = tables.chosen_rows("5", "model-a")
+LITE = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
 SIZE = ["--size", "100x250", "--images", "2"]
 RANDOM = ["--row", "model-a", "--weights", "random", *SIZE]
 
 
 def call(folder, *arguments):
     assert export.main([*arguments, "--out", str(folder)]) == 0
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """Model A with random values, three regions of eight."""
-    path = tmp_path_factory.mktemp("exported") / "network.onnx"
-    call(path, *RANDOM, "--k", "3")
-    return path
 
 
 def test_the_record_says_what_it_is(exported):
@@ -108,9 +102,8 @@ def test_it_segments_without_mxnet(exported, tmp_path):
 
 def in_mxnet(k):
     """Model A with the same random values, as Gluon runs it."""
-    source = export.of_row(export.parse(RANDOM), None)
-    plan = Plan(source.network, source.training, source.preset, (100, 250))
-    return carry.Subject(plan, source.arrays, len(source.classes), (1, 3, 128, 256), k).network()
+    plan = Plan(ROW.network, ROW.training, LITE, (100, 250))
+    return carry.Subject(plan, random_arrays(plan, 19), 19, (1, 3, 128, 256), k).network()
 
 
 def test_what_only_chooses_regions_does_not_weigh(exported, tmp_path):
@@ -174,17 +167,15 @@ def test_a_row_without_regions(tmp_path, capsys):
 def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    row, = tables.chosen_rows("5", "model-a")
     assert export.main(["--row", "model-a", *SIZE]) == 2
     assert "no parameters of model-a trained so; `make table5 DATA=minicity ROW=model-a" in capsys.readouterr().err
     iou = dict.fromkeys(CITYSCAPES.names, 30.0)
-    record = made_up(row, width="0.25")
+    record = made_up(ROW, width="0.25")
     for evaluation in record.evaluations.values():
         evaluation["class_iou"] = iou
     write_record(tmp_path / "cache" / "results", record)
-    preset = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
     path = record_path(tmp_path / "cache" / "results", record).with_suffix(".params")
-    save_arrays(path, random_arrays(Plan(row.network, row.training, preset, (128, 256)), 19, seed=4))
+    save_arrays(path, random_arrays(Plan(ROW.network, ROW.training, LITE, (128, 256)), 19, seed=4))
     assert export.main(["--row", "model-a", *SIZE]) == 0
     assert "exported/model-a-k2-128x256.onnx" in capsys.readouterr().out
     found = metadata(tmp_path / "exported" / "model-a-k2-128x256.onnx")

@@ -34,15 +34,15 @@ class Wanted(NamedTuple):
     weights: str = ""
 
 
-def options(parser) -> None:
-    """Add the options that name a trained row, but for DATA and WEIGHTS."""
+def options(parser, row: bool = True) -> None:
+    """Add the options that name a trained row, or with what rows were trained, but for DATA, SEED and WEIGHTS."""
     add = parser.add_argument
-    add("--table", default="", help=f"the row's table, one of {', '.join(TABLES)}")
-    add("--row", default="", help="a row's id in experiments/*.yaml")
-    add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: the row's own)")
-    add("--preset", default="lite", help=f"that it was trained with, of {', '.join(PRESETS)} (default %(default)s)")
-    add("--budget", default="full", help="that the row was trained with (default %(default)s)")
-    add("--seed", default="0", help="that the row was trained with, or of random values (default %(default)s)")
+    if row:
+        add("--table", default="", help=f"the row's table, one of {', '.join(TABLES)}")
+        add("--row", default="", help="a row's id in experiments/*.yaml")
+        add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: the row's own)")
+    add("--preset", default="lite", help=f"trained with, of {', '.join(PRESETS)} (default %(default)s)")
+    add("--budget", default="full", help="trained with (default %(default)s)")
 
 
 def preset_of(name: str):

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import List, Tuple
 
 from experiments.lib import paths
 from experiments.lib.lookup import Wanted, chosen
-from experiments.lib.paths import HERE, TABLES
-from experiments.lib.tables import published_images
+from experiments.lib.paths import TABLES
+from experiments.lib.tables import all_rows, published_images
 from repro.config.networks import Network
-from repro.config.rows import Row, load_rows
 from repro.errors import UserError
 from repro.records import Record, load_records, record_path
 from repro.tables.verdicts import Figure, Ours
 
 Group = Tuple[str, str, str]  # data, preset, budget
-
-
-def rows() -> Dict[Tuple[str, str], Row]:
-    """Return the rows of all tables, by the names of table and row."""
-    return {(table, row.id): row for table in TABLES.values() for row in load_rows(HERE / f"{table}.yaml")}
 
 
 def beside(record: Record, suffix: str) -> Path:
@@ -52,7 +46,6 @@ def image_names(data: str) -> List[str]:
 
 def figure_of(table: str, row: str, extra: str = "") -> Figure:
     """Return the figure of a row's training; UserError for a table, row or training not known."""
-    table = table.replace("table", "")
     chosen(Wanted(table, row, extra))
     return Figure(TABLES[table], row, extra)
 
@@ -71,7 +64,7 @@ def source_of(group: Group, *figures: Figure) -> Ours:
 
     Without those, spreads are as in tables/claims.md. UserError where a figure is not published so, naming how it is.
     """
-    every, known = load_records(paths.RESULTS), rows()
+    every, known = load_records(paths.RESULTS), all_rows()
     neighbours = "neighbours" in [figure.table for figure in figures]
     source = Ours(group[0], tuple(one for one in every if one.group == group and (
         neighbours or isinstance(one.network, Network))), known, {}, published_images)

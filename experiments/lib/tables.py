@@ -32,9 +32,9 @@ def chosen_rows(table: str, row: Optional[str] = None) -> Tuple[Row, ...]:
     return tuple(one for one in rows if one.id == row)
 
 
-def all_rows() -> Dict[str, Tuple[Row, ...]]:
-    """Return the rows of each of TABLES, by its name."""
-    return {TABLES[table]: chosen_rows(table) for table in TABLES}
+def all_rows() -> Dict[Tuple[str, str], Row]:
+    """Return the rows of all TABLES, by the names of table and row."""
+    return {(TABLES[table], row.id): row for table in TABLES for row in chosen_rows(table)}
 
 
 def table_rows(name: str):

@@ -141,13 +141,9 @@ def recipe_dict(recipe: Recipe) -> Dict[str, Any]:
     return {name: value for name, value in asdict(recipe).items() if value or name != "bootstrapping_start"}
 
 
-CHANGES = ("batch", "steps")
-
-
 def changed(preset: Preset, changes: Dict[str, int]) -> Preset:
-    """`preset` with another batch, or other steps in every budget, as the command line gives them."""
+    """Return `preset` with another "batch", or other "steps" in every budget, as the command line gives them."""
     for name, value in changes.items():
-        choice(name, CHANGES, "change of a preset")
         _COUNT(value, name.upper())
     if "steps" in changes:
         steps = changes["steps"]
