@@ -59,10 +59,19 @@ def test_the_record_says_what_it_is(exported):
     assert read_metadata(exported.with_suffix(".json")) == found
 
 
-def test_the_file_runs_without_this_project(exported, tmp_path):
-    """All that its record says, followed by a program that knows nothing else, gives the same labels."""
+def test_the_file_runs_without_mxnet_and_without_this_project(exported, tmp_path):
+    """All that its record says, followed by a program that knows nothing else, gives the labels of MXNet; so does the
+    engine here."""
     image = scene(0, "val", 0, (100, 250))[0]
     cv2.imwrite(str(tmp_path / "image.png"), image[:, :, ::-1])
+    np.save(tmp_path / "image.npy", image)
+    subprocess.run([sys.executable, "-W", "error", "-c", (
+        "import sys; sys.modules.update(mxnet=None, gluoncv=None)\n"
+        "import numpy as np\n"
+        "from repro.runtime.onnx import OnnxEngine\n"
+        f"found = OnnxEngine({str(exported)!r}).segment(np.load({str(tmp_path / 'image.npy')!r}), scores=True)\n"
+        f"np.savez({str(tmp_path / 'own.npz')!r}, labels=found.labels, active=found.active, z2=found.z2, "
+        "scores=found.scores, region=found.region)")], cwd=ROOT, check=True)
     subprocess.run([sys.executable, "-I", "-c", (
         "import sys; sys.modules.update(mxnet=None, repro=None)\n"
         "import json, cv2, numpy as np, onnxruntime\n"
@@ -74,30 +83,17 @@ def test_the_file_runs_without_this_project(exported, tmp_path):
         "x[0, :, :image.shape[0], :image.shape[1]] = image.transpose(2, 0, 1)\n"
         "made = session.run(record['outputs']['names'], {record['input']['name']: x})\n"
         "np.savez('made.npz', **dict(zip(record['outputs']['names'], made)))")], cwd=tmp_path, check=True)
-    made = np.load(tmp_path / "made.npz")
-    found = OnnxEngine(exported).segment(image, scores=True)
-    assert (labels_of(made["scores"][0], (100, 250)) != found.labels).mean() < 1e-4
-    np.testing.assert_array_equal(made["mask"][0, 0] > 0, found.active)
-    np.testing.assert_allclose(made["z2"][0, 0, :25, :63], found.z2, atol=1e-5)
-    assert found.active.sum() == 3 and found.region == 64 and found.scores.shape == (19, 25, 63)
-
-
-def test_it_segments_without_mxnet(exported, tmp_path):
-    image = scene(0, "val", 1, (100, 250))[0]
-    np.save(tmp_path / "image.npy", image)
-    subprocess.run([sys.executable, "-W", "error", "-c", (
-        "import sys; sys.modules.update(mxnet=None, gluoncv=None)\n"
-        "import numpy as np\n"
-        "from repro.runtime.onnx import OnnxEngine\n"
-        f"found = OnnxEngine({str(exported)!r}).segment(np.load({str(tmp_path / 'image.npy')!r}))\n"
-        f"np.savez({str(tmp_path / 'made.npz')!r}, labels=found.labels, active=found.active)")], cwd=ROOT, check=True)
+    made, own = np.load(tmp_path / "made.npz"), np.load(tmp_path / "own.npz")
     x = np.zeros((1, 3, 128, 256), np.float32)
     normalise(image, x[0, :, :100, :250])
     found = named_outputs(in_mxnet(3), mx.nd.array(x))
-    scores, mask = (found[name].asnumpy()[0] for name in ("scores", "mask"))
-    made = np.load(tmp_path / "made.npz")
-    assert (made["labels"] != labels_of(scores, (100, 250))).mean() < 1e-4
-    np.testing.assert_array_equal(made["active"], mask[0] > 0)
+    scores, mask, z2 = (found[name].asnumpy()[0] for name in ("scores", "mask", "z2"))
+    for labels, active, weights in ((own["labels"], own["active"], own["z2"]), (
+            labels_of(made["scores"][0], (100, 250)), made["mask"][0, 0] > 0, made["z2"][0, 0, :25, :63])):
+        assert (labels != labels_of(scores, (100, 250))).mean() < 1e-4
+        np.testing.assert_array_equal(active, mask[0] > 0)
+        np.testing.assert_allclose(weights, z2[0, :25, :63], atol=1e-5)
+    assert own["active"].sum() == 3 and own["region"] == 64 and own["scores"].shape == (19, 25, 63)
 
 
 def in_mxnet(k):
