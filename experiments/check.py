@@ -21,10 +21,9 @@ from typing import List, Optional
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, Reported, run, seed_of
-from experiments.lib.evaluated import evaluate_weights
 from experiments.lib.lookup import options
 from experiments.lib.paths import ROOT
-from experiments.lib.published import figure_of, group_of, source_of
+from experiments.lib.published import evaluate_weights, figure_of, group_of, source_of
 from experiments.lib.schedule import Asked, measured
 from repro.errors import UserError, choice
 from repro.records import load_records, read_record

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, run
-from experiments.lib.evaluated import evaluate_weights
 from experiments.lib.lookup import options
-from experiments.lib.published import beside, figure_of, group_of, image_names, source_of
+from experiments.lib.published import beside, evaluate_weights, figure_of, group_of, image_names, source_of
 from repro.files import write_text
 from repro.tables.pairs import row_page
 
