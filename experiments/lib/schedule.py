@@ -61,7 +61,7 @@ def plan(asked) -> List[Job]:
     from repro.data import open_dataset
     from repro.data.contents import check_regions
 
-    rows = chosen_rows(asked.table, asked.row)
+    rows = chosen_rows(asked.table, asked.row or None)
     changes = {name: value for name, value in (("batch", asked.batch), ("steps", asked.steps)) if value is not None}
     preset = changed(preset_of(asked.preset), changes)
     budget_name = asked.budget or ("full" if asked.row else "quick")
