@@ -33,12 +33,6 @@ from symbols.regions import AboveZero, HeadSelector, Largest, SparsityTerm
 BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attributes that hold a pre-trained part
 
 
-def build_column(units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0, frozen: bool = True,
-                 prefix: str = "full_backbone_", stem: Optional[int] = None) -> Column:
-    """Return a backbone alone, as `make pretrain` trains it (Section 3.5)."""
-    return Column(units, output_stride, width, frozen, stem, prefix=prefix)
-
-
 def is_constant(parameter) -> bool:
     """Return True if a parameter holds a table that follows from the network's sizes, and is no part of its weights."""
     return isinstance(parameter.init, Table)
@@ -93,8 +87,8 @@ def build(network: AnyNetwork, classes: int, width: float = 1.0, grid: Optional[
     """
     if isinstance(network, Neighbour):
         return _neighbour(network, classes, size, frozen)
-    columns = [build_column(c.units, network.output_stride, width, frozen,
-                            f"{COLUMN_NAMES[c.scale]}_backbone_", stem) for c in network.columns]
+    columns = [Column(c.units, network.output_stride, width, frozen, stem,
+                      prefix=f"{COLUMN_NAMES[c.scale]}_backbone_") for c in network.columns]
     settings = {"width": decoder_width or width}
     if network.sparse:
         return _sparse(network, columns, settings, classes, grid, region, fast, k, sparsity, stops, decoder_on_crops,
