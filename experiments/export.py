@@ -84,7 +84,7 @@ def of_weights(path, row: str = "") -> Source:
 
 
 def of_row(given, dataset) -> Source:
-    """Return A row as trained on this machine, with the values in WEIGHTS, or with random ones."""
+    """Return a row as trained on this machine, with the values in WEIGHTS, or with random ones."""
     from repro.export.carry import random_arrays
     from repro.models import parameters
     from repro.models.build import Plan

@@ -73,7 +73,7 @@ class Preset:
         return self.budgets[choice(name, tuple(self.budgets), f"BUDGET of preset {self.name}")]
 
     def region(self, side: int) -> int:
-        """Return A row's region side in pixels of this preset's images; UserError when that is not a multiple of 32."""
+        """Return a row's region side in pixels of this preset's images; UserError when that is not a multiple of 32."""
         if side % (self.shrink * 32):
             raise UserError(f"preset {self.name}: regions of {side} px divided by {self.shrink} are not a multiple of "
                             "32 px, so the full column has no whole positions at 1/32")
