@@ -11,6 +11,7 @@ from folders import write_camvid
 
 from experiments import check, compare, row, table
 from experiments.lib import paths
+from experiments.speed import table6 as speed
 from repro.records import read_record, write_record
 
 ROW = ["--table", "1", "--row", "stride32", "--budget", "quick"]
@@ -96,15 +97,17 @@ def test_speed_is_a_ratio_of_one_run(monkeypatch, capsys, tmp_path):
     measured = {"rows": [{**one} for one in table6["rows"]]}
     monkeypatch.setattr(check, "read_table6", lambda path: table6 if path.parent == paths.RESULTS else measured)
     monkeypatch.setattr(paths, "RESULTS", tmp_path)
-    commands = []
-    monkeypatch.setattr(subprocess, "run", lambda command, **more: commands.append(command) or
-                        SimpleNamespace(returncode=0))
-    assert check.main(["--table", "6", "--row", "icnet"]) == 0
-    assert commands[0][-2:] == ["--rows", "icnet,model-a"]
+    timed = []
+
+    def here(command, **more):
+        return SimpleNamespace(returncode=speed.main(command[command.index("experiments.speed.table6") + 1:]))
+    monkeypatch.setattr(speed, "write", lambda given: timed.append(given.row))
+    monkeypatch.setattr(subprocess, "run", here)
+    assert check.main(["--table", "6", "--row", "icnet"]) == 0 and timed == ["icnet,model-a"]
     measured["rows"][0]["seconds"] = [3.8]
     assert check.main(["--table", "6", "--row", "icnet"]) == 1
     assert "OUTSIDE: 3.80 times here, 2.40 to 3.75 times asked" in capsys.readouterr().out
-    assert check.main(["--table", "6", "--row", "icnet", "--dry-run"]) == 0 and len(commands) == 2
+    assert check.main(["--table", "6", "--row", "icnet", "--dry-run"]) == 0 and len(timed) == 2
     monkeypatch.setattr(subprocess, "run", lambda *given, **more: SimpleNamespace(returncode=2))
     capsys.readouterr()
     assert check.main(["--table", "6", "--row", "icnet"]) == 2 and capsys.readouterr().err == ""  # it said why

@@ -79,17 +79,24 @@ def data_folder(data: str, preset=None) -> Tuple[Path, str]:
     return folder.absolute(), ""
 
 
+def _checked(dataset, coarse=(), images: Optional[int] = None):
+    """Return what all files that are trained on and measured are, as repro.data.check.check_files gives it."""
+    from repro.data.check import check_files
+
+    return check_files((*dataset.train, *coarse, *dataset.measured[:images]), dataset.classes,
+                       known=paths.CACHE / "checked.json")
+
+
 def examined(leak: bool, dataset, coarse=(), images: Optional[int] = None):
     """Look at all files that are trained on and measured (of `images` at most); return what they are.
 
-    It is as repro.data.check.check_files gives it. What is odd is printed; UserError for what would make a training
-    worthless, measured images that are trained on too among it unless `leak`.
+    What is odd is printed; UserError for what would make a training worthless, measured images that are trained on too
+    among it unless `leak`.
     """
     from repro.data import contents
-    from repro.data.check import check_files
 
     measured = dataset.measured[:images]
-    found = check_files((*dataset.train, *coarse, *measured), dataset.classes, known=paths.CACHE / "checked.json")
+    found = _checked(dataset, coarse, images)
     splits = (dataset.train, "train"), (coarse, "train_extra"), (measured, dataset.measured_split)
     for note in (contents.left_out(dataset), contents.turned(found),
                  *(contents.check_labelled_pixels(samples, found, dataset.classes, split) for samples, split in splits),
@@ -110,15 +117,10 @@ def content_of(given, dataset, found, coarse=(), images: Optional[int] = None) -
 def of_same_data(pairs, wanted, dataset):
     """Return those of (path, record) pairs that were measured on what DATA holds now, before those without a content.
     """
+    now = ""
     if any(record.content for _, record in pairs) and wanted.data != "minicity":
-        from repro.data.check import check_files
-
         images = preset_of(wanted.preset).budget(wanted.budget.partition("+")[0]).images
-        found = check_files((*dataset.train, *dataset.measured[:images]), dataset.classes,
-                            known=paths.CACHE / "checked.json")
-        now = content_of(wanted, dataset, found, images=images)
-    else:
-        now = ""
+        now = content_of(wanted, dataset, _checked(dataset, images=images), images=images)
     return sorted((pair for pair in pairs if pair[1].content in (now, "")), key=lambda pair: pair[1].content == "")
 
 
