@@ -63,7 +63,7 @@ def main(arguments=None) -> int:
     add("--batch", type=int, help="another batch than the preset's")
     add("--steps", type=int, help="other steps than the budget's")
     add("--jobs", type=int, default=0, help="rows trained at once on a CPU (default: one per core)")
-    add("--readers", type=int, default=0, help="processes that read images ahead of training (default: a thread)")
+    add("--readers", type=int, default=0, help="threads that read images ahead of training (default: one)")
     add("--checkpoint", type=int, default=200, help="steps between checkpoints (default %(default)s)")
     add("--fresh", action="store_true", help="measure again what this machine has measured")
     add("--leak", action="store_true", help="go on where measured images are trained on too")

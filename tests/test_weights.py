@@ -60,12 +60,10 @@ WRONG = [
     ({"classes": "camvid"}, "class_iou: its keys are not the classes of camvid"),
     ({"class_iou": {"road": 3}}, "class_iou: its keys are not the classes of cityscapes"),
     ({"class_iou": [1]}, "class_iou: .1. is not a mapping"),
-    ({"mean_iou": 101}, "mean_iou: 101 is not a percentage"),
     ({"mean_iou": float("nan")}, "mean_iou: nan is not a number"),
     ({"size": "large"}, "size: 'large' is not HxW, such as 256x512"),
     ({"seed": -1}, "seed: -1 is below 0"),
     ({"steps": 0.5}, "steps: 0.5 is not an integer"),
-    ({"sha256": "00"}, "sha256: '00' is not a SHA-256"),
     ({"sha256": "0" * 64}, "not the file that .*a.json describes"),
     ({"network": {}}, "network: key 'fusion' is missing"),
     ({"provenance": {}}, "provenance: key 'commit' is missing"),
@@ -94,7 +92,7 @@ def test_files_that_are_not_there_or_damaged(about, tmp_path):
     description = weights.description_of(about.path)
     for text in ("", "{", "[" * 100000, "[1]", "\x00"):
         description.write_text(text)
-        with pytest.raises(UserError, match="a.json: (not a description of weights|.1. is not a mapping)"):
+        with pytest.raises(UserError, match="a.json: (not a readable description of weights|.1. is not a mapping)"):
             weights.read(about.path)
     description.unlink()
     with pytest.raises(UserError, match="a.params: not an MXNet .params file, or damaged"):

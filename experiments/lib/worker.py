@@ -50,7 +50,7 @@ class Job:
     runs: str              # folder of runs not yet finished
     gpu: str = ""
     every: int = 200       # steps between checkpoints
-    readers: int = 0       # processes that read batches ahead
+    readers: int = 0       # threads that read batches ahead; 0: one
     content: str = ""      # hash of the data's files, "" of minicity
     fresh: bool = False    # whether what an unfinished run has kept is not to be used
     slot: int = 0          # line of the progress bar
