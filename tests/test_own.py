@@ -15,7 +15,7 @@ from made_up import made_up
 from experiments import export, minicity, predict, submit
 from experiments import table as measure
 from experiments import weights as command
-from experiments.lib import lookup, paths
+from experiments.lib import lookup, paths, schedule, tables
 from repro import records
 from repro.data import CAMVID, CITYSCAPES, check, open_dataset, read_image, read_label, read_sample
 from repro.data.classes import parse, plain
@@ -120,7 +120,7 @@ def test_classes_in_files():
 
 
 def test_records_name_classes_only_where_the_folder_does(tmp_path):
-    row = lookup.chosen_rows("4", "1110-1131")[0]
+    row = tables.chosen_rows("4", "1110-1131")[0]
     plain_one, own = made_up(row, data="camvid"), made_up(row, data="yard", classes=YARD)
     assert "classes" not in records.to_dict(plain_one)
     assert records.read_record(records.write_record(tmp_path, own)) == own
@@ -143,10 +143,9 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def planned(root, *options):
+def planned(root, **options):
     """The first training that would be measured on the data in `root`."""
-    return measure.plan(measure.parse(["--table", "4", "--row", "1110-1131", "--data", str(root), "--steps", "2",
-                                       *options]))[0]
+    return schedule.plan(schedule.Asked("4", row="1110-1131", data=str(root), steps=2, **options))[0]
 
 
 def test_a_measurement_is_of_what_the_files_hold_wherever_they_lie(here):
@@ -170,7 +169,7 @@ def test_a_measurement_is_of_what_the_files_hold_wherever_they_lie(here):
     (labels / "3.png").rename(labels / "9.png")
     another()
     assert planned(here / "yard").specification == first.specification  # what is remembered is of each file
-    record = made_up(lookup.chosen_rows("4", "1110-1131")[0], data="yard", classes=YARD)
+    record = made_up(tables.chosen_rows("4", "1110-1131")[0], data="yard", classes=YARD)
     pairs = [dataclasses.replace(record, recipe={"content": one.content}) for one in seen[:2]]
     paths = [records.write_record(here / "cache" / "results", one) for one in pairs]
     assert paths[0].parent.name == f"yard-lite-full-{first.content[:8]}" and len(set(paths)) == 2
@@ -178,7 +177,7 @@ def test_a_measurement_is_of_what_the_files_hold_wherever_they_lie(here):
     found = records.load_records(here / "cache" / "results")
     assert {one.data for one in records.told_apart(found)} == {f"yard {one.content[:8]}" for one in seen[:2]}
     assert records.told_apart(found[:1]) == found[:1]
-    given = measure.parse(["--table", "4", "--data", str(here / "yard"), "--budget", "full"])
+    given = lookup.Wanted("4", "1110-1131", data=str(here / "yard"))
     kept = lookup.of_same_data([*zip(paths, pairs), (here, record)], given, open_dataset(here / "yard"))
     assert [path for path, _ in kept] == [paths[0], here]
 
@@ -218,7 +217,7 @@ def test_from_a_folder_to_a_running_network(here, capfd):
 
 
 def test_weights_that_find_nothing_say_so(here):
-    row = lookup.chosen_rows("4", "1110-1131")[0]
+    row = tables.chosen_rows("4", "1110-1131")[0]
     record = made_up(row, data="yard", width="0.25", classes=YARD)
     figures = {**record.evaluations["fast"], "class_iou": dict.fromkeys(YARD.names, 1.5)}
     (here / "a.params").write_bytes(b"1")

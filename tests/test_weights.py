@@ -11,7 +11,7 @@ from described import SINGLE, random_weights
 from made_up import made_up
 
 from experiments import weights as command
-from experiments.lib import lookup, paths
+from experiments.lib import lookup, paths, tables
 from experiments.lib.paths import PRETRAINED, SHIPPED
 from repro import records
 from repro.config.networks import Column, Network
@@ -149,7 +149,7 @@ def with_classes(record, classes):
 
 
 def test_a_record_becomes_a_description(tmp_path, monkeypatch):
-    row = lookup.chosen_rows("4", "1110-1131-scratch")[0]
+    row = tables.chosen_rows("4", "1110-1131-scratch")[0]
     (tmp_path / "x.params").write_bytes(b"values")
     found = weights.of_record(tmp_path / "x.params", with_classes(made_up(row), CAMVID), LITE)
     assert (found.classes, found.network, found.region, found.mean_iou) == (CAMVID, row.network, 64, 3.5)
@@ -169,7 +169,7 @@ def test_a_record_becomes_a_description(tmp_path, monkeypatch):
 
 def test_the_command_copies_and_describes(tmp_path, capsys, monkeypatch):
     """From what a training leaves: parameters and their record."""
-    row = lookup.chosen_rows("4", "1120-1241")[0]
+    row = tables.chosen_rows("4", "1120-1241")[0]
     about = random_weights(tmp_path / "in" / "x.params", row.network, row.training)
     record = with_classes(made_up(row), CITYSCAPES)
     weights.description_of(about.path).write_text(json.dumps(records.to_dict(record)))

@@ -40,7 +40,7 @@ class Checked:
 
 
 def _bar(items, total, what):
-    return tqdm(items, desc=what, total=total, unit="image", leave=False, delay=1)
+    return tqdm(items, desc=what, total=total, unit="image", leave=False, delay=1, disable=None)
 
 
 def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, workers: int = 0,

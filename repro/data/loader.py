@@ -151,7 +151,7 @@ def majority_map(samples: Sequence[Sample], classes: ClassSet, size: tuple[int, 
     sample labels, get the lowest id.
     """
     counts = np.zeros((len(classes),) + tuple(size), np.int32)
-    for sample in tqdm(samples, desc="majority map", leave=False):
+    for sample in tqdm(samples, desc="majority map", leave=False, disable=None):
         label = read_label(sample.label, classes)
         if label.shape != tuple(size):
             label = cv2.resize(label, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)

@@ -17,8 +17,8 @@ from repro.data.loader import Batches, evaluation_batches, majority_map
 from repro.errors import UserError
 from repro.evaluation.inference import evaluate
 from repro.evaluation.metrics import Confusion
+from repro.models.build import Plan
 from repro.models.parameters import arrays_of, assign, assign_backbones, parameters_of, structural
-from repro.models.plan import Plan
 from repro.training import checkpoints
 from repro.training.loop import INITIAL, Run, train
 from repro.training.losses import HardestPixels, TrainingLoss

@@ -78,7 +78,8 @@ def draw(write: Callable[[tuple[str, int]], None], counts: dict, size, progress:
     jobs = [(split, index) for split, count in counts.items() for index in range(count)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # NumPy and OpenCV release the lock
         done = pool.map(write, jobs)
-        for _ in tqdm(done, f"minicity {size[0]}x{size[1]}", len(jobs), unit="scene", disable=not progress):
+        for _ in tqdm(done, f"minicity {size[0]}x{size[1]}", len(jobs), unit="scene",
+                      disable=None if progress else True):
             pass
 
 
