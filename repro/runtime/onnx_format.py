@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Sequence, Tuple
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -47,8 +47,9 @@ def input_of(model: onnx.ModelProto, path) -> Tuple[str, Tuple[int, ...]]:
     be."""
     constants = {one.name for one in model.graph.initializer}
     inputs = [(one.name, one.type.tensor_type) for one in model.graph.input if one.name not in constants]
-    shapes = [tuple(side.dim_value if side.HasField("dim_value") else side.dim_param for side in kind.shape.dim)
-              for _, kind in inputs]
+    shapes: List[Tuple[Any, ...]] = [
+        tuple(side.dim_value if side.HasField("dim_value") else side.dim_param for side in kind.shape.dim)
+        for _, kind in inputs]
     shape = shapes[0] if len(inputs) == 1 and inputs[0][1].elem_type == onnx.TensorProto.FLOAT else ()
     if len(shape) != 4 or not all(isinstance(side, int) and side > 0 for side in shape) or shape[1] != 3 \
             or shape[0] * shape[2] * shape[3] > LARGEST:
