@@ -31,8 +31,9 @@ from repro.labels.labelmap import labels_of
 from repro.models.build import Plan
 from repro.models.parameters import save_arrays
 from repro.records import record_path, write_record
-from repro.runtime.metadata import KEY, read_metadata
-from repro.runtime.onnx import OnnxEngine, metadata
+from repro.runtime.metadata import KEY, parse
+from repro.runtime.onnx import OnnxEngine
+from repro.runtime.openvino import OpenvinoEngine
 
 ROOT = Path(__file__).parent.parent
 ROW, = tables.chosen_rows("5", "model-a")
@@ -46,7 +47,7 @@ def call(folder, *arguments):
 
 
 def test_the_record_says_what_it_is(exported):
-    found = metadata(exported)
+    found = OnnxEngine(exported).metadata
     assert (found.row, found.weights, found.shape, found.multiple) == (
         "model-a", "random, seed 0", (1, 3, 128, 256), 64)
     assert (found.outputs, found.stride) == (("scores", "mask", "s", "z2"), 4)
@@ -56,7 +57,7 @@ def test_the_record_says_what_it_is(exported):
     assert check.images == 2 and check.pixels == 2 * 128 * 256 - check.ties * 128 * 256
     assert check.labels < 1e-5 * check.pixels and check.apart <= 1e-4
     assert check.versions == {"mxnet": mx.__version__, "onnxruntime": onnxruntime.__version__}
-    assert read_metadata(exported.with_suffix(".json")) == found
+    assert parse(exported.with_suffix(".json").read_text(), "") == found
 
 
 def test_the_file_runs_without_mxnet_and_without_this_project(exported, tmp_path):
@@ -107,7 +108,7 @@ def test_what_only_chooses_regions_does_not_weigh(exported, tmp_path):
     image = scene(0, "val", 1, (100, 250))[0]
     found, head = (OnnxEngine(path).segment(image) for path in (tmp_path / "network.onnx", exported))
     there = np.kron(found.active, np.ones((16, 16)))[:25, :63]
-    assert metadata(tmp_path / "network.onnx").selector == "entropy" and metadata(exported).selector == "head"
+    assert [OnnxEngine(path).metadata.selector for path in (tmp_path / "network.onnx", exported)] == ["entropy", "head"]
     assert 0 < found.active.sum() < found.active.size
     np.testing.assert_allclose(found.weights, found.z2 * there)
     assert (head.weights < head.z2)[np.kron(head.active, np.ones((16, 16)))[:25, :63] > 0].all()  # times sigmoid(s)
@@ -116,7 +117,7 @@ def test_what_only_chooses_regions_does_not_weigh(exported, tmp_path):
 def test_normalisation_is_the_files(exported, tmp_path):
     """A file that says otherwise is fed otherwise."""
     model = onnx.load(str(exported))
-    found = metadata(exported)
+    found = OnnxEngine(exported).metadata
     other = replace(found, mean=(0.0, 0.0, 0.0), std=(0.5, 0.25, 1.0))
     onnx.helper.set_model_props(model, {KEY: other.to_text()})
     onnx.save(model, str(tmp_path / "other.onnx"))
@@ -133,7 +134,7 @@ def test_gluons_own_files_load_without_this_project(tmp_path):
     prefix = tmp_path / "out" / "network"
     assert sorted(path.name for path in prefix.parent.iterdir()) == [
         "network-0000.params", "network-symbol.json", "network.json"]
-    record = read_metadata(f"{prefix}.json")
+    record = parse(prefix.with_suffix(".json").read_text(), "")
     assert record.outputs == ("scores", "half", "full", "z2", "s", "mask") and record.check.apart <= 1e-4
     network = SymbolBlock.imports(f"{prefix}-symbol.json", ["data"], f"{prefix}-0000.params")
     x = mx.nd.random.normal(shape=(1, 3, 128, 256))
@@ -143,7 +144,8 @@ def test_gluons_own_files_load_without_this_project(tmp_path):
 
 def test_another_k_and_batch_are_another_file(tmp_path):
     call(tmp_path / "both.onnx", *RANDOM, "--k", "5", "--batch", "2", "--images", "3")
-    found, engine = metadata(tmp_path / "both.onnx"), OnnxEngine(tmp_path / "both.onnx")
+    engine = OnnxEngine(tmp_path / "both.onnx")
+    found = engine.metadata
     assert (found.k, found.shape, found.check.images) == (5, (2, 3, 128, 256), 4)  # the last batch is filled
     made = dict(zip(engine.names, engine.outputs(np.random.RandomState(0).randn(2, 3, 128, 256).astype(np.float32))))
     assert made["mask"].shape == (2, 1, 2, 4) and (made["mask"].sum((1, 2, 3)) == 5).all()
@@ -152,7 +154,7 @@ def test_another_k_and_batch_are_another_file(tmp_path):
 def test_a_row_without_regions(tmp_path, capsys):
     arguments = ["--row", "stride32", "--weights", "random", *SIZE]
     call(tmp_path / "single.onnx", *arguments)
-    found = metadata(tmp_path / "single.onnx")
+    found = OnnxEngine(tmp_path / "single.onnx").metadata
     assert (found.region, found.grid, found.k, found.outputs) == (None, None, None, ("scores",))
     segmented = OnnxEngine(tmp_path / "single.onnx").segment(scene(0, "val", 0, (64, 64))[0])
     assert segmented.labels.shape == (64, 64) and segmented.active is None
@@ -174,7 +176,7 @@ def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     save_arrays(path, random_arrays(Plan(ROW.network, ROW.training, LITE, (128, 256)), 19, seed=4))
     assert export.main(["--row", "model-a", *SIZE]) == 0
     assert "exported/model-a-k2-128x256.onnx" in capsys.readouterr().out
-    found = metadata(tmp_path / "exported" / "model-a-k2-128x256.onnx")
+    found = OnnxEngine(tmp_path / "exported" / "model-a-k2-128x256.onnx").metadata
     assert found.weights.startswith("trained on minicity") and found.training == record_path("", record).stem
     assert export.main(["--weights", str(path), *SIZE, "--out", str(tmp_path / "same.onnx")]) == 0
     one, other = (OnnxEngine(file).outputs(np.ones((1, 3, 128, 256), np.float32))[0]
@@ -248,21 +250,21 @@ def test_agreement_counts_ties_other_regions_and_labels():
     assert "2 of 1024 pixels" in Agreement(1, 0, 0, 1024, 2, {"scores": 0.0}).problem()
 
 
-def test_files_that_are_none_are_a_line(exported, tmp_path):
+@pytest.mark.parametrize("kind", [OnnxEngine, OpenvinoEngine])
+def test_files_that_are_none_are_a_line(exported, tmp_path, kind):
     (tmp_path / "text.onnx").write_text("no network")
-    model = onnx.load(str(exported))
+    model, record = onnx.load(str(exported)), OnnxEngine(exported).metadata
     del model.metadata_props[:]
     onnx.save(model, str(tmp_path / "bare.onnx"))
-    onnx.helper.set_model_props(model, {KEY: replace(metadata(exported), shape=(2, 3, 128, 256)).to_text()})
-    onnx.save(model, str(tmp_path / "other.onnx"))
-    for name, message in (("none.onnx", "no such file"), ("text.onnx", "not an ONNX file, or damaged"),
-                          ("bare.onnx", "has no record of this project"), ("none.json", "cannot be read")):
-        with pytest.raises(UserError, match=message):
-            (read_metadata if name.endswith("json") else metadata)(tmp_path / name)
-    with pytest.raises(UserError, match="its record is of a network from"):
-        OnnxEngine(tmp_path / "other.onnx")
-    bare = OnnxEngine(tmp_path / "bare.onnx")
+    for name, text in (("other", replace(record, shape=(2, 3, 128, 256)).to_text()), ("empty", "{}")):
+        onnx.helper.set_model_props(model, {KEY: text})
+        onnx.save(model, str(tmp_path / f"{name}.onnx"))
+    for name, message in (("none", "no such file"), ("text", "not an ONNX file, or damaged"), ("empty", "format"),
+                          ("other", "its record is of a network from")):
+        with pytest.raises(UserError, match=f"{name}.onnx: .*{message}"):
+            kind(tmp_path / f"{name}.onnx")
+    bare = kind(tmp_path / "bare.onnx")
     image = scene(0, "val", 0, (64, 64))[0]
-    np.testing.assert_array_equal(bare.labels(image), OnnxEngine(exported).labels(image))
+    np.testing.assert_array_equal(bare.labels(image), kind(exported).labels(image))
     with pytest.raises(ValueError, match="no record that says"):
         bare.segment(image)

@@ -10,16 +10,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from graphs import MODEL_A, STRIDE_8, built, image, traced
+from graphs import MODEL_A, STRIDE_8, image, written
 from made_up import PROVENANCE
 from onnx import TensorProto
 
 from experiments import predict
 from experiments.lib import paths
 from experiments.speed import profile, profile_onnx
-from repro.engine import prepared
 from repro.errors import UserError
-from repro.export import PORTABLE, to_onnx
 from repro.export.labels import with_labels
 from repro.export.operators import CONVERTERS
 from repro.labels.labelmap import labels_of
@@ -38,11 +36,8 @@ SMALL = ["--engine", "onnx", "--size", "128x256", "--width", "0.25", "--rounds",
 @pytest.fixture(scope="module", params=[MODEL_A, STRIDE_8], ids=["model-a", "stride8"])
 def exported(request, tmp_path_factory):
     """The path of a network with random values, scores alone."""
-    x = image()
-    arrays, settings = built(request.param, x)
-    symbol, arrays = traced(request.param, arrays, settings, x)
     path = tmp_path_factory.mktemp("exported") / "network.onnx"
-    to_onnx(*prepared(symbol, arrays, x.shape, PORTABLE), x.shape, path)
+    written(request.param, path)
     return path
 
 
@@ -55,7 +50,6 @@ def test_providers_are_decided_by_name_and_card(monkeypatch):
     assert names(found) == ("CUDAExecutionProvider", CPU) and on_card(found)
     assert (found[0][1]["device_id"], found[0][1]["use_tf32"]) == ("1", "0")
     assert providers("cuda", tf32=True)[0][1]["use_tf32"] == "1" and providers("cuda")[0][1]["device_id"] == "0"
-    assert (found[0][1]["enable_cuda_graph"], providers("cuda", graph=True)[0][1]["enable_cuda_graph"]) == ("0", "1")
     assert names(providers("tensorrt", 0)) == tuple(GPU_BUILD)
 
 

@@ -38,7 +38,7 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
     k            regions to compute of each image; None: as trained.
     engine       mxnet, this project's (repro.engine); onnx or openvino: the same network as an ONNX file, in
                  onnxruntime or OpenVINO.
-    precision    float32; of mxnet int8 (CPU; needs calibration) or float16 (GPU) too, of openvino bfloat16.
+    precision    float32; of mxnet int8 (needs calibration) too, of openvino bfloat16.
     shrink       images are shrunk so many times (1, 2, 4, 8); None: to about the size of those in training.
     ctx          MXNet's device (default: the CPU).
     providers    of onnxruntime, as repro.runtime.providers.providers gives them.
