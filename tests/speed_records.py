@@ -46,10 +46,11 @@ def refused(read, value, path):
     return said
 
 
-def assert_drawn(draw, record, other, folder):
+def assert_drawn(draw, record, other, folder, picture):
     """A picture is a PNG, the same each time, and shows the figures: another record gives another one."""
-    paths = [folder / f"{name}.png" for name in "abc"]
+    paths = [folder / name / picture for name in "abc"]
     for path, one in zip(paths, (record, record, other)):
-        draw(one, path)
+        path.parent.mkdir(exist_ok=True)
+        draw(one, path.parent)
     first, same, different = (path.read_bytes() for path in paths)
     assert first.startswith(b"\x89PNG") and first == same != different
