@@ -101,7 +101,7 @@ def check_speed(given) -> Optional[bool]:
         print(f"timing both takes about {sum(runs):.0f} s, and making them a minute; the machine is to do nothing else")
         return None
     made = subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-m", "experiments.speed.table6",
-                           "--row", f"{given.row},{BASE}"], cwd=ROOT, check=False)
+                           "--rows", f"{given.row},{BASE}"], cwd=ROOT, check=False)
     if made.returncode:
         raise Reported
     return judge(found, band.ratio(read_table6(paths.OWN / "table6.json"), given.row, BASE), " times")

@@ -114,7 +114,7 @@ def test_speed_is_a_ratio_of_one_run(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(subprocess, "run", lambda command, **more: commands.append(command) or
                         SimpleNamespace(returncode=0))
     assert check.main(["--table", "6", "--row", "icnet"]) == 0
-    assert commands[0][-2:] == ["--row", "icnet,model-a"]
+    assert commands[0][-2:] == ["--rows", "icnet,model-a"]
     measured["rows"][0]["seconds"] = [3.8]
     assert check.main(["--table", "6", "--row", "icnet"]) == 1
     assert "OUTSIDE: 3.80 times here, 2.40 to 3.75 times asked" in capsys.readouterr().out

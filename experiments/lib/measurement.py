@@ -60,7 +60,7 @@ class Measurement:
         path = results / (file or f"{self.name}.json")
         print(f"to be written: {os.path.relpath(path)}")
         origin = provenance(command_of(given, target or self.name, **instead), threads)
-        write_text(path, json.dumps({**measure(), "provenance": origin}, indent=1, allow_nan=False) + "\n")
+        write_text(path, json.dumps({"provenance": origin, **measure()}, indent=1, allow_nan=False) + "\n")
         self.render(results)
 
     def render(self, results: Optional[Path] = None) -> None:

@@ -18,10 +18,12 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from experiments.lib.command import Parser, run
 from experiments.lib.measurement import Measurement, options
+from experiments.lib.repeat import command_of
 from experiments.stress.trials.events import Trials
 from experiments.stress.trials.moments import kills, uninterrupted
 from experiments.stress.trials.tree import Fault, Tree, draw_data
 from repro.errors import UserError, choice
+from repro.records import provenance
 from repro.tables.faults import EVENTS, KILLS, PHASES, page, read_faults
 
 MEASUREMENT = Measurement("faults", lambda folder: read_faults(folder / "faults.json"), page)
@@ -88,11 +90,12 @@ def write(given) -> None:
     faults: List[str] = []
 
     def measure() -> Dict[str, Any]:
+        origin = provenance(command_of(given, "faults"))
         with trials() as made:
             counted, found = count_kills(made, given.moments, given.seed)
             counted["events"], more = count_events(made, EVENTS, given.times, given.seed)
         faults.extend([*found, *more])
-        return {"seed": given.seed, **counted}
+        return {"seed": given.seed, **counted, "provenance": origin}
     if given.event:
         with trials() as made:
             _, faults = count_events(made, [choice(given.event, tuple(EVENTS), "event")], given.times, given.seed)

@@ -18,8 +18,10 @@ from typing import Dict, Iterator, List, Tuple
 from experiments.lib.command import Parser, run
 from experiments.lib.measurement import Measurement, options
 from experiments.lib.processes import Process
+from experiments.lib.repeat import command_of
 from experiments.stress.fuzz import FAULT, READERS, RESULT, cases, outcome
 from repro.errors import UserError, choice
+from repro.records import provenance
 from repro.tables.robustness import OUTCOMES, page, read_counted
 
 MEASUREMENT = Measurement(
@@ -78,15 +80,16 @@ def write(given) -> None:
     faults: List[str] = []
 
     def measure(readers=READERS):
+        origin = provenance(command_of(given, "robustness"), 1)
         counted, found = count(readers, given.seed)
         faults.extend(found)
         for fault in found:
             print(f"fault: {fault}", file=sys.stderr)
-        return {"seed": given.seed, "readers": counted}
+        return {"seed": given.seed, "readers": counted, "provenance": origin}
     if given.reader:
         measure([choice(given.reader, READERS, "reader")])
     else:
-        MEASUREMENT.run(given, measure, threads=1)
+        MEASUREMENT.run(given, measure)
     if faults:
         raise UserError(f"{len(faults)} faults, as said above")
 
