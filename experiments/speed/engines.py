@@ -59,7 +59,7 @@ def scores(one: Competitor, x):
 
 def pipelined(one: Competitor) -> None:
     """Label photo after photo, labels of one made while the network runs for the next."""
-    from repro.prediction.pipeline import pipeline
+    from repro.pipeline import pipeline
 
     for _ in pipeline([one.image] * READY, one.engine.labels, 2):
         pass
