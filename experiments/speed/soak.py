@@ -1,7 +1,7 @@
 """Predict and train side by side for long, and write soak.md: do memory and speed stay as they are?
 
     python -m experiments.speed.soak                 runs both for 30 minutes
-    python -m experiments.speed.soak --minutes 1     a look; also --what training, or openvino
+    python -m experiments.speed.soak --minutes 1     a look
     python -m experiments.speed.soak --render        writes the page from what was published
 
 Each runs in a process of its own, with one thread, and sends what it has done and holds once a window.
@@ -25,14 +25,12 @@ from experiments.lib.measurement import options
 from experiments.lib.pages import SOAK
 from experiments.lib.paths import PRETRAINED, SHIPPED
 from experiments.lib.processes import Process
-from experiments.lib.repeat import command_of
 from experiments.lib.tables import chosen_rows
-from repro.errors import UserError, choice
-from repro.records import provenance
+from repro.errors import UserError
 from repro.tables.soak import COUNTS, RUNS
+from repro.timing.memory import resident
 
 MINUTES = 30.0
-USUAL = ("prediction", "training")  # of what is published
 WINDOWS, SAMPLES = 60, 10  # of a run; at most, of a window
 TABLE, ROW, PRESET, DATA = "3", "isctf-sparse-p0.25-l0.001-r256", "lite", "minicity"  # trained
 EVERY = 50  # steps between its checkpoints
@@ -49,8 +47,6 @@ class Over(Exception):
 
 def held(folder: Path) -> Dict[str, int]:
     """Return what this process holds: bytes in memory, open descriptors, threads; files below `folder`, their bytes."""
-    from repro.timing.memory import resident
-
     sizes = []
     for place, _, names in os.walk(folder):
         for name in names:
@@ -91,7 +87,7 @@ def size_of_photo(number: int):
     return RARE[number // 4 % len(RARE)] if number % 4 == 3 else COMMON[number % len(COMMON)]
 
 
-def prediction(folder: Path, engine: str = "mxnet") -> Callable[[Watch], None]:
+def prediction(folder: Path) -> Callable[[Watch], None]:
     """Draw photos into `folder`, load the shipped weights; return what segments the photos again and again."""
     from repro.data.minicity import scene
     from repro.prediction.load import load
@@ -100,10 +96,8 @@ def prediction(folder: Path, engine: str = "mxnet") -> Callable[[Watch], None]:
 
     for number in range(PHOTOS):
         path = folder / "photos" / f"{number:02d}{('.jpg', '.png')[number % 2]}"
-        # OpenVINO takes long to be made anew: in it all sizes have engines that are kept
-        size = size_of_photo(number) if engine == "mxnet" else COMMON[number % len(COMMON)]
-        image_file(path, scene(0, "test", number, size)[0])
-    segmenter = load(SHIPPED, engine=engine)
+        image_file(path, scene(0, "test", number, size_of_photo(number))[0])
+    segmenter = load(SHIPPED)
 
     def work(watch: Watch) -> None:
         while True:
@@ -140,28 +134,26 @@ def serve_run(pipe, what: str, folder: Path, total: float) -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    made = {"prediction": prediction, "training": training, "openvino": partial(prediction, engine="openvino")}
-    work = made[what](folder)
+    work = {"prediction": prediction, "training": training}[what](folder)
     pipe.send({})
     pipe.recv()
     with suppress(Over):
         work(Watch(folder, total, pipe.send))
 
 
-def measure(chosen, given) -> dict:
-    """Run what is chosen side by side; return the record."""
+def measure(given) -> dict:
+    """Run both side by side; return the record."""
     from tqdm import tqdm
 
     from repro.prediction.segmenter import ENGINES
 
-    origin = provenance(command_of(given, "soak"), 1)  # of the code that starts, whatever is committed meanwhile
     total = given.minutes * 60
     found: Dict[str, Dict[str, list]] = {
-        name: {key: [] for key in ("seconds", "done", "memory", *COUNTS, "bytes")} for name in chosen}
+        name: {key: [] for key in ("seconds", "done", "memory", *COUNTS, "bytes")} for name in RUNS}
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         running = {}
-        for name in chosen:
+        for name in RUNS:
             folder = place / name
             folder.mkdir()
             running[name] = stack.enter_context(Process(  # its temporary files are counted
@@ -169,7 +161,7 @@ def measure(chosen, given) -> dict:
         for step in (Process.read, Process.start):
             for process in running.values():
                 step(process)
-        with tqdm(total=WINDOWS * len(chosen), desc="soak", unit="window", disable=None) as bar:
+        with tqdm(total=WINDOWS * len(RUNS), desc="soak", unit="window", disable=None) as bar:
             while running:  # in turns: what the other sends meanwhile waits in its pipe
                 for name, process in list(running.items()):
                     facts = process.read()
@@ -181,23 +173,20 @@ def measure(chosen, given) -> dict:
     return {"minutes": given.minutes, "windows": WINDOWS, "of": {
         "prediction": {"scenes": PHOTOS, "sizes": len(set(map(size_of_photo, range(PHOTOS)))), "engines": ENGINES},
         "training": {"table": TABLE, "row": ROW, "preset": PRESET, "data": DATA, "checkpoint": EVERY},
-    }, "runs": found, "provenance": origin}
+    }, "runs": found}
 
 
 def write(given) -> None:
     """Measure what is asked for."""
-    chosen = [choice(name, tuple(RUNS), "WHAT") for name in given.what.split(",") if name] or list(USUAL)
     if not 0 < given.minutes < 1e6:
         raise UserError(f"MINUTES: {given.minutes:g} is not above 0")
-    SOAK.run(given, partial(measure, chosen, given))
+    SOAK.run(given, partial(measure, given), threads=1)
 
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.speed.soak", description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--minutes", type=float, default=MINUTES, help="of each run (default %(default)g)")
-    add("--what", default="", help=f"some of {','.join(RUNS)} (default: {','.join(USUAL)})")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of each run (default %(default)g)")
     options(parser)
     return run(write, parser.parse_args(arguments))
 
