@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -33,6 +32,11 @@ class Figure:
     key: str = "mean_iou"
     inference: str = ""
 
+    @property
+    def terms(self) -> Tuple[Tuple[int, Figure], ...]:
+        """Return the figures that this is the sum of, each with its sign: itself."""
+        return ((1, self),)
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -41,13 +45,23 @@ class Gap:
     more: Figure
     less: Figure
 
+    @property
+    def key(self) -> str:
+        """Return the name of both figures in a record's evaluation."""
+        return self.more.key
+
+    @property
+    def terms(self) -> Tuple[Tuple[int, Figure], ...]:
+        """Return the figures that this is the sum of, each with its sign."""
+        return (1, self.more), (-1, self.less)
+
 
 Value = Union[Figure, Gap]
 
 
 @dataclass(frozen=True)
 class Paper:
-    """The paper's figures: table -> rows -> row id -> figures."""
+    """The paper's figures, table -> rows -> row id -> figures, of which there are no records."""
 
     published: Mapping[str, Any]
     missing = "no figures"
@@ -55,6 +69,14 @@ class Paper:
     def resolve(self, figure: Figure) -> Figure:
         """Return the figure that stands for `figure` here: itself."""
         return figure
+
+    def found(self, figure: Figure) -> Tuple[Record, ...]:
+        """Return no records."""
+        return ()
+
+    def inference(self, figure: Figure) -> str:
+        """Return the inference that is asked for; the row's own is not known here."""
+        return figure.inference
 
     def seeds(self, figure: Figure) -> Dict[int, float]:
         """Return the printed figure, if there is one, as of one seed."""
@@ -90,7 +112,7 @@ class Ours:
     def resolve(self, figure: Figure) -> Figure:
         """Return bootstrapping alone for bootstrapping and the coarse set, where there are no coarse labels."""
         coarse = figure.extra == "coarse" and self.data in NO_COARSE
-        return Figure(figure.table, figure.row, "bootstrapping", figure.key, figure.inference) if coarse else figure
+        return replace(figure, extra="bootstrapping") if coarse else figure
 
     def found(self, figure: Figure) -> Tuple[Record, ...]:
         """Return the records of a figure's training, by seed."""
@@ -117,18 +139,16 @@ class Ours:
         Of two inferences of one training: of the same two of its fusion's trainings, if some has several seeds. A
         difference of two gaps varies by the root of 2 more than one of two rows.
         """
-        key = key_of(one)
+        between = self.between_rows(one.key)
         if isinstance(one, Gap) or isinstance(other, Gap):
-            found = self.between_rows(key)
-            return None if found is None else (math.sqrt(2) * found[0], found[1])
+            return between and (math.sqrt(2) * between[0], between[1])
         records = self.found(one)
         if records != self.found(other):
-            return self.between_rows(key)
-        spreads = [_paired(*(_seeds(found, key, self.inference(figure)) for figure in (one, other)))
+            return between
+        spreads = [_paired(*(_seeds(found, one.key, self.inference(figure)) for figure in (one, other)))
                    for found in self.several() if found[0].network.fusion == records[0].network.fusion]
         within = pooled(spreads)
-        return self.between_rows(key) if within is None else (
-            within, sum(len(spread) - 1 for spread in spreads if spread))
+        return between if within is None else (within, sum(len(spread) - 1 for spread in spreads if spread))
 
     def between_rows(self, key: str) -> Optional[Tuple[float, int]]:
         """Return the pooled deviation of all pairs of trainings with several seeds, and its degrees of freedom.
@@ -141,10 +161,9 @@ class Ours:
 
     def over_images(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Interval]:
         """Return the bootstrap's interval of other - one over these seeds; None unless all have their images'."""
-        signed = [(sign * way, figure) for sign, value in ((-1, one), (1, other)) for way, figure in (
-            ((1, value.more), (-1, value.less)) if isinstance(value, Gap) else ((1, value),))]
         terms, names = [], set()
-        for sign, figure in signed:
+        for sign, figure in [(sign * way, figure) for sign, value in ((-1, one), (1, other))
+                             for way, figure in value.terms]:
             for record in self.found(figure):
                 if record.seed in seeds:
                     arrays = self.images(record)
@@ -185,10 +204,10 @@ def _paired(one: Mapping[int, float], other: Mapping[int, float]) -> Dict[int, f
 
 
 def by_seed(source: Source, value: Value) -> Dict[int, float]:
-    """Return the value of each seed."""
-    if isinstance(value, Gap):
-        return _paired(by_seed(source, value.less), by_seed(source, value.more))
-    return source.seeds(value)
+    """Return the value of each seed, in a gap of those that both figures have."""
+    parts = [(sign, source.seeds(figure)) for sign, figure in value.terms]
+    return {seed: sum(sign * found[seed] for sign, found in parts) for seed in parts[0][1]
+            if all(seed in found for _, found in parts)}
 
 
 def value_of(source: Source, value: Value) -> Optional[float]:
@@ -222,24 +241,3 @@ def judged(found: Optional[Difference], bounds: Interval) -> str:
 def together(verdicts: Sequence[Optional[str]]) -> str:
     """Return the verdict on a claim of several differences."""
     return next((verdict for verdict in (MISSING, FAILS, OPEN) if verdict in verdicts), HOLDS)
-
-
-def key_of(value: Value) -> str:
-    """Return the name of the figure in a record's evaluation."""
-    return value.more.key if isinstance(value, Gap) else value.key
-
-
-def regions_active(records: Sequence[Record]) -> Dict[int, int]:
-    """Return {regions with s > 0: images} over the records (seeds) of one training."""
-    counts: Counter = Counter()
-    for record in records:
-        for number, images in (record.evaluations.get("active", {}).get("active_counts") or {}).items():
-            counts[int(number)] += images
-    return dict(sorted(counts.items()))
-
-
-def quartiles(counts: Mapping[int, int]) -> Tuple[int, int, int, int, int]:
-    """Return minimum, quartiles (nearest rank) and maximum of values counted."""
-    values = sorted(Counter(counts).elements())
-    least, lower, middle, upper, most = (values[max(0, math.ceil(len(values) * part / 4) - 1)] for part in range(5))
-    return least, lower, middle, upper, most
