@@ -94,7 +94,7 @@ predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default:
 export: $(STAMP)  ## a trained network as ONNX, or FORMAT=gluon, checked
 	@$(RUN) experiments.export
 
-figures: $(STAMP)  ## draw tables/{pipeline,comparison,borders,weights,class-iou}.png, after make table3 BUDGET=full
+figures: $(STAMP)  ## draw tables/{pipeline,comparison,weights}.png, after make table3 BUDGET=full
 	@$(RUN) experiments.figures
 
 submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT

@@ -16,7 +16,7 @@ from experiments.lib.paths import RESULTS, ROOT
 from repro.errors import UserError
 from repro.models.cost import row_cost, row_figures
 from repro.records import read_record
-from repro.tables import band, index, pairs
+from repro.tables import band, pairs
 from repro.tables.claims import CLAIMS, SPARSE
 from repro.tables.reproducibility import with_block
 
@@ -149,16 +149,6 @@ def test_two_rows_by_seed_class_and_image():
     text = pairs.compare(ours(*records), WTA, SCTF)
     assert "Not by image: A: no per-image results are kept of seed 0, 1; B: no" in text
     assert pairs.compare(ours(*records[:1], *seeds(SCTF, 1.0, 2.0)[1:]), WTA, SCTF) == "no seed is published of both"
-
-
-def test_figures_of_draws_are_those_of_the_metrics():
-    from repro.evaluation.metrics import Confusion
-
-    made, random = Confusion(4), np.random.RandomState(0)
-    made.matrix = random.randint(0, 9, (4, 4)) * np.array([1, 1, 1, 0])[:, None]  # a class that is not labelled
-    stack = np.stack([made.matrix, 2 * made.matrix])
-    for key, value in made.accuracies().items():
-        assert index.FIGURES[key](stack) == pytest.approx([value, value], abs=1e-4)
 
 
 def test_a_block_wants_its_markers():

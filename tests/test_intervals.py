@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from claiming import SCTF, WTA, noise, ours, record_of, seeds
 
+from repro.evaluation.metrics import mean_iou
 from repro.tables.claims import SPARSE
 from repro.tables.comparisons import change
-from repro.tables.intervals import bootstrap, mean_iou, sequences, t_95, t_interval
+from repro.tables.intervals import bootstrap, sequences, t_95, t_interval
 from repro.tables.verdicts import GAINS, Figure, Gap, difference
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from repro.evaluation.metrics import Confusion
+from repro.evaluation.metrics import FIGURES, Confusion
 
 
 def test_by_hand():
@@ -51,6 +51,8 @@ def test_against_loops():
     together = Confusion(5)
     together.add(labels, predictions)
     assert np.array_equal(together.matrix, confusion.matrix)
+    for name, value in confusion.accuracies().items():  # the figures are of many matrices alike
+        assert FIGURES[name](np.stack([confusion.matrix, 2 * confusion.matrix])) == pytest.approx([value] * 2, abs=1e-4)
 
 
 def test_nothing_counted():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
@@ -145,18 +145,4 @@ def draw_weights(runs: Sequence[Outputs], often: Sequence[np.ndarray], names: Se
             shades = show(axes[row, column], values(one, share), title, vmin=0, vmax=1, cmap="viridis")
         outline(axes[2, column], one, 1.2, WINDOW)
     scale(made, shades, axes, "weight, or share of images")
-    save(made, path)
-
-
-def draw_borders(curves: Mapping[str, np.ndarray], images: int, path) -> None:
-    """Draw errors in computed regions over the distance to the crop's border; curves: (2, distances) of
-    borders.by_distance, summed over images."""
-    made = figure(INCHES * 0.75, 3.4)
-    axis = made.subplots()
-    for (name, (wrong, all_)), style in zip(curves.items(), ("-", "--", ":", "-.")):
-        axis.plot(np.arange(len(wrong)), 100 * wrong / all_, style, label=name, linewidth=1.8)
-    axis.set(xlabel="pixels to the nearest border of the region", ylabel="% of pixels wrong", ylim=(0, None),
-             xlim=(0, None), title=f"Errors in computed regions, {images} images")
-    axis.legend(fontsize=8)
-    axis.grid(True, linewidth=0.3)
     save(made, path)

@@ -7,8 +7,9 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from repro.evaluation.metrics import class_iou, mean_iou
 from repro.records import Record
-from repro.tables.intervals import Interval, bootstrap, mean_iou, sequences
+from repro.tables.intervals import Interval, bootstrap, sequences
 from repro.tables.markdown import markdown_table
 from repro.tables.verdicts import FAILS, GAINS, HOLDS, Figure, Ours, by_seed, difference, judged
 
@@ -83,8 +84,7 @@ def _by_class(pairs, terms, beside) -> str:
 
 def _of_class(number: int, matrices: np.ndarray) -> np.ndarray:
     """Return the IoU of a class, percent, of confusion matrices (N, K, K): (N,); 0 where the class is not there."""
-    hits = matrices[:, number, number]
-    return 100 * hits / np.maximum(matrices[:, number].sum(1) + matrices[:, :, number].sum(1) - hits, 1)
+    return np.nan_to_num(class_iou(matrices)[:, number])
 
 
 def _by_image(terms, beside, given) -> str:
