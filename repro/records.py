@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from repro.config import parsing
 from repro.config.networks import AnyNetwork, network_dict, parse_network
@@ -165,6 +165,24 @@ def find(records: Sequence[Record], network: AnyNetwork, training: Training,
     found = (record for record in records
              if (record.network, record.training) == (network, training) and group in (None, record.group))
     return tuple(sorted(found, key=lambda record: record.seed))
+
+
+def several(records: Sequence[Record]) -> List[Tuple[Record, ...]]:
+    """Return the records of each training, data, preset and budget that was measured with several seeds."""
+    trainings = dict.fromkeys((record.network, record.training, record.group) for record in records)
+    return [found for found in (find(records, *one) for one in trainings) if len(found) > 1]
+
+
+def by_seed(records: Sequence[Record], key: str = "mean_iou", inference: str = "") -> Dict[int, float]:
+    """Return a figure of each seed, by default in fast inference where there is one; without those that lack it.
+
+    Key "z2" is the mean z2 over computed regions, in records without it that over all positions.
+    """
+    found = {}
+    for record in records:
+        one = record.evaluations.get(inference or ("fast" if "fast" in record.evaluations else "whole"), {})
+        found[record.seed] = one.get("z2_computed", one.get("z2_mean")) if key == "z2" else one.get(key)
+    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def _git(*arguments: str) -> Optional[str]:

@@ -164,6 +164,7 @@ def test_selection_is_told_beside_chance_and_a_fixed_map():
 
 def test_every_claim_is_of_rows_that_exist_and_holds_of_the_papers_own_figures():
     """A row or training that is not there is a KeyError."""
+    assert len({claim.text for claim in CLAIMS}) == len(CLAIMS) == 28
     for claim in CLAIMS:
         for compare, *compared in claim.comparisons:
             compare(ours(), *compared)
@@ -174,16 +175,6 @@ def test_every_claim_is_of_rows_that_exist_and_holds_of_the_papers_own_figures()
             assert text == Paper.missing
         else:
             assert text and Paper.missing not in text and verdict == HOLDS, claim.text
-
-
-def test_all_claims_of_the_tables_texts_are_there():
-    words = " ".join(claim.text for claim in CLAIMS)
-    for one in ("Fusions", "CTF needs no", "SCTF drops", "ISCTF drops by none", "winner-take-all", "More regions",
-                "128 px", "λ = 0.001", "Removing units", "coarse labels", "scratch", "25 times", "Eq. (3)", "z2",
-                "variable number", "images of 1024x2048 a second", "Two columns", "Half + full", "optimised structure",
-                "Small objects"):
-        assert one in words
-    assert len({claim.text for claim in CLAIMS}) == len(CLAIMS) == 28
 
 
 def test_without_records_nothing_is_claimed():

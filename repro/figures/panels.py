@@ -69,13 +69,6 @@ def legend(made, classes: ClassSet, labels: Sequence[np.ndarray], columns: int =
                 columnspacing=1.2)
 
 
-def scale(made, image, axes, label: str) -> None:
-    """Draw what the shades of a map mean."""
-    bar = made.colorbar(image, ax=axes, location="bottom", shrink=0.6, pad=0.01, aspect=60)
-    bar.set_label(label, fontsize=9)
-    bar.ax.tick_params(labelsize=8)
-
-
 def draw_pipeline(outputs: Outputs, classes: ClassSet, path) -> None:
     """Draw Figure 1, step by step."""
     made, axes = panels(4, 2, size_of(outputs.truth), below=0.5)
@@ -144,5 +137,7 @@ def draw_weights(runs: Sequence[Outputs], often: Sequence[np.ndarray], names: Se
         for row, (title, values) in enumerate(rows, start=1):
             shades = show(axes[row, column], values(one, share), title, vmin=0, vmax=1, cmap="viridis")
         outline(axes[2, column], one, 1.2, WINDOW)
-    scale(made, shades, axes, "weight, or share of images")
+    bar = made.colorbar(shades, ax=axes, location="bottom", shrink=0.6, pad=0.01, aspect=60)
+    bar.set_label("weight, or share of images", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
     save(made, path)

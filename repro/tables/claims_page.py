@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 from repro.config.rows import Row, training_name
-from repro.records import Record, find
+from repro.records import Record, find, several
 from repro.tables.claims import CLAIMS, MODEL_A
 from repro.tables.columns import Costs, spread
 from repro.tables.comparisons import DOMINATED, FLOAT_ERROR, LISTED, counted, regions_active
@@ -78,8 +78,9 @@ def _deviation(name: str, source: Ours) -> str:
     if found is None:
         return (f"* Pooled deviation on {name}: unknown, no two trainings have several seeds yet; so no difference of "
                 "rows is decided there.\n")
-    return (f"* Pooled deviation on {name}: {found[0]:.2f} points between two rows of one seed, from "
-            f"{counted(len(source.several()), 'training')} with several seeds ({found[1]} degrees of freedom).\n")
+    trainings = counted(len(several(source.records)), "training")
+    return (f"* Pooled deviation on {name}: {found[0]:.2f} points between two rows of one seed, from {trainings} with "
+            f"several seeds ({found[1]} degrees of freedom).\n")
 
 
 def _long_run(records: Sequence[Record], anchors: Mapping[str, Any]) -> str:

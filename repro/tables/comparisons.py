@@ -27,9 +27,9 @@ from repro.tables.verdicts import (
     Paper,
     Source,
     Value,
-    by_seed,
     difference,
     judged,
+    seeds_of,
     together,
     value_of,
 )
@@ -49,7 +49,7 @@ def text_of(source: Source, value: Value) -> str:
     if average is None:
         return source.missing
     digits = 3 if value.key == "z2" else 2
-    values = by_seed(source, value).values()
+    values = seeds_of(source, value).values()
     half = f" ± {(max(values) - min(values)) / 2:.{digits}f}"
     return f"{average:.{digits}f}" + half * (len(values) > 1 and isinstance(value, Figure))
 

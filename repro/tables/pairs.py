@@ -11,7 +11,7 @@ from repro.evaluation.metrics import class_iou, mean_iou
 from repro.records import Record
 from repro.tables.intervals import Interval, bootstrap, sequences
 from repro.tables.markdown import markdown_table
-from repro.tables.verdicts import FAILS, GAINS, HOLDS, Figure, Ours, by_seed, difference, judged
+from repro.tables.verdicts import FAILS, GAINS, HOLDS, Figure, Ours, difference, judged, seeds_of
 
 LISTED = 10  # images of each kind
 WORDS = {HOLDS: "B is above A", FAILS: "B is below A"}
@@ -39,7 +39,7 @@ def compare(source: Ours, one: Figure, other: Figure, given: Sequence[str] = ())
     Intervals are of 90%: t's over seeds and the bootstrap over images, as in tables/claims.md. given: the images'
     names, where no record has them.
     """
-    values = by_seed(source, one), by_seed(source, other)
+    values = seeds_of(source, one), seeds_of(source, other)
     seeds = [seed for seed in values[0] if seed in values[1]]
     found = difference(source, one, other)
     if found is None:

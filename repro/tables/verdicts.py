@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Collection, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from repro.config.rows import Row
-from repro.records import Record, find
+from repro.records import Record, by_seed, find, several
 from repro.tables.groups import NO_COARSE
 from repro.tables.intervals import Interval, bootstrap, pooled, sequences, t_interval
 
@@ -21,10 +21,8 @@ NOT_LESS, NOT_MORE, ALIKE = (-SMALL, math.inf), (-math.inf, SMALL), (-SMALL, SMA
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a table's row: of its training or its `extra` one, in its own inference or another.
-
-    Key "z2" is the mean z2 over computed regions, in records without it that over all positions.
-    """
+    """A figure of a table's row, `key` of repro.records.by_seed: of its training or its `extra` one, in its own
+    inference or another."""
 
     table: str
     row: str
@@ -126,12 +124,7 @@ class Ours:
 
     def seeds(self, figure: Figure) -> Dict[int, float]:
         """Return the figure of each seed."""
-        return _seeds(self.found(figure), figure.key, self.inference(figure))
-
-    def several(self) -> List[Tuple[Record, ...]]:
-        """Return the records of each training measured with several seeds."""
-        trainings = dict.fromkeys((record.network, record.training) for record in self.records)
-        return [found for found in (find(self.records, *one) for one in trainings) if len(found) > 1]
+        return by_seed(self.found(figure), figure.key, self.inference(figure))
 
     def deviation(self, one: Value, other: Value) -> Optional[Tuple[float, int]]:
         """Return the pooled deviation of such paired differences, and its degrees of freedom; None: unknown.
@@ -145,8 +138,8 @@ class Ours:
         records = self.found(one)
         if records != self.found(other):
             return between
-        spreads = [_paired(*(_seeds(found, one.key, self.inference(figure)) for figure in (one, other)))
-                   for found in self.several() if found[0].network.fusion == records[0].network.fusion]
+        spreads = [_paired(*(by_seed(found, one.key, self.inference(figure)) for figure in (one, other)))
+                   for found in several(self.records) if found[0].network.fusion == records[0].network.fusion]
         within = pooled(spreads)
         return between if within is None else (within, sum(len(spread) - 1 for spread in spreads if spread))
 
@@ -155,7 +148,7 @@ class Ours:
 
         Those are (trainings - 1) * (seeds - 1), not those of all pairs, which are not independent.
         """
-        found = [seeds for seeds in (_seeds(some, key) for some in self.several()) if len(seeds) > 1]
+        found = [seeds for seeds in (by_seed(some, key) for some in several(self.records)) if len(seeds) > 1]
         deviation, each = pooled([_paired(*pair) for pair in combinations(found, 2)]), [len(one) - 1 for one in found]
         return None if deviation is None else (deviation, max(1, sum(each) - max(each)))
 
@@ -189,21 +182,12 @@ class Difference:
     images: Optional[Interval] = None
 
 
-def _seeds(records: Sequence[Record], key: str, inference: str = "") -> Dict[int, float]:
-    """Return the figure of each seed, by default in fast inference where there is one."""
-    found = {}
-    for record in records:
-        one = record.evaluations.get(inference or ("fast" if "fast" in record.evaluations else "whole"), {})
-        found[record.seed] = one.get("z2_computed", one.get("z2_mean")) if key == "z2" else one.get(key)
-    return {seed: value for seed, value in found.items() if value is not None}
-
-
 def _paired(one: Mapping[int, float], other: Mapping[int, float]) -> Dict[int, float]:
     """Return other - one of each seed that both have."""
     return {seed: other[seed] - value for seed, value in one.items() if seed in other}
 
 
-def by_seed(source: Source, value: Value) -> Dict[int, float]:
+def seeds_of(source: Source, value: Value) -> Dict[int, float]:
     """Return the value of each seed, in a gap of those that both figures have."""
     parts = [(sign, source.seeds(figure)) for sign, figure in value.terms]
     return {seed: sum(sign * found[seed] for sign, found in parts) for seed in parts[0][1]
@@ -212,13 +196,13 @@ def by_seed(source: Source, value: Value) -> Dict[int, float]:
 
 def value_of(source: Source, value: Value) -> Optional[float]:
     """Return the mean over seeds; None where there is none."""
-    values = by_seed(source, value).values()
+    values = seeds_of(source, value).values()
     return sum(values) / len(values) if values else None
 
 
 def difference(source: Source, one: Value, other: Value) -> Optional[Difference]:
     """Return other - one over the seeds that both have; None where there is none."""
-    pairs = _paired(by_seed(source, one), by_seed(source, other))
+    pairs = _paired(seeds_of(source, one), seeds_of(source, other))
     if not pairs:
         return None
     mean, deviation = sum(pairs.values()) / len(pairs), source.deviation(one, other)
