@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from claiming import COSTS, PUBLISHED, ROWS, SCTF, TABLES, WTA, noise, ours, record_of, seeds
+from claiming import COSTS, PUBLISHED, ROWS, SCTF, TABLES, WTA, claims_in, noise, ours, record_of, seeds
 from made_up import made_up
 
 from experiments.lib.tables import CLAIMS as PAGE
@@ -43,13 +43,6 @@ from repro.tables.verdicts import (
 
 def page_of(records):
     return claims_page(TABLES, PUBLISHED, COSTS, records)
-
-
-def table_of(text):
-    """The page's table of claims: [{header: cell}]."""
-    block = next(block for block in text.split("\n\n") if block.startswith("| Claim"))
-    header, _, *lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()]
-    return [dict(zip(header, line)) for line in lines]
 
 
 def test_a_difference_is_decided_by_the_whole_of_its_interval_and_several_by_the_worst():
@@ -178,7 +171,7 @@ def test_every_claim_is_of_rows_that_exist_and_holds_of_the_papers_own_figures()
 
 
 def test_without_records_nothing_is_claimed():
-    rows = table_of(page_of(()))
+    rows = claims_in(page_of(()))
     for name in ("minicity", "CamVid"):
         measured = [row["Claim"] for row in rows if row[f"Verdict, {name}"] != MISSING]
         assert measured == ["25 times fewer multiply-adds: single column → Model A"]
@@ -191,7 +184,7 @@ def test_one_seed_each_decides_no_difference():
                for i, row in enumerate(rows) for _, training in row.trainings]
     unique = list({(one.network, one.training): one for one in records}.values())
     text = page_of(unique)
-    verdicts = {row["Claim"]: row["Verdict, minicity"] for row in table_of(text)}
+    verdicts = {row["Claim"]: row["Verdict, minicity"] for row in claims_in(text)}
     assert verdicts["Regions of 128 px are worse: 256 → 128 px"] == OPEN and FAILS not in {
         verdict for claim, verdict in verdicts.items() if "z2" not in claim}
     assert "Pooled deviation on minicity: unknown" in text
@@ -202,7 +195,7 @@ def test_the_row_from_scratch_says_its_steps():
                         for row in ("1110-1131", "1110-1131-scratch"))
     records = [record_of(figure, 24.0) for figure in removed]
     records += [replace(record_of(figure, 35.0), steps=3240) for figure in scratch]
-    row = next(row for row in table_of(page_of(records)) if "scratch" in row["Claim"])
+    row = next(row for row in claims_in(page_of(records)) if "scratch" in row["Claim"])
     assert row["minicity"].endswith("; 200 → 3240 steps") and "steps" not in row["Paper (Cityscapes)"]
 
 

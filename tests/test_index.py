@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from claiming import ROWS, SCTF, WTA, ours, record_of, seeds
+from claiming import ROWS, SCTF, WTA, claims_in, ours, record_of, seeds
 
 from experiments.lib import reproduced
 from experiments.lib.paths import RESULTS, ROOT
@@ -61,12 +61,8 @@ def test_the_docs_example_reads_columns_that_are_there(lines):
 
 
 def test_verdicts_are_those_of_the_claims_page():
-    def table(path):
-        text = path.read_text(encoding="utf-8")
-        block = next(block for block in text.split("\n\n") if block.startswith("| Claim"))
-        header, _, *rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()]
-        return [dict(zip(header, row)) for row in rows]
-    page, claims = table(ROOT / "docs" / "reproducibility.md"), table(ROOT / "tables" / "claims.md")
+    page, claims = (claims_in((ROOT / path).read_text(encoding="utf-8")) for path in (
+        "docs/reproducibility.md", "tables/claims.md"))
     assert len(page) == len(claims) == len(CLAIMS)
     for data in ("minicity", "CamVid"):
         assert [row[data] for row in page] == [row[f"Verdict, {data}"] for row in claims]

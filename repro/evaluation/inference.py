@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 import mxnet as mx
 import numpy as np
 
-from repro.evaluation.metrics import Confusion
+from repro.evaluation.metrics import FIGURES, Confusion
 from repro.evaluation.selection import Selection
 from repro.labels.labelmap import labels_everywhere
 
@@ -67,7 +67,7 @@ def evaluate(network_for: Callable[[int, int], object], batches: Iterable, names
     confusion, selects = Confusion(len(names)), bool(found["mask"])
     confusion.matrix += sum(matrices)
     return Evaluation(
-        pixel_acc=confusion.pixel_accuracy(), mean_acc=confusion.mean_accuracy(), mean_iou=confusion.mean_iou(),
+        **{name: float(figure(confusion.matrix)) for name, figure in FIGURES.items()},
         class_iou=confusion.class_iou(), images=len(matrices),
         k=round(float(np.mean([m.sum() for m in found["mask"]]))) if selects else None,
         regions=int(found["mask"][0].size) if selects else None,

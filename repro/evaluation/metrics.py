@@ -72,10 +72,6 @@ class Confusion:
         """Return the percentage of the counted pixels that are predicted right."""
         return float(pixel_accuracy(self.matrix))
 
-    def mean_accuracy(self) -> float:
-        """Return the mean accuracy of the labelled classes."""
-        return float(mean_accuracy(self.matrix))
-
     def class_iou(self) -> List[Optional[float]]:
         """Return the IoU of each class in percent, None for a class neither labelled nor predicted."""
         return [None if np.isnan(iou) else float(iou) for iou in class_iou(self.matrix)]
