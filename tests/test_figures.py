@@ -7,10 +7,11 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from claiming import ROWS
 from made_up import made_up
 
 from experiments import figures
-from experiments.lib import lookup, paths
+from experiments.lib import paths
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES, IGNORE
 from repro.data.minicity import write_minicity
@@ -109,7 +110,7 @@ def test_all_pictures_from_trained_networks(tmp_path, monkeypatch, capsys):
     assert f"`make table3 DATA=minicity ROW={figures.SCTF} PRESET=lite BUDGET=full" in capsys.readouterr().err
     preset = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
     for seed, row_id in enumerate(figures.NAMES):
-        row, = lookup.chosen_rows("3", row_id)
+        row = ROWS["table3", row_id]
         record = made_up(row)
         write_record(tmp_path / "cache" / "results", record)
         save_arrays(record_path(tmp_path / "cache" / "results", record).with_suffix(".params"),

@@ -55,9 +55,9 @@ class Outputs:
         """Return the labels uint8 (H, W) that some score maps give."""
         return labels_of(np.ascontiguousarray(self.named[name]), size_of(self.truth), STRIDE)
 
-    def wrong(self, name: str = "scores") -> np.ndarray:
+    def wrong(self) -> np.ndarray:
         """Return bool (H, W): labelled otherwise than in truth, where there is one."""
-        return (self.labels(name) != self.truth) & (self.truth != IGNORE)
+        return (self.labels() != self.truth) & (self.truth != IGNORE)
 
     def over_pixels(self, values: np.ndarray) -> np.ndarray:
         """Return values (Y, X) of regions -> (H, W) of their pixels."""
