@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, Callable, Collection, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
 
 from repro.config.rows import Row
 from repro.records import Record, by_seed, find, several
@@ -55,6 +57,7 @@ class Gap:
 
 
 Value = Union[Figure, Gap]
+Terms = Tuple[List[Tuple[float, np.ndarray]], Optional[Tuple[str, ...]]]  # (weight, confusion matrices by image), names
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,12 @@ class Ours:
 
     def over_images(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Interval]:
         """Return the bootstrap's interval of other - one over these seeds; None unless all have their images'."""
+        found = self.by_image(one, other, seeds)
+        return found and bootstrap(found[0], sequences(found[1], len(found[0][0][1])))
+
+    def by_image(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Terms]:
+        """Return what other - one over these seeds is the sum of, and the images' names, None where they are not kept;
+        None unless all have results of the same images."""
         terms, names = [], set()
         for sign, figure in [(sign * way, figure) for sign, value in ((-1, one), (1, other))
                              for way, figure in value.terms]:
@@ -162,12 +171,11 @@ class Ours:
                     arrays = self.images(record)
                     if figure.key != "mean_iou" or self.inference(figure) not in arrays:
                         return None
-                    terms.append((sign, arrays[self.inference(figure)]))
-                    names |= {tuple(arrays["images"])} if "images" in arrays else set()
+                    terms.append((sign / len(seeds), arrays[self.inference(figure)]))
+                    names |= {tuple(map(str, arrays["images"]))} if "images" in arrays else set()
         if len({matrices.shape for _, matrices in terms}) != 1 or len(names) > 1:
             return None
-        return bootstrap([(sign / len(seeds), matrices) for sign, matrices in terms],
-                         sequences(names.pop() if names else None, len(terms[0][1])))
+        return terms, names.pop() if names else None
 
 
 Source = Union[Paper, Ours]
