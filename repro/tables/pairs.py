@@ -38,8 +38,8 @@ def compare(source: Ours, one: Figure, other: Figure, given: Sequence[str] = ())
     found = difference(source, one, other)
     if found is None:
         return "no seed is published of both"
-    lines = [(str(seed), values[0][seed], values[1][seed]) for seed in seeds]
-    lines.append(("mean", *(sum(line[at] for line in lines) / len(seeds) for at in (1, 2))))
+    lines: List[Tuple] = [(str(seed), values[0][seed], values[1][seed]) for seed in seeds]
+    lines.append(("mean", *(sum(some[seed] for seed in seeds) / len(seeds) for some in values)))
     verdict = WORDS.get(judged(found, GAINS), "not decidable: t's interval holds 0, or is unknown")
     text = _differences("Seed", lines) + (
         f"\nMean IoU, B - A: {found.mean:+.2f} points; t {_interval(found.interval)}; images "
