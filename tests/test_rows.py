@@ -150,7 +150,7 @@ def test_mistakes_are_one_line_naming_file_row_and_key(tmp_path, old, new, words
     (3, "isctf-sparse-p0.25-l0.001-r256", "", "lite", {}, "full", 0, "",
      "7da71b3c7b5ec923956a263e3629dad2903acda120782c3d4a57f2073a7f83d6"),
     (4, "1120-1241", "coarse", "street", {"batch": 2, "steps": 7}, "quick", 2, "val",
-     "31b688ee5d57"),
+     "31b688ee5d57d037c46a4b077df043acd0ee96ad78493c37cd8aa4a2e59397f3"),
     ("ablations", "model-a-entropy-gate", "", "paper", {}, "full", 0, "",
      "0c4e450c926448ae69a362beb6e41d899bfe6859c99363d8b9c5a8f0208e65b8"),
     ("neighbours", "sgcpnet", "", "long", {}, "full", 1, "",
