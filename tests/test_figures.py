@@ -18,8 +18,8 @@ from repro.data.minicity import write_minicity
 from repro.export.carry import random_arrays
 from repro.figures import panels
 from repro.figures.outputs import Outputs, window
+from repro.models.build import Plan
 from repro.models.parameters import save_arrays
-from repro.models.plan import Plan
 from repro.records import record_path, write_record
 
 
