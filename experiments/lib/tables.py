@@ -16,8 +16,8 @@ from repro.files import write_text
 from repro.records import load_records, record_path, told_apart
 from repro.tables.claims_page import claims_page
 from repro.tables.columns import ABLATIONS
-from repro.tables.headline import headline, with_headline
 from repro.tables.render import page, with_counterparts
+from repro.tables.reproducibility import headline, with_block
 
 CLAIMS = "claims"
 PAGES = {**{str(number): f"table{number}" for number in range(1, 6)}, ABLATIONS: ABLATIONS, CLAIMS: CLAIMS}
@@ -88,7 +88,8 @@ def render(chosen: str, local: bool = False) -> str:
 
 def readme() -> str:
     """Return the README's text with its short table rendered anew."""
-    return with_headline((ROOT / "README.md").read_text(encoding="utf-8"), headline(*sources("table5")))
+    path = ROOT / "README.md"
+    return with_block(path.read_text(encoding="utf-8"), "headline", headline(*sources("table5")), path.name)
 
 
 def write(chosen: str, local: bool = False) -> None:
