@@ -68,7 +68,7 @@ density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with dens
 soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat?
 	@$(RUN) experiments.speed.soak
 
-robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
+robustness: $(STAMP)  ## give every reader of files what is wrong, and count what comes of it (a minute)
 	@$(RUN) experiments.stress.robustness
 
 faults: $(STAMP)  ## kill runs at random moments, fill their disk, run two at once (half an hour)

@@ -8,8 +8,8 @@ import os
 import numpy as np
 import pytest
 from folders import refused, write_camvid, write_cityscapes, write_png
+from pictures import exif, with_exif
 
-from experiments.stress.fuzz.headers import exif, with_exif
 from repro.data import CAMVID, CITYSCAPES, Sample, check, contents, open_dataset
 from repro.data.check import check_files
 from repro.data.images import read_labelled

@@ -7,7 +7,7 @@ import random
 import pytest
 from onnx import TensorProto, helper
 
-from experiments.stress.fuzz.networks import network
+from experiments.stress.networks import network
 from repro.errors import UserError
 from repro.runtime.onnx_format import checked, divisors
 
