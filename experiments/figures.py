@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, run
-from experiments.lib.lookup import Wanted, chosen_rows, data_folder, preset_of, trained_plan
+from experiments.lib.lookup import Wanted, data_folder, preset_of, trained_plan
+from experiments.lib.tables import chosen_rows
 from repro.data import open_dataset, read_image
 from repro.data.images import image_size
 from repro.data.loader import evaluation_batches

@@ -100,7 +100,7 @@ def refine(given, command: str) -> None:
             at_least_one(getattr(given, name), f"--{name}")
     width = width_of(given, preset.width)
     ctx = contexts(given.gpu)
-    pretrained, values = lookup.backbone(given, preset, [row] if given.dense == "halved" else [])
+    pretrained, values = lookup.backbone(given.pretrained, preset, given.dense == "halved" and training.pretrained)
     from tqdm import tqdm
 
     from repro.config.networks import network_dict
@@ -109,7 +109,7 @@ def refine(given, command: str) -> None:
     from repro.data import open_dataset
     from repro.data.images import image_size
     from repro.models import imagenet, parameters
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
     from repro.sparserefine.measure import Refining, halved, measure_refined
     from repro.sparserefine.training import Recipe
     from repro.training.loop import Run
@@ -126,7 +126,7 @@ def refine(given, command: str) -> None:
     plan = Plan(row.network, training, preset, size)
     if given.dense == "trained":
         plan, arrays = lookup.trained_plan(given, dataset, size)
-    found = lookup.examined(given, dataset, images=images)
+    found = lookup.examined(given.leak, dataset, images=images)
     content = content or lookup.content_of(given, dataset, found, images=images)
     words = (row.id, "stride32"), (given.extra, ""), (given.dense, "halved"), (given.preset, "lite"), \
         (given.budget, "full"), (f"seed{given.seed}", "seed0")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from repro.data import CAMVID, CITYSCAPES
+from repro.data import CAMVID, CITYSCAPES, ClassSet
 from repro.errors import UserError
 
 
@@ -75,6 +75,8 @@ classes:
 - {name: lawn, id: 3, colour: [0, 160, 0]}
 - {name: garden gnome, id: 200, colour: [255, 0, 0]}
 """
+YARD = ClassSet("yard", ("path", "lawn", "garden gnome"), ((128, 64, 128), (0, 160, 0), (255, 0, 0)), (7, 3, 200),
+                (0, 255))
 
 
 def write_own(root, train=4, val=2, test=1, size=(24, 32), classes=CLASSES, seed=0):

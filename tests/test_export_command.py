@@ -17,7 +17,7 @@ from made_up import made_up
 from mxnet.gluon import SymbolBlock
 
 from experiments import export
-from experiments.lib import lookup, paths
+from experiments.lib import paths, tables
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES
 from repro.data.augment import MEAN, STD, normalise
@@ -28,27 +28,21 @@ from repro.export import carry
 from repro.export.agreement import Agreement, agreement, tied
 from repro.export.carry import random_arrays
 from repro.labels.labelmap import labels_of
+from repro.models.build import Plan
 from repro.models.parameters import save_arrays
-from repro.models.plan import Plan
 from repro.records import record_path, write_record
 from repro.runtime.metadata import KEY, read_metadata
 from repro.runtime.onnx import OnnxEngine, metadata
 
 ROOT = Path(__file__).parent.parent
+ROW, = tables.chosen_rows("5", "model-a")
+LITE = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
 SIZE = ["--size", "100x250", "--images", "2"]
 RANDOM = ["--row", "model-a", "--weights", "random", *SIZE]
 
 
 def call(folder, *arguments):
     assert export.main([*arguments, "--out", str(folder)]) == 0
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """Model A with random values, three regions of eight."""
-    path = tmp_path_factory.mktemp("exported") / "network.onnx"
-    call(path, *RANDOM, "--k", "3")
-    return path
 
 
 def test_the_record_says_what_it_is(exported):
@@ -65,10 +59,19 @@ def test_the_record_says_what_it_is(exported):
     assert read_metadata(exported.with_suffix(".json")) == found
 
 
-def test_the_file_runs_without_this_project(exported, tmp_path):
-    """All that its record says, followed by a program that knows nothing else, gives the same labels."""
+def test_the_file_runs_without_mxnet_and_without_this_project(exported, tmp_path):
+    """All that its record says, followed by a program that knows nothing else, gives the labels of MXNet; so does the
+    engine here."""
     image = scene(0, "val", 0, (100, 250))[0]
     cv2.imwrite(str(tmp_path / "image.png"), image[:, :, ::-1])
+    np.save(tmp_path / "image.npy", image)
+    subprocess.run([sys.executable, "-W", "error", "-c", (
+        "import sys; sys.modules.update(mxnet=None, gluoncv=None)\n"
+        "import numpy as np\n"
+        "from repro.runtime.onnx import OnnxEngine\n"
+        f"found = OnnxEngine({str(exported)!r}).segment(np.load({str(tmp_path / 'image.npy')!r}), scores=True)\n"
+        f"np.savez({str(tmp_path / 'own.npz')!r}, labels=found.labels, active=found.active, z2=found.z2, "
+        "scores=found.scores, region=found.region)")], cwd=ROOT, check=True)
     subprocess.run([sys.executable, "-I", "-c", (
         "import sys; sys.modules.update(mxnet=None, repro=None)\n"
         "import json, cv2, numpy as np, onnxruntime\n"
@@ -80,37 +83,23 @@ def test_the_file_runs_without_this_project(exported, tmp_path):
         "x[0, :, :image.shape[0], :image.shape[1]] = image.transpose(2, 0, 1)\n"
         "made = session.run(record['outputs']['names'], {record['input']['name']: x})\n"
         "np.savez('made.npz', **dict(zip(record['outputs']['names'], made)))")], cwd=tmp_path, check=True)
-    made = np.load(tmp_path / "made.npz")
-    found = OnnxEngine(exported).segment(image, scores=True)
-    assert (labels_of(made["scores"][0], (100, 250)) != found.labels).mean() < 1e-4
-    np.testing.assert_array_equal(made["mask"][0, 0] > 0, found.active)
-    np.testing.assert_allclose(made["z2"][0, 0, :25, :63], found.z2, atol=1e-5)
-    assert found.active.sum() == 3 and found.region == 64 and found.scores.shape == (19, 25, 63)
-
-
-def test_it_segments_without_mxnet(exported, tmp_path):
-    image = scene(0, "val", 1, (100, 250))[0]
-    np.save(tmp_path / "image.npy", image)
-    subprocess.run([sys.executable, "-W", "error", "-c", (
-        "import sys; sys.modules.update(mxnet=None, gluoncv=None)\n"
-        "import numpy as np\n"
-        "from repro.runtime.onnx import OnnxEngine\n"
-        f"found = OnnxEngine({str(exported)!r}).segment(np.load({str(tmp_path / 'image.npy')!r}))\n"
-        f"np.savez({str(tmp_path / 'made.npz')!r}, labels=found.labels, active=found.active)")], cwd=ROOT, check=True)
+    made, own = np.load(tmp_path / "made.npz"), np.load(tmp_path / "own.npz")
     x = np.zeros((1, 3, 128, 256), np.float32)
     normalise(image, x[0, :, :100, :250])
     found = named_outputs(in_mxnet(3), mx.nd.array(x))
-    scores, mask = (found[name].asnumpy()[0] for name in ("scores", "mask"))
-    made = np.load(tmp_path / "made.npz")
-    assert (made["labels"] != labels_of(scores, (100, 250))).mean() < 1e-4
-    np.testing.assert_array_equal(made["active"], mask[0] > 0)
+    scores, mask, z2 = (found[name].asnumpy()[0] for name in ("scores", "mask", "z2"))
+    for labels, active, weights in ((own["labels"], own["active"], own["z2"]), (
+            labels_of(made["scores"][0], (100, 250)), made["mask"][0, 0] > 0, made["z2"][0, 0, :25, :63])):
+        assert (labels != labels_of(scores, (100, 250))).mean() < 1e-4
+        np.testing.assert_array_equal(active, mask[0] > 0)
+        np.testing.assert_allclose(weights, z2[0, :25, :63], atol=1e-5)
+    assert own["active"].sum() == 3 and own["region"] == 64 and own["scores"].shape == (19, 25, 63)
 
 
 def in_mxnet(k):
     """Model A with the same random values, as Gluon runs it."""
-    source = export.of_row(export.parse(RANDOM), None)
-    plan = Plan(source.network, source.training, source.preset, (100, 250))
-    return carry.Subject(plan, source.arrays, len(source.classes), (1, 3, 128, 256), k).network()
+    plan = Plan(ROW.network, ROW.training, LITE, (100, 250))
+    return carry.Subject(plan, random_arrays(plan, 19), 19, (1, 3, 128, 256), k).network()
 
 
 def test_what_only_chooses_regions_does_not_weigh(exported, tmp_path):
@@ -174,17 +163,15 @@ def test_a_row_without_regions(tmp_path, capsys):
 def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    row, = lookup.chosen_rows("5", "model-a")
     assert export.main(["--row", "model-a", *SIZE]) == 2
     assert "no parameters of model-a trained so; `make table5 DATA=minicity ROW=model-a" in capsys.readouterr().err
     iou = dict.fromkeys(CITYSCAPES.names, 30.0)
-    record = made_up(row, width="0.25")
+    record = made_up(ROW, width="0.25")
     for evaluation in record.evaluations.values():
         evaluation["class_iou"] = iou
     write_record(tmp_path / "cache" / "results", record)
-    preset = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
     path = record_path(tmp_path / "cache" / "results", record).with_suffix(".params")
-    save_arrays(path, random_arrays(Plan(row.network, row.training, preset, (128, 256)), 19, seed=4))
+    save_arrays(path, random_arrays(Plan(ROW.network, ROW.training, LITE, (128, 256)), 19, seed=4))
     assert export.main(["--row", "model-a", *SIZE]) == 0
     assert "exported/model-a-k2-128x256.onnx" in capsys.readouterr().out
     found = metadata(tmp_path / "exported" / "model-a-k2-128x256.onnx")

@@ -15,7 +15,7 @@ from made_up import PROVENANCE, made_up
 from test_loader import all_end
 
 from experiments import table as measure
-from experiments.lib import lookup, paths, schedule, worker
+from experiments.lib import paths, schedule, tables, worker
 from experiments.stress import faults
 from experiments.stress.tree import Fault, Tree
 from experiments.stress.trials import TRIALS
@@ -33,8 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def job(tmp_path, monkeypatch):
     """A job of Table 1 that has a run's folder."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    given = measure.parse(["--table", "1", "--data", str(write_camvid(tmp_path / "street")), "--row", "stride32"])
-    job, = measure.plan(given)
+    job, = schedule.plan(schedule.Asked("1", data=str(write_camvid(tmp_path / "street")), row="stride32"))
     job.folder.mkdir(parents=True)
     (job.folder / "log.jsonl").write_text("")
     return job
@@ -54,8 +53,8 @@ def test_a_fresh_run_leaves_the_folder_to_the_one_that_holds_its_lock(job, monke
     def measured(jobs, *_):
         assert jobs[0].fresh and jobs[0].folder.exists()
         raise KeyboardInterrupt
-    monkeypatch.setattr(measure, "measure_all", measured)
-    monkeypatch.setattr(measure, "plan", lambda given: [dataclasses.replace(job, fresh=given.fresh)])
+    monkeypatch.setattr(schedule, "measure_all", measured)
+    monkeypatch.setattr(schedule, "plan", lambda given: [dataclasses.replace(job, fresh=given.fresh)])
     assert measure.main(["--table", "1", "--fresh"]) == 130
     with worker.alone(dataclasses.replace(job, fresh=True)) as due:
         assert due and not job.folder.exists() and locked_by_another(job)
@@ -64,8 +63,8 @@ def test_a_fresh_run_leaves_the_folder_to_the_one_that_holds_its_lock(job, monke
 
 
 def test_a_folder_left_behind_a_record_goes_unless_it_is_in_use(job, monkeypatch):
-    monkeypatch.setattr(measure, "plan", lambda given: [job])
-    monkeypatch.setattr(measure, "finished", lambda jobs: {job.specification: Path("a.json")})
+    monkeypatch.setattr(schedule, "plan", lambda given: [job])
+    monkeypatch.setattr(schedule, "finished", lambda jobs: {job.specification: Path("a.json")})
     monkeypatch.setattr("experiments.lib.tables.write", lambda table, local: None)
     with open(job.folder.with_suffix(".lock"), "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -103,7 +102,7 @@ def test_a_record_goes_before_another_measurements_parameters_take_their_place(j
     def saved(path, arrays):
         assert path.parent == old.parent and not old.exists()
         raise Stopped
-    row, = lookup.chosen_rows("1", "stride32")
+    row, = tables.chosen_rows("1", "stride32")
     made = made_up(row, data="camvid", budget=job.label, recipe={"content": job.content})
     old = records.write_record(job.results, made)
     monkeypatch.setattr(library, "measure", lambda *given: given[-1]({}))

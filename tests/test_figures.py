@@ -11,7 +11,7 @@ from made_up import made_up
 from speed_records import assert_drawn
 
 from experiments import figures
-from experiments.lib import lookup, paths
+from experiments.lib import paths, tables
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES, IGNORE
 from repro.data.minicity import write_minicity
@@ -19,8 +19,8 @@ from repro.errors import UserError
 from repro.export.carry import random_arrays
 from repro.figures import borders, classes, panels
 from repro.figures.outputs import Outputs
+from repro.models.build import Plan
 from repro.models.parameters import save_arrays
-from repro.models.plan import Plan
 from repro.records import record_path, write_record
 
 
@@ -125,14 +125,14 @@ def test_bars_come_from_the_published_records_alone(tmp_path, monkeypatch, capsy
 
 
 def test_bars_are_means_over_seeds():
-    row, = lookup.chosen_rows("3", figures.ISCTF)
+    row, = tables.chosen_rows("3", figures.ISCTF)
     seeds = [made_up(row, mean, seed=seed) for seed, mean in enumerate((40.0, 44.0))]
     seeds[1].evaluations["fast"]["class_iou"] = {"road": 95.5, "train": None}
     assert classes.spread(seeds, "fast") == {"road": (93.5, 91.5, 95.5), "train": None, "mean": (42.0, 40.0, 44.0)}
 
 
 def test_bars_move_with_the_records(tmp_path):
-    row, = lookup.chosen_rows("3", figures.ISCTF)
+    row, = tables.chosen_rows("3", figures.ISCTF)
     assert_drawn(lambda one, path: classes.draw_classes([("ISCTF", [one])], path), made_up(row), made_up(row, 70.0),
                  tmp_path)
     with pytest.raises(UserError, match="records of camvid-lite-full and minicity-lite-full"):
@@ -147,7 +147,7 @@ def test_all_pictures_from_trained_networks(tmp_path, monkeypatch, capsys):
     assert f"`make table3 DATA=minicity ROW={figures.SCTF} PRESET=lite BUDGET=full" in capsys.readouterr().err
     preset = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
     for seed, row_id in enumerate(figures.NAMES):
-        row, = lookup.chosen_rows("3", row_id)
+        row, = tables.chosen_rows("3", row_id)
         record = made_up(row)
         write_record(tmp_path / "cache" / "results", record)
         save_arrays(record_path(tmp_path / "cache" / "results", record).with_suffix(".params"),

@@ -12,7 +12,7 @@ SOURCES = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in FOLDERS}
 PURE = (  # what does without MXNet
     "config", "data", "labels", "tables", "figures", "runtime", "device", "errors", "files", "records", "plot",
     "evaluation.metrics", "evaluation.selection", "models.params_format", "timing.clock", "timing.memory",
-    "prediction.weights", "prediction.segmenter", "prediction.photos", "prediction.overlay", "prediction.pipeline",
+    "prediction.weights", "prediction.segmenter", "prediction.photos", "prediction.overlay", "pipeline",
     "sparserefine.refinement", "sparserefine.refined", "sparserefine.segmenter", "sparserefine.exported")
 
 

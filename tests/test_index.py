@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from claiming import ROWS, SCTF, WTA, ours, record_of, seeds
 
-from experiments.lib import reproduced
+from experiments import render
 from experiments.lib.paths import RESULTS, ROOT
 from repro.errors import UserError
 from repro.models.cost import row_cost, row_figures
@@ -28,7 +28,7 @@ def lines():
 
 
 def test_what_make_tables_writes_is_what_is_committed():
-    for path, text in reproduced.files().items():
+    for path, text in render.beside().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make tables"
 
 

@@ -20,8 +20,8 @@ from repro.data import open_dataset
 from repro.data.minicity import write_minicity
 from repro.errors import UserError
 from repro.evaluation.precision import compare, compare_exported, engines, labelled
+from repro.models.build import Plan
 from repro.models.parameters import arrays_of, load
-from repro.models.plan import Plan
 from repro.prediction import weights
 from repro.runtime.openvino import has_bfloat16
 from repro.tables.precision import REDUCED, exported_section, lost, page, quicker, read_exported, read_measured

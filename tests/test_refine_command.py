@@ -17,9 +17,9 @@ from repro.data import open_dataset
 from repro.data.images import read_sample
 from repro.errors import UserError
 from repro.evaluation.metrics import Confusion
+from repro.models.build import Plan
 from repro.models.cost import count, trace, true
 from repro.models.parameters import load, save_arrays
-from repro.models.plan import Plan
 from repro.sparserefine import measure as refine_measure
 from repro.sparserefine.measure import dense_cost, halved
 

@@ -67,7 +67,7 @@ class Timed(Competitor):
 
     def pipelined(self):
         """Label photo after photo, labels of one made while the network runs for the next."""
-        from repro.prediction.pipeline import pipeline
+        from repro.pipeline import pipeline
 
         for _ in pipeline([self.image] * READY, self.engine.labels, 2):
             pass

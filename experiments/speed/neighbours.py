@@ -89,8 +89,8 @@ def row_subject(case: Case, image, classes: int):
     from repro.engine import Options, engine_of
     from repro.export.carry import random_arrays
     from repro.models import cost
+    from repro.models.build import Plan
     from repro.models.parameters import learned, load
-    from repro.models.plan import Plan
 
     row, = rows_of(case.row)
     plan = Plan(row.network, row.training, preset_of(case.preset), image.shape[:2])

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 from experiments.lib.command import Parser, run
-from experiments.lib.lookup import chosen_rows, data_folder, preset_of
+from experiments.lib.lookup import data_folder, preset_of
 from experiments.lib.measurement import options
 from experiments.lib.pages import SOAK
 from experiments.lib.paths import PRETRAINED, SHIPPED
 from experiments.lib.processes import Process
 from experiments.lib.repeat import command_of
+from experiments.lib.tables import chosen_rows
 from repro.errors import UserError, choice
 from repro.records import provenance
 from repro.tables.soak import COUNTS, RUNS
@@ -119,7 +120,7 @@ def training(folder: Path) -> Callable[[Watch], None]:
     from repro.data import open_dataset, read_image
     from repro.data.images import size_of
     from repro.models import imagenet
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
     from repro.training.loop import Run
     from repro.training.run import train_network
 

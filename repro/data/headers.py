@@ -32,12 +32,11 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def check_size(path, data: bytes) -> tuple[int, int] | None:
-    """`picture_size`; UserError for more pixels than LARGEST, and for none."""
+def check_size(path, data: bytes) -> None:
+    """Raise UserError for a picture of more pixels than LARGEST, and for one of none."""
     size = picture_size(data)
     if size and not 0 < size[0] * size[1] <= LARGEST:
         raise UserError(f"{path}: its header says {size[0]}x{size[1]} pixels (height x width); 1 to {LARGEST} are read")
-    return size
 
 
 def orientation(data: bytes) -> int:

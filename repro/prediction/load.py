@@ -32,7 +32,7 @@ Size = Tuple[int, int]
 def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str = "mxnet", precision: str = "float32",
          shrink: Optional[int] = None, ctx=None, providers: Sequence[str] = ("CPUExecutionProvider",),
          calibration: Sequence[np.ndarray] = (), cache=None) -> Segmenter:
-    """Return A trained network, ready for images of any size.
+    """Return a trained network, ready for images of any size.
 
     path         of a .params file with its description beside it, or such a description (repro.prediction.weights).
     k            regions to compute of each image; None: as trained.
@@ -75,7 +75,7 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
 
 def engine_of_file(path, engine: str, precision: Optional[str] = None,
                    providers: Sequence[str] = ("CPUExecutionProvider",), cache=None) -> Exported:
-    """Return A file of `make export` in onnxruntime or OpenVINO; the rest is as `load` takes it, precision None the
+    """Return a file of `make export` in onnxruntime or OpenVINO; the rest is as `load` takes it, precision None the
     file's."""
     if engine == "onnx":
         with onnx_packages():

@@ -13,8 +13,8 @@ from repro.data import Dataset
 from repro.data.loader import Batches, evaluation_batches
 from repro.evaluation.metrics import Confusion
 from repro.models import cost
+from repro.models.build import Plan
 from repro.models.parameters import learned
-from repro.models.plan import Plan
 from repro.sparserefine.networks import dense_scores, fused_by, planes_of, refiner_of
 from repro.sparserefine.refined import FACTOR, Refined
 from repro.sparserefine.refinement import multiply_adds
