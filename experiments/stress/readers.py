@@ -214,7 +214,7 @@ READERS = {
     "photos": Reader("photos to segment (nine formats)", partial(_encoded, *KINDS),
                      lambda path: next(sources(str(path))[0].frames()), _picture, damage.picture),
     "videos": Reader("videos to segment (AVI, MP4, Matroska)", _videos, _frames, _video,
-                     partial(damage.binary, count=8), any_name=False),
+                     partial(damage.binary, count=4), any_name=False),
     "datasets": Reader("folders of data sets (three layouts)", _folders, _opened,
                        lambda found, _, sample: 0 < found <= sample.found, damage.folder),
     "classes": Reader("classes of an own data set (YAML)", lambda: {"classes.yaml": yaml.safe_dump(CLASSES).encode()},

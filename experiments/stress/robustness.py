@@ -3,7 +3,7 @@
     python -m experiments.stress.robustness              runs all cases (a minute or two)
     python -m experiments.stress.robustness --render     writes the page from what was published
 
-Each reader's cases run in a process of their own: one that ends, or reports nothing for a minute, is a fault.
+The cases run in a process of their own: one that ends it, or takes more than a minute, is a fault.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections import Counter
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 from experiments.lib.command import Parser, run
 from experiments.lib.measurement import Measurement, options
@@ -22,56 +21,59 @@ from experiments.stress.cases import cases, outcome
 from experiments.stress.readers import READERS
 from repro.errors import UserError
 from repro.records import provenance
-from repro.tables.robustness import FAULT, OUTCOMES, RESULT, page, read_counted
+from repro.tables.robustness import FAULT, OUTCOMES, page, read_counted
 
 MEASUREMENT = Measurement("robustness", lambda folder: read_counted(folder / "robustness.json"), page)
 PATIENCE = 60  # seconds of one case, after which it hangs
-Outcome = Tuple[str, str, str]  # kind of case, outcome, what was reported
+Outcome = Tuple[str, str, str, str]  # reader, kind of case, outcome, what was reported
 
 
-def serve(pipe, reader: str, seed: int) -> None:
-    """Send (kind, where, outcome, text) of each case: without the last two as it begins, whole as it ends; then ""."""
+def serve(pipe, readers: Sequence[str], seed: int) -> None:
+    """Send (reader, kind, where, outcome, text) of each case: the last two empty as it begins; then ""."""
     with open(os.devnull, "w") as nowhere:  # what libraries print
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
     warnings.simplefilter("error")
     warnings.simplefilter("ignore", DeprecationWarning)
-    for case in cases(READERS[reader], seed):
-        where = f"{case.path!r:.50}: {case.where}"
-        pipe.send((case.kind, where, "", ""))
-        pipe.send((case.kind, where, *outcome(READERS[reader], case)))
+    for reader in readers:
+        for case in cases(READERS[reader], seed):
+            place = reader, case.kind, f"{case.path!r:.50}: {case.where}"
+            pipe.send((*place, "", ""))
+            pipe.send((*place, *outcome(READERS[reader], case)))
     pipe.send("")
 
 
-def outcomes(reader: str, seed: int, function=serve, patience: float = PATIENCE) -> Iterator[Outcome]:
-    """Yield what each case of a reader ended in, from a process of its own; one that ends it or hangs is a fault."""
-    kind = where = ""
-    with Process(function, reader, seed) as process:
-        try:
-            while process.read(patience):
-                kind, where, found, text = process.last
-                if found:
-                    yield kind, found, f"{where}: {text}"
-        except TimeoutError:
-            yield kind, FAULT, f"{where}: hangs"
-        except RuntimeError as error:
-            yield kind, FAULT, f"{where}: {error}"
+def outcomes(readers: Sequence[str], seed: int, function=serve, patience: float = PATIENCE) -> Iterator[Outcome]:
+    """Yield what each case of these readers ended in, from a process of their own.
+
+    A case that ends the process or hangs is a fault; another process goes on with the next reader.
+    """
+    while readers:
+        reader, kind, where = readers[0], "", ""
+        with Process(function, readers, seed) as process:
+            try:
+                while process.read(patience):
+                    reader, kind, where, found, text = process.last
+                    if found:
+                        yield reader, kind, found, f"{where}: {text}"
+                return
+            except TimeoutError:
+                yield reader, kind, FAULT, f"{where}: hangs"
+            except RuntimeError as error:
+                yield reader, kind, FAULT, f"{where}: {error}"
+        readers = readers[readers.index(reader) + 1:]
 
 
-def count(readers, seed: int) -> Tuple[Dict[str, Dict[str, Dict[str, int]]], List[str]]:
+def count(seed: int) -> Tuple[Dict[str, Dict[str, Dict[str, int]]], List[str]]:
     """Return ({what is read: {kind: {outcome: cases}}}, what is at fault)."""
     counted: Dict[str, Dict[str, Dict[str, int]]] = {}
     faults: List[str] = []
-    for reader in readers:
-        kinds: Dict[str, Counter] = {}
-        for kind, found, text in outcomes(reader, seed):
-            kinds.setdefault(kind, Counter())[found] += 1
-            faults += [f"{reader}: {kind}: {text}"] if found == FAULT else []
-        counted[READERS[reader].about] = {kind: {name: found[name] for name in OUTCOMES}
-                                          for kind, found in sorted(kinds.items())}
-        total = sum(kinds.values(), Counter())
-        print(f"{reader}: {sum(total.values())} cases, {total[RESULT]} right results, {total[FAULT]} faults",
-              file=sys.stderr)
+    for reader, kind, found, text in outcomes([*READERS], seed):
+        kinds = counted.setdefault(READERS[reader].about, {})
+        kinds.setdefault(kind, dict.fromkeys(OUTCOMES, 0))[found] += 1
+        if found == FAULT:
+            faults.append(f"{reader}: {kind}: {text}")
+            print(f"fault: {faults[-1]}", file=sys.stderr)
     return counted, faults
 
 
@@ -81,10 +83,8 @@ def write(given) -> None:
 
     def measure():
         origin = provenance(command_of(given, "robustness"), 1)
-        counted, found = count(READERS, given.seed)
+        counted, found = count(given.seed)
         faults.extend(found)
-        for fault in found:
-            print(f"fault: {fault}", file=sys.stderr)
         return {"seed": given.seed, "readers": counted, "provenance": origin}
     MEASUREMENT.run(given, measure)
     if faults:
