@@ -52,7 +52,7 @@ neighbours-time: $(STAMP)  ## the neighbours timed side by side on DATA, with wh
 table6 profile growth engines precision soak neighbours-time:
 	@$(RUN) experiments.speed.$(@:%-time=%)
 
-robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
+robustness: $(STAMP)  ## give every reader of files what is wrong, and count what comes of it (a minute)
 faults: $(STAMP)  ## kill runs at random moments, fill their disk, run two at once (half an hour)
 
 robustness faults:

@@ -1,7 +1,10 @@
 """Small data-set folders for tests, written with random content in the layouts the readers recognise; what is wrong
-with one is one line."""
+with one is one line; a full disk."""
 
 from __future__ import annotations
+
+import contextlib
+import resource
 
 import cv2
 import numpy as np
@@ -18,6 +21,17 @@ def refused(call, *parts) -> str:
     message = str(caught.value)
     assert "\n" not in message and all(str(part) in message for part in parts), message
     return message
+
+
+@contextlib.contextmanager
+def full_disk(left: int):
+    """Stand in for a full disk, which takes rights to make: no file may grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (left, hard))  # Python ignores the signal; write() fails with EFBIG
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def write_png(path, array) -> None:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from folders import YARD, refused, write_camvid, write_own, write_png
+from pictures import exif, with_exif
 
-from experiments.stress.fuzz.headers import exif, with_exif
 from repro.data import CAMVID, Sample, check, contents, open_dataset
 from repro.data.check import check_files
 from repro.data.images import read_labelled

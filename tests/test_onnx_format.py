@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from onnx import TensorProto, helper
 
-from experiments.stress.fuzz.networks import network
+from experiments.stress.networks import network
 from repro.data import CITYSCAPES
 from repro.errors import UserError
 from repro.runtime.metadata import Check, Metadata, parse

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import clips
 import cv2
 import numpy as np
 import pytest
 from folders import refused, write_png
 
-from experiments.stress.fuzz import clips
 from repro.errors import UserError
 from repro.prediction.photos import Source, passed_over, read_photo, sources
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import clips
 import cv2
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from test_photos import noise, video
 
 from experiments import predict
 from experiments.lib.paths import ROOT
-from experiments.stress.fuzz import clips
 from repro.data import CAMVID, CITYSCAPES
 from repro.prediction import weights
 from repro.prediction.load import load

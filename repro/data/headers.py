@@ -17,7 +17,7 @@ from repro.errors import UserError
 LARGEST = 1 << 28  # pixels of a picture: 16384x16384, 0.8 GB once decoded
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _BMP, _TIFF = b"BM", {b"II*\0": "<", b"MM\0*": ">"}
-_JP2, _SIZ = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), b"\xff\x4f\xff\x51"
+JP2, _SIZ = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), b"\xff\x4f\xff\x51"
 _SCAN, END = 0xDA, 0xD9  # markers of a JPEG's segments
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _PNM = re.compile(rb"P[1-6]" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})\s")
@@ -65,7 +65,7 @@ def white(data: bytes) -> float | None:
         if found:
             most = int(found.group(4))
             return None if most <= 255 and found.group(1) in b"23" else most or None
-        if data.startswith(_JP2):
+        if data.startswith(JP2):
             depth = (data[data.index(_SIZ) + 42] & 0x7F) + 1
             return (1 << min(16, depth)) - 1
         tags = _tags(data) if data[:4] in _TIFF else {}
@@ -108,7 +108,7 @@ def _size(data: bytes) -> tuple[int, int] | None:
         return _webp(data)
     if data[:4] in _TIFF:
         return _tiff(data)
-    if data.startswith(_JP2):
+    if data.startswith(JP2):
         return _jpeg_2000(data)
     found = _PNM.match(data[:4096])
     return (int(found.group(2)), int(found.group(1))) if found else None

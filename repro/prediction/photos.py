@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from repro.data.decoding import rgb, upright
-from repro.data.headers import JPEG, LARGEST, PNG, picture_size
+from repro.data.headers import JP2, JPEG, LARGEST, PNG, picture_size
 from repro.data.images import check_whole, read_picture
 from repro.errors import UserError
 from repro.files import utf8, walk
@@ -159,14 +159,16 @@ def read_photo(path) -> np.ndarray:
     """Return a photo as uint8 (H, W, 3), RGB, upright: grey becomes so, alpha is left out, values are scaled from what
     the header says is white, of 16 bits the upper 8 are taken.
 
-    UserError for a file that is missing, empty, truncated (PNG and JPEG are looked through for it), no image, of too
-    many pixels, which its header says before it is decoded, or of values that nothing says the range of.
+    UserError for a file that is missing, empty, truncated (PNG, JPEG and JPEG 2000 are looked through for it), no
+    image, of too many pixels, which its header says before it is decoded, or of values that nothing says the range of.
     """
     data = read_picture(path)
     if not data:
         raise UserError(f"{path}: the file is empty")
     if data.startswith((PNG, JPEG)):
         check_whole(path, data)
+    elif data.startswith(JP2) and not 0 < data.find(b"\xff\x93") < data.rfind(b"\xff\xd9"):  # its data and their end
+        raise UserError(f"{path}: the JPEG 2000 file is truncated")  # of some, decoding would end the process
     image = rgb(path, data) if picture_size(data) else None
     if image is None:
         raise UserError(f"{path}: not an image that OpenCV reads, or damaged")
