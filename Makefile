@@ -9,7 +9,7 @@ REQUIREMENTS := requirements/base.txt requirements/$(if $(filter mxnet,$(CARD)),
   requirements/onnx$(if $(filter onnx,$(CARD)),-gpu).txt
 STAMP := $(VENV)/.installed
 OPENVINO := $(VENV)/.openvino
-READY := $(if $(findstring openvino,$(ENGINE) $(WHAT)),$(OPENVINO),$(STAMP))
+READY := $(if $(findstring openvino,$(ENGINE)),$(OPENVINO),$(STAMP))
 RUN = MAKE_TARGET=$@ $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS PYTHON CARD
