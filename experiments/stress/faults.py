@@ -16,11 +16,9 @@ from typing import Any, Dict, Iterable, List, Tuple
 
 from experiments.lib.command import Parser, run
 from experiments.lib.measurement import Measurement, options
-from experiments.lib.repeat import command_of
 from experiments.stress.tree import Tree
 from experiments.stress.trials import TRIALS, kill_in
 from repro.errors import UserError
-from repro.records import provenance
 from repro.tables.faults import EVENTS, KILLS, PHASES, page, read_faults
 
 MEASUREMENT = Measurement("faults", lambda folder: read_faults(folder / "faults.json"), page)
@@ -85,13 +83,12 @@ def write(given) -> None:
     faults: List[str] = []
 
     def measure() -> Dict[str, Any]:
-        origin = provenance(command_of(given, "faults"))
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
             tree = Tree(Path(folder))
             counted, found = count_kills(tree, given.moments, given.seed)
             counted["events"], more = count_events(tree, EVENTS, given.times, given.seed)
         faults.extend([*found, *more])
-        return {"seed": given.seed, **counted, "provenance": origin}
+        return {"seed": given.seed, **counted}
     MEASUREMENT.run(given, measure)
     if faults:
         raise UserError(f"{len(faults)} faults, as said above")

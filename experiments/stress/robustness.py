@@ -16,11 +16,9 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 from experiments.lib.command import Parser, run
 from experiments.lib.measurement import Measurement, options
 from experiments.lib.processes import Process
-from experiments.lib.repeat import command_of
 from experiments.stress.cases import cases, outcome
 from experiments.stress.readers import READERS
 from repro.errors import UserError
-from repro.records import provenance
 from repro.tables.robustness import FAULT, OUTCOMES, page, read_counted
 
 MEASUREMENT = Measurement("robustness", lambda folder: read_counted(folder / "robustness.json"), page)
@@ -82,11 +80,10 @@ def write(given) -> None:
     faults: List[str] = []
 
     def measure():
-        origin = provenance(command_of(given, "robustness"), 1)
         counted, found = count(given.seed)
         faults.extend(found)
-        return {"seed": given.seed, "readers": counted, "provenance": origin}
-    MEASUREMENT.run(given, measure)
+        return {"seed": given.seed, "readers": counted}
+    MEASUREMENT.run(given, measure, threads=1)
     if faults:
         raise UserError(f"{len(faults)} faults, as said above")
 

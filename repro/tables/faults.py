@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping
+from typing import Any, Mapping
 
-from repro.config import parsing
-from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
-from repro.tables.speed import origin, read_json
+from repro.tables.speed import origin, reader
 
 # what a run is at, and what befalls it, by the names of experiments.stress.trials
 PHASES = {
@@ -38,12 +36,8 @@ EVENTS = {
     "two_drawing": "minicity is drawn by two at once",
 }
 KILLS = ("kills", "checkpoint", "record", "faults")
-
-
-def read_faults(path) -> Dict[str, Any]:
-    """Return what `make faults` wrote to `path`: by phase so many of each of KILLS, by event how it went."""
-    return read_json(path, {"seed": parsing.natural, "left": parsing.natural, "phases": lambda value, _: value,
-                            "events": lambda value, _: value, "provenance": parse_provenance})
+# what `make faults` writes: by phase so many of each of KILLS, by event how it went
+read_faults = reader("seed", "left", "phases", "events", "provenance")
 
 
 def page(found: Mapping[str, Any]) -> str:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Dict, Mapping
 
-from repro.config import parsing
-from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
-from repro.tables.speed import origin, read_json
+from repro.tables.speed import origin, reader
 
 OUTCOMES = RESULT, LINE, FAULT = "right result", "one clear line", "fault"
-
-
-def read_counted(path) -> Dict[str, Any]:
-    """Return what `make robustness` wrote to `path`: "readers" is {what is read: {what is wrong: {outcome: cases}}}."""
-    return read_json(path, {"seed": parsing.natural, "readers": lambda value, _: value, "provenance": parse_provenance})
+# what `make robustness` writes: "readers" is {what is read: {what is wrong: {outcome: cases}}}
+read_counted = reader("seed", "readers", "provenance")
 
 
 def _table(first: str, lines: Mapping[str, Counter]) -> str:
@@ -29,9 +24,9 @@ def page(counted: Mapping[str, Any]) -> str:
     """Return the page; `counted` as `read_counted` gives it."""
     readers: Dict[str, Counter] = {}
     kinds: Dict[str, Counter] = {}
-    for reader, found in counted["readers"].items():
+    for what, found in counted["readers"].items():
         for kind, outcomes in sorted(found.items()):
-            readers.setdefault(reader, Counter()).update(outcomes)
+            readers.setdefault(what, Counter()).update(outcomes)
             kinds.setdefault(kind, Counter()).update(outcomes)
     total = sum(sum(one.values()) for one in readers.values())
     return (
