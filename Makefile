@@ -59,11 +59,11 @@ engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side (half an h
 precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA
 	@$(RUN) experiments.speed.precision
 
-refine: $(STAMP)  ## SparseRefine over a row at half resolution
+refine: $(STAMP)  ## SparseRefine over a network at half resolution, trained and measured
 	@$(RUN) experiments.refine
 
 density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
-	@$(RUN) experiments.refine --density
+	@$(RUN) experiments.speed.density
 
 soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat?
 	@$(RUN) experiments.speed.soak

@@ -12,7 +12,6 @@ from pages import EXPERIMENTS
 
 from repro.config.networks import network_dict, parse_network
 from repro.config.rows import Row, Training, load_rows, training_name
-from repro.engine import Options
 from repro.errors import UserError
 from repro.models.build import build
 from repro.models.parameters import assign, parameters_of
@@ -22,19 +21,6 @@ from symbols.others.combined import GatedMaps, RegionEntropy
 ENTROPY = dataclasses.replace(MODEL_A, selector="entropy")
 GATED = dataclasses.replace(ENTROPY, weighting="gate")
 WTA = Training("wta", 0.25, None, False, False, True)
-
-
-@pytest.mark.parametrize("spec", (ENTROPY, GATED), ids=("entropy", "gate"))
-@pytest.mark.parametrize("k", (0, 3, 8))
-def test_fast_inference_is_classic_inference_with_the_mask(spec, k):
-    x = image(2, seed=3)
-    arrays, settings = built(spec, x, k=k)
-    classic = outputs(spec, arrays, {**settings, "fast": False}, x)
-    assert classic["mask"].sum() == 2 * k
-    for cuts in ({}, Options().network()):
-        fast = outputs(spec, arrays, {**settings, **cuts}, x)
-        np.testing.assert_array_equal(fast["mask"], classic["mask"])
-        np.testing.assert_allclose(fast["scores"], classic["scores"], rtol=0, atol=2e-5 * abs(classic["scores"]).max())
 
 
 def test_s_is_the_mean_entropy_of_a_region():

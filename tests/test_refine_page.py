@@ -9,7 +9,8 @@ import pytest
 from made_up import PROVENANCE
 from speed_records import assert_drawn, lines_of, refused
 
-from experiments.lib.paths import RESULTS
+from experiments.lib import paths
+from experiments.speed import density
 from repro.tables.refine import DENSITY, draw, page, read_density, read_refined, record_files
 
 ACCURACIES = {"pixel_acc": 90.0, "mean_acc": 60.0, "class_iou": {"road": 91.5, "train": None}}
@@ -61,10 +62,18 @@ def test_the_picture_is_drawn(tmp_path):
     assert_drawn(draw, CURVE, {**CURVE, "cases": CURVE["cases"][:1] * 2}, tmp_path)
 
 
-def test_the_committed_page_is_the_rendering_of_its_records():
-    written, curve = RESULTS.parent / "sparserefine.md", RESULTS / DENSITY
-    records = [read_refined(path) for path in record_files(RESULTS)]
-    assert written.read_text(encoding="utf-8") == page(records, read_density(curve))
+def test_the_density_curve_is_measured_by_a_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "OWN", tmp_path)
+    given = ["--rounds", "1", "--width", "0.0625"]
+    assert density.main([*given, "--size", "64x128"]) == 0
+    record = read_density(tmp_path / DENSITY)
+    assert record["size"] == "64x128" and record["cases"][-1]["pixels"] == 64 * 128
+    assert all(len(case["seconds"]) == 1 for case in record["cases"])
+    assert "64x128" in (tmp_path / "sparserefine.md").read_text() and (tmp_path / "sparserefine.png").is_file()
+    for wrong, words in (([*given, "--size", "60x100"], "60x100: its sides are not multiples of 64"),
+                         (["--width", "0.3"], "width 0.3 does not divide")):
+        capsys.readouterr()
+        assert density.main(wrong) == 2 and words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("read, record, change, words", [

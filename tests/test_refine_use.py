@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import cv2
-import mxnet as mx
 import numpy as np
 import onnx
 import pytest
@@ -21,49 +20,37 @@ from repro.data import open_dataset
 from repro.data.classes import ClassSet
 from repro.data.images import read_sample
 from repro.errors import UserError
-from repro.export.operators import CONVERTERS
 from repro.runtime.metadata import KEY
 from repro.runtime.onnx import OnnxEngine
-from repro.sparserefine import exported as onnx_refined
-from repro.sparserefine.networks import fused_by
-from repro.sparserefine.segmenter import of_record
+from repro.sparserefine import exported
+from repro.sparserefine.refined import of_record
 from repro.tables.refine import read_refined
 
 
 @pytest.fixture(scope="module")
-def street(refined_folder):
-    """What it was trained on."""
-    return refined_folder.parents[2] / "street"
+def photo(refined_folder):
+    """A photo of the data: its file and its pixels."""
+    dataset = open_dataset(refined_folder.parents[2] / "street")
+    return dataset.measured[0].image, read_sample(dataset.measured[0], dataset.classes)[0]
 
 
 @pytest.fixture(scope="module")
-def carried(refined_folder, street, tmp_path_factory):
+def carried(refined_folder, tmp_path_factory):
     """Both networks as ONNX files: what their names begin with."""
-    prefix = tmp_path_factory.mktemp("made") / "network"
-    assert exported(refined_folder, street, prefix) == 0
+    prefix, street = tmp_path_factory.mktemp("made") / "network", refined_folder.parents[2] / "street"
+    assert export.main(["--weights", str(refined_folder), "--out", str(prefix), "--data", str(street), "--images",
+                        "2"]) == 0
     return prefix
 
 
-def exported(folder, street, prefix, *more):
-    return export.main(["--weights", str(folder), "--out", str(prefix), "--data", str(street), "--images", "2", *more])
-
-
-def photo_in(street):
-    sample = open_dataset(street).measured[0]
-    return sample.image, read_sample(sample, open_dataset(street).classes)[0]
-
-
-def test_predict_takes_such_a_folder_in_both_engines(street, refined_folder, tmp_path, capsys):
-    path, image = photo_in(street)
-    for engine in ("mxnet", "onnx"):
-        out = tmp_path / engine
-        assert predict.main(["--input", str(path), "--weights", str(refined_folder), "--output", str(out), "--engine",
-                             engine]) == 0
-        assert "SparseRefine over stride32 at half resolution, trained on camvid at 64x128" in capsys.readouterr().err
-        ids = cv2.imread(str(out / f"{path.stem}_labelIds.png"), cv2.IMREAD_UNCHANGED)
-        wanted = refined.refined_of(refined.load(refined_folder)).segment(image)
-        np.testing.assert_array_equal(ids, np.array(open_dataset(street).classes.ids)[wanted.labels])
-        assert (out / f"{path.stem}_overlay.jpg").is_file()
+def test_predict_takes_such_a_folder(photo, refined_folder, tmp_path, capsys):
+    path, image = photo
+    assert predict.main(["--input", str(path), "--weights", str(refined_folder), "--output", str(tmp_path)]) == 0
+    assert "SparseRefine over stride32 at half resolution, trained on camvid at 64x128" in capsys.readouterr().err
+    ids = cv2.imread(str(tmp_path / f"{path.stem}_labelIds.png"), cv2.IMREAD_UNCHANGED)
+    segmenter = refined.segmenter(refined_folder, 1)
+    np.testing.assert_array_equal(ids, np.array(segmenter.weights.classes.ids)[segmenter.segment(image).labels])
+    assert (tmp_path / f"{path.stem}_overlay.jpg").is_file()
     segmenter = refined.segmenter(refined_folder, 2)
     found = segmenter.segment(image[:63, :127])
     assert found.labels.shape == found.refined.shape == (63, 127) and found.stride == 8
@@ -73,28 +60,6 @@ def test_predict_takes_such_a_folder_in_both_engines(street, refined_folder, tmp
     for wrong, words in (({"image": image, "scores": True}, "SCORES"), ({"image": image[..., 0]}, "uint8 array")):
         with pytest.raises(UserError, match=words):
             segmenter.segment(**wrong)
-
-
-def test_export_writes_both_networks(street, refined_folder, tmp_path, capsys):
-    prefix = tmp_path / "made" / "network"
-    assert exported(refined_folder, street, prefix, "--format", "gluon") == 0
-    record = json.loads(prefix.with_name("network-refiner.json").read_text())
-    trained = refined.load(refined_folder)
-    assert record["check"]["selections"] == 2 and record["check"]["apart"] <= 1e-4
-    assert record["classes"] == list(trained.record["refined"]["class_iou"]) and record["threshold"] == 0.3
-    dense = json.loads(prefix.with_name("network-dense.json").read_text())
-    assert dense["input"]["shape"] == [1, 3, 32, 64] and dense["check"]["labels"] == 0
-    there, (_, image) = refined.refined_of(trained), photo_in(street)
-    wanted = there.segment(image)
-    with pytest.warns(UserWarning, match="Cannot decide type"):  # of an input, in an exported graph
-        loaded = mx.gluon.SymbolBlock.imports(f"{prefix}-refiner-symbol.json", record["inputs"],
-                                              f"{prefix}-refiner-0000.params")
-    there.refiner = fused_by(loaded, mx.cpu())
-    np.testing.assert_array_equal(there.segment(image).labels, wanted.labels)
-    said = capsys.readouterr().out.splitlines()
-    assert said[1].startswith("as here on 2 images") and said[3].endswith("made/network-refiner-symbol.json")
-    assert sorted(path.name for path in prefix.parent.iterdir()) == sorted(
-        f"network-{kind}{end}" for kind in ("dense", "refiner") for end in ("-symbol.json", "-0000.params", ".json"))
 
 
 WITHOUT_MXNET = """
@@ -107,16 +72,19 @@ assert "mxnet" not in sys.modules
 """
 
 
-def test_in_onnxruntime_both_networks_find_the_same_without_mxnet(street, refined_folder, carried, tmp_path):
-    prefix, (_, image) = carried, photo_in(street)
-    record = json.loads(prefix.with_name("network-refiner.json").read_text())
+def test_in_onnxruntime_both_networks_find_the_same_without_mxnet(photo, refined_folder, carried, tmp_path):
+    (_, image), trained = photo, refined.load(refined_folder)
+    record = json.loads(carried.with_name("network-refiner.json").read_text())
     assert record["check"]["selections"] == 2 and record["check"]["apart"] <= 1e-4
-    assert sorted(one.name for one in prefix.parent.iterdir()) == sorted(
+    assert record["classes"] == list(trained.record["refined"]["class_iou"]) and record["threshold"] == 0.3
+    dense = json.loads(carried.with_name("network-dense.json").read_text())
+    assert dense["input"]["shape"] == [1, 3, 32, 64] and dense["check"]["labels"] == 0
+    assert sorted(one.name for one in carried.parent.iterdir()) == sorted(
         f"network-{kind}.{end}" for kind in ("dense", "refiner") for end in ("onnx", "json"))
-    there = refined.refined_of(refined.load(refined_folder))
+    there = refined.refined_of(trained)
     for size in ((64, 128), (40, 100)):  # of the file's size, and smaller: other numbers of pixels, none of them given
         np.save(tmp_path / "photo.npy", image[:size[0], :size[1]])
-        subprocess.run([sys.executable, "-c", WITHOUT_MXNET, str(prefix), str(tmp_path / "photo.npy"),
+        subprocess.run([sys.executable, "-c", WITHOUT_MXNET, str(carried), str(tmp_path / "photo.npy"),
                         str(tmp_path / "found.npz")], cwd=paths.ROOT, check=True)
         found, wanted = np.load(tmp_path / "found.npz"), there.segment(image[:size[0], :size[1]])
         assert found["labels"].shape == found["refined"].shape == size and wanted.mask.any()
@@ -125,50 +93,42 @@ def test_in_onnxruntime_both_networks_find_the_same_without_mxnet(street, refine
             np.testing.assert_array_equal(found["refined"], wanted.mask)
 
 
-def test_an_operator_that_onnx_has_not_is_one_line(street, refined_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.delitem(CONVERTERS, "Convolution")
-    assert predict.main(["--input", str(photo_in(street)[0]), "--weights", str(refined_folder), "--engine", "onnx",
-                         "--output", str(tmp_path / "out")]) == 2
-    errors = [line for line in capsys.readouterr().err.splitlines() if "this network cannot be exported" in line]
-    assert len(errors) == 1 and "no converter for Convolution" in errors[0], errors
-
-
 def test_exported_files_that_do_not_fit_are_one_line(carried, tmp_path):
     prefix = shutil.copytree(carried.parent, tmp_path / "made") / carried.name
     dense, refiner = (prefix.with_name(f"network-{kind}.onnx") for kind in ("dense", "refiner"))
     with pytest.raises(UserError, match="image of 128x128 when padded: .*network is for up to 64x128"):
-        onnx_refined.load(prefix).segment(np.zeros((65, 128, 3), np.uint8))
+        exported.load(prefix).segment(np.zeros((65, 128, 3), np.uint8))
     with pytest.raises(UserError, match="network-dense.onnx: not a refiner's: it makes scores of data"):
-        onnx_refined.OnnxRefiner(dense)
+        exported.OnnxRefiner(dense)
     with pytest.raises(UserError, match="its inputs .* are not one of RGB images"):
         OnnxEngine(refiner)
     damaged = prefix.with_name("damaged.onnx")
     damaged.write_bytes(refiner.read_bytes().replace(b'"threshold"', b'"thresh\xff\xfed"'))
     with pytest.raises(UserError, match="damaged.onnx: its record is not UTF-8"):
-        onnx_refined.OnnxRefiner(damaged)
+        exported.OnnxRefiner(damaged)
     model = onnx.load(str(refiner))
-    for record, words in ((dataclasses.replace(onnx_refined.OnnxRefiner(refiner).record, classes=("road",)).to_text(),
+    for record, words in ((dataclasses.replace(exported.OnnxRefiner(refiner).record, classes=("road",)).to_text(),
                            "11 and 1 classes"), ('{"format": 2}', "format 2 is not known"), (None, "have no record")):
         del model.metadata_props[:]
         if record:
             helper.set_model_props(model, {KEY: record})
         onnx.save(model, str(refiner))
         with pytest.raises(UserError, match=words):
-            onnx_refined.load(prefix)
+            exported.load(prefix)
 
 
-def test_what_does_not_suit_such_a_folder_is_one_line(street, refined_folder, tmp_path, capsys):
-    path, image = photo_in(street)
-    known = ["--input", str(path), "--weights", str(refined_folder), "--output", str(tmp_path / "out")]
+def test_what_does_not_suit_such_a_folder_is_one_line(photo, refined_folder, tmp_path, capsys):
+    known = ["--weights", str(refined_folder), "--input", str(photo[0]), "--output", str(tmp_path / "out")]
     for script, arguments, words in (
             (predict, [*known, "--k", "3"], "K: not for SparseRefine"),
             (predict, [*known, "--scores"], "SCORES: not for SparseRefine"),
             (predict, [*known, "--shrink", "3"], "SHRINK: 3"),
-            (predict, [*known, "--weights", str(street)], "a folder, but not one that `make refine` left"),
-            (export, ["--weights", str(refined_folder), "--precision", "int8"], "PRECISION: not for SparseRefine"),
-            (export, ["--weights", str(refined_folder), "--batch", "2"], "BATCH: not for SparseRefine"),
-            (export, ["--weights", str(refined_folder), "--row", "stride32"], "ROW: not for SparseRefine"),
-            (export, ["--weights", str(refined_folder), "--format", "gluon", "--k", "0"], "K: not for SparseRefine")):
+            (predict, [*known, "--engine", "onnx"], "ENGINE: onnx does not run a folder of SparseRefine's"),
+            (predict, ["--weights", str(tmp_path), *known[2:]], "a folder, but not one that `make refine` left"),
+            (export, [*known[:2], "--precision", "int8"], "PRECISION: not for SparseRefine"),
+            (export, [*known[:2], "--batch", "2"], "BATCH: not for SparseRefine"),
+            (export, [*known[:2], "--row", "stride32"], "ROW: not for SparseRefine"),
+            (export, [*known[:2], "--format", "gluon"], "FORMAT: not for SparseRefine")):
         assert script.main(arguments) == 2
         errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
         assert len(errors) == 1 and words in errors[0], errors

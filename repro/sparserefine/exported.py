@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
 
@@ -20,9 +20,8 @@ from repro.prediction.weights import Known
 from repro.runtime.metadata import KEY
 from repro.runtime.onnx import OnnxEngine, ran, record_of, session
 from repro.runtime.providers import CPU, Provider
-from repro.sparserefine.refined import Refined, shrunk
+from repro.sparserefine.refined import Refined, RefinedSegmenter, shrunk
 from repro.sparserefine.refinement import INPUTS, STRIDE, Selected
-from repro.sparserefine.segmenter import RefinedSegmenter
 
 OUTPUTS = ("fused", "own")  # scores (M_0, K): of both networks, and of the refiner alone
 FORMAT = 1
@@ -39,6 +38,8 @@ class Record:
     classes    their names.
     commit     of this project, with "+" behind it where files were changed.
     check      how far the file was from MXNet: "selections", "pixels" and "apart", as a share of the largest value.
+    inputs, outputs
+               their names in the file.
     """
 
     weights: str
@@ -47,16 +48,16 @@ class Record:
     classes: Tuple[str, ...]
     commit: str
     check: Optional[Dict[str, Any]] = None
+    inputs: Tuple[str, ...] = INPUTS
+    outputs: Tuple[str, ...] = OUTPUTS
+    format: int = FORMAT
 
     def to_text(self) -> str:
         """JSON; what `parse` reads."""
-        return json.dumps({"format": FORMAT, **asdict(self), "inputs": INPUTS, "outputs": OUTPUTS}, indent=1) + "\n"
-
-    def checked(self, check: Dict[str, Any]) -> Record:
-        """Return the same with the result of its check."""
-        return replace(self, check=check)
+        return json.dumps(asdict(self), indent=1) + "\n"
 
 
+_NAMES = parsing.sequence(parsing.text)
 _CHECK = parsing.mapping({"selections": parsing.integer, "pixels": parsing.integer, "apart": parsing.number})
 
 
@@ -64,11 +65,10 @@ def parse(text: str, place: str) -> Record:
     """Return the inverse of to_text; a UserError begins with `place` and names the key."""
     value = parsing.json_text(text, place)
     parsing.of_format(value, FORMAT, place)
-    found = parsing.fields(value, place, {
+    return Record(**parsing.fields(value, place, {
         "format": parsing.integer, "weights": parsing.text, "threshold": parsing.number,
-        "factor": parsing.positive(parsing.integer), "classes": parsing.sequence(parsing.text), "commit": parsing.text,
-        "check": parsing.optional(_CHECK), "inputs": _names(INPUTS), "outputs": _names(OUTPUTS)})
-    return Record(**{field.name: found[field.name] for field in fields(Record)})
+        "factor": parsing.positive(parsing.integer), "classes": _NAMES, "commit": parsing.text,
+        "check": parsing.optional(_CHECK), "inputs": _NAMES, "outputs": _NAMES}))
 
 
 class OnnxRefiner:
@@ -119,11 +119,3 @@ def load(prefix, providers: Sequence[Provider] = (CPU,)) -> RefinedSegmenter:
     weights = Known(Path(prefix), about.classes, (height, width), record.weights)
     return RefinedSegmenter(weights, Refined(dense, refiner, record.threshold, record.factor,
                                              about.multiple * record.factor), shrink=1)
-
-
-def _names(wanted: Tuple[str, ...]) -> parsing.Check:
-    def checked(value, place):
-        if parsing.sequence(parsing.text)(value, place) != wanted:
-            raise UserError(f"{place}: not {', '.join(wanted)}")
-        return wanted
-    return checked
