@@ -37,13 +37,6 @@ def test_s_is_the_mean_entropy_of_a_region():
     assert (given.grad.asnumpy() == 0).all()  # what is chosen teaches the half column nothing
 
 
-def test_the_regions_of_the_largest_entropy_are_computed():
-    x = image(2, seed=5)
-    out = outputs(ENTROPY, *built(ENTROPY, x), x)
-    for s, mask in zip(out["s"].reshape(2, -1), out["mask"].reshape(2, -1)):
-        assert set(np.flatnonzero(mask)) == set(np.argsort(-s)[:3]) and 0 < s.max() <= np.log(CLASSES)
-
-
 def test_the_gate_fuses_in_the_selected_regions_and_the_half_column_stands_elsewhere():
     x = image(1, seed=4)
     arrays, settings = built(GATED, x)

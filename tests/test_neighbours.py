@@ -8,7 +8,6 @@ import json
 import mxnet as mx
 import numpy as np
 import pytest
-from described import random_weights
 from folders import write_camvid
 from made_up import made_up
 from model_a import MODEL_A
@@ -202,13 +201,3 @@ def test_neighbours_are_exported_as_rows(tmp_path, capsys):
         assert export.main(["--row", row, "--weights", "random", "--size", "96x160", "--images", "1",
                             "--out", str(tmp_path / "b.onnx")]) == 0
         assert " 0 of 15360 pixels labelled differently" in capsys.readouterr().out
-
-
-def test_weights_of_another_kind_are_refused(tmp_path):
-    about = random_weights(tmp_path / "a.params")
-    values = json.loads((tmp_path / "a.json").read_text())
-    values.update(network={"neighbour": "sgcpnet"}, region=None)
-    (tmp_path / "a.json").write_text(json.dumps(values))
-    assert about.network.sparse
-    with pytest.raises(UserError, match="of another network: it lacks"):
-        load(tmp_path / "a.params")

@@ -42,8 +42,9 @@ def test_fast_inference_is_classic_inference_with_the_mask(spec, grid, n, k):
                                        err_msg=name)
 
 
-def test_the_regions_computed_are_those_of_the_largest_s_and_others_show_the_half_column_alone():
-    for out in ways(sparse(), image(2), k=3):
+@pytest.mark.parametrize("spec", [sparse(), ENTROPY], ids=["head", "entropy"])
+def test_the_regions_computed_are_those_of_the_largest_s_and_others_show_the_half_column_alone(spec):
+    for out in ways(spec, image(2), k=3):
         s, mask = out["s"].reshape(2, -1), out["mask"].reshape(2, -1)
         assert [set(np.flatnonzero(chosen)) for chosen in mask] == [set(np.argsort(-values)[:3]) for values in s]
     kept = out["mask"].repeat(16, axis=2).repeat(16, axis=3)[:, 0] > 0  # by fast inference

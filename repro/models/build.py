@@ -25,7 +25,7 @@ from symbols.network import (
 )
 from symbols.others.combined import EntropySelector, GatedFusion
 from symbols.others.sgcpnet import SGCPNet
-from symbols.others.sparserefine import BLOCKS, PLANES, Refiner
+from symbols.others.sparserefine import PLANES, Refiner
 from symbols.regions import AboveZero, HeadSelector, Largest, SparsityTerm
 
 BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attributes that hold a pre-trained part
@@ -147,10 +147,9 @@ def _sparse(network: Network, columns, settings, classes: int, grid, region, fas
                 selector=selector, select=select, fusion=fusion, classes=classes, grid=grid, region=region, prefix="")
 
 
-def build_refiner(classes: int, width: float = 1.0, planes: Tuple[int, ...] = PLANES, blocks: int = BLOCKS,
-                  frozen: bool = False) -> Refiner:
+def build_refiner(classes: int, width: float = 1.0, planes: Tuple[int, ...] = PLANES, frozen: bool = False) -> Refiner:
     """Return SparseRefine's extractor and gate, uninitialised; frozen: for inference, with stored statistics.
 
     Raises ValueError for a width that does not divide the planes.
     """
-    return Refiner(classes, width, planes, blocks, frozen, prefix="")
+    return Refiner(classes, width, planes, frozen, prefix="")

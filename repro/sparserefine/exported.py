@@ -14,7 +14,6 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import numpy as np
 
 from repro.config import parsing
-from repro.data.headers import LARGEST
 from repro.errors import UserError
 from repro.prediction.weights import Known
 from repro.runtime.metadata import KEY
@@ -102,8 +101,6 @@ def load(prefix, providers: Sequence[Provider] = (CPU,)) -> RefinedSegmenter:
         raise UserError(f"{prefix}: its files are not of one another: {len(about.classes)} and {len(record.classes)} "
                         f"classes, the dense network's of batches of {engine.shape[0]}")
     height, width = (side * record.factor for side in engine.shape[2:])
-    if height * width > LARGEST:
-        raise UserError(f"{prefix}: its files are for images of {height}x{width}; {LARGEST} pixels are the most")
 
     def dense(x: np.ndarray) -> np.ndarray:
         if x.shape[2] > height or x.shape[3] > width:
@@ -111,11 +108,7 @@ def load(prefix, providers: Sequence[Provider] = (CPU,)) -> RefinedSegmenter:
         small = shrunk(x, record.factor)
         whole = np.zeros(engine.shape, np.float32)
         whole[:, :, :small.shape[2], :small.shape[3]] = small
-        scores = engine.outputs(whole)[0]
-        wanted = (1, len(about.classes), *(side // STRIDE for side in whole.shape[2:]))
-        if (scores.shape, scores.dtype) != (wanted, np.float32):
-            raise UserError(f"{prefix}{DENSE}.onnx: {scores.shape} of {scores.dtype} is not scores of {wanted}")
-        return scores[:, :, :small.shape[2] // STRIDE, :small.shape[3] // STRIDE]
+        return engine(whole)["scores"][None, :, :small.shape[2] // STRIDE, :small.shape[3] // STRIDE]
     weights = Known(Path(prefix), about.classes, (height, width), record.weights)
     return RefinedSegmenter(weights, Refined(dense, refiner, record.threshold, record.factor,
                                              about.multiple * record.factor), shrink=1)
