@@ -102,19 +102,26 @@ def true(counts: Sequence[Count]) -> int:
     return sum(c.multiply_adds for c in counts)
 
 
-def row_network(row: Row):
+def row_network(row: Row, classes: int = 19):
     """Return a row's full network on the paper's image, 1024x2048, as its inference runs it; and that image's shape."""
     regions: Dict[str, Any] = {}
     side = row.network.region
     if side is not None:
         grid = (HEIGHT // side, WIDTH // side)
         regions = {"grid": grid, "region": side, "k": row.k(grid[0] * grid[1]), "fast": row.inference == "fast"}
-    return build(row.network, 19, size=(HEIGHT, WIDTH), **regions), (1, 3, HEIGHT, WIDTH)
+    return build(row.network, classes, size=(HEIGHT, WIDTH), **regions), (1, 3, HEIGHT, WIDTH)
+
+
+def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
+    """Return the counted layers of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
+    network, shape = row_network(row, classes)
+    return count(trace(network, shape), shape)
 
 
 def row_cost(row: Row) -> Tuple[int, int]:
     """Return a row's multiply-adds: (in the paper's convention, true), the Calc. cells of Tables 1 to 5."""
-    return row_figures(row)[:2]
+    counts = row_counts(row)
+    return paper(counts), true(counts)
 
 
 def row_figures(row: Row) -> Tuple[int, int, int]:
