@@ -9,7 +9,7 @@ REQUIREMENTS := requirements/base.txt requirements/$(if $(filter mxnet,$(CARD)),
   requirements/onnx$(if $(filter onnx,$(CARD)),-gpu).txt
 STAMP := $(VENV)/.installed
 OPENVINO := $(VENV)/.openvino
-READY := $(if $(findstring openvino,$(ENGINE) $(WHAT)),$(OPENVINO),$(STAMP))
+READY := $(if $(findstring openvino,$(ENGINE)),$(OPENVINO),$(STAMP))
 RUN = MAKE_TARGET=$@ $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS PYTHON CARD
@@ -58,7 +58,7 @@ faults: $(STAMP)  ## kill runs at random moments, fill their disk, run two at on
 robustness faults:
 	@$(RUN) experiments.stress.$@
 
-refine: $(STAMP)  ## SparseRefine over a row at half resolution
+refine: $(STAMP)  ## SparseRefine over a network at half resolution, trained and measured
 check: $(STAMP)  ## train a published ROW of TABLE, or evaluate WEIGHTS: inside the published band? DRY=1: what it takes
 row: $(STAMP)  ## the page of a published ROW of TABLE: curves, classes, best and worst images
 compare: $(STAMP)  ## two published rows, A=TABLE/ROW B=TABLE/ROW+bootstrapping, by seed, class and image
@@ -72,7 +72,7 @@ refine check row compare predict export figures submit pretrain:
 	@$(RUN) experiments.$@
 
 density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
-	@$(RUN) experiments.refine --density
+	@$(RUN) experiments.speed.density
 
 minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity), to be looked at
 	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"

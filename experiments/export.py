@@ -183,13 +183,13 @@ def export_refined(given) -> None:
     """Carry both of SparseRefine's networks out of the folder WEIGHTS."""
     from experiments.lib.refined import load, refined_of, refuse
     from repro.export import carry
-    from repro.sparserefine.export import carry_refiner, carry_refiner_onnx
+    from repro.sparserefine.export import carry_refiner
     from repro.sparserefine.exported import DENSE, REFINER, Record
     from repro.sparserefine.measure import shrunk_size
-    from repro.sparserefine.refined import shrunk
-    from repro.sparserefine.segmenter import of_record
+    from repro.sparserefine.refined import of_record, shrunk
 
-    refuse(ROW=given.row, K=given.k is not None, PRECISION=given.precision != "float32", BATCH=given.batch != 1)
+    refuse(ROW=given.row, K=given.k is not None, PRECISION=given.precision != "float32", BATCH=given.batch != 1,
+           FORMAT=given.format != "onnx")
     trained = load(given.weights)
     record, plan, factor = trained.record, trained.plan, trained.record["recipe"]["factor"]
     about, refined = of_record(trained.folder, record), refined_of(trained)
@@ -205,15 +205,9 @@ def export_refined(given) -> None:
     halves = [shrunk(x, factor) for x in batches(images, whole)]
     selections = [one for one in (refined.segment(image).given for image in images) if one is not None]
     of = Record(str(about), refined.threshold, factor, tuple(about.classes.names), metadata.commit)
-    refiner = trained.network()
-    if given.format == "gluon":
-        files = [f"{out}{end}-symbol.json" for end in (DENSE, REFINER)]
-        carry.carry_gluon(subject, metadata, halves, f"{out}{DENSE}")
-        of = carry_refiner(refiner, of, selections, f"{out}{REFINER}")
-    else:
-        files = [f"{out}{end}.onnx" for end in (DENSE, REFINER)]
-        carry.carry_onnx(subject, metadata, halves, files[0])
-        of = carry_refiner_onnx(refiner, of, selections, files[1])
+    files = [f"{out}{end}.onnx" for end in (DENSE, REFINER)]
+    carry.carry_onnx(subject, metadata, halves, files[0])
+    of = carry_refiner(trained.network(), of, selections, files[1])
     write_text(Path(f"{out}{REFINER}.json"), of.to_text())
     print(f"{about}")
     print(f"as here on {of.check['selections']} images, {of.check['pixels']} selected pixels: {of.check['apart']:.1e} "

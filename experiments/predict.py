@@ -109,8 +109,8 @@ def segmenter_of(given):
         from experiments.lib import refined
 
         refined.refuse(K=given.k is not None, SCORES=given.scores, PRECISION=given.precision)
-        if given.engine == "openvino":
-            raise UserError("ENGINE: openvino does not run SparseRefine; choose from mxnet, onnx")
+        if given.engine != "mxnet":
+            raise UserError(f"ENGINE: {given.engine} does not run a folder of SparseRefine's; leave it out")
         return refined.segmenter(given.weights, given.shrink, **place)
     from experiments.lib.lookup import described
     from repro.prediction.load import engine_of_file, load

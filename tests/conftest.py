@@ -56,8 +56,11 @@ def street(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def refined_folder(tmp_path_factory):
-    """What experiments.refine leaves for such a street: the folder of both networks, at cache/refine/camvid."""
+    """What experiments.refine leaves for such a street: the folder of both networks, at cache/refine/camvid.
+
+    Its record and page are published in tables/ beside cache/.
+    """
     root = tmp_path_factory.mktemp("refined")
     with pytest.MonkeyPatch.context() as patch:
-        assert run("--data", street_in(root, patch)) == 0
+        assert run("--data", street_in(root, patch), "--publish") == 0
     return root / "cache" / "refine" / "camvid"

@@ -119,8 +119,7 @@ def test_what_is_wrong_is_neither_saved_nor_set(setting, tmp_path, capsys):
             checkpoints.read(path)
     for changes, identity, words in (({}, "b", "of another run"), ({"more": mx.nd.ones(1)}, "a", "network: 'more'"),
                                      ({"parameter:weights.conv.bias": mx.nd.ones(3)}, "a", "weights.conv.bias"),
-                                     ({checkpoints.META: packed('{"format": 9}')}, "a", "format 9 is not known"),
-                                     ({checkpoints.META: packed('{"format": 3, "step": -1}')}, "a", "damaged")):
+                                     ({checkpoints.META: packed('{"format": 9}')}, "a", "format 9 is not known")):
         with pytest.raises(UserError, match=words):
             checkpoints.set_state({**arrays, **changes}, path, identity, own, trainer, CPU)
     assert np.isnan(own["weights.conv.bias"].data().asnumpy()).any()  # nothing was set

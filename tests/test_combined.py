@@ -12,7 +12,6 @@ from pages import EXPERIMENTS
 
 from repro.config.networks import network_dict, parse_network
 from repro.config.rows import Row, Training, load_rows, training_name
-from repro.engine import Options
 from repro.errors import UserError
 from repro.models.build import build
 from repro.models.parameters import assign, parameters_of
@@ -22,19 +21,6 @@ from symbols.others.combined import GatedMaps, RegionEntropy
 ENTROPY = dataclasses.replace(MODEL_A, selector="entropy")
 GATED = dataclasses.replace(ENTROPY, weighting="gate")
 WTA = Training("wta", 0.25, None, False, False, True)
-
-
-@pytest.mark.parametrize("spec", (ENTROPY, GATED), ids=("entropy", "gate"))
-@pytest.mark.parametrize("k", (0, 3, 8))
-def test_fast_inference_is_classic_inference_with_the_mask(spec, k):
-    x = image(2, seed=3)
-    arrays, settings = built(spec, x, k=k)
-    classic = outputs(spec, arrays, {**settings, "fast": False}, x)
-    assert classic["mask"].sum() == 2 * k
-    for cuts in ({}, Options().network()):
-        fast = outputs(spec, arrays, {**settings, **cuts}, x)
-        np.testing.assert_array_equal(fast["mask"], classic["mask"])
-        np.testing.assert_allclose(fast["scores"], classic["scores"], rtol=0, atol=2e-5 * abs(classic["scores"]).max())
 
 
 def test_s_is_the_mean_entropy_of_a_region():
@@ -49,13 +35,6 @@ def test_s_is_the_mean_entropy_of_a_region():
     wanted = np.stack([entropy(one) for one in scores]).reshape(2, 2, 4, 4, 4).mean(axis=(2, 4))
     np.testing.assert_allclose(s.asnumpy()[:, 0], wanted, rtol=1e-4)
     assert (given.grad.asnumpy() == 0).all()  # what is chosen teaches the half column nothing
-
-
-def test_the_regions_of_the_largest_entropy_are_computed():
-    x = image(2, seed=5)
-    out = outputs(ENTROPY, *built(ENTROPY, x), x)
-    for s, mask in zip(out["s"].reshape(2, -1), out["mask"].reshape(2, -1)):
-        assert set(np.flatnonzero(mask)) == set(np.argsort(-s)[:3]) and 0 < s.max() <= np.log(CLASSES)
 
 
 def test_the_gate_fuses_in_the_selected_regions_and_the_half_column_stands_elsewhere():

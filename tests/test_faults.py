@@ -121,7 +121,7 @@ import os, signal, sys, time
 from pathlib import Path
 from repro.training.cluster import Cluster
 made = Cluster([sys.executable, "-c", {code!r}.format({late})], ["localhost"], {{}}, Path({str(ROOT)!r}))
-print(*(one.pid for one in (*made.helpers, made.workers[0]._process)), flush=True)
+print(*(one.pid for one in (*made.helpers, *made.workers)), flush=True)
 time.sleep({3 - late})
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -70,48 +70,23 @@ def test_loss_pixels_and_gradient(threshold, keep, seed):
     same(*example(seed), threshold, keep)
 
 
-def test_the_rank_decides_where_it_reaches_further_than_the_threshold():
-    assert same(*example(1), 0.0001, 20) == 20
+def test_what_bootstrapping_keeps():
+    """The larger of threshold and rank, ties with the last one too, of the pixels that count."""
+    one, ties, few, easy = example(1), example(3, levels=3), example(4, void=0.8), example(2, void=0)
+    assert same(*one, 0.0001, 20) == 20  # the rank reaches further than the threshold
+    assert same(*one, 0.6, 1) == same(*one, 0.6, 5) > 5  # and the threshold further than the rank
+    easy[0][0] = 9 * (np.arange(CLASSES)[:, None, None] == easy[1][0])  # the first image: the rank is of the batch
+    assert same(*easy, 0.0001, 10) == naive(*easy, 0.0001, 10)[1][1].sum() == 10
+    hardest = ((ties[0].sum(axis=1) == 0) & (ties[1] != 255)).sum()
+    assert same(*ties, 0.01, 4) == hardest > 4 and same(*ties, 0.01, int(hardest) + 1) > hardest + 1
+    assert 0 < same(*few, 0.0001, 25) == (few[1] != 255).sum() < 25  # fewer than the rank are labelled
 
 
-def test_the_threshold_decides_where_it_reaches_further_than_the_rank():
-    kept = [same(*example(1), 0.6, keep) for keep in (1, 5)]
-    assert kept[0] == kept[1] > 5
-
-
-def test_the_rank_is_of_the_batch_not_of_an_image():
-    scores, labels, counted = example(2, void=0)
-    scores[0] = 0
-    for y, x in np.ndindex(SHAPE[1:]):
-        scores[0, int(labels[0, y, x]), y, x] = 9  # the first image is easy everywhere
-    assert same(scores, labels, counted, 0.0001, 10) == 10
-    assert naive(scores, labels, counted, 0.0001, 10)[1][1].sum() == 10
-
-
-def test_pixels_that_tie_with_the_last_of_the_rank_are_all_kept():
-    scores, labels, counted = example(3, levels=3)
-    hardest = ((scores.sum(axis=1) == 0) & (labels != 255)).sum()
-    assert hardest > 4
-    assert same(scores, labels, counted, 0.01, 4) == hardest
-    assert same(scores, labels, counted, 0.01, int(hardest) + 1) > hardest + 1
-
-
-def test_with_fewer_labelled_pixels_than_the_rank_all_of_them_are_kept():
-    scores, labels, counted = example(4, void=0.8)
-    labelled = int((labels != 255).sum())
-    assert 0 < labelled < 25
-    assert same(scores, labels, counted, 0.0001, 25) == labelled
-
-
-def test_with_everything_ignored_the_loss_and_its_gradient_are_0():
+def test_pixels_that_do_not_count_have_no_loss_and_no_rank():
     scores, labels, counted = example(5)
     for limits in ((0.6, 7), ()):
         assert same(scores, np.full_like(labels, 255), counted, *limits) == 0
         assert same(scores, labels, np.zeros_like(counted), *limits) == 0
-
-
-def test_the_rank_passes_over_pixels_that_do_not_count():
-    scores, labels, counted = example(6)
     counted[:, ::2] = 0  # as in skipped regions
     assert same(scores, labels, counted, 0.0001, 9) == 9
     assert same(scores, labels, counted) == ((labels != 255) * counted).sum()

@@ -76,7 +76,7 @@ def test_results_go_into_the_cache_unless_they_are_published(folders, capsys):
 
 @pytest.mark.parametrize("script, arguments, name", [
     ("table6", [], "table6.json"), ("engines", [], "engines-"), ("growth", [], "growth.json"),
-    ("soak", [], "soak.json"), ("profile", [], "profile.json"),
+    ("soak", [], "soak.json"), ("profile", [], "profile.json"), ("density", [], "refine-density.json"),
     ("profile", ["--engine", "onnx"], "profile-onnx.json"), ("profile", ["--engine", "openvino"], "profile-openvino."),
 ])
 @pytest.mark.parametrize("publish", [[], ["--publish"]], ids=["own", "published"])

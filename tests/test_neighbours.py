@@ -8,7 +8,6 @@ import json
 import mxnet as mx
 import numpy as np
 import pytest
-from described import random_weights
 from folders import write_camvid
 from made_up import made_up
 from model_a import MODEL_A
@@ -22,7 +21,6 @@ from repro.config.rows import Training, load_rows, training_name
 from repro.data import CITYSCAPES
 from repro.errors import UserError
 from repro.models.build import Plan, build
-from repro.models.cost import count, paper, trace, true
 from repro.models.gluoncv_networks import Trainable, before_upsampling, gluoncv_network
 from repro.models.parameters import arrays_of, assign, parameters_of
 from repro.prediction import weights
@@ -120,13 +118,6 @@ def test_parameters_do_not_depend_on_size_or_on_what_was_built_before(model):
     assert all((a == b).asnumpy().all() for a, b in zip(arrays_of(first).values(), arrays_of(other).values()))
 
 
-@pytest.mark.parametrize("model, calc, without", [("fastscnn", 6.71, 6.71), ("icnet", 128.62, 121.11)])
-def test_gluoncv_s_networks_cost_what_table_6_counts(model, calc, without):
-    shape = (1, 3, 1024, 2048)
-    counts = count(trace(build(Neighbour(model), 19, size=shape[2:]), shape), shape)
-    assert (round(true(counts) / 1e9, 2), round(paper(counts) / 1e9, 2)) == (calc, without)
-
-
 def test_gluoncv_s_networks_need_a_size_that_suits():
     for size in (None, (100, 128)):
         with pytest.raises(ValueError, match="multiples of 32"):
@@ -165,25 +156,18 @@ def trained(tmp_path_factory):
     return root, found
 
 
-@pytest.mark.parametrize("row, scale", [("sgcpnet", "128x128"), ("fastscnn", "128x128")])
-def test_they_are_trained_and_measured_by_the_same_commands(trained, row, scale):
+@pytest.mark.parametrize("row", ["sgcpnet", "fastscnn"])
+def test_they_are_trained_and_measured_by_the_same_commands(trained, row):
     record = records.read_record(trained[1][row])
     assert (record.network, record.training) == (ROWS[row].network, ROWS[row].training)
-    assert (record.steps, record.scale, record.width, record.budget) == (2, scale, "1", "full+steps2")
+    assert (record.steps, record.scale, record.width, record.budget) == (2, "128x128", "1", "full+steps2")
     assert record.evaluations["whole"]["images"] == 2 and record.evaluations["whole"]["regions"] is None
-    assert record.provenance["command"] == \
-        f"make neighbours DATA=/path/to/camvid ROW={row} STEPS=2"
+    assert record.provenance["command"] == f"make neighbours DATA=/path/to/camvid ROW={row} STEPS=2"
     assert {"recipe", "network"} <= set(json.loads(trained[1][row].read_text(encoding="utf-8")))
-
-
-@pytest.mark.parametrize("row", ["sgcpnet", "fastscnn"])
-def test_training_moves_every_parameter_and_statistic(trained, row):
-    arrays = mx.nd.load(str(trained[1][row].with_suffix(".params")))
-    fixed = {"gamma": 1, "beta": 0, "bias": 0, "shares": 1, "running_mean": 0, "running_var": 1}
-    still = [name for name, value in arrays.items() for kind, start in fixed.items()
-             if name.endswith(kind) and (value == start).asnumpy().all()]
-    # a bias in front of a learning batch norm has no gradient but what rounding leaves
-    assert not [name for name in still if not name.endswith("bias")]
+    # every parameter and statistic has moved, but for biases in front of a learning batch norm: these have no gradient
+    fixed = {"gamma": 1, "beta": 0, "shares": 1, "running_mean": 0, "running_var": 1}
+    assert not [name for name, value in mx.nd.load(str(trained[1][row].with_suffix(".params"))).items()
+                for kind, start in fixed.items() if name.endswith(kind) and (value == start).asnumpy().all()]
 
 
 def test_what_was_trained_segments_photos(trained):
@@ -214,13 +198,3 @@ def test_neighbours_are_exported_as_rows(tmp_path, capsys):
         assert export.main(["--row", row, "--weights", "random", "--size", "96x160", "--images", "1",
                             "--out", str(tmp_path / "b.onnx")]) == 0
         assert " 0 of 15360 pixels labelled differently" in capsys.readouterr().out
-
-
-def test_weights_of_another_kind_are_refused(tmp_path):
-    about = random_weights(tmp_path / "a.params")
-    values = json.loads((tmp_path / "a.json").read_text())
-    values.update(network={"neighbour": "sgcpnet"}, region=None)
-    (tmp_path / "a.json").write_text(json.dumps(values))
-    assert about.network.sparse
-    with pytest.raises(UserError, match="of another network: it lacks"):
-        load(tmp_path / "a.params")

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import mxnet as mx
 import numpy as np
 import pytest
 from graphs import CLASSES, MODEL_A, WIDTH, built, image, outputs, shaken, sparse
 
 from repro.config.networks import Column, Network
+from repro.engine import Options
 from repro.evaluation.inference import named_outputs
 from repro.models.build import build
 from symbols.decoder import Upsample
 
 REGION, UNITS = 64, (1, 1, 1, 1)
 GRID = {"grid": (2, 4), "region": REGION}
+ENTROPY = dataclasses.replace(MODEL_A, selector="entropy")
+GATED = dataclasses.replace(ENTROPY, weighting="gate")
 
 
-def pair(spec, x, **settings):
-    """What classic and fast inference give for images x with the same values: two times arrays by name."""
+def ways(spec, x, **settings):
+    """What classic inference, fast and fast with all short cuts give for images x with the same values: three times
+    arrays by name."""
     arrays, settings = built(spec, x, region=REGION, **settings)
-    return [outputs(spec, arrays, {**settings, "fast": fast}, x) for fast in (False, True)]
+    return [outputs(spec, arrays, {**settings, **way}, x)
+            for way in ({"fast": False}, {"fast": True}, {"fast": True, **Options().network()})]
 
 
 @pytest.mark.parametrize("spec, grid, n, k", [
     (sparse(), (2, 2), 1, 1), (sparse(), (2, 2), 3, 0), (sparse(), (2, 3), 2, 6), (MODEL_A, (4, 8), 2, 8),
-    (sparse(structure="optimised"), (1, 3), 2, 2)])
+    (sparse(structure="optimised"), (1, 3), 2, 2), (ENTROPY, (2, 4), 2, 3), (GATED, (2, 4), 2, 0),
+    (GATED, (2, 4), 2, 3), (GATED, (2, 4), 2, 8)])
 def test_fast_inference_is_classic_inference_with_the_mask(spec, grid, n, k):
-    one, other = pair(spec, image(n, grid[0] * REGION, grid[1] * REGION, seed=3), grid=grid, k=k)
-    assert other["mask"].sum(axis=(1, 2, 3)).tolist() == [k] * n
-    for name in ("scores", "s", "mask", "z2"):
-        np.testing.assert_allclose(one[name], other[name], rtol=0, atol=2e-5 * max(1, abs(one[name]).max()),
-                                   err_msg=name)
+    one, *others = ways(spec, image(n, grid[0] * REGION, grid[1] * REGION, seed=3), grid=grid, k=k)
+    assert one["mask"].sum(axis=(1, 2, 3)).tolist() == [k] * n
+    for other in others:
+        for name in one.keys() - {"half", "full"}:
+            np.testing.assert_allclose(one[name], other[name], rtol=0, atol=2e-5 * max(1, abs(one[name]).max()),
+                                       err_msg=name)
 
 
-def test_the_regions_computed_are_those_of_the_largest_s_and_others_show_the_half_column_alone():
-    for out in pair(sparse(), image(2), k=3):
+@pytest.mark.parametrize("spec", [sparse(), ENTROPY], ids=["head", "entropy"])
+def test_the_regions_computed_are_those_of_the_largest_s_and_others_show_the_half_column_alone(spec):
+    for out in ways(spec, image(2), k=3):
         s, mask = out["s"].reshape(2, -1), out["mask"].reshape(2, -1)
         assert [set(np.flatnonzero(chosen)) for chosen in mask] == [set(np.argsort(-values)[:3]) for values in s]
     kept = out["mask"].repeat(16, axis=2).repeat(16, axis=3)[:, 0] > 0  # by fast inference
@@ -59,7 +69,7 @@ def test_what_is_in_a_skipped_region_does_not_matter_to_the_full_column():
 
 
 def test_sctf_loses_context_at_crop_borders_in_fast_inference():
-    one, other = pair(sparse("sctf"), image(), k=3)
+    one, other, _ = ways(sparse("sctf"), image(), k=3)
     np.testing.assert_array_equal(one["mask"], other["mask"])
     assert abs(one["scores"] - other["scores"]).max() > 1e-3
 

@@ -206,6 +206,5 @@ def test_a_remote_worker_is_reached_over_ssh_with_its_environment(tmp_path, monk
     job.parent.mkdir()
     job.write_text('{"a": "it\'s %s"}')
     code = f"import os; open({str(out)!r}, 'w').write(os.environ['A'] + os.getcwd() + open({str(job)!r}).read())"
-    worker = cluster.Worker([sys.executable, "-c", code], "other", {"A": "x y"}, tmp_path, job)
-    worker.wait()
-    assert worker.poll() == 0 and out.read_text() == f"x y{tmp_path}{{\"a\": \"it's %s\"}}"
+    worker = cluster.worker([sys.executable, "-c", code], "other", {"A": "x y"}, tmp_path, job)
+    assert worker.wait() == 0 and out.read_text() == f"x y{tmp_path}{{\"a\": \"it's %s\"}}"

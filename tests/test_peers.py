@@ -18,7 +18,7 @@ from repro.errors import UserError
 from repro.evaluation.inference import named_outputs
 from repro.models import cost
 from repro.models.build import build
-from repro.models.peers import before_upsampling, gluoncv_network, peer, random_values
+from repro.models.peers import gluoncv_network, peer, random_values
 
 EXPERIMENTS = Path(__file__).resolve().parent.parent / "experiments"
 ROWS = load_peers(EXPERIMENTS / "table6.yaml")
@@ -167,11 +167,6 @@ def test_values_are_the_same_whatever_was_built_before():
     assert 0.05 < random_values("a_running_mean", (1000,), 0).std() < 0.2
     with pytest.raises(ValueError, match="a_q: of no known kind"):
         random_values("a_q", (3,), 0)
-
-
-def test_a_graph_without_final_up_sampling_is_refused():
-    with pytest.raises(ValueError, match="ends with Activation"):
-        before_upsampling(mx.sym.Activation(mx.sym.var("data"), act_type="relu"))
 
 
 @pytest.mark.parametrize("name, size, settings, message", [

@@ -1,4 +1,5 @@
-"""SparseRefine: the selector, the network against a dense one on masked maps, and its cost, counted by hand."""
+"""SparseRefine: the selector, the network against a dense one on masked maps, its gradients, and its cost, counted by
+hand."""
 
 from __future__ import annotations
 
@@ -6,10 +7,12 @@ import cv2
 import mxnet as mx
 import numpy as np
 import pytest
+from mxnet import autograd
 
 from repro.models.build import build_refiner
 from repro.models.parameters import arrays_of, parameters_of
 from repro.sparserefine.refinement import entropy, interpolated, multiply_adds, places_of, select, selected
+from symbols.others.sparserefine import SparseConv, SparseDeconv
 
 PLANES, CLASSES = (4, 6, 8), 5
 
@@ -66,11 +69,12 @@ def test_what_is_selected_is_taken_in_the_order_of_its_places():
     assert selected(x, scores_of((2, CLASSES, 3, 4)), np.zeros_like(mask)) is None
 
 
-def refiner(seed=2):
-    """A frozen refiner with random values, statistics among them."""
+@pytest.fixture(scope="module")
+def refiner():
+    """A frozen refiner with random values, statistics among them: one block for rows of any number."""
     network = build_refiner(CLASSES, 1, PLANES, frozen=True)
     network.initialize(mx.init.Xavier())
-    random = np.random.RandomState(seed)
+    random = np.random.RandomState(2)
     for name, parameter in parameters_of(network).items():
         if name.endswith(("gamma", "running_var", "beta", "running_mean", "bias")):
             low = 0.5 if name.endswith(("gamma", "running_var")) else -0.5
@@ -99,7 +103,8 @@ class DenseReference:
     def deconv(self, x, name, level):
         weight = self.values[f"{name}.weight"]
         weight = mx.nd.array(weight.reshape(3, 3, -1, weight.shape[1]).transpose(3, 2, 0, 1))
-        y = mx.nd.Deconvolution(mx.nd.array(x), weight, kernel=(3, 3), stride=(2, 2), pad=(1, 1), adj=(1, 1),
+        more = [want - (2 * have - 1) for want, have in zip(self.masks[level].shape[2:], x.shape[2:])]
+        y = mx.nd.Deconvolution(mx.nd.array(x), weight, kernel=(3, 3), stride=(2, 2), pad=(1, 1), adj=more,
                                 num_filter=weight.shape[1], no_bias=True)
         return y.asnumpy() * self.masks[level]
 
@@ -149,20 +154,59 @@ class DenseReference:
         return self.linear(hidden, "ensembler.fuse2"), own
 
 
+@pytest.mark.parametrize("size", [(2, 16, 24), (3, 7, 9), (1, 1, 5)])  # images, height, width: even and odd
 @pytest.mark.parametrize("density", [0.001, 0.15, 0.6, 1])
-def test_the_refined_scores_are_those_of_a_dense_network_on_masked_maps(density):
-    mask = np.random.RandomState(4).uniform(size=(2, 16, 24)) < density
-    mask[1, 7, 8] = True
-    images, scores = scores_of((2, 3, 16, 24), 5, 1), scores_of((2, CLASSES, 2, 3), 6)
-    network = refiner()
-    given = selected(images, scores, mask, len(PLANES))
-    fused, own = network(mx.nd.array(given.pixels), mx.nd.array(given.dense),
-                         *(mx.nd.array(one, dtype="int32") for one in given.places.arrays))
-    dense = interpolated(scores, np.ones_like(mask), 8).reshape(2, 16, 24, CLASSES)
-    expected_fused, expected_own = DenseReference(network, mask)(images, dense)
+def test_the_refined_scores_are_those_of_a_dense_network_on_masked_maps(size, density, refiner):
+    mask = np.random.RandomState(4).uniform(size=size) < density
+    mask[0, size[1] // 2, size[2] // 2] = True
+    images, dense = scores_of((size[0], 3, *size[1:]), 5, 1), scores_of((*size, CLASSES), 6)
+    fused, own = refiner(mx.nd.array(images.transpose(0, 2, 3, 1)[mask]), mx.nd.array(dense[mask]),
+                         *(mx.nd.array(one, dtype="int32") for one in places_of(mask, len(PLANES)).arrays))
+    expected_fused, expected_own = DenseReference(refiner, mask)(images, dense)
     assert np.abs(expected_own[mask]).max() > 0.1
     np.testing.assert_allclose(own.asnumpy(), expected_own[mask], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(fused.asnumpy(), expected_fused[mask], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("layer, kind, level", [(SparseConv, "same", 0), (SparseConv, "down", 0),
+                                                (SparseDeconv, "up", 1)])
+def test_gradients_are_those_of_small_differences(layer, kind, level):
+    """Of a sum that is linear in the layer's inputs and in its weights: exact but for rounding."""
+    mask = np.random.RandomState(0).uniform(size=(2, 5, 6)) < 0.4
+    places, random, block = places_of(mask, 2), np.random.RandomState(3), layer(3, 2, prefix="")
+    block.initialize(mx.init.Normal(1))
+    block.hybridize()
+    where = getattr(places, kind)[0]
+    rows, weights = random.normal(size=(places.counts[level], 3)), random.normal(size=(len(where), 2))
+
+    def total(rows):
+        return (block(rows, mx.nd.array(where, dtype="int32")) * mx.nd.array(weights)).sum()
+
+    x = mx.nd.array(rows)
+    x.attach_grad()
+    with autograd.record():
+        sum_ = total(x)
+    sum_.backward()
+    kernel, gradient = block.weight.data().asnumpy(), block.weight.grad().asnumpy()
+    for place in [(0, 0), (len(rows) // 2, 1), (len(rows) - 1, 2)]:
+        changed = rows.copy()
+        changed[place] += 1
+        difference = total(mx.nd.array(changed)) - sum_
+        assert difference.asscalar() == pytest.approx(x.grad[place].asscalar(), abs=1e-3)
+    for place in [(0, 0), (1, 2), (len(kernel) - 1, kernel.shape[1] - 1)]:
+        changed = kernel.copy()
+        changed[place] += 1
+        block.weight.set_data(mx.nd.array(changed))
+        assert (total(x) - sum_).asscalar() == pytest.approx(gradient[place], abs=1e-3)
+
+
+def test_no_selected_pixel_is_refused_and_all_selected_is_the_dense_map():
+    with pytest.raises(ValueError, match="no pixel"):
+        places_of(np.zeros((2, 4, 4), bool))
+    places = places_of(np.ones((1, 8, 16), bool), 4)
+    assert places.counts == (128, 32, 8, 2)
+    assert [len(one) for one in places.down] == [32, 8, 2] and [len(one) for one in places.up] == [128, 32, 8]
+    assert all(one.dtype == np.int32 for one in places.arrays) and len(places.arrays) == 10
 
 
 def brute_pairs(mask):
@@ -180,11 +224,10 @@ def brute_pairs(mask):
 
 
 @pytest.mark.parametrize("density", [0.05, 0.5, 1])
-def test_multiply_adds_are_those_of_the_pairs_that_exist(density):
+def test_multiply_adds_are_those_of_the_pairs_that_exist(density, refiner):
     mask = np.random.RandomState(7).uniform(size=(2, 9, 14)) < density
-    network = refiner()
     counts = multiply_adds(places_of(mask, len(PLANES)), PLANES, CLASSES)
-    weights = {name[:-len(".weight")]: parameter.shape for name, parameter in parameters_of(network).items()
+    weights = {name[:-len(".weight")]: parameter.shape for name, parameter in parameters_of(refiner).items()
                if name.endswith(".weight")}
     assert counts.keys() == weights.keys()
     levels = brute_pairs(mask)

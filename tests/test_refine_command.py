@@ -1,130 +1,103 @@
-"""experiments.refine: from a folder of images to a record, and what is said of mistakes."""
+"""experiments.refine: from a folder of images to a record; and what it leaves, predicted with, exported, and run in
+onnxruntime without MXNet."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 
+import cv2
+import numpy as np
+import onnx
 import pytest
-from folders import write_camvid
+from onnx import helper
 from refining import run
 
-from experiments import refine
+from experiments import export, predict, refine
 from experiments.lib import lookup, paths, refined
 from experiments.lib.paths import PRETRAINED
 from repro.config.rows import load_rows
 from repro.data import open_dataset
+from repro.data.classes import ClassSet
 from repro.data.images import read_sample
 from repro.errors import UserError
 from repro.evaluation.metrics import Confusion
 from repro.models.build import Plan
 from repro.models.cost import count, trace, true
 from repro.models.parameters import load, save_arrays
-from repro.sparserefine import measure as refine_measure
+from repro.runtime.metadata import KEY
+from repro.runtime.onnx import OnnxEngine
+from repro.sparserefine import exported, measure
 from repro.sparserefine.measure import dense_cost, halved
+from repro.sparserefine.refined import of_record
+from repro.tables.refine import read_refined
 
 
-def test_from_images_to_a_record(street, tmp_path, capsys):
-    assert run("--data", street, "--publish") == 0
-    text = (tmp_path / "tables" / "results" / "refine-camvid.json").read_text()
+def test_from_images_to_a_record(refined_folder):
+    root, trained = refined_folder.parents[2], refined.load(refined_folder)
+    text = (root / "tables" / "results" / "refine-camvid.json").read_text()
+    assert text == (root / "cache" / "refine" / "refine-camvid.json").read_text()
     record = json.loads(text)
-    assert text == (tmp_path / "cache" / "refine" / "refine-camvid.json").read_text()
-    assert (record["data"], record["row"], record["dense_network"], record["size"]) == (
-        "camvid", "stride32", "halved", "64x128")
+    assert (record["data"], record["row"], record["dense_network"], record["size"], record["scales"]) == (
+        "camvid", "stride32", "halved", "64x128", [0.7, 1.3])
     assert record["images"] == 2 and record["steps"] == record["dense_steps"] == 2 and record["width"] == 0.0625
     assert 0 <= record["refined"]["mean_iou"] <= 100 and 0 < record["density"]["mean"] <= 1
     assert record["multiplied"]["mean"] > record["multiply_adds"]["mean"] > 0
     assert record["provenance"]["command"] == "make refine DATA=/path/to/street WIDTH=0.0625"
-    assert "refined" in capsys.readouterr().out
-    assert "camvid" in (tmp_path / "tables" / "sparserefine.md").read_text()
-    folder = tmp_path / "cache" / "refine" / "camvid"
+    assert "camvid" in (root / "tables" / "sparserefine.md").read_text()
     assert record["parameters"] == {
-        name: sum(value.size for key, value in load(folder / f"{name}.params").items() if "running" not in key)
-        for name in ("dense", "refiner")}
-    made, confusion = refined.refined_of(refined.load(folder)), Confusion(11)
-    dataset = open_dataset(street)
+        name: sum(value.size for key, value in values.items() if "running" not in key)
+        for name, values in (("dense", trained.dense), ("refiner", trained.refiner))}
+    made, confusion, dataset = refined.refined_of(trained), Confusion(11), open_dataset(root / "street")
     for sample in dataset.measured:
         image, label = read_sample(sample, dataset.classes)
         confusion.add(label, made.segment(image).labels)
     assert round(confusion.mean_iou(), 4) == record["refined"]["mean_iou"]
-    dense = load(folder / "dense.params")
-    assert run("--data", street, "--steps", 1) == 0  # the dense network is there, another refiner is trained
-    again = load(folder / "dense.params")
-    assert all((again[name] == dense[name]).min().asscalar() for name in dense)
-    assert json.loads((tmp_path / "cache" / "refine" / "refine-camvid.json").read_text())["steps"] == 1
-    assert refine.own_folder("camvid", (folder / "content").read_text()) == folder
-    other = refine.own_folder("camvid", "other labels")  # does not take its place
-    assert other.name.startswith("camvid-") and refine.own_folder("camvid", "other labels") == other
-    assert run("--data", street, "--dense", "trained", "--steps", 1, "--weights", folder / "dense.params") == 0
-    over = json.loads((tmp_path / "cache" / "refine" / "refine-camvid-trained.json").read_text())
-    assert over["dense"]["mean_iou"] == record["dense"]["mean_iou"]
 
 
-@pytest.mark.parametrize("dense", ("halved", "trained"))
-def test_the_refiner_is_trained_on_images_of_the_scales_that_it_is_used_at(dense, street, tmp_path, monkeypatch):
-    assert run("--data", street) == 0  # leaves a dense network for the second case
-    made, given = refine_measure.Batches, []
-    monkeypatch.setattr(refine_measure, "Batches", lambda *of, **named: given.append(named) or made(*of, **named))
-    weights = ("--weights", tmp_path / "cache" / "refine" / "camvid" / "dense.params") if dense == "trained" else ()
-    assert run("--data", street, "--dense", dense, "--steps", 1, *weights) == 0
+def test_only_what_changes_the_dense_network_trains_it_anew(street, refined_folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(refined_folder.parents[1], tmp_path / "cache")
+    folder, made, given = tmp_path / "cache" / "refine" / "camvid", measure.Batches, []
+    monkeypatch.setattr(measure, "Batches", lambda *of, **named: given.append(named) or made(*of, **named))
+    before = load(folder / "dense.params")
+
+    def same():
+        return all((value == before[name]).min().asscalar() for name, value in load(folder / "dense.params").items())
+
+    assert run("--data", street, "--steps", 1) == 0  # another refiner
+    assert same() and json.loads((folder / refined.RECORD).read_text())["steps"] == 1
+    # on images of the scales that it is used at, whatever the dense network's were
     assert [one["scales"] for one in given] == [lookup.preset_of("lite").recipe.scales] == [(0.7, 1.3)]
-    name = "refine-camvid.json" if dense == "halved" else "refine-camvid-trained.json"
-    assert json.loads((tmp_path / "cache" / "refine" / name).read_text())["scales"] == [0.7, 1.3]
+    assert "% refined; " in capsys.readouterr().out
+    other = tmp_path / "other.params"
+    save_arrays(other, {name: value * 1.02 for name, value in load(PRETRAINED).items()})
+    assert run("--data", street, "--pretrained", other) == 0 and not same()
 
 
-def test_the_density_curve_has_a_record(tmp_path, street):
-    assert run("--density", "--size", "64x128", "--rounds", 1, "--publish") == 0
-    page = (tmp_path / "tables" / "sparserefine.md").read_text()
-    assert "64x128" in page and (tmp_path / "tables" / "sparserefine.png").is_file()
-    assert run("--render") == 0 and (tmp_path / "tables" / "sparserefine.md").read_text() == page
-    record = json.loads((tmp_path / "cache" / "refine" / "refine-density.json").read_text())
-    assert record["size"] == "64x128" and record["cases"][-1]["pixels"] == 64 * 128
-    assert all(len(case["seconds"]) == 1 for case in record["cases"])
+def test_another_content_does_not_take_a_folder_s_place(street):
+    one = refine.own_folder("camvid", "labels")
+    assert one.name == "camvid" and refine.own_folder("camvid", "labels") == one
+    other = refine.own_folder("camvid", "other labels")
+    assert other.name.startswith("camvid-") and refine.own_folder("camvid", "other labels") == other
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--dense", "both"], ("'both'", "halved, trained")),
-    (["--row", "stride64"], ("'stride64'", "stride32")),
     (["--seed", "x"], ("'x'", "--seed")),
     (["--seed", "5000000000"], ("'5000000000'", "--seed", "4294967295")),
-    (["--images", "0"], ("--images: 0 is not 1 or more",)),
     (["--steps", "-5"], ("--steps: -5 is not",)),
-    (["--batch", "0"], ("--batch: 0 is not",)),
-    (["--checkpoint", "0"], ("--checkpoint: 0 is not",)),
     (["--rate", "nan"], ("--rate: nan is not above 0",)),
-    (["--weights", "x.params"], ("--weights", "--dense trained")),
-    (["--extra", "coarse"], ("EXTRA", "'coarse'", "stride32", "leave it out")),
     (["--pretrained", "/no/such.params"], ("PRETRAINED: /no/such.params: no such file",)),
     (["--preset", "paper"], ("PRETRAINED", "width 1", "resnet50_v1")),
-    (["--dense", "trained"], ("no parameters", "make table1")),
     (["--width", "0.3"], ("width 0.3",)),
     (["--threshold", "9"], ("threshold, 9",)),
-    (["--density", "--size", "60x100"], ("60x100", "64")),
-    (["--density", "--width", "0.3", "--size", "64x64"], ("width 0.3",)),
 ])
 def test_mistakes_are_one_line(arguments, words, street, capsys):
     assert run("--data", street, *arguments) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(error) == 1 and all(word in error[0] for word in words), error
-
-
-def test_another_backbone_or_training_is_another_dense_network(street, tmp_path):
-    assert run("--data", street) == 0
-    folder, other = tmp_path / "cache" / "refine" / "camvid", tmp_path / "other.params"
-    first = load(folder / "dense.params")
-    save_arrays(other, {name: value * 1.02 for name, value in load(PRETRAINED).items()})
-    assert run("--data", street, "--pretrained", other) == 0
-    second = load(folder / "dense.params")
-    name = "full_column.level2.0.conv1.weight"
-    assert not (first[name] == second[name]).min().asscalar()
-    wide = write_camvid(tmp_path / "wide", train=2, val=0, test=1, size=(256, 512))
-    model_a = ("--data", wide, "--table", "4", "--row", "1120-1241", "--batch", 1, "--steps", 1)
-    assert run(*model_a) == run(*model_a, "--extra", "bootstrapping") == 0
-    own, other = (refined.load(folder.with_name(f"camvid-1120-1241{extra}")) for extra in ("", "-bootstrapping"))
-    assert other.record["extra"] == "bootstrapping" and "extra" not in own.record
-    assert other.plan.training.bootstrapping and not own.plan.training.bootstrapping
-    name = name.replace("full", "half")
-    assert not (own.dense[name] == other.dense[name]).min().asscalar()
 
 
 def test_a_folder_describes_itself(refined_folder, tmp_path, monkeypatch):
@@ -142,9 +115,8 @@ def test_a_folder_describes_itself(refined_folder, tmp_path, monkeypatch):
         place.write_text(json.dumps({**values, **change}))
         with pytest.raises(UserError, match=words):
             refined.load(moved)
-    for name in (refined.DESCRIPTION, refined.RECORD):
-        (moved / name).unlink()
-    with pytest.raises(UserError, match="left by an earlier `make refine`.*run it again"):
+    place.unlink()
+    with pytest.raises(UserError, match="not one that `make refine` left whole: there is no .*networks.json"):
         refined.load(moved)
 
 
@@ -156,3 +128,122 @@ def test_half_the_images_are_half_the_crop_and_scales():
     network = plan.build(11, (128, 256))
     counted = dense_cost(plan, 11, (250, 500))
     assert counted["true"] == true(count(trace(network, (1, 3, 128, 256)), (1, 3, 128, 256))) > counted["paper"] > 0
+
+
+@pytest.fixture(scope="module")
+def photo(refined_folder):
+    """A photo of the data: its file and its pixels."""
+    dataset = open_dataset(refined_folder.parents[2] / "street")
+    return dataset.measured[0].image, read_sample(dataset.measured[0], dataset.classes)[0]
+
+
+@pytest.fixture(scope="module")
+def carried(refined_folder, tmp_path_factory):
+    """Both networks as ONNX files: what their names begin with."""
+    prefix, street = tmp_path_factory.mktemp("made") / "network", refined_folder.parents[2] / "street"
+    assert export.main(["--weights", str(refined_folder), "--out", str(prefix), "--data", str(street), "--images",
+                        "2"]) == 0
+    return prefix
+
+
+def test_predict_takes_such_a_folder(photo, refined_folder, tmp_path, capsys):
+    path, image = photo
+    assert predict.main(["--input", str(path), "--weights", str(refined_folder), "--output", str(tmp_path)]) == 0
+    assert "SparseRefine over stride32 at half resolution, trained on camvid at 64x128" in capsys.readouterr().err
+    ids = cv2.imread(str(tmp_path / f"{path.stem}_labelIds.png"), cv2.IMREAD_UNCHANGED)
+    segmenter = refined.segmenter(refined_folder, 1)
+    np.testing.assert_array_equal(ids, np.array(segmenter.weights.classes.ids)[segmenter.segment(image).labels])
+    assert (tmp_path / f"{path.stem}_overlay.jpg").is_file()
+    segmenter = refined.segmenter(refined_folder, 2)
+    found = segmenter.segment(image[:63, :127])
+    assert found.labels.shape == found.refined.shape == (63, 127) and found.stride == 8
+    np.testing.assert_array_equal(found.labels[:62:2, :126:2], found.labels[1:62:2, 1:126:2])
+    assert 0 < found.refined.mean() <= 1 and found.active is None
+    assert [segmenter.shrunk((64, 128)), refined.segmenter(refined_folder, None).shrunk((256, 512))] == [2, 4]
+    for wrong, words in (({"image": image, "scores": True}, "SCORES"), ({"image": image[..., 0]}, "uint8 array")):
+        with pytest.raises(UserError, match=words):
+            segmenter.segment(**wrong)
+
+
+WITHOUT_MXNET = """
+import sys
+import numpy as np
+from repro.sparserefine.exported import load
+found = load(sys.argv[1]).segment(np.load(sys.argv[2]))
+np.savez(sys.argv[3], labels=found.labels, refined=found.refined)
+assert "mxnet" not in sys.modules
+"""
+
+
+def test_in_onnxruntime_both_networks_find_the_same_without_mxnet(photo, refined_folder, carried, tmp_path):
+    (_, image), trained = photo, refined.load(refined_folder)
+    record = json.loads(carried.with_name("network-refiner.json").read_text())
+    assert record["check"]["selections"] == 2 and record["check"]["apart"] <= 1e-4
+    assert record["classes"] == list(trained.record["refined"]["class_iou"]) and record["threshold"] == 0.3
+    dense = json.loads(carried.with_name("network-dense.json").read_text())
+    assert dense["input"]["shape"] == [1, 3, 32, 64] and dense["check"]["labels"] == 0
+    assert sorted(one.name for one in carried.parent.iterdir()) == sorted(
+        f"network-{kind}.{end}" for kind in ("dense", "refiner") for end in ("onnx", "json"))
+    there = refined.refined_of(trained)
+    for size in ((64, 128), (40, 100)):  # of the file's size, and smaller: other numbers of pixels, none of them given
+        np.save(tmp_path / "photo.npy", image[:size[0], :size[1]])
+        subprocess.run([sys.executable, "-c", WITHOUT_MXNET, str(carried), str(tmp_path / "photo.npy"),
+                        str(tmp_path / "found.npz")], cwd=paths.ROOT, check=True)
+        found, wanted = np.load(tmp_path / "found.npz"), there.segment(image[:size[0], :size[1]])
+        assert found["labels"].shape == found["refined"].shape == size and wanted.mask.any()
+        if size == (64, 128):
+            np.testing.assert_array_equal(found["labels"], wanted.labels)
+            np.testing.assert_array_equal(found["refined"], wanted.mask)
+
+
+def test_exported_files_that_do_not_fit_are_one_line(carried, tmp_path):
+    prefix = shutil.copytree(carried.parent, tmp_path / "made") / carried.name
+    dense, refiner = (prefix.with_name(f"network-{kind}.onnx") for kind in ("dense", "refiner"))
+    with pytest.raises(UserError, match="image of 128x128 when padded: .*network is for up to 64x128"):
+        exported.load(prefix).segment(np.zeros((65, 128, 3), np.uint8))
+    with pytest.raises(UserError, match="network-dense.onnx: not a refiner's: it makes scores of data"):
+        exported.OnnxRefiner(dense)
+    with pytest.raises(UserError, match="its inputs .* are not one of RGB images"):
+        OnnxEngine(refiner)
+    damaged = prefix.with_name("damaged.onnx")
+    damaged.write_bytes(refiner.read_bytes().replace(b'"threshold"', b'"thresh\xff\xfed"'))
+    with pytest.raises(UserError, match="damaged.onnx: its record is not UTF-8"):
+        exported.OnnxRefiner(damaged)
+    model = onnx.load(str(refiner))
+    for record, words in ((dataclasses.replace(exported.OnnxRefiner(refiner).record, classes=("road",)).to_text(),
+                           "11 and 1 classes"), ('{"format": 2}', "format 2 is not known"), (None, "have no record")):
+        del model.metadata_props[:]
+        if record:
+            helper.set_model_props(model, {KEY: record})
+        onnx.save(model, str(refiner))
+        with pytest.raises(UserError, match=words):
+            exported.load(prefix)
+
+
+def test_what_does_not_suit_such_a_folder_is_one_line(photo, refined_folder, tmp_path, capsys):
+    known = ["--weights", str(refined_folder), "--input", str(photo[0]), "--output", str(tmp_path / "out")]
+    for script, arguments, words in (
+            (predict, [*known, "--k", "3"], "K: not for SparseRefine"),
+            (predict, [*known, "--scores"], "SCORES: not for SparseRefine"),
+            (predict, [*known, "--shrink", "3"], "SHRINK: 3"),
+            (predict, [*known, "--engine", "onnx"], "ENGINE: onnx does not run a folder of SparseRefine's"),
+            (predict, ["--weights", str(tmp_path), *known[2:]], "a folder, but not one that `make refine` left"),
+            (export, [*known[:2], "--precision", "int8"], "PRECISION: not for SparseRefine"),
+            (export, [*known[:2], "--batch", "2"], "BATCH: not for SparseRefine"),
+            (export, [*known[:2], "--row", "stride32"], "ROW: not for SparseRefine"),
+            (export, [*known[:2], "--format", "gluon"], "FORMAT: not for SparseRefine")):
+        assert script.main(arguments) == 2
+        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1 and words in errors[0], errors
+
+
+def test_classes_of_one_s_own_are_kept(refined_folder, tmp_path):
+    record = dict(refined.load(refined_folder).record)
+    record["refined"] = {**record["refined"], "class_iou": {"tree": 1.0, "road": 2.0}}
+    with pytest.raises(UserError, match=r"classes \(tree, road\) are of no known set; known are"):
+        of_record(refined_folder, record)
+    own = ClassSet("garden", ("tree", "road"), ((0, 255, 0), (9, 9, 9)), (1, 2), ())
+    values = json.loads((refined_folder / refined.RECORD).read_text())
+    (tmp_path / "garden.json").write_text(json.dumps({**values, "refined": record["refined"],
+                                                      "classes": dataclasses.asdict(own)}))
+    assert of_record(refined_folder, read_refined(tmp_path / "garden.json")).classes == own

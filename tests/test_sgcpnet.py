@@ -15,7 +15,7 @@ from repro.models import cost
 from repro.models.build import build
 from repro.models.parameters import arrays_of, parameters_of
 from repro.models.peers import random_values
-from symbols.others.sgcpnet import CHANNELS, Fuse, Mobile, SGCPNet, SqueezeExcite, Unit, halved
+from symbols.others.sgcpnet import CHANNELS, Fuse, SqueezeExcite, Unit, halved
 
 SGCP = Neighbour("sgcpnet")
 SHAPE = (1, 3, 128, 256)
@@ -47,11 +47,6 @@ def test_it_costs_what_the_published_layers_do(size, published):
     counts = cost.count(cost.trace(build(SGCP, 19), shape), shape)
     assert round(cost.true(counts) / 1e9, 2) == published
     assert cost.true(counts) == cost.paper(counts)  # no shortcut of a ResNet
-
-
-def test_the_backbone_gives_its_three_maps():
-    network = valued(Mobile(), SHAPE)
-    assert [m.shape for m in network(mx.nd.zeros(SHAPE))] == [(1, 24, 16, 32), (1, 48, 8, 16), (1, 96, 4, 8)]
 
 
 @pytest.mark.parametrize("size", [(4, 8), (6, 4), (16, 2), (2, 2)])
@@ -107,15 +102,6 @@ def test_a_unit_has_a_shortcut_where_it_does_not_stride(reads, channels, stride,
         norm.set_data(mx.nd.zeros(channels))
     assert float((unit(x) - passed).abs().max().asscalar()) < 1e-6
     assert unit(x).shape == (1, channels, 8 // stride, 8 // stride)
-
-
-def test_scores_are_brought_from_an_eighth_to_a_quarter():
-    small, large = (valued(SGCPNet(5, frozen=True, enlarge=enlarge, prefix=""), SHAPE) for enlarge in (False, True))
-    x = image()
-    small, large = small(x), large(x)
-    assert small.shape == (1, 5, 16, 32) and large.shape == (1, 5, 32, 64)
-    wanted = mx.nd.contrib.BilinearResize2D(small, height=32, width=64, align_corners=False)
-    np.testing.assert_allclose(large.asnumpy(), wanted.asnumpy(), rtol=0, atol=1e-4 * abs(wanted).max().asscalar())
 
 
 def test_what_is_far_is_seen_everywhere():

@@ -117,18 +117,30 @@ def test_training_is_the_real_one(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "checkpoint.params").exists()
 
 
-def test_a_moment_of_prediction_in_its_process(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("engine", ["mxnet", "openvino"])
+def test_a_moment_of_prediction_in_its_process(engine, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "OWN", tmp_path)
     monkeypatch.setattr(soak, "RUNS", ("prediction",))
-    assert soak.main(["--minutes", "1e-4"]) == 2  # a moment is no soak, and has no page
+    assert soak.main(["--minutes", "1e-4", "--engine", engine]) == 2  # a moment is no soak, and has no page
     assert capsys.readouterr().err.endswith("error: MINUTES: 1 windows are too few to say what is flat\n")
     record = json.loads((tmp_path / "soak.json").read_text())
     assert record["runs"]["prediction"]["done"][0] >= 1
-    assert record["provenance"]["command"] == "make soak MINUTES=0.0001"
-    assert record["of"]["prediction"] == {"scenes": 24, "sizes": 11, "engines": ENGINES} and record["windows"] == 60
+    assert record["provenance"]["command"] == \
+        f"make soak MINUTES=0.0001{'' if engine == 'mxnet' else ' ENGINE=openvino'}"
+    assert record["of"]["prediction"] == {"scenes": 24, "sizes": 11, "engines": ENGINES, "engine": engine}
     assert {len(values) for values in record["runs"]["prediction"].values()} == {1}
 
 
-def test_a_users_mistake_is_one_line(capsys):
-    assert soak.main(["--minutes", "0"]) == 2
-    assert capsys.readouterr().err == "error: MINUTES: 0 is not above 0\n"
+def test_the_page_names_another_engine_than_mxnet():
+    record = measured()
+    record["of"]["prediction"]["engine"] = "openvino"
+    assert "24 drawn scenes in sizes whose engines are all kept (ENGINE=openvino)." in page(record)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--minutes", "0"], "MINUTES: 0 is not above 0"),
+    (["--engine", "torch"], "ENGINE: 'torch' is not known; choose from mxnet, onnx, openvino"),
+])
+def test_a_users_mistake_is_one_line(arguments, words, capsys):
+    assert soak.main(arguments) == 2
+    assert capsys.readouterr().err == f"error: {words}\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, NamedTuple
 
@@ -41,11 +40,6 @@ class Trained(NamedTuple):
 
         return refiner_of(self.refiner, self.classes, self.record["width"], ctx)
 
-    @property
-    def fast(self) -> Dict[str, bool]:
-        """The settings of Plan.build for the dense network's inference."""
-        return {"fast": True} if self.plan.network.sparse else {}
-
 
 def refuse(**given) -> None:
     """UserError for the first variable that is given, and not for SparseRefine."""
@@ -63,18 +57,14 @@ def describe(folder: Path, network, training, preset, record: str) -> None:
 
 
 def load(path) -> Trained:
-    """Return what `make refine` left in a folder; UserError where it did not."""
+    """Return what `make refine` left in a folder; UserError where it did not, or has not ended."""
     from repro.models import parameters
     from repro.models.build import Plan
 
     folder = Path(os.path.abspath(os.path.expanduser(path)))
     files = [folder / name for name in ("dense.params", "refiner.params", DESCRIPTION, RECORD)]
-    missing = [one for one in files if not one.is_file()]
-    if missing == files[2:]:
-        raise UserError(f"weights {path}: left by an earlier `make refine`, or by one that has not ended: there is no "
-                        f"{missing[0]}, which says what its networks are; run it again")
-    if missing:
-        raise UserError(f"weights {path}: a folder, but not one that `make refine` left: there is no {missing[0]}")
+    for missing in (one for one in files if not one.is_file()):
+        raise UserError(f"weights {path}: a folder, but not one that `make refine` left whole: there is no {missing}")
     place, record = str(files[2]), read_refined(files[3])
     value = parsing.read_json(place, "description of networks")
     parsing.of_format(value, FORMAT, place)
@@ -85,59 +75,29 @@ def load(path) -> Trained:
     return Trained(folder, record, plan, *map(parameters.load, files[:2]))
 
 
-def refined_of(trained: Trained, ctx=None, providers=None):
-    """Both networks as a repro.sparserefine.refined.Refined.
+def refined_of(trained: Trained, ctx=None):
+    """Return both networks as a repro.sparserefine.refined.Refined: the dense one in this project's engine.
 
-    ctx        MXNet's device, of this project's engine and Gluon (default: the CPU).
-    providers  of onnxruntime, as repro.runtime.providers gives them: both run there instead.
+    ctx  MXNet's device (default: the CPU).
     """
     import mxnet as mx
 
-    from repro.engine import Options, engine_of
+    from repro.engine import engine_of
     from repro.sparserefine.networks import fused_by
-    from repro.sparserefine.refined import Refined, engine_scores
+    from repro.sparserefine.refined import Refined, dense_scores
 
-    plan, record, classes, ctx = trained.plan, trained.record, trained.classes, ctx or mx.cpu()
-    refiner, factor = trained.network(ctx), record["recipe"]["factor"]
-
-    def network_for(size, options):
-        return plan.build(classes, size, **trained.fast, **(options.network() if trained.fast else {}))
-
-    def in_mxnet(*size: int):
-        engine = engine_of(network_for(size, Options()), trained.dense, (1, 3, *size), ctx=ctx)
-        return lambda x: engine.outputs(x)[0].asnumpy()
-    if providers is None:
-        make, fused = in_mxnet, fused_by(refiner, ctx)
-    else:
-        make, fused = in_onnxruntime(network_for, trained.dense, refiner, classes, providers)
-    return Refined(engine_scores(make, factor), fused, record["recipe"]["threshold"], factor, plan.multiple * factor)
-
-
-def in_onnxruntime(network_for, arrays, refiner, classes: int, providers):
-    """Return the dense network by its size, and the refiner, there."""
-    from repro.prediction.load import onnx_packages
-
-    with onnx_packages():
-        from repro.export import PORTABLE
-        from repro.export.engine import exported_engine
-        from repro.runtime.onnx import OnnxEngine
-        from repro.sparserefine.export import write_refiner
-        from repro.sparserefine.exported import OnnxRefiner
+    plan, recipe, ctx = trained.plan, trained.record["recipe"], ctx or mx.cpu()
 
     def make(*size: int):
-        network = network_for(size, PORTABLE)
-        engine = exported_engine(network, arrays, (1, 3, *size), {"scores": network.outputs.index("scores")},
-                                 lambda file: OnnxEngine(file, providers))
-        return lambda x: engine.outputs(x)[0]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "refiner.onnx"
-        write_refiner(refiner, classes, file)
-        return make, OnnxRefiner(file, providers)
+        engine = engine_of(plan.build(trained.classes, size), trained.dense, (1, 3, *size), ctx=ctx)
+        return lambda x: engine.outputs(x)[0].asnumpy()
+    return Refined(dense_scores(make, recipe["factor"]), fused_by(trained.network(ctx), ctx), recipe["threshold"],
+                   recipe["factor"], plan.multiple * recipe["factor"])
 
 
-def segmenter(path, shrink, **place):
-    """Return what `make predict` calls, of such a folder; place: ctx or providers, as refined_of's."""
-    from repro.sparserefine.segmenter import RefinedSegmenter, of_record
+def segmenter(path, shrink, ctx=None):
+    """Return what `make predict` calls, of such a folder; ctx: as refined_of's."""
+    from repro.sparserefine.refined import RefinedSegmenter, of_record
 
     trained = load(path)
-    return RefinedSegmenter(of_record(trained.folder, trained.record), refined_of(trained, **place), shrink)
+    return RefinedSegmenter(of_record(trained.folder, trained.record), refined_of(trained, ctx), shrink)

@@ -99,7 +99,7 @@ def refined_subject(case: Case, image, classes: int):
     given = refined.segment(image).given
     sparse = 0 if given is None else sum(multiply_adds(
         given.places, planes_of(record["width"]), classes, existing=False).values())
-    dense = dense_cost(found.plan, classes, image.shape[:2], record["recipe"]["factor"], **found.fast)["true"]
+    dense = dense_cost(found.plan, classes, image.shape[:2], record["recipe"]["factor"])["true"]
     return lambda: refined.segment(image), {"multiply_adds": dense + int(sparse),
                                             "parameters": learned(found.dense) + learned(found.refiner)}
 

@@ -1,7 +1,7 @@
 """Predict and train side by side for long, and write soak.md: do memory and speed stay as they are?
 
     python -m experiments.speed.soak                 runs both for 30 minutes
-    python -m experiments.speed.soak --minutes 1     a look
+    python -m experiments.speed.soak --minutes 1     a look; also --engine openvino
     python -m experiments.speed.soak --render        writes the page from what was published
 
 Each runs in a process of its own, with one thread, and sends what it has done and holds once a window.
@@ -26,7 +26,7 @@ from experiments.lib.pages import SOAK
 from experiments.lib.paths import PRETRAINED, SHIPPED
 from experiments.lib.processes import Process
 from experiments.lib.tables import chosen_rows
-from repro.errors import UserError
+from repro.errors import UserError, choice
 from repro.tables.soak import COUNTS, RUNS
 from repro.timing.memory import resident
 
@@ -87,7 +87,7 @@ def size_of_photo(number: int):
     return RARE[number // 4 % len(RARE)] if number % 4 == 3 else COMMON[number % len(COMMON)]
 
 
-def prediction(folder: Path) -> Callable[[Watch], None]:
+def prediction(folder: Path, engine: str = "mxnet") -> Callable[[Watch], None]:
     """Draw photos into `folder`, load the shipped weights; return what segments the photos again and again."""
     from repro.data.minicity import scene
     from repro.prediction.load import load
@@ -96,8 +96,10 @@ def prediction(folder: Path) -> Callable[[Watch], None]:
 
     for number in range(PHOTOS):
         path = folder / "photos" / f"{number:02d}{('.jpg', '.png')[number % 2]}"
-        image_file(path, scene(0, "test", number, size_of_photo(number))[0])
-    segmenter = load(SHIPPED)
+        # other engines take long to be made anew: there all sizes have engines that are kept
+        size = size_of_photo(number) if engine == "mxnet" else COMMON[number % len(COMMON)]
+        image_file(path, scene(0, "test", number, size)[0])
+    segmenter = load(SHIPPED, engine=engine)
 
     def work(watch: Watch) -> None:
         while True:
@@ -129,12 +131,12 @@ def training(folder: Path) -> Callable[[Watch], None]:
     return work
 
 
-def serve_run(pipe, what: str, folder: Path, total: float) -> None:
+def serve_run(pipe, what: str, folder: Path, total: float, engine: str) -> None:
     """Be the process of one run: send that it is ready, wait, then send what is done and held."""
     import cv2
 
     cv2.setNumThreads(1)
-    work = {"prediction": prediction, "training": training}[what](folder)
+    work = prediction(folder, engine) if what == "prediction" else training(folder)
     pipe.send({})
     pipe.recv()
     with suppress(Over):
@@ -157,7 +159,7 @@ def measure(given) -> dict:
             folder = place / name
             folder.mkdir()
             running[name] = stack.enter_context(Process(  # its temporary files are counted
-                serve_run, name, folder, total, OMP_NUM_THREADS=1, TMPDIR=folder))
+                serve_run, name, folder, total, given.engine, OMP_NUM_THREADS=1, TMPDIR=folder))
         for step in (Process.read, Process.start):
             for process in running.values():
                 step(process)
@@ -171,13 +173,17 @@ def measure(given) -> dict:
                     if facts["seconds"] >= total:
                         del running[name]
     return {"minutes": given.minutes, "windows": WINDOWS, "of": {
-        "prediction": {"scenes": PHOTOS, "sizes": len(set(map(size_of_photo, range(PHOTOS)))), "engines": ENGINES},
+        "prediction": {"scenes": PHOTOS, "sizes": len(set(map(size_of_photo, range(PHOTOS)))), "engines": ENGINES,
+                       "engine": given.engine},
         "training": {"table": TABLE, "row": ROW, "preset": PRESET, "data": DATA, "checkpoint": EVERY},
     }, "runs": found}
 
 
 def write(given) -> None:
     """Measure what is asked for."""
+    from repro.prediction.load import ENGINES
+
+    choice(given.engine, ENGINES, "ENGINE")
     if not 0 < given.minutes < 1e6:
         raise UserError(f"MINUTES: {given.minutes:g} is not above 0")
     SOAK.run(given, partial(measure, given), threads=1)
@@ -187,6 +193,7 @@ def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.speed.soak", description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=MINUTES, help="of each run (default %(default)g)")
+    parser.add_argument("--engine", default="mxnet", help="of prediction: mxnet, onnx, openvino (default %(default)s)")
     options(parser)
     return run(write, parser.parse_args(arguments))
 

@@ -27,7 +27,7 @@ from symbols.network import (
 )
 from symbols.others.combined import EntropySelector, GatedFusion
 from symbols.others.sgcpnet import SGCPNet
-from symbols.others.sparserefine import BLOCKS, PLANES, Refiner
+from symbols.others.sparserefine import PLANES, Refiner
 from symbols.regions import AboveZero, HeadSelector, Largest, SparsityTerm
 
 BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attributes that hold a pre-trained part
@@ -168,10 +168,9 @@ class Plan:
             raise UserError(f"{self.network.fusion} at {size[0]}x{size[1]}: {error}") from None
 
 
-def build_refiner(classes: int, width: float = 1.0, planes: Tuple[int, ...] = PLANES, blocks: int = BLOCKS,
-                  frozen: bool = False) -> Refiner:
+def build_refiner(classes: int, width: float = 1.0, planes: Tuple[int, ...] = PLANES, frozen: bool = False) -> Refiner:
     """Return SparseRefine's extractor and gate, uninitialised; frozen: for inference, with stored statistics.
 
     Raises ValueError for a width that does not divide the planes.
     """
-    return Refiner(classes, width, planes, blocks, frozen, prefix="")
+    return Refiner(classes, width, planes, frozen, prefix="")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from typing import Any, Dict, Tuple
 
 import mxnet as mx
@@ -17,7 +16,6 @@ from mxnet.gluon import nn
 
 STRIDES = {"icnet": 4, "fastscnn": 8}  # pixels from one score to the next, of those that are trained here
 STARTS = {"gamma": "ones", "running_var": "ones", "beta": "zeros", "running_mean": "zeros", "bias": "zeros"}  # Gluon's
-UPSAMPLING = "_contrib_BilinearResize2D"
 
 
 def gluoncv_network(model: str, size: Tuple[int, int], classes: int):
@@ -38,10 +36,6 @@ def gluoncv_network(model: str, size: Tuple[int, int], classes: int):
 
 def before_upsampling(output):
     """Return a gluoncv network's score maps as they are before it up-samples them to the image."""
-    graph = json.loads(output.tojson(remove_amp_cast=False))  # as in repro.engine.graph.json_of
-    last = graph["nodes"][graph["heads"][0][0]]
-    if last["op"] != UPSAMPLING:
-        raise ValueError(f"the network ends with {last['op']}, not with the up-sampling to the image")
     return output.get_children()[0]
 
 

@@ -17,11 +17,6 @@ UNITS = (3, 4, 6, 3)  # of levels 2 to 5
 BODY = ((0, 1, "conv1"), (3, 4, "conv2"), (6, 7, "conv3"))
 
 
-def is_model_zoo(arrays: Dict[str, mx.nd.NDArray]) -> bool:
-    """Return True if the names are the model zoo's."""
-    return "features.0.weight" in arrays
-
-
 def from_model_zoo(arrays: Dict[str, mx.nd.NDArray], source: str = "weights") -> Dict[str, mx.nd.NDArray]:
     """Return the zoo's values under a column's own names (``level2.0.conv1.weight``); the classifier is left out.
 
@@ -78,9 +73,9 @@ def _with_dots(path) -> Dict[str, mx.nd.NDArray]:
 
 
 def load_backbone(path) -> Dict[str, mx.nd.NDArray]:
-    """Return A backbone's values under a column's own names: from `make pretrain`, or of the model zoo's
+    """Return a backbone's values under a column's own names: from `make pretrain`, or of the model zoo's
     resnet50_v1."""
     arrays = load(path)
     if "conv0_weight" in arrays:
         arrays = _with_dots(path)
-    return from_model_zoo(arrays, f"weights {path}") if is_model_zoo(arrays) else arrays
+    return from_model_zoo(arrays, f"weights {path}") if "features.0.weight" in arrays else arrays

@@ -7,23 +7,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
 from repro.config import parsing
-from repro.data.headers import LARGEST
 from repro.errors import UserError
 from repro.prediction.weights import Known
 from repro.runtime.metadata import KEY
 from repro.runtime.onnx import OnnxEngine, ran, session
 from repro.runtime.onnx_format import read, record_of
 from repro.runtime.providers import CPU, Provider
-from repro.sparserefine.refined import Refined, shrunk
+from repro.sparserefine.refined import Refined, RefinedSegmenter, shrunk
 from repro.sparserefine.refinement import INPUTS, STRIDE, Selected
-from repro.sparserefine.segmenter import RefinedSegmenter
 
 OUTPUTS = ("fused", "own")  # scores (M_0, K): of both networks, and of the refiner alone
 FORMAT = 1
@@ -40,6 +38,8 @@ class Record:
     classes    their names.
     commit     of this project, with "+" behind it where files were changed.
     check      how far the file was from MXNet: "selections", "pixels" and "apart", as a share of the largest value.
+    inputs, outputs
+               their names in the file.
     """
 
     weights: str
@@ -48,16 +48,16 @@ class Record:
     classes: Tuple[str, ...]
     commit: str
     check: Optional[Dict[str, Any]] = None
+    inputs: Tuple[str, ...] = INPUTS
+    outputs: Tuple[str, ...] = OUTPUTS
+    format: int = FORMAT
 
     def to_text(self) -> str:
         """JSON; what `parse` reads."""
-        return json.dumps({"format": FORMAT, **asdict(self), "inputs": INPUTS, "outputs": OUTPUTS}, indent=1) + "\n"
-
-    def checked(self, check: Dict[str, Any]) -> Record:
-        """Return the same with the result of its check."""
-        return replace(self, check=check)
+        return json.dumps(asdict(self), indent=1) + "\n"
 
 
+_NAMES = parsing.sequence(parsing.text)
 _CHECK = parsing.mapping({"selections": parsing.integer, "pixels": parsing.integer, "apart": parsing.number})
 
 
@@ -65,11 +65,10 @@ def parse(text: str, place: str) -> Record:
     """Return the inverse of to_text; a UserError begins with `place` and names the key."""
     value = parsing.json_text(text, place)
     parsing.of_format(value, FORMAT, place)
-    found = parsing.fields(value, place, {
+    return Record(**parsing.fields(value, place, {
         "format": parsing.integer, "weights": parsing.text, "threshold": parsing.number,
-        "factor": parsing.positive(parsing.integer), "classes": parsing.sequence(parsing.text), "commit": parsing.text,
-        "check": parsing.optional(_CHECK), "inputs": _names(INPUTS), "outputs": _names(OUTPUTS)})
-    return Record(**{field.name: found[field.name] for field in fields(Record)})
+        "factor": parsing.positive(parsing.integer), "classes": _NAMES, "commit": parsing.text,
+        "check": parsing.optional(_CHECK), "inputs": _NAMES, "outputs": _NAMES}))
 
 
 class OnnxRefiner:
@@ -103,8 +102,6 @@ def load(prefix, providers: Sequence[Provider] = (CPU,)) -> RefinedSegmenter:
         raise UserError(f"{prefix}: its files are not of one another: {len(about.classes)} and {len(record.classes)} "
                         f"classes, the dense network's of batches of {engine.shape[0]}")
     height, width = (side * record.factor for side in engine.shape[2:])
-    if height * width > LARGEST:
-        raise UserError(f"{prefix}: its files are for images of {height}x{width}; {LARGEST} pixels are the most")
 
     def dense(x: np.ndarray) -> np.ndarray:
         if x.shape[2] > height or x.shape[3] > width:
@@ -112,19 +109,7 @@ def load(prefix, providers: Sequence[Provider] = (CPU,)) -> RefinedSegmenter:
         small = shrunk(x, record.factor)
         whole = np.zeros(engine.shape, np.float32)
         whole[:, :, :small.shape[2], :small.shape[3]] = small
-        scores = engine.outputs(whole)[0]
-        wanted = (1, len(about.classes), *(side // STRIDE for side in whole.shape[2:]))
-        if (scores.shape, scores.dtype) != (wanted, np.float32):
-            raise UserError(f"{prefix}{DENSE}.onnx: {scores.shape} of {scores.dtype} is not scores of {wanted}")
-        return scores[:, :, :small.shape[2] // STRIDE, :small.shape[3] // STRIDE]
+        return engine(whole)["scores"][None, :, :small.shape[2] // STRIDE, :small.shape[3] // STRIDE]
     weights = Known(Path(prefix), about.classes, (height, width), record.weights)
     return RefinedSegmenter(weights, Refined(dense, refiner, record.threshold, record.factor,
                                              about.multiple * record.factor), shrink=1)
-
-
-def _names(wanted: Tuple[str, ...]) -> parsing.Check:
-    def checked(value, place):
-        if parsing.sequence(parsing.text)(value, place) != wanted:
-            raise UserError(f"{place}: not {', '.join(wanted)}")
-        return wanted
-    return checked

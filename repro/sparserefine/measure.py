@@ -15,8 +15,8 @@ from repro.evaluation.metrics import Confusion
 from repro.models import cost
 from repro.models.build import Plan
 from repro.models.parameters import learned
-from repro.sparserefine.networks import dense_scores, fused_by, planes_of, refiner_of
-from repro.sparserefine.refined import FACTOR, Refined
+from repro.sparserefine.networks import fused_by, planes_of, refiner_of, scores_by
+from repro.sparserefine.refined import FACTOR, Refined, dense_scores
 from repro.sparserefine.refinement import multiply_adds
 from repro.sparserefine.training import Recipe, train_refiner
 from repro.training.loop import Run
@@ -52,22 +52,22 @@ def halved(plan: Plan, size: Tuple[int, int]) -> Plan:
     return Plan(plan.network, plan.training, preset, small)
 
 
-def dense_cost(plan: Plan, classes: int, size: Tuple[int, int], factor: int = FACTOR, **settings) -> Dict[str, int]:
-    """Multiply-adds of the dense network for an image of `size`: in the paper's convention, and true."""
+def dense_cost(plan: Plan, classes: int, size: Tuple[int, int], factor: int = FACTOR) -> Dict[str, int]:
+    """Return the dense network's multiply-adds for an image of `size`: in the paper's convention, and true."""
     padded = round_up(shrunk_size(size, factor), plan.multiple)
     shape = (1, 3, *padded)
-    counts = cost.count(cost.trace(plan.build(classes, padded, **settings), shape), shape)
+    counts = cost.count(cost.trace(plan.build(classes, padded), shape), shape)
     return {"paper": cost.paper(counts), "true": cost.true(counts)}
 
 
 def _spread(values: Sequence[float]) -> Dict[str, float]:
-    """Mean, standard deviation, smallest and largest over the images."""
+    """Return the mean, standard deviation, smallest and largest over the images."""
     return {"mean": float(np.mean(values)), "spread": float(np.std(values)), "least": float(min(values)),
             "most": float(max(values))}
 
 
 def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], width: float) -> Dict[str, Any]:
-    """Return A test set's accuracies, dense and refined, on every labelled pixel, and what was selected of its images.
+    """Return a test set's accuracies, dense and refined, on every labelled pixel, and what was selected of its images.
 
     batches  of repro.data.loader.evaluation_batches; width: the refiner's, for its multiply-adds.
     Returns plain values: "dense", "refined" (percentages), "selected_pixel_acc" (of the pixels selected alone, both;
@@ -93,21 +93,21 @@ def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], 
             **{name: _spread(values) for name, values in found.items()}, "images": len(found["density"])}
 
 
-def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, size: Tuple[int, int],
-                    refining: Refining, ctx, report=lambda step, value: None,
-                    progress: Callable = lambda batches, total: batches, run: Optional[Run] = None,
-                    keep: Callable[[Dict], None] = lambda arrays: None) -> Tuple[Dict[str, Any], Dict]:
-    """Train a refiner over a trained network and measure both: (plain values for a record, the refiner's by name).
+def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], refining: Refining, ctx, report,
+                    progress: Callable, run: Run, keep: Callable[[Dict], None]) -> Dict[str, Any]:
+    """Train a refiner over a trained network and measure both: plain values for a record.
 
-    plan, arrays  of the dense network, which sees images of `size` shrunk. inference: how its row is run.
-    run           as train_refiner's. keep: called with the refiner's before they are measured.
+    plan, arrays  of the dense network, which sees images of `size` shrunk.
+    report, run   as train_refiner's. progress: wraps the batches of the test, whose number it is given too.
+    keep          called with the refiner's values by name before they are measured.
     """
     classes, recipe = len(dataset.classes), refining.recipe
     multiple = plan.multiple * recipe.factor
     crop = round_up(size, multiple)
     batches = Batches(dataset.train, dataset.classes, refining.batch, crop, refining.seed,
                       scales=refining.scales, stride=1)  # not the plan's, which may be those of halved images
-    dense = dense_scores(network_factory(plan, arrays, classes, inference, ctx), ctx, recipe.factor)
+    networks = network_factory(plan, arrays, classes, "whole", ctx)
+    dense = dense_scores(lambda *size: scores_by(networks(*size), ctx), recipe.factor)
     refiner, trained = train_refiner(dense, batches.iterate, refining.steps, classes, refining.width, recipe,
                                      refining.seed, ctx, report, run)
     keep(refiner)
@@ -116,11 +116,10 @@ def measure_refined(plan: Plan, arrays: Dict, dataset: Dataset, inference: str, 
     samples = dataset.measured[:refining.images]
     found = evaluate_refined(refined, progress(evaluation_batches(samples, dataset.classes, 1, (multiple, multiple)),
                                                len(samples)), dataset.classes.names, refining.width)
-    fast = {"fast": True} if inference == "fast" else {}
     return {
-        "size": "{}x{}".format(*size), **found, "dense_multiply_adds": dense_cost(plan, classes, size, **fast),
+        "size": "{}x{}".format(*size), **found, "dense_multiply_adds": dense_cost(plan, classes, size),
         "parameters": {"dense": learned(arrays), "refiner": learned(refiner)},
         "train": {"loss_first": round(trained.loss_first, 4), "loss_last": round(trained.loss_last, 4),
                   "density": round(float(np.mean([density for _, density in trained.history])), 4),
                   "empty": len(trained.history) - len(trained.losses),
-                  "seconds": round(trained.seconds, 1)}}, refiner
+                  "seconds": round(trained.seconds, 1)}}

@@ -12,23 +12,15 @@ from repro.errors import UserError
 from repro.evaluation.inference import named_outputs
 from repro.models.build import PLANES, build_refiner
 from repro.models.parameters import assign
-from repro.sparserefine.refined import FACTOR, shrunk
 from repro.sparserefine.refinement import Selected
 
 # On a CPU MXNet keeps what it prepares for every shape, 0.4 MB an image here, where each has its own: so many of a kind
 os.environ.setdefault("MXNET_MKLDNN_CACHE_NUM", "256")
 
 
-def dense_scores(network_for: Callable[[int, int], object], ctx, factor: int = FACTOR):
-    """Return a trained network as dense predictor: images float32 (N, 3, H, W) -> scores float32 (N, K, h, w).
-
-    network_for  (H, W) -> a network for images of that size, as repro.training.run.network_factory makes; it sees the
-                 images shrunk by `factor`.
-    """
-    def scores(x: np.ndarray) -> np.ndarray:
-        small = mx.nd.array(shrunk(x, factor), ctx=ctx)
-        return named_outputs(network_for(*small.shape[2:]), small)["scores"].asnumpy()
-    return scores
+def scores_by(network, ctx) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a network of a row as repro.sparserefine.refined.dense_scores calls it."""
+    return lambda x: named_outputs(network, mx.nd.array(x, ctx=ctx))["scores"].asnumpy()
 
 
 def planes_of(width: float) -> Tuple[int, ...]:
@@ -36,13 +28,19 @@ def planes_of(width: float) -> Tuple[int, ...]:
     return tuple(int(channels * width) for channels in PLANES)
 
 
-def refiner_of(arrays: Dict, classes: int, width: float, ctx, source: str = "the refiner"):
-    """Return the refiner for inference, with trained values by name; UserError where they are not its values."""
+def new_refiner(classes: int, width: float, frozen: bool = False):
+    """Return the refiner, uninitialised; frozen: for inference. UserError for a width that does not divide its planes.
+    """
     try:
-        network = build_refiner(classes, width, frozen=True)
+        return build_refiner(classes, width, frozen=frozen)
     except ValueError as error:
         raise UserError(f"refiner: {error}") from None
-    assign(network, arrays, source, ctx)
+
+
+def refiner_of(arrays: Dict, classes: int, width: float, ctx):
+    """Return the refiner for inference, with trained values by name; UserError where they are not its values."""
+    network = new_refiner(classes, width, frozen=True)
+    assign(network, arrays, "the refiner", ctx)
     network.hybridize()
     return network
 
@@ -53,5 +51,5 @@ def run_refiner(network, given: Selected, ctx):
 
 
 def fused_by(network, ctx) -> Callable[[Selected], np.ndarray]:
-    """Return A refiner as repro.sparserefine.refined.Refined calls it."""
+    """Return a refiner as repro.sparserefine.refined.Refined calls it."""
     return lambda given: run_refiner(network, given, ctx)[0].asnumpy()

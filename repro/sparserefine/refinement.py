@@ -19,6 +19,7 @@ from repro.data.loader import STRIDE
 LEAST = 1e-5  # as in the authors' selectors/entropy.py: probabilities below count as this in the logarithm
 THRESHOLD = 0.3  # their setting for a CNN (HRNet-W48)
 LEVELS = 6
+BLOCKS, GATE = 2, 64  # residual blocks of a level, on each side, and hidden channels of the gate's layers
 # of the network, in its order: pixels' colours, their dense scores, and Places.arrays
 INPUTS = ("pixels", "dense", *(f"{kind}{i}" for kind, levels in (
     ("same", LEVELS), ("down", LEVELS - 1), ("up", LEVELS - 1)) for i in range(levels)))
@@ -124,8 +125,8 @@ def places_of(mask: np.ndarray, levels: int = LEVELS) -> Places:
     return Places(tuple(same), tuple(down), tuple(up))
 
 
-def select(scores: np.ndarray, sizes: Sequence[Tuple[int, int]], threshold: float = THRESHOLD, factor: int = 2,
-           stride: int = STRIDE) -> np.ndarray:
+def select(scores: np.ndarray, sizes: Sequence[Tuple[int, int]], threshold: float = THRESHOLD, factor: int = 2
+           ) -> np.ndarray:
     """Scores (N, K, h, w) of the dense network -> selected pixels of the images, bool (N, H, W).
 
     As published: the scores, up-sampled bilinearly to the dense network's input, give one entropy for each `factor` x
@@ -133,10 +134,10 @@ def select(scores: np.ndarray, sizes: Sequence[Tuple[int, int]], threshold: floa
     padding, of which nothing is selected.
     """
     count, _, h, w = scores.shape
-    mask = np.zeros((count, h * stride * factor, w * stride * factor), bool)
+    mask = np.zeros((count, h * STRIDE * factor, w * STRIDE * factor), bool)
     for own, values, (height, width) in zip(mask, scores, sizes):
-        maps = cv2.resize(np.ascontiguousarray(values.transpose(1, 2, 0)), (w * stride, h * stride))
-        above = entropy(maps.reshape(h * stride, w * stride, -1).transpose(2, 0, 1)) > threshold
+        maps = cv2.resize(np.ascontiguousarray(values.transpose(1, 2, 0)), (w * STRIDE, h * STRIDE))
+        above = entropy(maps.reshape(h * STRIDE, w * STRIDE, -1).transpose(2, 0, 1)) > threshold
         own[:] = above.repeat(factor, axis=0).repeat(factor, axis=1)
         own[height:] = False
         own[:, width:] = False
@@ -181,8 +182,7 @@ def selected(x: np.ndarray, scores: np.ndarray, mask: np.ndarray, levels: int = 
     return Selected(pixels, interpolated(scores, mask, x.shape[2] // scores.shape[2]), places_of(mask, levels))
 
 
-def multiply_adds(places: Places, planes: Sequence[int], classes: int, blocks: int = 2, hidden: int = 64,
-                  existing: bool = True) -> Dict[str, int]:
+def multiply_adds(places: Places, planes: Sequence[int], classes: int, existing: bool = True) -> Dict[str, int]:
     """Multiply-adds of every layer on these pixels, by its name in the network.
 
     existing  pairs of an active input and an active output, as sparse convolutions are counted; False: what this
@@ -196,7 +196,7 @@ def multiply_adds(places: Places, planes: Sequence[int], classes: int, blocks: i
     counts["unet.stem"] = on[0] * 3 * planes[0]
     for i, own in enumerate(planes):
         for side in ("in", "out")[:1 if i + 1 == len(planes) else 2]:
-            for b in range(blocks):
+            for b in range(BLOCKS):
                 inputs = 2 * own if side == "out" and b == 0 else own
                 name = f"unet.{side}{i}_{b}"
                 counts[f"{name}.conv1"], counts[f"{name}.conv2"] = on[i] * inputs * own, on[i] * own * own
@@ -206,7 +206,7 @@ def multiply_adds(places: Places, planes: Sequence[int], classes: int, blocks: i
         counts[f"unet.down{i}"] = pairs(places.down[i], active[i + 1]) * own * below
         counts[f"unet.up{i}"] = pairs(places.up[i], active[i + 1]) * own * below
     counts["classifier"] = active[0] * planes[0] * classes
-    for name, size in (("gate1", 2 * (classes + 1) * hidden), ("gate2", hidden), ("fuse1", classes * hidden),
-                       ("fuse2", hidden * classes)):
+    for name, size in (("gate1", 2 * (classes + 1) * GATE), ("gate2", GATE), ("fuse1", classes * GATE),
+                       ("fuse2", GATE * classes)):
         counts[f"ensembler.{name}"] = active[0] * size
     return counts

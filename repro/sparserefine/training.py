@@ -20,9 +20,8 @@ from mxnet import autograd
 from repro.data.classes import IGNORE
 from repro.data.loader import Stream
 from repro.errors import UserError
-from repro.models.build import build_refiner
 from repro.models.parameters import arrays_of
-from repro.sparserefine.networks import run_refiner
+from repro.sparserefine.networks import new_refiner, run_refiner
 from repro.sparserefine.refined import FACTOR
 from repro.sparserefine.refinement import THRESHOLD, select, selected
 from repro.training import checkpoints
@@ -72,17 +71,14 @@ def train_refiner(dense: Callable[[np.ndarray], np.ndarray], batches: Callable[[
                   ) -> Tuple[Dict, Trained]:
     """Train a refiner for `steps` batches: (its values by name, what the run was like: losses and densities).
 
-    dense    images (N, 3, H, W) -> scores, of a trained network that is not changed (networks.dense_scores).
+    dense    images (N, 3, H, W) -> scores, of a trained network that is not changed (refined.dense_scores).
     batches  (step) -> iterator from that step on, of images (N, 3, H, W) and labels (N, H, W) of every pixel.
     report   called after each step with its number and loss. run: where to keep checkpoints and the log.
     Raises UserError when the loss is no longer finite. A step that selects no pixel changes nothing.
     """
     mx.random.seed(seed)
     np.random.seed(seed)
-    try:
-        network = build_refiner(classes, width)
-    except ValueError as error:
-        raise UserError(f"refiner: {error}") from None
+    network = new_refiner(classes, width)
     network.initialize(INITIAL, ctx=ctx)
     network.hybridize()
 

@@ -91,10 +91,13 @@ def _table(name: str, run: Run) -> str:
 def page(record: Mapping[str, Any]) -> str:
     """Return the page of a record."""
     photos, trained = record["of"]["prediction"], record["of"]["training"]
+    engine = photos.get("engine", "mxnet")
+    sizes = (f"{photos['sizes']} sizes, of which {photos['engines']} engines at most are kept: "
+             "some are made anew each time")
     words = {
         "prediction": f"what `make predict` does with a folder of photos, again and again, with the shipped weights: "
-        f"{photos['scenes']} drawn scenes in {photos['sizes']} sizes, of which {photos['engines']} engines at most are "
-        "kept: some are made anew each time.",
+        f"{photos['scenes']} drawn scenes in "
+        f"{sizes if engine == 'mxnet' else f'sizes whose engines are all kept (ENGINE={engine})'}.",
         "training": f"the row {trained['row']} of Table {trained['table']}, preset {trained['preset']}, on "
         f"{trained['data']}: images read and augmented ahead, a line of the log a step, a checkpoint every "
         f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step."}

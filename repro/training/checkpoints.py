@@ -15,7 +15,7 @@ from typing import Dict, List, Optional
 import mxnet as mx
 import numpy as np
 
-from repro.config.parsing import json_value, natural, number, of_format
+from repro.config.parsing import of_format
 from repro.errors import UserError, shown
 from repro.models.parameters import load_typed
 
@@ -55,17 +55,10 @@ def state(identity: str, parameters: Dict, trainer, averages: np.ndarray, histor
 
 
 def _meta(arrays: Dict[str, mx.nd.NDArray], path) -> Dict:
+    """Return what the arrays of a file are a state of; UserError where they are none."""
     try:
-        meta = json_value(arrays[META].asnumpy().tobytes().decode("utf-8"))
-        if meta["format"] == FORMAT:
-            natural(meta["step"], "step")
-            for name in ("seconds", "core_seconds"):
-                number(meta[name], name)
-            if not isinstance(meta["identity"], str) or len(meta["history"]) != meta["step"] or \
-                    not all(line and line[:1] for line in meta["history"]):
-                raise ValueError
-        return meta
-    except (KeyError, TypeError, ValueError):
+        return json.loads(arrays[META].asnumpy().tobytes())
+    except (KeyError, ValueError):
         raise UserError(f"checkpoint {path}: not a checkpoint, or damaged; remove it to begin again") from None
 
 
@@ -74,7 +67,7 @@ def read(path) -> Optional[Dict[str, mx.nd.NDArray]]:
     if path is None or not path.exists():
         return None
     arrays = load_typed(path)
-    if _meta(arrays, path)["format"] not in range(1, FORMAT):
+    if _meta(arrays, path)["format"] >= FORMAT:
         return arrays
     print(f"checkpoint {path}: written by an earlier version of this program; the run begins anew", file=sys.stderr)
     return None
@@ -92,10 +85,9 @@ def set_state(arrays: Dict[str, mx.nd.NDArray], path, identity: str, parameters:
                         "remove it to begin again")
     averages = arrays[AVERAGES].asnumpy() if AVERAGES in arrays else np.zeros(0, np.float32)
     wanted = {f"{PARAMETER}{name}": parameter for name, parameter in parameters.items()}
-    states = {f"{STATE}{index}.{part}": (index, p) for index, p in enumerate(trainer._params) for part in (0, 1)}
-    for name in (*wanted, *(name for name in arrays if name not in (META, AVERAGES))):
-        parameter = wanted.get(name) or states.get(name, (0, None))[1]
-        value = arrays.get(name)
+    known = {**{f"{STATE}{index}.{part}": p for index, p in enumerate(trainer._params) for part in (0, 1)}, **wanted}
+    for name in (*wanted, *sorted(arrays.keys() - {META, AVERAGES})):
+        parameter, value = known.get(name), arrays.get(name)
         if value is None or parameter is None or value.shape != parameter.shape or \
                 np.dtype(value.dtype) != np.dtype(parameter.dtype):
             raise UserError(f"checkpoint {path}: of another network: {shown(name)}; remove it to begin again")

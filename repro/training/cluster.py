@@ -55,36 +55,27 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-class Worker:
-    """One worker process, on `host`; `file` is a text that the command reads, carried to another machine."""
+def worker(command: Sequence[str], host: str, environment: Dict[str, str], folder: Path,
+           file: Optional[Path] = None) -> subprocess.Popen:
+    """Start one worker on `host`; `file` is a text that the command reads, carried to another machine."""
+    if host in LOCAL:
+        here = {**os.environ, PARENT: str(os.getpid()), **environment}
+        return subprocess.Popen(command, cwd=folder, env=here)
+    there = shlex.join(["env", *(f"{k}={v}" for k, v in environment.items()), *command])
+    steps = [f"cd {shlex.quote(str(folder))}", f"exec {there}"]
+    if file is not None:
+        text, place = shlex.quote(file.read_text(encoding="utf-8")), shlex.quote(str(file))
+        steps[1:1] = [f"mkdir -p $(dirname {place})", f"printf %s {text} > {place}"]
+    return subprocess.Popen([*_SSH, host, " && ".join(steps)], stdin=subprocess.DEVNULL)
 
-    def __init__(self, command: Sequence[str], host: str, environment: Dict[str, str], folder: Path,
-                 file: Optional[Path] = None):
-        self.host = host
-        if host in LOCAL:
-            here = {**os.environ, PARENT: str(os.getpid()), **environment}
-            self._process = subprocess.Popen(command, cwd=folder, env=here)
-        else:
-            there = shlex.join(["env", *(f"{k}={v}" for k, v in environment.items()), *command])
-            steps = [f"cd {shlex.quote(str(folder))}", f"exec {there}"]
-            if file is not None:
-                text, place = shlex.quote(file.read_text(encoding="utf-8")), shlex.quote(str(file))
-                steps[1:1] = [f"mkdir -p $(dirname {place})", f"printf %s {text} > {place}"]
-            self._process = subprocess.Popen([*_SSH, host, " && ".join(steps)], stdin=subprocess.DEVNULL)
 
-    def poll(self) -> Optional[int]:
-        return self._process.poll()
-
-    def stop(self) -> None:
-        if self.poll() is None:
-            self._process.terminate()
-
-    def wait(self) -> None:
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+def _ended(process: subprocess.Popen, seconds: float) -> None:
+    """Wait for so long at most, then kill."""
+    try:
+        process.wait(max(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def end_with_parent(parent: int = 0) -> None:
@@ -115,9 +106,9 @@ class Cluster:
     def __init__(self, command: Sequence[str], hosts: Sequence[str], environment: Dict[str, str], folder: Path,
                  file: Optional[Path] = None):
         self.helpers: List[subprocess.Popen] = []
-        self.failed = ""
+        self.hosts, self.failed = hosts, ""
         if not hosts:
-            self.workers = [Worker(command, LOCAL[0], environment, folder)]
+            self.workers = [worker(command, LOCAL[0], environment, folder)]
             return
         shared = {"DMLC_PS_ROOT_URI": _address(hosts), "DMLC_PS_ROOT_PORT": str(_free_port()),
                   "DMLC_NUM_WORKER": str(len(hosts)), "DMLC_NUM_SERVER": str(len(hosts))}
@@ -126,7 +117,7 @@ class Cluster:
         for role in ("scheduler", *["server"] * len(hosts)):  # importing mxnet is all they do, until the end
             self.helpers.append(subprocess.Popen([sys.executable, "-W", "ignore", "-c", helper], cwd=folder,
                                                  env={**here, ROLE: role}))
-        self.workers = [Worker(command, host, {**environment, **shared, ROLE: "worker",
+        self.workers = [worker(command, host, {**environment, **shared, ROLE: "worker",
                                                **({"DMLC_NODE_HOST": "127.0.0.1"} if host in LOCAL and
                                                   shared["DMLC_PS_ROOT_URI"] == "127.0.0.1" else {})}, folder, file)
                         for host in hosts]
@@ -134,12 +125,11 @@ class Cluster:
     def poll(self) -> Optional[int]:
         """Return the exit code once all workers have ended, or one process has failed: the others, which would wait for
         ever, are then stopped, and `failed` says which it was."""
-        codes = [worker.poll() for worker in self.workers]
+        codes = [one.poll() for one in self.workers]
         for number, code in enumerate(codes):
             if code:
-                if len(self.workers) > 1:
-                    self.failed = (f"worker {number + 1} of {len(codes)} on {self.workers[number].host} ended "
-                                   f"({_how(code)})")
+                if len(codes) > 1:
+                    self.failed = f"worker {number + 1} of {len(codes)} on {self.hosts[number]} ended ({_how(code)})"
                 self.stop()
                 return code
         if None in codes:
@@ -154,14 +144,11 @@ class Cluster:
 
     def stop(self) -> None:
         """End every process."""
-        for worker in self.workers:
-            worker.stop()
-        for worker in self.workers:
-            worker.wait()
+        for one in self.workers:
+            if one.poll() is None:
+                one.terminate()
+        for one in self.workers:
+            _ended(one, 10)
         deadline = time.monotonic() + 2
-        for helper in self.helpers:
-            try:
-                helper.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                helper.kill()
-                helper.wait()
+        for one in self.helpers:
+            _ended(one, deadline - time.monotonic())

@@ -217,16 +217,14 @@ class SGCPNet(nn.HybridBlock):
 
     classes  score maps, K.
     frozen   batch norm keeps its stored statistics.
-    enlarge  bring the scores from 1/8 to 1/4, where this project's losses are: bilinear, nothing learned (the authors
-             go from 1/8 to the image at once).
-    Image sides are multiples of 128.
+    Image sides are multiples of 128. The scores are brought from 1/8 to 1/4, where this project's losses are: bilinear,
+    nothing learned (the authors go from 1/8 to the image at once).
     """
 
     outputs = ("scores",)
 
-    def __init__(self, classes: int, frozen: bool = False, enlarge: bool = True, **kwargs):
+    def __init__(self, classes: int, frozen: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.enlarge = enlarge
         with self.name_scope():
             self.backbone = Mobile(frozen, prefix="backbone_")
             for level, channels in zip((3, 4, 5), WIDENED):
@@ -236,8 +234,7 @@ class SGCPNet(nn.HybridBlock):
             self.upsample = Upsample(classes)
 
     def hybrid_forward(self, F, image):
-        """(N, 3, H, W) -> scores (N, K, H/4, W/4); (N, K, H/8, W/8) unless they are enlarged."""
+        """(N, 3, H, W) -> scores (N, K, H/4, W/4)."""
         c3, c4, c5 = self.backbone(image)
         p3, *_ = self.last(*self.pyramid(self.widen3(c3), self.widen4(c4), self.widen5(c5)))
-        scores = self.classifier(p3)
-        return self.upsample(scores) if self.enlarge else scores
+        return self.upsample(self.classifier(p3))

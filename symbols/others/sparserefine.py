@@ -121,24 +121,24 @@ class Block(nn.HybridBlock):
 class SparseUNet(nn.HybridBlock):
     """The sparse feature extractor: colours of the selected pixels -> features of them.
 
-    planes  channels of each level. blocks: of a level on the way down, and again on the way up but for the last.
+    planes  channels of each level. It has BLOCKS on the way down, and again on the way up but for the last.
     frozen  batch norm uses its stored statistics.
     """
 
-    def __init__(self, planes, blocks: int = BLOCKS, frozen: bool = False, **kwargs):
+    def __init__(self, planes, frozen: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.planes, self.blocks = tuple(planes), blocks
+        self.planes = tuple(planes)
         with self.name_scope():
             self.stem = SparseConv(3, planes[0], prefix="stem_")
             for i, (own, below) in enumerate(zip(planes, (*planes[1:], None))):
-                for b in range(blocks):
+                for b in range(BLOCKS):
                     setattr(self, f"in{i}_{b}", Block(own, own, frozen, prefix=f"in{i}_{b}_"))
                 if below is not None:
                     setattr(self, f"down_norm{i}", NormRelu(own, frozen, prefix=f"down{i}_norm_"))
                     setattr(self, f"down{i}", SparseConv(own, below, prefix=f"down{i}_"))
                     setattr(self, f"up_norm{i}", NormRelu(below, frozen, prefix=f"up{i}_norm_"))
                     setattr(self, f"up{i}", SparseDeconv(below, own, prefix=f"up{i}_"))
-                    for b in range(blocks):
+                    for b in range(BLOCKS):
                         setattr(self, f"out{i}_{b}", Block(own * (2 if b == 0 else 1), own, frozen,
                                                            prefix=f"out{i}_{b}_"))
             self.last = NormRelu(planes[0], frozen, prefix="last_")
@@ -152,12 +152,12 @@ class SparseUNet(nn.HybridBlock):
             if i:
                 kept.append(x)
                 x = getattr(self, f"down{i - 1}")(getattr(self, f"down_norm{i - 1}")(x), down[i - 1])
-            for b in range(self.blocks):
+            for b in range(BLOCKS):
                 x = getattr(self, f"in{i}_{b}")(x, same[i])
         for i in reversed(range(levels - 1)):
             x = getattr(self, f"up{i}")(getattr(self, f"up_norm{i}")(x), up[i])
             x = F.concat(kept[i], x, dim=1)
-            for b in range(self.blocks):
+            for b in range(BLOCKS):
                 x = getattr(self, f"out{i}_{b}")(x, same[i])
         return self.last(x)
 
@@ -179,13 +179,13 @@ class GatedEnsembler(nn.HybridBlock):
     (The public code's softmax over two outputs of g is the sigmoid of their difference.)
     """
 
-    def __init__(self, classes: int, hidden: int = GATE, **kwargs):
+    def __init__(self, classes: int, **kwargs):
         super().__init__(**kwargs)
         with self.name_scope():
-            self.gate1 = nn.Dense(hidden, activation="relu", in_units=2 * (classes + 1), prefix="gate1_")
-            self.gate2 = nn.Dense(1, in_units=hidden, prefix="gate2_")
-            self.fuse1 = nn.Dense(hidden, activation="relu", in_units=classes, prefix="fuse1_")
-            self.fuse2 = nn.Dense(classes, in_units=hidden, prefix="fuse2_")
+            self.gate1 = nn.Dense(GATE, activation="relu", in_units=2 * (classes + 1), prefix="gate1_")
+            self.gate2 = nn.Dense(1, in_units=GATE, prefix="gate2_")
+            self.fuse1 = nn.Dense(GATE, activation="relu", in_units=classes, prefix="fuse1_")
+            self.fuse2 = nn.Dense(classes, in_units=GATE, prefix="fuse2_")
 
     def hybrid_forward(self, F, dense, sparse):
         """Scores (M, K) of both -> fused scores (M, K)."""
@@ -200,12 +200,11 @@ class Refiner(nn.HybridBlock):
     width  multiplier of the planes; the gate's hidden layers stay.
     """
 
-    def __init__(self, classes: int, width: float = 1.0, planes=PLANES, blocks: int = BLOCKS, frozen: bool = False,
-                 **kwargs):
+    def __init__(self, classes: int, width: float = 1.0, planes=PLANES, frozen: bool = False, **kwargs):
         super().__init__(**kwargs)
         planes = tuple(scaled(channels, width) for channels in planes)
         with self.name_scope():
-            self.unet = SparseUNet(planes, blocks, frozen, prefix="unet_")
+            self.unet = SparseUNet(planes, frozen, prefix="unet_")
             self.classifier = nn.Dense(classes, in_units=planes[0], prefix="classifier_")
             self.ensembler = GatedEnsembler(classes, prefix="ensembler_")
 
