@@ -7,12 +7,12 @@ import fcntl
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from folders import write_camvid
 from made_up import PROVENANCE, made_up
-from test_loader import all_end
 
 from experiments import table as measure
 from experiments.lib import paths, schedule, tables, worker
@@ -109,6 +109,19 @@ def test_a_record_goes_before_another_measurements_parameters_take_their_place(j
     monkeypatch.setattr(parameters, "save_arrays", saved)
     with pytest.raises(Stopped):
         worker.work(job)
+
+
+def all_end(pids) -> bool:
+    """Return True if the processes end within 20 seconds; one that has ended has no command line."""
+    def running(pid):
+        try:
+            return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    until = time.monotonic() + 20
+    while any(map(running, pids)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return not any(map(running, pids))
 
 
 @pytest.mark.parametrize("late", (0, 3))
@@ -228,7 +241,7 @@ def test_the_page_counts_and_a_wrong_count_is_named(tmp_path):
     lines = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in text.splitlines() if "|" in line]
     assert "at 32 random moments" in text and "Seed of the moments: 7." in text and "5 temporary files" in text
     assert ["training", "4", "3", "2", "3", "1"] in lines and ["all", "32", "24", "16", "24", "8"] in lines
-    assert [EVENTS["reader"], "3", "2", "1", "4.2"] in lines and [EVENTS["two"], "3", "2", "1", "-"] in lines
+    assert [EVENTS["worker"], "3", "2", "1", "4.2"] in lines and [EVENTS["two"], "3", "2", "1", "-"] in lines
     put(path, "{}")
     with pytest.raises(UserError, match="a.json: key 'seed' is missing"):
         read_faults(path)
@@ -239,10 +252,10 @@ def test_faults_of_events_are_said_and_counted(monkeypatch, capsys):
         raise Fault("code 1")
     assert TRIALS.keys() == EVENTS.keys()
     monkeypatch.setitem(TRIALS, "two", two)
-    monkeypatch.setitem(TRIALS, "reader", lambda tree, draw: 1.26)
-    found, wrong = faults.count_events(None, ["two", "reader"], 2, 0)
+    monkeypatch.setitem(TRIALS, "worker", lambda tree, draw: 1.26)
+    found, wrong = faults.count_events(None, ["two", "worker"], 2, 0)
     assert found == {"two": {"times": 2, "faults": 2, "seconds": None},
-                     "reader": {"times": 2, "faults": 0, "seconds": 1.3}}
+                     "worker": {"times": 2, "faults": 0, "seconds": 1.3}}
     assert wrong == [f"{EVENTS['two']}: code 1"] * 2 and f"  {wrong[0]}\n" in capsys.readouterr().err
     assert faults.main(["--moments", "-1"]) == 2 and "--moments: -1 is below 0" in capsys.readouterr().err
 

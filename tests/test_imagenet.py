@@ -110,6 +110,10 @@ def test_an_old_file_of_another_network_is_refused(tmp_path):
 
 def test_what_is_missing_is_named(zoo):
     arrays = mx.nd.load(str(zoo[1]))
+    arrays["features.4.0.body.0.bias"] = mx.nd.zeros(9)
+    with pytest.raises(UserError, match=r"features.4.0.body.1.running_mean has shape \(64,\), .*0.bias \(9,\)"):
+        from_model_zoo(arrays, "x.params")
+    del arrays["features.4.0.body.0.bias"]
     del arrays["features.6.5.body.7.gamma"]
     with pytest.raises(UserError, match="x.params: .* lacks features.6.5.body.7.gamma"):
         from_model_zoo(arrays, "x.params")

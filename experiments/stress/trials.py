@@ -34,14 +34,14 @@ def _said(run: Run, words: str) -> float:
     return time.monotonic() - began
 
 
-def killed(victim: str, words: str, *options: str, first: int = 0) -> Trial:
-    """Return a trial in which a process of the run is killed at a random step from the `first` on.
+def killed(victim: str, words: str, *options: str) -> Trial:
+    """Return a trial in which a process of the run is killed at a random step.
 
     victim  what its command line or environment holds. words: what the command then says.
     """
     def trial(tree: Tree, draw: random.Random) -> float:
         tree.fresh(*options)
-        step = draw.randrange(first, STEPS)
+        step = draw.randrange(STEPS)
         with tree.start(*options) as run:
             run.wait_for(lambda: tree.steps() >= step)
             run.kill_one(victim)
@@ -159,7 +159,6 @@ TRIALS: Dict[str, Trial] = {
     "full_disk": full_disk,
     "worker": killed(WORKER, "its process ended with code -9"),
     "command": command_killed(),
-    "reader": killed("spawn_main", "reader 1 of 1 (process", "--readers", "1", first=1),
     "team_worker": killed("DMLC_ROLE=worker", "on localhost ended (killed by SIGKILL)", *HOSTS),
     "team_server": killed("DMLC_ROLE=server", "a server of the kvstore ended (killed by SIGKILL)", *HOSTS),
     "team_scheduler": killed("DMLC_ROLE=scheduler", "a scheduler of the kvstore ended (killed by SIGKILL)", *HOSTS),

@@ -21,7 +21,7 @@ def from_model_zoo(arrays: Dict[str, mx.nd.NDArray], source: str = "weights") ->
     """Return the zoo's values under a column's own names (``level2.0.conv1.weight``); the classifier is left out.
 
     The zoo's 1x1 convolutions carry biases, ours none: they are taken off the running mean of the norm that follows,
-    which is the same function. UserError naming the first value missing.
+    which is the same function. UserError naming the first value missing or misshaped.
     """
     pairs = [("features.0", "features.1", "stem.0")]
     for level, units in zip((2, 3, 4, 5), UNITS):
@@ -38,7 +38,11 @@ def from_model_zoo(arrays: Dict[str, mx.nd.NDArray], source: str = "weights") ->
                 raise UserError(f"{source}: not a resnet50_v1 of the model zoo: it lacks {value}")
             result[f"{name}.{value.rpartition('.')[2]}"] = arrays[value]
         if f"{conv}.bias" in arrays:
-            result[f"{name}.running_mean"] = arrays[f"{norm}.running_mean"] - arrays[f"{conv}.bias"]
+            mean, bias = arrays[f"{norm}.running_mean"], arrays[f"{conv}.bias"]
+            if mean.shape != bias.shape:
+                raise UserError(f"{source}: not a resnet50_v1 of the model zoo: {norm}.running_mean has shape "
+                                f"{mean.shape}, {conv}.bias {bias.shape}")
+            result[f"{name}.running_mean"] = mean - bias
     return result
 
 

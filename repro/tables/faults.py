@@ -22,7 +22,6 @@ EVENTS = {
     "full_disk": "the disk is full in the middle of a checkpoint",
     "worker": "the process that trains is killed",
     "command": "the command is killed, not its processes",
-    "reader": "a process that reads data is killed (`READERS=1`)",
     "team_worker": "one of two workers is killed (`HOSTS=localhost,localhost`)",
     "team_server": "a server of the kvstore is killed (`HOSTS=`)",
     "team_scheduler": "the scheduler of the kvstore is killed (`HOSTS=`)",
