@@ -9,7 +9,7 @@ REQUIREMENTS := requirements/base.txt requirements/$(if $(filter mxnet,$(CARD)),
   requirements/onnx$(if $(filter onnx,$(CARD)),-gpu).txt
 STAMP := $(VENV)/.installed
 OPENVINO := $(VENV)/.openvino
-READY := $(if $(findstring openvino,$(ENGINE) $(WHAT)),$(OPENVINO),$(STAMP))
+READY := $(if $(findstring openvino,$(ENGINE)),$(OPENVINO),$(STAMP))
 RUN = MAKE_TARGET=$@ $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS PYTHON CARD
@@ -41,64 +41,44 @@ neighbours: ## SGCPNet, Fast-SCNN and ICNet trained by the same recipe, beside o
 $(TABLES): $(STAMP)
 	@$(RUN) experiments.table --table $(@:table%=%)
 
-neighbours-time: $(STAMP)  ## time them side by side on DATA, with what they learned here
-	@$(RUN) experiments.speed.neighbours
-
 table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (20 minutes on an idle machine)
-	@$(RUN) experiments.speed.table6
-
 profile: $(READY)  ## where the time of one inference goes, in MXNet, or with ENGINE=onnx or openvino
-	@$(RUN) experiments.speed.profile
-
 growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads
-	@$(RUN) experiments.speed.growth
-
 engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side (half an hour, idle)
-	@$(RUN) experiments.speed.engines
-
 precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA
-	@$(RUN) experiments.speed.precision
+soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat?
+neighbours-time: $(STAMP)  ## the neighbours timed side by side on DATA, with what they learned here
+density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
+
+table6 profile growth engines precision soak neighbours-time density:
+	@$(RUN) experiments.speed.$(@:%-time=%)
+
+robustness: $(STAMP)  ## give every reader of files what is wrong, and count what comes of it (a minute)
+faults: $(STAMP)  ## kill runs at random moments, fill their disk, run two at once (half an hour)
+
+robustness faults:
+	@$(RUN) experiments.stress.$@
 
 refine: $(STAMP)  ## SparseRefine over a network at half resolution, trained and measured
-	@$(RUN) experiments.refine
-
-density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
-	@$(RUN) experiments.speed.density
-
-soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat?
-	@$(RUN) experiments.speed.soak
-
-robustness: $(STAMP)  ## give every reader and writer what is wrong, and count what comes of it (a minute)
-	@$(RUN) experiments.stress.robustness
-
-faults: $(STAMP)  ## kill runs at random moments, fill their disk, run two at once (half an hour)
-	@$(RUN) experiments.stress.faults
-
 check: $(STAMP)  ## train a published ROW of TABLE, or evaluate WEIGHTS: inside the published band? DRY=1: what it takes
-	@$(RUN) experiments.check
-
 row: $(STAMP)  ## the page of a published ROW of TABLE: curves, classes, best and worst images
-	@$(RUN) experiments.row
-
 compare: $(STAMP)  ## two published rows, A=TABLE/ROW B=TABLE/ROW+bootstrapping, by seed, class and image
-	@$(RUN) experiments.compare
+predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
+export: $(STAMP)  ## a trained network as ONNX, or FORMAT=gluon, checked
+figures: $(STAMP)  ## draw tables/{pipeline,comparison,weights}.png, after make table3 BUDGET=full
+submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
+pretrain: $(STAMP)  ## train the shipped backbone anew (20 minutes on two cores)
+
+refine check row compare predict export figures submit pretrain:
+	@$(RUN) experiments.$@
+
+minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity), to be looked at
+	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
 	@$(if $(TABLE)$(HELP),,$(RUN) experiments.stress.robustness --render)
 	@$(if $(TABLE)$(HELP),,$(RUN) experiments.stress.faults --render)
-
-predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
-	@$(RUN) experiments.predict
-
-export: $(STAMP)  ## a trained network as ONNX, or FORMAT=gluon, checked
-	@$(RUN) experiments.export
-
-figures: $(STAMP)  ## draw tables/{pipeline,comparison,borders,weights,class-iou}.png, after make table3 BUDGET=full
-	@$(RUN) experiments.figures
-
-submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
-	@$(RUN) experiments.submit
 
 test: $(OPENVINO)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)
@@ -106,12 +86,6 @@ test: $(OPENVINO)  ## run the tests, warnings as errors; COV=1: of which branche
 lint: $(OPENVINO)  ## check the style and the types of the sources
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
-
-pretrain: $(STAMP)  ## train the shipped backbone anew (20 minutes on two cores)
-	@$(RUN) experiments.pretrain
-
-minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity), to be looked at
-	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"
 
 clean:  ## remove the environments and the tools' caches; results in .cache/ stay
 	rm -rf .venv .venv-gpu .venv-onnx-gpu .pytest_cache .ruff_cache .mypy_cache .coverage .coverage.*

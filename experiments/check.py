@@ -21,9 +21,10 @@ from typing import List, Optional
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, Reported, run, seed_of
-from experiments.lib.evaluated import evaluate_weights
+from experiments.lib.lookup import options
 from experiments.lib.paths import ROOT
-from experiments.lib.published import figure_of, group_of, source_of
+from experiments.lib.published import evaluate_weights, figure_of, group_of, source_of
+from experiments.lib.schedule import Asked, measured
 from repro.errors import UserError, choice
 from repro.records import load_records, read_record
 from repro.tables import band
@@ -37,7 +38,7 @@ WHAT = ("accuracy", "cost")
 
 def check(given) -> Optional[bool]:
     """Print the band and what was found; True inside, False outside, None of a dry run."""
-    return check_speed(given) if given.table.replace("table", "") == "6" else check_row(given)
+    return check_speed(given) if given.table == "6" else check_row(given)
 
 
 def check_row(given) -> Optional[bool]:
@@ -62,7 +63,10 @@ def check_row(given) -> Optional[bool]:
     if given.weights:
         value = evaluate_weights(given)[0].mean_iou
     else:
-        record = trained(given, seed)
+        path, = measured(Asked(
+            given.table, given.data, given.preset, given.budget, given.row, given.extra or "own", str(seed), given.gpu,
+            pretrained=given.pretrained))
+        record = read_record(path)
         value = band.core_seconds(record) if cost else record.evaluations[row.inference]["mean_iou"]
         print(f"seed {seed}: {band.core_seconds(record) / 3600:.2f} core-hours; published by "
               f"{published[0].provenance['machine']}, here {record.provenance['machine']}")
@@ -70,21 +74,6 @@ def check_row(given) -> Optional[bool]:
         if same and record.content and same[0].content not in ("", record.content):
             print("the data's files differ from those of the published record")
     return judge(found, value, unit)
-
-
-def trained(given, seed: int):
-    """Train the row here, unless this machine has; return its record. A Reported where that fails."""
-    words: List[str] = ["--unrendered", "--table", given.table.replace("table", ""), "--row", given.row,
-                        "--data", given.data, "--preset", given.preset, "--budget", given.budget, "--seeds", str(seed),
-                        "--extra", given.extra or "own"]
-    words += ["--gpu", given.gpu] if given.gpu else []
-    words += ["--pretrained", given.pretrained] if given.pretrained else []
-    made = subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-m", "experiments.table", *words],
-                          cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    lines = [line.partition(".params: mean IoU")[0] for line in made.stdout.splitlines() if ".params: mean IoU" in line]
-    if made.returncode or not lines:
-        raise Reported
-    return read_record(ROOT / f"{lines[-1]}.json")
 
 
 def check_speed(given) -> Optional[bool]:
@@ -101,7 +90,7 @@ def check_speed(given) -> Optional[bool]:
         print(f"timing both takes about {sum(runs):.0f} s, and making them a minute; the machine is to do nothing else")
         return None
     made = subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-m", "experiments.speed.table6",
-                           "--rows", f"{given.row},{BASE}"], cwd=ROOT, check=False)
+                           "--row", f"{given.row},{BASE}"], cwd=ROOT, check=False)
     if made.returncode:
         raise Reported
     return judge(found, band.ratio(read_table6(paths.OWN / "table6.json"), given.row, BASE), " times")
@@ -121,30 +110,21 @@ def judge(found: Band, value: float, unit: str) -> bool:
     return inside
 
 
-def parse(arguments=None) -> argparse.Namespace:
-    """Return the command line's values."""
+def main(arguments=None) -> int:
+    """Run; the exit code is 0 inside the band, 1 outside, 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.check", description=__doc__,
                     formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--table", default="", help="1 to 5, ablations or neighbours; 6: speed")
-    add("--row", default="", help="a row's id")
-    add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: its own)")
+    options(parser)
     add("--seed", default="0", help="to train with (default %(default)s)")
     add("--data", default="minicity", help="minicity or a folder; of a dry run its name will do (default %(default)s)")
-    add("--preset", default="lite", help="that the row is published with (default %(default)s)")
-    add("--budget", default="full", help="likewise (default %(default)s)")
     add("--what", default="accuracy", help="accuracy or cost, the core-seconds of its training (default %(default)s)")
     add("--weights", default="", help="the row's .params, to be evaluated in place of a training")
     add("--pretrained", default="", help="the backbone to train from (default: the preset's)")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
     add("--dry-run", "--dry", dest="dry", action="store_true", help="say what it would take, and do nothing")
-    return parser.parse_args(arguments)
-
-
-def main(arguments=None) -> int:
-    """Run; the exit code is 0 inside the band, 1 outside, 2 on a user's mistake."""
     found: List[Optional[bool]] = []
-    return run(lambda given: found.append(check(given)), parse(arguments)) or int(False in found)
+    return run(lambda given: found.append(check(given)), parser.parse_args(arguments)) or int(False in found)
 
 
 if __name__ == "__main__":

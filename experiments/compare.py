@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from experiments.lib.command import Parser, run
+from experiments.lib.lookup import options
 from experiments.lib.published import group_of, image_names, named, source_of
 from repro.tables.pairs import compare
 
@@ -28,8 +29,7 @@ def main(arguments=None) -> int:
     add("--a", default="", help="TABLE/ROW, or TABLE/ROW+EXTRA for a row's extra training")
     add("--b", default="", help="the other, likewise")
     add("--data", default="minicity", help="name or folder of the data (default %(default)s)")
-    add("--preset", default="lite", help="that they were trained with (default %(default)s)")
-    add("--budget", default="full", help="likewise (default %(default)s)")
+    options(parser, row=False)
     return run(show, parser.parse_args(arguments))
 
 

@@ -12,7 +12,6 @@ Size, batch and k are constants of a file: another one is another export of the 
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -85,10 +84,10 @@ def of_weights(path, row: str = "") -> Source:
 
 
 def of_row(given, dataset) -> Source:
-    """Return A row as trained on this machine, with the values in WEIGHTS, or with random ones."""
+    """Return a row as trained on this machine, with the values in WEIGHTS, or with random ones."""
     from repro.export.carry import random_arrays
     from repro.models import parameters
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
 
     given.table = given.table or table_of(given.row)
     row, training = chosen(given)
@@ -130,7 +129,7 @@ def file_of(given, row: str, k: Optional[int], shape) -> Path:
 def subject_of(given, source: Source, size, origin):
     """Return what is exported of a source, for images up to `size`, and its record before it is checked."""
     from repro.export import carry
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
 
     plan = Plan(source.network, source.training, source.preset, size)
     shape = (given.batch, 3, *round_up(size, plan.multiple))
@@ -217,11 +216,12 @@ def export_refined(given) -> None:
         print(os.path.relpath(file))
 
 
-def parse(arguments=None) -> argparse.Namespace:
-    """Return the command line's values."""
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.export", description=__doc__.split("\n")[0])
     add = parser.add_argument
     options(parser)
+    add("--seed", default="0", help="that the row was trained with, or of random values (default %(default)s)")
     add("--k", type=int, help="regions computed (default: as the row is tested)")
     add("--size", default="", help="height x width of the largest image (default: that of the data)")
     add("--batch", type=int, default=1, help="images at once (default %(default)s)")
@@ -232,12 +232,7 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--precision", default="float32", help=f"of ONNX: {', '.join(PRECISIONS)} (default %(default)s)")
     add("--data", default="minicity", help="whose images it is checked on, and a row's classes (default %(default)s)")
     add("--images", type=int, default=8, help="that the file is checked on (default %(default)s)")
-    return parser.parse_args(arguments)
-
-
-def main(arguments=None) -> int:
-    """Run; the exit code is 2 on a user's mistake."""
-    return run(export, parse(arguments))
+    return run(export, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ NAME_overlay.jpg; of a video NAME/FRAME_labelIds.png and NAME_overlay.mp4; NAME_
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -50,7 +49,7 @@ def segment_all(found, segmenter, out: Path, scores: bool) -> None:
     """Segment source after source, print how fast; UserError at the end if something could not be."""
     began, times, lines = time.perf_counter(), {}, []
     counts = [source.count() for source in found]
-    with tqdm(total=sum(counts) or None, desc="segmenting", unit="image") as bar:
+    with tqdm(total=sum(counts) or None, desc="segmenting", unit="image", disable=None) as bar:
         for source, count in zip(found, counts):
             done = bar.n
             try:
@@ -130,8 +129,8 @@ def segmenter_of(given):
     return load(described(given.weights), given.k, given.engine, given.precision or "float32", given.shrink, **place)
 
 
-def parse(arguments=None) -> argparse.Namespace:
-    """Return the command line's values."""
+def main(arguments=None) -> int:
+    """Run; the exit code is 2 on a user's mistake, and where an input could not be used."""
     parser = Parser(prog="python -m experiments.predict", description=__doc__.split("\n")[0])
     add = parser.add_argument
     add("--input", default="", help="a photo, folder, pattern in quotes or video (default: a scene drawn for it)")
@@ -147,12 +146,7 @@ def parse(arguments=None) -> argparse.Namespace:
     add("--provider", default="", help="of onnx: cpu, cuda or tensorrt (default: cuda with a card, else cpu)")
     given = parser.parse_args(arguments)
     given.weights = given.weights or str(STREET if given.input else SHIPPED)
-    return given
-
-
-def main(arguments=None) -> int:
-    """Run; the exit code is 2 on a user's mistake, and where an input could not be used."""
-    return run(predict, parse(arguments))
+    return run(predict, given)
 
 
 if __name__ == "__main__":

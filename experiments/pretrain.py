@@ -35,7 +35,7 @@ def pretrain(given) -> None:
     write_minicity(data, seed=SEED, size=preset.size, train=1200, val=60, coarse=0)
     network = Network("single", (Column(1.0, (3, 4, 6, 3)),), 32, "plain", None)
     training = Training("none", None, None, bootstrapping=False, coarse=False, pretrained=False)
-    with tqdm(total=budget.scratch_steps, desc="pre-training", unit="step", mininterval=2) as bar:
+    with tqdm(total=budget.scratch_steps, desc="pre-training", unit="step", mininterval=2, disable=None) as bar:
         def report(step, loss):
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()

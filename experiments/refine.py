@@ -25,6 +25,7 @@ from experiments.lib.command import Parser, at_least_one, contexts, run, seed_of
 from experiments.lib.pages import SPARSEREFINE
 from experiments.lib.paths import PRESETS, PRETRAINED
 from experiments.lib.repeat import command_of, portable
+from experiments.lib.tables import chosen_rows
 from repro.errors import UserError
 from repro.files import write_text
 from repro.records import provenance
@@ -57,7 +58,7 @@ def bar(what: str, total: int):
 
 def refine(given) -> None:
     """Train what is missing, measure, and write the record."""
-    row, = lookup.chosen_rows(TABLE, ROW)
+    row, = chosen_rows(TABLE, ROW)
     preset, seed = lookup.preset_of(given.preset), seed_of(given.seed, "--seed")
     budget = preset.budget(given.budget)
     for name in ("rate", "threshold"):
@@ -65,14 +66,14 @@ def refine(given) -> None:
             raise UserError(f"--{name}: {getattr(given, name):g} is not above 0")
     steps = budget.steps if given.steps is None else at_least_one(given.steps, "--steps")
     ctx = contexts(given.gpu)
-    pretrained, backbone = lookup.backbone(given, preset, [row])
+    pretrained, backbone = lookup.backbone(given.pretrained, preset, row.training.pretrained)
     from repro.config.networks import network_dict
     from repro.config.presets import preset_dict
     from repro.config.rows import training_dict
     from repro.data import open_dataset
     from repro.data.images import image_size
     from repro.models import imagenet, parameters
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
     from repro.sparserefine.measure import Refining, halved, measure_refined
     from repro.sparserefine.networks import new_refiner
     from repro.sparserefine.training import Recipe
@@ -86,7 +87,7 @@ def refine(given) -> None:
                         preset.recipe.scales, steps, Recipe(rate=given.rate, threshold=given.threshold), seed,
                         budget.images)
     new_refiner(len(dataset.classes), refining.width)  # says of a width that there are no planes of it
-    found = lookup.examined(given, dataset, images=budget.images)
+    found = lookup.examined(given.leak, dataset, images=budget.images)
     content = content or lookup.content_of(given, dataset, found, images=budget.images)
     words = (given.preset, "lite"), (given.budget, "full"), (f"seed{given.seed}", "seed0")
     name = "-".join([dataset.name, *(word for word, usual in words if word != usual)])
@@ -98,7 +99,7 @@ def refine(given) -> None:
                  dataclasses.asdict(dataset.classes), preset_dict(preset), given.budget, seed, *values]
         return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
-    same = identity(budget.steps, backbone)
+    same = identity("dense", budget.steps, backbone)
     arrays, _ = train_network(plan, dataset, budget.steps, seed, ctx, imagenet.load_backbone(pretrained),
                               bar("dense network", budget.steps), Run(own / f"dense-{same[:12]}", same))
     for old in (refined.DESCRIPTION, refined.RECORD):  # of other networks than those that come now

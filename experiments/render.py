@@ -1,36 +1,101 @@
-"""Write tables/*.md, its pictures and the README's short table from the committed records alone: `make tables`."""
+"""Write tables/*.md, its pictures, the index of results and what other files show of them: `make tables`.
+
+All of it is of the committed records alone.
+"""
 
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Dict, Sequence
 
-from experiments.lib import reproduced, tables
+from experiments.lib import tables
 from experiments.lib.command import Parser, run
 from experiments.lib.pages import MEASUREMENTS
-from experiments.lib.paths import RESULTS, ROOT
+from experiments.lib.paths import HERE, RESULTS, ROOT, TABLES
+from repro.config import parsing
+from repro.config.networks import Network, parse_network
+from repro.config.rows import load_peers
 from repro.errors import choice
 from repro.files import write_text
+from repro.prediction.weights import digest
+from repro.records import load_records
+from repro.tables import index
+from repro.tables.engines import read_engines
+from repro.tables.reproducibility import (
+    card_block,
+    claims_block,
+    compute_block,
+    differences_block,
+    verdicts,
+    with_block,
+)
+from repro.tables.table6 import read_table6
+
+KNOWN = (*tables.PAGES, *MEASUREMENTS)
+PAGE = ROOT / "docs" / "reproducibility.md"
+
+
+def beside() -> Dict[Path, str]:
+    """Return what is written beside the pages: tables/*.csv, blocks in README.md, docs/reproducibility.md and the cards
+    of the shipped weights."""
+    from repro.models.cost import row_figures
+
+    costs = lru_cache(maxsize=None)(row_figures)
+    rows = tables.all_rows()
+    by_table = {table: [row for (name, _), row in rows.items() if name == table] for table in TABLES.values()}
+    records = load_records(RESULTS)
+    lines = index.results(by_table, records, costs, tables.published_images)
+    timed = speed_lines()
+    found = verdicts(rows, {row.id: costs(row)[:2] for row in by_table["table5"]},
+                     [one for one in records if isinstance(one.network, Network)], tables.published_images)
+    page = PAGE.read_text(encoding="utf-8")
+    size = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())
+    for name, block in (("verdicts", claims_block(found)), ("compute", compute_block(lines, size)),
+                        ("differences", differences_block(tables.published("remarks")))):
+        page = with_block(page, name, block, PAGE.name)
+    return {ROOT / "README.md": tables.readme(), ROOT / "tables" / "results.csv": index.text(lines, index.RESULTS),
+            ROOT / "tables" / "speed.csv": index.text(timed, index.SPEED), PAGE: page, **cards(timed)}
+
+
+def speed_lines():
+    """Return the lines of tables/speed.csv."""
+    return index.speed(
+        read_table6(RESULTS / "table6.json"),
+        {path.stem: read_engines(path) for path in sorted(RESULTS.glob("engines-*.json"))},
+        {path.stem: parsing.read_json(path, "measurement") for path in sorted(RESULTS.glob("profile*.json"))})
+
+
+def cards(timed: Sequence[index.Line]) -> Dict[Path, str]:
+    """Return the card of each shipped weights file, with what is measured of them written anew."""
+    peers, made = load_peers(HERE / "table6.yaml"), {}
+    for weights in sorted((HERE / "pretrained").glob("*.params")):
+        about, card = parsing.read_json(weights.with_suffix(".json"), "description"), weights.with_suffix(".md")
+        network = parse_network(about["network"], card.name) if "network" in about else None
+        names = [row.id for row in peers if network is not None and (row.network, row.inference) == (network, "fast")]
+        block = card_block(about, [one for one in timed if one["network"] in names], digest(weights))
+        made[card] = with_block(card.read_text(encoding="utf-8"), "measured", block, card.name)
+    return made
 
 
 def write(given) -> None:
     """Write the chosen pages and print their paths."""
-    known = (*tables.PAGES, *MEASUREMENTS)
-    for name in [choice(given.table, known, "TABLE")] if given.table else known:
+    for name in [choice(given.table, KNOWN, "TABLE")] if given.table else KNOWN:
         if name in tables.PAGES:
             tables.write(name)
         elif given.table or MEASUREMENTS[name].there(RESULTS):
             MEASUREMENTS[name].render()
     if not given.table:
-        for path, text in {ROOT / "README.md": tables.readme(), **reproduced.files()}.items():
+        for path, text in beside().items():
             write_text(path, text)
             print(path.relative_to(ROOT))
 
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
-    parser = Parser(prog="python -m experiments.render", description=__doc__)
-    known = ", ".join((*tables.PAGES, *MEASUREMENTS))
-    parser.add_argument("--table", default="", help=f"one of {known} (default: all)")
+    parser = Parser(prog="python -m experiments.render", description=__doc__.split("\n")[0])
+    parser.add_argument("--table", default="", help=f"one of {', '.join(KNOWN)} (default: all)")
     return run(write, parser.parse_args(arguments))
 
 

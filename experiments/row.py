@@ -8,8 +8,8 @@ from pathlib import Path
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, run
-from experiments.lib.evaluated import evaluate_weights
-from experiments.lib.published import beside, figure_of, group_of, image_names, source_of
+from experiments.lib.lookup import options
+from experiments.lib.published import beside, evaluate_weights, figure_of, group_of, image_names, source_of
 from repro.files import write_text
 from repro.tables.pairs import row_page
 
@@ -40,12 +40,8 @@ def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.row", description=__doc__)
     add = parser.add_argument
-    add("--table", default="", help="1 to 5, ablations or neighbours")
-    add("--row", default="", help="a row's id")
-    add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: its own)")
+    options(parser)
     add("--data", default="minicity", help="name or folder of the data (default %(default)s)")
-    add("--preset", default="lite", help="that it was trained with (default %(default)s)")
-    add("--budget", default="full", help="likewise (default %(default)s)")
     add("--weights", default="", help="the row's .params, to count the regions computed; DATA is then a folder")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")
     add("--out", default="", help="the folder to write into (default: .cache/rows)")

@@ -26,7 +26,7 @@ def submit(given) -> None:
     networks = network_factory(plan, arrays, len(dataset.classes), "fast" if plan.network.sparse else "whole", ctx[0])
     files = submission.write_labels(
         given.out, samples, networks, plan.multiple, ctx[0], given.zip,
-        lambda images: tqdm(images, total=len(samples), desc=given.split, unit="image"))
+        lambda images: tqdm(images, total=len(samples), desc=given.split, unit="image", disable=None))
     print(f"{given.out}: labels of {len(samples)} images")
     if given.zip:
         print(files[-1])
@@ -37,6 +37,7 @@ def main(arguments=None) -> int:
     parser = Parser(prog="python -m experiments.submit", description=__doc__)
     add = parser.add_argument
     options(parser)
+    add("--seed", default="0", help="that the row was trained with (default %(default)s)")
     add("--data", default="minicity", help="minicity, or a folder in Cityscapes' layout (default %(default)s)")
     add("--split", default="test", help="test, val or train (default %(default)s)")
     add("--weights", default="", help="the row's .params file (default: found among those trained on this machine)")

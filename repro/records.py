@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from repro.config import parsing
 from repro.config.networks import AnyNetwork, network_dict, parse_network
-from repro.config.rows import INFERENCES, Training, parse_training, training_dict, training_name
+from repro.config.rows import Training, parse_training, training_dict, training_name
 from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
 from repro.device import CPU_KEYS, cpu, cpu_name
@@ -27,12 +27,13 @@ SOURCE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Record:
-    """A measured training; accuracies are percentages, the mappings have the keys of the checks below.
+    """A measured training; accuracies are percentages.
 
-    `evaluations` maps an inference (whole, classic, fast, active) to its figures, `majority` has those of the
-    training set's per-pixel majority map, `recipe` whatever else two measurements must share to be the same, `classes`
-    those of a data set that names its own (None: those known by the name of the data); `stem` and `decoder_width` where
-    the preset gives them, `sha256` of the .params file.
+    `evaluations` maps an inference (whole, classic, fast; active: all regions with s > 0, however many, Section 4.4) to
+    its figures, repro.evaluation.inference.Evaluation's; older records lack "active_counts", "z2_computed" and
+    "selection". `majority` has the accuracies of the training set's per-pixel majority map, `recipe` whatever else two
+    measurements must share to be the same, `classes` those of a data set that names its own (None: those known by the
+    name of the data); `stem` and `decoder_width` where the preset gives them, `sha256` of the .params file.
     """
 
     network: AnyNetwork
@@ -65,33 +66,6 @@ class Record:
         return str(self.recipe.get("content", ""))
 
 
-def _anything(value, place):
-    """Check no more than that it can be written again."""
-    if isinstance(value, float):
-        return parsing.number(value, place)
-    if isinstance(value, dict):
-        return parsing.mapping_of(_anything)(value, place)
-    return [_anything(one, place) for one in value] if isinstance(value, list) else value
-
-
-def _percent(value, place) -> float:
-    number = parsing.number(value, place)
-    if not 0 <= number <= 100:
-        raise UserError(f"{place}: {number} is not a percentage")
-    return round(number, 4)
-
-
-EVALUATIONS = INFERENCES + ("active",)  # active: all regions with s > 0 computed, however many (Section 4.4)
-_ACCURACIES = {"pixel_acc": _percent, "mean_acc": _percent, "mean_iou": _percent}
-_SHARE = parsing.optional(_percent)
-_SELECTION = {"area": _SHARE, "objects": _SHARE, "fixed": _SHARE, "classes": parsing.mapping_of(_SHARE)}
-_NATURAL, _NUMBER = parsing.optional(parsing.natural), parsing.optional(parsing.number)
-_EVALUATION = {
-    **_ACCURACIES, "k": _NATURAL, "regions": _NATURAL, "class_iou": parsing.mapping_of(_SHARE), "active_mean": _NUMBER,
-    "z2_mean": _NUMBER, "z2_computed": _NUMBER, "active_counts": parsing.optional(parsing.mapping_of(parsing.natural)),
-    "images": parsing.natural, "selection": parsing.mapping(_SELECTION)}
-
-_TRAIN = {key: parsing.number for key in ("loss_first", "loss_last", "seconds", "core_seconds")}
 _PROVENANCE = {
     "commit": parsing.text, "dirty": parsing.boolean, "versions": parsing.mapping_of(parsing.text),
     "machine": parsing.text, "cpu": parsing.mapping(dict.fromkeys((*CPU_KEYS, "flags"), parsing.text)),
@@ -103,17 +77,17 @@ def parse_provenance(value, place) -> Dict[str, Any]:
     return parsing.fields(value, place, _PROVENANCE, optional=("cpu",))
 
 
-_RECORD = {
-    "format": parsing.natural, "training_name": parsing.text, "network": parse_network, "training": parse_training,
-    "data": parsing.text, "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural,
-    "steps": parsing.natural, "scale": parsing.text, "width": parsing.text, "stem": parsing.positive(parsing.integer),
-    "decoder_width": parsing.positive(parsing.number), "sha256": parsing.text, "classes": class_sets.parse_values,
-    "recipe": parsing.mapping_of(_anything),
-    "evaluations": parsing.mapping(dict.fromkeys(EVALUATIONS, parsing.mapping(
-        _EVALUATION, optional=("active_counts", "z2_computed", "selection"))), optional=EVALUATIONS),
-    "majority": parsing.mapping(_ACCURACIES), "train": parsing.mapping(_TRAIN, optional=("core_seconds",)),
-    "provenance": parse_provenance}
+def _as_written(value, place):
+    return value
+
+
 _OPTIONAL = ("classes", "stem", "decoder_width", "sha256")
+_RECORD = {  # in the order of the file; figures are as this program wrote them
+    **dict.fromkeys(("format", "training_name", "network", "training", "data", "preset", "budget", "seed", "steps",
+                     "scale", "width", "stem", "decoder_width", "sha256", "classes", "recipe", "evaluations",
+                     "majority", "train", "provenance"), _as_written),
+    "network": parse_network, "training": parse_training, "classes": class_sets.parse_values,
+    "provenance": parse_provenance}
 
 
 def from_dict(value, place: str) -> Record:
@@ -124,15 +98,13 @@ def from_dict(value, place: str) -> Record:
 
 
 def to_dict(record: Record) -> Dict[str, Any]:
-    """`record` as plain values in the order of the file, checked."""
+    """Return `record` as plain values in the order of the file."""
     values = {item.name: getattr(record, item.name) for item in fields(record)}
     values.update(format=FORMAT, training_name=training_name(record.network, record.training),
                   network=network_dict(record.network), training=training_dict(record.training))
-    values = {key: value for key, value in values.items() if value is not None or key not in _OPTIONAL}
     if record.classes is not None:
         values["classes"] = asdict(record.classes)
-    from_dict(values, "record")
-    return {key: values[key] for key in _RECORD if key in values}
+    return {key: values[key] for key in _RECORD if values[key] is not None or key not in _OPTIONAL}
 
 
 def record_path(root, record: Record) -> Path:
@@ -143,12 +115,14 @@ def record_path(root, record: Record) -> Path:
 
 
 def write_record(root, record: Record) -> Path:
-    """Write `record` to its place under `root`, percentages with 4 decimals; return the path."""
+    """Write `record` to its place under `root`; return the path. UserError for a figure that is none, as a mean of
+    nothing is."""
     path = record_path(root, record)
-    values = to_dict(record)
-    rounded = from_dict(values, str(path))
-    values.update(evaluations=rounded.evaluations, majority=rounded.majority)
-    write_text(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    try:
+        text = json.dumps(to_dict(record), indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise UserError(f"{path}: a figure of it is not a number; has any pixel of the test images a label?") from None
+    write_text(path, text + "\n")
     return path
 
 
@@ -191,6 +165,24 @@ def find(records: Sequence[Record], network: AnyNetwork, training: Training,
     found = (record for record in records
              if (record.network, record.training) == (network, training) and group in (None, record.group))
     return tuple(sorted(found, key=lambda record: record.seed))
+
+
+def several(records: Sequence[Record]) -> List[Tuple[Record, ...]]:
+    """Return the records of each training, data, preset and budget that was measured with several seeds."""
+    trainings = dict.fromkeys((record.network, record.training, record.group) for record in records)
+    return [found for found in (find(records, *one) for one in trainings) if len(found) > 1]
+
+
+def by_seed(records: Sequence[Record], key: str = "mean_iou", inference: str = "") -> Dict[int, float]:
+    """Return a figure of each seed, by default in fast inference where there is one; without those that lack it.
+
+    Key "z2" is the mean z2 over computed regions, in records without it that over all positions.
+    """
+    found = {}
+    for record in records:
+        one = record.evaluations.get(inference or ("fast" if "fast" in record.evaluations else "whole"), {})
+        found[record.seed] = one.get("z2_computed", one.get("z2_mean")) if key == "z2" else one.get(key)
+    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def _git(*arguments: str) -> Optional[str]:

@@ -40,3 +40,10 @@ def noise(width, key="mean_iou"):
     rows = [Figure("table4", "3463-3463", extra) for extra in ("", "bootstrapping")]
     return [record_of(figure, 30.0, seed, **{key: value}) for figure, values in zip(rows, ((5.0,) * 3, by_seed))
             for seed, value in enumerate(values)]
+
+
+def claims_in(text):
+    """The table of claims in a page: [{header: cell}]."""
+    block = next(block for block in text.split("\n\n") if block.startswith("| Claim"))
+    header, _, *lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()]
+    return [dict(zip(header, line)) for line in lines]

@@ -1,13 +1,16 @@
 """Small data-set folders for tests, written with random content in the layouts the readers recognise; what is wrong
-with one is one line."""
+with one is one line; a full disk."""
 
 from __future__ import annotations
+
+import contextlib
+import resource
 
 import cv2
 import numpy as np
 import pytest
 
-from repro.data import CAMVID, CITYSCAPES
+from repro.data import CAMVID, CITYSCAPES, ClassSet
 from repro.errors import UserError
 
 
@@ -18,6 +21,17 @@ def refused(call, *parts) -> str:
     message = str(caught.value)
     assert "\n" not in message and all(str(part) in message for part in parts), message
     return message
+
+
+@contextlib.contextmanager
+def full_disk(left: int):
+    """Stand in for a full disk, which takes rights to make: no file may grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (left, hard))  # Python ignores the signal; write() fails with EFBIG
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def write_png(path, array) -> None:
@@ -61,6 +75,8 @@ classes:
 - {name: lawn, id: 3, colour: [0, 160, 0]}
 - {name: garden gnome, id: 200, colour: [255, 0, 0]}
 """
+YARD = ClassSet("yard", ("path", "lawn", "garden gnome"), ((128, 64, 128), (0, 160, 0), (255, 0, 0)), (7, 3, 200),
+                (0, 255))
 
 
 def write_own(root, train=4, val=2, test=1, size=(24, 32), classes=CLASSES, seed=0):

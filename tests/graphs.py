@@ -7,8 +7,9 @@ import numpy as np
 from mxnet.gluon import nn
 
 from repro.config.networks import Column, Network
-from repro.engine import Options
+from repro.engine import Options, prepared
 from repro.evaluation.inference import named_outputs
+from repro.export import PORTABLE, to_onnx
 from repro.models import parameters
 from repro.models.build import build
 
@@ -62,6 +63,16 @@ def traced(spec, arrays, settings, x):
     return parameters.traced(network, arrays, x.shape)
 
 
+def written(spec, path, names=("scores",)):
+    """Write a network with random values as ONNX, these of its outputs; returns (symbol, arrays by its names)."""
+    x = image()
+    arrays, settings = built(spec, x)
+    symbol, arrays = traced(spec, arrays, settings, x)
+    every = build(spec, **settings).outputs
+    to_onnx(*prepared(symbol, arrays, x.shape, PORTABLE, [every.index(name) for name in names]), x.shape, path, names)
+    return symbol, arrays
+
+
 def outputs(spec, arrays, settings, x):
     """What the network gives for images x as Gluon runs it hybridized: arrays by name."""
     network = build(spec, **settings)
@@ -99,4 +110,4 @@ class Peer(nn.HybridBlock):
 
 
 __all__ = ["CLASSES", "MODEL_A", "STRIDE_8", "WIDTH", "Peer", "built", "image", "named_arrays", "outputs", "run",
-           "shaken", "sparse", "traced"]
+           "shaken", "sparse", "traced", "written"]

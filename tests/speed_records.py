@@ -46,10 +46,15 @@ def refused(read, value, path):
     return said
 
 
-def assert_drawn(draw, record, other, folder):
-    """A picture is a PNG, the same each time, and shows the figures: another record gives another one."""
-    paths = [folder / f"{name}.png" for name in "abc"]
+def assert_drawn(draw, record, other, folder, picture=""):
+    """A picture is a PNG, the same each time, and shows the figures: another record gives another one.
+
+    picture  the one looked at of those that `draw` writes into a folder; "": it writes the file it is given.
+    """
+    paths = [folder / name for name in "abc"]
     for path, one in zip(paths, (record, record, other)):
+        if picture:
+            path.mkdir(exist_ok=True)
         draw(one, path)
-    first, same, different = (path.read_bytes() for path in paths)
+    first, same, different = ((path / picture).read_bytes() for path in paths)
     assert first.startswith(b"\x89PNG") and first == same != different

@@ -7,7 +7,7 @@ import math
 import mxnet as mx
 import pytest
 
-from repro.timing.ceiling import Ceiling, Layer, ceiling, chain, layers_of
+from repro.timing.ceiling import Ceiling, Layer, chain, layers_of
 from repro.timing.clock import Timing
 
 
@@ -45,8 +45,3 @@ def test_the_best_is_that_of_the_most_multiply_adds_a_second():
     best = made.best(times)
     assert math.isclose(best.rate, 2 * small.multiply_adds / 2.0) and best.layer == str(small)
     assert math.isclose(made.best({**times, names[1]: Timing((17.0,))}).rate, 2 * large.multiply_adds / 17)
-
-
-def test_a_graph_without_such_a_layer_has_no_ceiling():
-    with pytest.raises(ValueError, match="no ceiling"):
-        ceiling(mx.sym.Activation(mx.sym.var("data"), act_type="relu"), (1, 3, 8, 8))

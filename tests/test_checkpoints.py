@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from model_a import BACKBONE, MODEL_A
 
-from experiments import table as command
+from experiments.lib import schedule
 from experiments.lib.worker import read_job
 from repro.config.rows import Training
 from repro.data import open_dataset
 from repro.errors import UserError
 from repro.files import write_text
 from repro.models import parameters
-from repro.models.plan import Plan
+from repro.models.build import Plan
 from repro.training import checkpoints, logs
 from repro.training.loop import Run
 from repro.training.run import train_network
@@ -157,9 +157,7 @@ def worker(job):
 
 
 def test_a_row_killed_with_9_at_any_moment_ends_with_the_same_parameters(street, tmp_path):
-    given = command.parse(["--table", "1", "--data", str(street), "--row", "stride32", "--steps", "30",
-                           "--checkpoint", "4"])
-    job, = command.plan(given)
+    job, = schedule.plan(schedule.Asked("1", data=str(street), row="stride32", steps=30, checkpoint=4))
     whole = dataclasses.replace(job, results=str(tmp_path / "whole"), runs=str(tmp_path / "whole-runs"))
     assert worker(whole).wait() == 0
     for moment in (3, 11, 22):
@@ -172,6 +170,6 @@ def test_a_row_killed_with_9_at_any_moment_ends_with_the_same_parameters(street,
     assert worker(job).wait() == 0
     one, other = (next(Path(folder).glob("*/*.params")) for folder in (whole.results, job.results))
     same(parameters.load(one), parameters.load(other))
-    assert list(command.finished([job])) == [job.specification]
+    assert list(schedule.finished([job])) == [job.specification]
     assert not job.folder.exists() and one.with_suffix(".png").exists()
     assert [line["step"] for line in logs.read(other.with_suffix(".jsonl.gz"))] == list(range(1, 31))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import importlib
 import json
-import re
 import shutil
 
 import numpy as np
 import pytest
-from folders import write_camvid, write_png
+from folders import write_camvid
 from tqdm import tqdm
 
 from experiments import minicity, predict, pretrain
 from experiments import table as measure
-from experiments.lib import command, paths
-from repro.device import check, parse
+from experiments.lib import command, paths, schedule
+from repro.device import check
 from repro.errors import UserError
 
 
@@ -51,13 +52,13 @@ def test_a_wrong_choice(arguments, words, capsys, tmp_path, monkeypatch):
     assert all(word in error for word in words), error
 
 
-def test_a_folder_of_nothing_known(capsys, tmp_path):
+def test_other_scripts_say_what_is_wrong(capsys, tmp_path):
     assert "layout" in line(capsys, measure.main(["--table", "3", "--data", str(tmp_path)]))
-
-
-def test_pretrain_and_minicity_say_what_is_wrong(capsys, tmp_path):
     assert "BUDGET" in line(capsys, pretrain.main(["--budget", "some"]))
     assert "height and a width" in line(capsys, minicity.main([str(tmp_path / "x"), "--size", "big"]))
+    with pytest.raises(SystemExit) as ended:
+        predict.main(["--k", "foo"])
+    assert line(capsys, ended.value.code) == "error: argument --k: invalid int value: 'foo'\n"
 
 
 SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(paths.HERE.glob("*.py"))}
@@ -66,25 +67,10 @@ SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(paths.
 @pytest.mark.parametrize("script", [name for name, text in SCRIPTS.items() if "parse_args(" in text])
 def test_a_wrong_option_is_one_line_without_usage(script, capsys):
     assert "ArgumentParser(" not in SCRIPTS[script]
-    if script == "worker":  # its main changes what its process does with signals
-        return
     with pytest.raises(SystemExit) as ended:
         importlib.import_module(f"experiments.{script}").main(["--none-such"])
     error = line(capsys, ended.value.code)
     assert "--none-such" in error or "required: " in error
-
-
-def test_a_wrong_value_names_its_option(capsys):
-    with pytest.raises(SystemExit) as ended:
-        predict.main(["--k", "foo"])
-    assert line(capsys, ended.value.code) == "error: argument --k: invalid int value: 'foo'\n"
-
-
-def test_gpu_lists():
-    assert parse("") == () and parse("0,1") == (0, 1)
-    for wrong in ("-1", "0,0", "0;1", "first"):
-        with pytest.raises(UserError, match="card numbers"):
-            parse(wrong)
 
 
 def test_an_interrupt_is_said_without_a_traceback(capsys):
@@ -94,40 +80,41 @@ def test_an_interrupt_is_said_without_a_traceback(capsys):
     assert capsys.readouterr().err == "interrupted; finished rows are kept\n"
 
 
+NAMES = ["0001TP_000000.png", "0001TP_000001.png"]  # of the images in each split of `street`
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:60])
+
+
 @pytest.fixture()
 def street(tmp_path, monkeypatch):
     """A small CamVid folder, a cache of its own, a preset of two steps."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "published")
-    folder = tmp_path / "a street"
-    random = np.random.RandomState(0)
-    for split in ("train", "val", "test"):
-        for i in range(2):
-            write_png(folder / split / f"{i}.png", random.randint(0, 255, (64, 128, 3)).astype(np.uint8))
-            write_png(folder / f"{split}annot" / f"{i}.png", random.randint(0, 12, (64, 128)).astype(np.uint8))
-    return folder
+    return write_camvid(tmp_path / "a street", train=2, val=2, test=2, size=(64, 128))
 
 
 def test_finished_rows_survive_a_later_failure_and_are_not_measured_again(street, tmp_path, capfd, monkeypatch):
     """Two jobs, the second of which reads a damaged image: the first one's record stays and is found again."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    given = measure.parse(["--table", "1", "--data", str(street), "--row", "stride32", "--seeds", "0,1",
-                           "--steps", "2"])
-    jobs = measure.plan(given)
+    jobs = schedule.plan(schedule.Asked("1", data=str(street), row="stride32", seeds="0,1", steps=2))
     first, second = jobs
     bad = street.parent / "bad"
     shutil.copytree(street, bad)
-    (bad / "train" / "1.png").write_bytes((bad / "train" / "1.png").read_bytes()[:100])
-    second = measure.dataclasses.replace(second, data=str(bad))
+    cut(bad / "train" / NAMES[1])
+    second = dataclasses.replace(second, data=str(bad))
     with pytest.raises(command.Reported):
-        measure.measure_all([first, second], 1)
-    said = [text.strip() for text in re.split("[\r\n]", capfd.readouterr().err) if "error: " in text]
-    assert len(said) == 1 and said[0].startswith("error: ") and "1.png" in said[0]  # on a line of its own
-    assert list(measure.finished(jobs)) == [first.specification]
-    path = next(iter(measure.finished(jobs).values()))
+        schedule.measure_all([first, second], 1)
+    said = capfd.readouterr().err.split("\n")
+    errors = [text for text in said if "error: " in text]
+    assert len(errors) == 1 and errors[0].startswith("error: ") and NAMES[1] in errors[0]  # on a line of its own
+    assert not [text for text in said if "\r" in text or "%|" in text], said  # no bars where there is no terminal
+    assert list(schedule.finished(jobs)) == [first.specification]
+    path = next(iter(schedule.finished(jobs).values()))
     record = json.loads(path.read_text(encoding="utf-8"))
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as beside:
-        assert list(beside["images"]) == ["0", "1"] and beside["whole"].shape == (2, 11, 11)
+        assert [f"{name}.png" for name in beside["images"]] == NAMES and beside["whole"].shape == (2, 11, 11)
     assert record["data"] == "camvid" and record["evaluations"]["whole"]["images"] == 2
     assert record["provenance"]["machine"].endswith(", 3 threads")  # those asked for
     assert str(street) not in json.dumps(record)  # no path of this machine in what may be published
@@ -142,20 +129,11 @@ def test_an_error_is_not_glued_to_the_bar_above_it(capsys):
 
 
 def test_a_damaged_file_is_named_before_anything_is_trained(street, capsys):
-    for number, folder in ((1, "trainannot"), (1, "test")):
-        path = street / folder / f"{number}.png"
-        path.write_bytes(path.read_bytes()[:60])
+    for folder in ("trainannot", "test"):
+        cut(street / folder / NAMES[1])
     error = line(capsys, measure.main(["--table", "1", "--data", str(street), "--steps", "2"]))
-    assert str(street / "trainannot" / "1.png") in error and "2 " in error
+    assert str(street / "trainannot" / NAMES[1]) in error and "2 " in error
     assert not list(street.parent.rglob("*.params")) and not list(street.parent.rglob("log.jsonl"))
-
-
-def test_without_a_driver_gpu_is_one_sentence_and_asks_for_nothing_to_be_installed(monkeypatch):
-    def missing(name, **settings):
-        raise OSError(f"{name}: cannot open shared object file")
-    monkeypatch.setattr("ctypes.CDLL", missing)
-    with pytest.raises(UserError, match="'0' needs NVIDIA's driver .libcuda.so.1., which this machine does not"):
-        check("0")
 
 
 class Driver:
@@ -177,15 +155,19 @@ class Driver:
         value._obj.value = self.values[attribute]
 
 
-@pytest.mark.parametrize("major, minor, words", [(9, 0, "compute capability 9.0"), (12, 0, "compute capability 12.0")])
-def test_a_card_too_new_for_mxnet_cu112_is_one_sentence(major, minor, words, monkeypatch):
-    monkeypatch.setattr("ctypes.CDLL", lambda name, **settings: Driver(major, minor))
-    with pytest.raises(UserError, match=f"card 0 has {words}; mxnet-cu112 has kernels up to 8.9"):
-        check("0")
-
-
-def test_a_card_that_is_not_there_is_named_and_an_older_one_is_taken(monkeypatch):
-    monkeypatch.setattr("ctypes.CDLL", lambda name, **settings: Driver(8, 6))
-    with pytest.raises(UserError, match="no card 1; the driver shows 1"):
-        check("0,1")
-    check("0")
+@pytest.mark.parametrize("gpu, driver, words", [
+    *((gpu, Driver(8, 6), "card numbers") for gpu in ("-1", "0,0", "0;1", "first")),
+    ("0", None, "'0' needs NVIDIA's driver .libcuda.so.1., which this machine does not"),
+    ("0", Driver(9, 0), "card 0 has compute capability 9.0; mxnet-cu112 has kernels up to 8.9"),
+    ("0", Driver(12, 0), "card 0 has compute capability 12.0; mxnet-cu112 has kernels up to 8.9"),
+    ("0,1", Driver(8, 6), "no card 1; the driver shows 1"),
+    ("0", Driver(8, 6), ""), ("", None, ""),
+])
+def test_a_card_that_cannot_be_used_is_one_sentence(gpu, driver, words, monkeypatch):
+    def load(name, **settings):
+        if driver is None:
+            raise OSError(f"{name}: cannot open shared object file")
+        return driver
+    monkeypatch.setattr("ctypes.CDLL", load)
+    with pytest.raises(UserError, match=words) if words else contextlib.nullcontext():
+        check(gpu)

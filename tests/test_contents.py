@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from folders import write_camvid, write_cityscapes, write_own, write_png
 
-from experiments import table as measure
-from experiments.lib import paths
+from experiments.lib import paths, schedule
 from repro.data import open_dataset, own
 from repro.data.contents import left_out
 from repro.errors import UserError
@@ -22,10 +21,9 @@ def plan(tmp_path, monkeypatch, capsys):
     """Plan a training on a folder: what is said, the last line an error's where there is one."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
 
-    def planned(root, *options):
+    def planned(root, **options):
         try:
-            measure.plan(measure.parse(["--table", "3", "--row", "isctf-sparse-p0.25-l0.001-r256", "--data", str(root),
-                                        *options]))
+            schedule.plan(schedule.Asked("3", row="isctf-sparse-p0.25-l0.001-r256", data=str(root), **options))
         except UserError as error:
             return capsys.readouterr().err + str(error)
         return capsys.readouterr().err
@@ -85,7 +83,7 @@ def test_an_image_that_is_trained_on_and_measured(tmp_path, plan):
         shutil.copy(trained, tested)
         said = plan(root)
         assert said.startswith(f"{tested}: ") and f"as {trained} (1 of " in said and "LEAK=1 (--leak)" in said
-        assert re.fullmatch(r"1 of \d measured images are trained on too, as allowed\n", plan(root, "--leak"))
+        assert re.fullmatch(r"1 of \d measured images are trained on too, as allowed\n", plan(root, leak=True))
 
 
 def test_what_is_left_out_is_counted(tmp_path, plan):
@@ -114,15 +112,15 @@ def test_a_measurement_that_fails_leaves_the_trained_parameters(tmp_path, monkey
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr("experiments.lib.tables.write", lambda table, local: None)
     root = write_own(tmp_path / "yard", size=(128, 256))
-    job = measure.plan(measure.parse(["--table", "1", "--row", "stride32", "--data", str(root), "--steps", "1"]))[0]
+    job, = schedule.plan(schedule.Asked("1", row="stride32", data=str(root), steps=1))
     with monkeypatch.context() as patch:
         patch.setattr(measuring, "evaluate", fails)
         with pytest.raises(UserError, match="it cannot be measured"):
             worker.work(job)
     found, = (tmp_path / "cache" / "results").rglob("*.params")
     before = {name: value.asnumpy() for name, value in parameters.load(found).items()}
-    assert not found.with_suffix(".json").exists() and measure.finished([job]) == {}
+    assert not found.with_suffix(".json").exists() and schedule.finished([job]) == {}
     worker.work(job)  # goes on from the last checkpoint
-    assert list(measure.finished([job]).values()) == [found.with_suffix(".json")]
+    assert list(schedule.finished([job]).values()) == [found.with_suffix(".json")]
     after = parameters.load(found)
     assert all(np.array_equal(value, after[name].asnumpy()) for name, value in before.items())

@@ -7,10 +7,11 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from folders import refused, write_camvid, write_cityscapes, write_own, write_png
+from folders import YARD, refused, write_camvid, write_cityscapes, write_own, write_png
 
 from repro.data import CAMVID, CITYSCAPES, contents, open_dataset, read_image, read_label, read_sample
 from repro.data.check import check_files
+from repro.data.classes import checked
 from repro.data.images import read_labelled
 from repro.errors import UserError
 
@@ -21,11 +22,7 @@ OFFICIAL = [255] * 7 + [0, 1, 255, 255, 2, 3, 4, 255, 255, 255, 5, 255, 6, 7, 8,
 
 def test_class_sets():
     assert len(CITYSCAPES) == 19 and len(CAMVID) == 11
-    for classes in (CITYSCAPES, CAMVID):
-        assert len(classes.names) == len(classes.colours) == len(classes.ids) == len(set(classes.colours))
-        assert not set(classes.ids) & set(classes.void)
-    assert set(CITYSCAPES.ids) | set(CITYSCAPES.void) == set(range(34)) | {255}
-    assert CITYSCAPES.names[13] == "car" and CITYSCAPES.ids[13] == 26
+    assert all(checked(classes, "x") is classes for classes in (CITYSCAPES, CAMVID))
 
 
 def test_camvid_splits(tmp_path):
@@ -59,7 +56,8 @@ def test_ids_become_train_ids_and_others_are_named(tmp_path):
     for name, classes, ids, expected, wrong, words in (
             ("x_gtFine_labelIds.png", CITYSCAPES, [*range(34), 255], [*OFFICIAL, 255], [33, 34], "label id 34"),
             ("x_gtFine_labelTrainIds.png", CITYSCAPES, [*range(19), 255], [*range(19), 255], [19], "label id 19"),
-            ("x.png", CAMVID, range(12), [*range(11), 255], [3, 12, 40], "label id 12")):
+            ("x.png", CAMVID, range(12), [*range(11), 255], [3, 12, 40], "label id 12"),
+            ("x.png", YARD, [7, 3, 200, 0, 255], [0, 1, 2, 255, 255], [7, 8], "label id 8")):
         write_png(tmp_path / name, np.array([ids], np.uint8))
         assert read_label(tmp_path / name, classes).tolist() == [expected], name
         write_png(tmp_path / name, np.array([wrong], np.uint8))
@@ -70,15 +68,6 @@ def test_train_ids_are_read_where_label_ids_are_absent(tmp_path):
     for kind in ("labelTrainIds", "labelIds"):
         data = open_dataset(write_cityscapes(tmp_path, kind=kind))
         assert all(sample.label.name.endswith(f"_{kind}.png") for sample in data.train)
-
-
-def test_images_are_rgb(tmp_path):
-    image = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)
-    image[0, 0] = (200, 100, 50)
-    write_png(tmp_path / "i.png", image)
-    stored = cv2.imread(str(tmp_path / "i.png"))  # BGR
-    assert stored[0, 0].tolist() == [50, 100, 200]
-    assert np.array_equal(read_image(tmp_path / "i.png"), image)
 
 
 def test_hidden_files_are_no_images_in_any_layout_and_links_are(tmp_path):
@@ -123,6 +112,12 @@ def without(pattern, count):
     (write_camvid, without("trainannot/*", 2), ("train/0001TP_000003.png: no label", "2 of the 5 images of train")),
     (write_cityscapes, without("gtFine/val/*/*", 1), ("zurich_000001_000019_leftImg8bit.png", "gtFine/val",
                                                       "1 of the 2")),
+    (write_own, without("images/train/*", 4), ("images/train: no images (*.jpeg, *.jpg, *.png)",)),
+    (write_own, without("images/val/*", 2), ("images/val: no images",)),
+    (write_own, without("labels/val/*", 1),
+     ("images/val/1.png: no label (expected labels/val/NAME.png); 1 of the 2 images of val",)),
+    (write_own, lambda root: shutil.copy(root / "images" / "train" / "0.jpg", root / "images" / "train" / "0.JPEG"),
+     ("0.jpg: 0.JPEG would have the same label, labels/train/0.png",)),
 ])
 def test_a_mistake_in_a_folder_is_named(write, change, words, tmp_path):
     change(write(tmp_path / "data"))

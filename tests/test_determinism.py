@@ -22,7 +22,7 @@ from model_a import BACKBONE
 from repro.models import parameters
 
 ROOT = Path(__file__).resolve().parent.parent
-# by name: threads, salt of hashes, processes that read
+# by name: threads, salt of hashes, threads that read
 RUNS = {"one": (1, 0, 0), "again": (1, 1, 2), "two": (2, 2, 0), "two again": (2, 3, 0)}
 BOUND = 1e-3  # of what training moved an array by
 

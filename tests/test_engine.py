@@ -104,15 +104,6 @@ def test_images_of_numpy_and_of_mxnet_score_alike(batch):
     assert (made.outputs(pixels)[0].asnumpy() != one).any()
 
 
-def test_one_image_does_not_change_another(model_a):
-    made = model_a[2]
-    first, second = image(seed=1), image(seed=2)
-    expected = [made.outputs(x)[0].asnumpy() for x in (first, second)]
-    assert abs(expected[0] - expected[1]).max() > 0.1
-    for x, wanted in ((first, expected[0]), (second, expected[1]), (first, expected[0])):
-        np.testing.assert_array_equal(made.outputs(x)[0].asnumpy(), wanted)
-
-
 def test_threads_may_share_one_engine_and_have_their_own(model_a):
     arrays, settings, shared = model_a
     own = engine(MODEL_A, arrays, settings, (1, 3, 128, 256), Options())
@@ -164,8 +155,6 @@ def test_memory_stays_flat(model_a):
     assert resident() - before < 4 * 2 ** 20  # one frame has 0.4 MB of pixels
 
 
-def test_options_name_what_is_wrong():
-    with pytest.raises(Exception, match="float32, int8, float16"):
+def test_an_unknown_precision_is_named():
+    with pytest.raises(Exception, match="choose from float32, int8$"):
         Options(precision="int4")
-    with pytest.raises(ValueError, match="needs fused"):
-        Options(precision="int8", fused=False)

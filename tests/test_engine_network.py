@@ -114,19 +114,6 @@ def test_edges_of_a_grid():
     assert edges((1, 1)).tolist() == [[1, 1, 1, 1]]
 
 
-def test_the_graph_with_a_decoder_on_crops_exports_and_loads(tmp_path):
-    x = image(2)
-    arrays, settings = built(MODEL_A, x, **ON_CROPS)
-    network = build(MODEL_A, **settings)
-    assign(network, arrays, ctx=mx.cpu())
-    network.hybridize()
-    expected = network(x)[0].asnumpy()
-    network.export(str(tmp_path / "model"))
-    loaded = mx.gluon.SymbolBlock.imports(str(tmp_path / "model-symbol.json"), ["data"],
-                                          str(tmp_path / "model-0000.params"))
-    np.testing.assert_allclose(loaded(x)[0].asnumpy(), expected, rtol=0, atol=1e-6)
-
-
 @pytest.mark.parametrize("name", ["isctf-fast", "model-a"])
 def test_uncropped_is_the_same_network_with_the_full_column_on_all_of_the_image(name):
     fast, whole = PEERS[name], PEERS[f"{name}-whole"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from graphs import MODEL_A, Peer, built, image, named_arrays, run, shaken
 
-from repro.engine import graph, half, passes
+from repro.engine import graph, passes
 from repro.models import parameters
 from repro.models.build import build
 from repro.timing.memory import resident
@@ -35,25 +35,29 @@ def traced(kind):
         return mx.sym.Group(list(network(mx.sym.var("data")))), arrays, x
 
 
-EXACT = ("without_training", "folded", "shared", "broadcast", "subsampled", "rectified")
-OF_SHAPE = ("folded", "broadcast", "averaged")  # take the input's shape
+def after(symbol, arrays, x, *steps, outputs=None):
+    """(symbol, arrays) of these outputs, or all, after passes."""
+    return passes.applied(symbol, arrays, x.shape, steps, outputs or range(len(symbol.list_outputs())))
+
+
+EXACT = (passes.without_training, passes.folded, passes.shared, passes.broadcast, passes.subsampled, passes.rectified)
 
 
 @pytest.mark.parametrize("kind", ("frozen", "live", "options", "peer"))
-@pytest.mark.parametrize("name", (*EXACT, "normed", "padded", "averaged"))
-def test_a_pass_changes_no_output(name, kind):
+def test_a_pass_changes_no_output(kind):
     symbol, arrays, x = traced(kind)
     expected, before = run(symbol, arrays, x), symbol.tojson()
-    made, values = getattr(passes, name)(symbol, arrays, *[x.shape] * (name in OF_SHAPE))
-    assert symbol.tojson() == before and set(values) == set(made.list_inputs()) - {"data"}
-    for one, other in zip(run(made, values, x), expected):
-        tolerance = 1e-6 if name in EXACT else 1e-5
-        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * abs(other).max())
+    for step in (*EXACT, passes.normed, passes.padded, passes.averaged):
+        made, values = after(symbol, arrays, x, step)
+        assert symbol.tojson() == before and set(values) == set(made.list_inputs()) - {"data"}
+        for one, other in zip(run(made, values, x), expected):
+            tolerance = 1e-6 if step in EXACT else 1e-5
+            np.testing.assert_allclose(one, other, rtol=0, atol=tolerance * abs(other).max(), err_msg=step.__name__)
 
 
 def test_folding_leaves_nothing_that_parameters_alone_give():
     symbol, arrays, x = traced("frozen")
-    made, _ = passes.folded(symbol, arrays, x.shape)
+    made, _ = after(symbol, arrays, x, passes.folded)
     left = operators(made)
     assert operators(symbol)["batch_dot"] and not left.keys() & {"batch_dot", "rsqrt", "_arange", "tile", "abs",
                                                                  "_contrib_arange_like", "zeros_like", "floor"}
@@ -70,16 +74,16 @@ def test_batch_norms_are_folded_only_where_a_convolution_is_theirs_alone():
     names = symbol.list_arguments() + symbol.list_auxiliary_states()
     arrays = {name: mx.nd.array(random.uniform(0.5, 1.5, shape)) for name, shape in zip(names, shapes + states)
               if name != "data"}
-    made, values = passes.normed(symbol, arrays)
+    made, values = after(symbol, arrays, x, passes.normed)
     assert operators(made)["BatchNorm"] == 2
-    made, values = passes.normed(*passes.chosen(symbol, arrays, [1]))
+    made, values = after(symbol, arrays, x, passes.normed, outputs=[1])
     assert not operators(made)["BatchNorm"]  # one after the other; fix_gamma is MXNet's default
     np.testing.assert_allclose(run(made, values, x)[0], run(symbol, arrays, x)[1], rtol=1e-4, atol=1e-5)
 
 
 def test_wide_padding_of_dilated_convolutions_becomes_explicit():
     symbol, arrays, x = traced("frozen")
-    made, values = passes.padded(*passes.folded(symbol, arrays, x.shape))
+    made, values = after(symbol, arrays, x, passes.folded, passes.padded)
     nodes = graph.ordered(graph.read(made))
     dilated = [n for n in nodes if n.op == "Convolution" and n.pair("dilate", "(1, 1)") > (3, 3)]
     assert len(dilated) == 4  # 6 and 12 of both decoders
@@ -93,8 +97,7 @@ def test_wide_padding_of_dilated_convolutions_becomes_explicit():
 def test_score_maps_are_up_sampled_with_a_round_number_of_channels(kind):
     symbol, arrays, x = traced(kind)
     expected = run(symbol, arrays, x)[0]
-    symbol, arrays = passes.folded(*passes.chosen(symbol, arrays, [0]), x.shape)
-    made, values = passes.widened(symbol, arrays)
+    made, values = after(symbol, arrays, x, passes.folded, passes.widened, outputs=[0])
     np.testing.assert_allclose(run(made, values, x)[0], expected, rtol=0, atol=1e-5 * abs(expected).max())
     wide = [n for n in graph.ordered(graph.read(made)) if n.name == "half_decoder_classifier_fwd"]
     assert wide[0].integer("num_filter", 0) == 16 and operators(made)["Deconvolution"] == 8
@@ -107,7 +110,7 @@ def test_what_another_reads_too_is_not_widened():
                               num_group=5, no_bias=True)
     arrays = {"weight": mx.nd.random.normal(shape=(5, 3, 1, 1)), "kernel": mx.nd.random.normal(shape=(5, 1, 4, 4))}
     for symbol, wide in ((mx.sym.Group([up]), True), (mx.sym.Group([up, maps]), False)):
-        made, values = passes.widened(symbol, arrays)
+        made, values = after(symbol, arrays, x, passes.widened)
         assert (operators(made)["slice_axis"] == 1) == wide
         for one, other in zip(run(made, values, x), run(symbol, arrays, x)):
             np.testing.assert_allclose(one, other, atol=1e-5)
@@ -115,7 +118,7 @@ def test_what_another_reads_too_is_not_widened():
 
 def test_outputs_that_are_not_chosen_are_not_computed():
     symbol, arrays, x = traced("options")
-    made, values = passes.chosen(symbol, arrays, [4, 1])
+    made, values = after(symbol, arrays, x, outputs=[4, 1])
     for one, wanted in zip(run(made, values, x), (4, 1)):
         np.testing.assert_array_equal(one, run(symbol, arrays, x)[wanted])
     assert not any(name.startswith("full_") for name in values)
@@ -133,7 +136,7 @@ def test_operators_of_one_name_are_kept_apart():
 
 def test_fusion_takes_in_sums_and_rectifiers_and_loads_again(tmp_path):
     symbol, arrays, x = traced("options")
-    symbol, arrays = passes.normed(*passes.folded(*passes.chosen(symbol, arrays, [0]), x.shape))
+    symbol, arrays = after(symbol, arrays, x, passes.folded, passes.normed, outputs=[0])
     made = passes.fused(symbol)
     parts = [part["nodes"] for node in graph.json_of(made)["nodes"] for part in node.get("subgraphs", ())]
     inside = [[node for node in part if node["op"] != "null"] for part in parts]
@@ -146,22 +149,6 @@ def test_fusion_takes_in_sums_and_rectifiers_and_loads_again(tmp_path):
     loaded = mx.sym.load(str(tmp_path / "fused.json"))
     np.testing.assert_array_equal(run(loaded, arrays, x)[0], run(made, arrays, x)[0])
     np.testing.assert_allclose(run(made, arrays, x)[0], run(symbol, arrays, x)[0], atol=1e-4)
-
-
-@pytest.mark.parametrize("kind", ("frozen", "options", "peer"))
-def test_float16_has_one_type_wherever_maps_meet(kind):
-    """MXNet multiplies no float16 on a CPU: the types of every operator are what can be seen here."""
-    symbol, arrays, x = traced(kind)
-    symbol, arrays = passes.normed(*passes.folded(*passes.chosen(symbol, arrays, [0]), x.shape))
-    made, values = half.halved(symbol, arrays)
-    given = {name: value.dtype for name, value in values.items()}
-    arguments, outputs, states = made.infer_type(data=np.float32, **given)
-    assert outputs == [np.float32]
-    types = dict(zip(made.list_arguments() + made.list_auxiliary_states(), arguments + states))
-    assert all(types[name] == dtype for name, dtype in given.items())
-    weights = [name for name in given if "weight" in name or "conv" in name]
-    assert weights and sum(given[name] == np.float16 for name in weights) > 0.9 * len(weights)
-    assert np.int32 in given.values() or kind != "options"
 
 
 def test_a_graph_that_is_read_leaves_no_copy_behind():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from made_up import PROVENANCE
-from speed_records import lines_of, refused
+from speed_records import lines_of
 
 from repro.errors import UserError
-from repro.tables.engines import PIPELINED, WHOLE, best_table, page, read_engines
+from repro.tables.engines import PIPELINED, WHOLE, best_table, page
 
 # row -> 10^9 multiply-adds; (engine, precision) -> seconds of an image, and of all regions
 ROWS = {"icnet": 180, "single": 879, PIPELINED: 36, WHOLE: 61.2}
@@ -55,9 +55,3 @@ def test_kinds_of_cpu_have_blocks_of_their_own():
     assert [block.strip() for block in blocks[1:]] == [block.strip() for block in alone]  # none changes another's
     with pytest.raises(UserError, match="two records are of one kind of CPU: Some CPU, 2 threads .Some family 6, mod"):
         page([measured(), slow, measured()])
-
-
-def test_what_is_no_measurement_is_named(tmp_path):
-    for change, words in (({"extra": 1}, "unknown key 'extra'"), ({"size": [0, 8]}, "size: [0, 8] is not a height"),
-                          ({"rows": measured()["rows"][:1] * 2}, "rows[1]: icnet openvino float32 is there twice")):
-        assert words in refused(read_engines, measured(**change), tmp_path / "engines-x.json")

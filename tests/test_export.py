@@ -79,16 +79,6 @@ def test_neighbours_export_at_the_aspect_of_streets(tmp_path, runtime, model):
     assert wanted.std(axis=(2, 3)).min() > 0.01  # the scores depend on the place
 
 
-def test_regions_count(tmp_path):
-    """The scores above depend on the regions: others give others."""
-    x, scores = image(), []
-    arrays, settings = built(MODEL_A, x)
-    for k in (0, 1, 3):
-        symbol, named = traced(MODEL_A, arrays, {**settings, "k": k}, x)
-        scores.append(exported(symbol, named, x, tmp_path / "network.onnx")[1][0])
-    assert min(abs(one - other).max() / abs(one).max() for one, other in zip(scores, scores[1:])) > 1e-3
-
-
 def test_depthwise_dilated_normed_layers(tmp_path):
     x = image(2)
     network = shaken(Peer(), x)
@@ -183,13 +173,3 @@ def test_what_cannot_be_written_is_named_and_nothing_written(tmp_path):
         with pytest.raises(NotImplementedError, match=message):
             to_onnx(symbol, {}, (1, 3, 8, 8), tmp_path / "none.onnx")
     assert "relu" in CONVERTERS and not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("more, names, message", [
-    (("other",), ("scores",), "inputs other: they are not among data"),
-    *(((), names, "1 different ones are needed") for names in ((), ("a", "b"), ("data",)))])
-def test_inputs_and_names_must_suit(tmp_path, more, names, message):
-    symbol = sum(map(S.var, more), S.relu(S.var("data")))
-    with pytest.raises(ValueError, match=message):
-        to_onnx(symbol, {}, (1, 3, 8, 8), tmp_path / "none.onnx", names)
-    assert not list(tmp_path.iterdir())

@@ -17,7 +17,7 @@ from made_up import made_up
 from mxnet.gluon import SymbolBlock
 
 from experiments import export
-from experiments.lib import lookup, paths
+from experiments.lib import paths, tables
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES
 from repro.data.augment import MEAN, STD, normalise
@@ -28,13 +28,16 @@ from repro.export import carry
 from repro.export.agreement import Agreement, agreement, tied
 from repro.export.carry import random_arrays
 from repro.labels.labelmap import labels_of
+from repro.models.build import Plan
 from repro.models.parameters import save_arrays
-from repro.models.plan import Plan
 from repro.records import record_path, write_record
-from repro.runtime.metadata import KEY, read_metadata
-from repro.runtime.onnx import OnnxEngine, metadata
+from repro.runtime.metadata import KEY, parse
+from repro.runtime.onnx import OnnxEngine
+from repro.runtime.openvino import OpenvinoEngine
 
 ROOT = Path(__file__).parent.parent
+ROW, = tables.chosen_rows("5", "model-a")
+LITE = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
 SIZE = ["--size", "100x250", "--images", "2"]
 RANDOM = ["--row", "model-a", "--weights", "random", *SIZE]
 
@@ -43,16 +46,8 @@ def call(folder, *arguments):
     assert export.main([*arguments, "--out", str(folder)]) == 0
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """Model A with random values, three regions of eight."""
-    path = tmp_path_factory.mktemp("exported") / "network.onnx"
-    call(path, *RANDOM, "--k", "3")
-    return path
-
-
 def test_the_record_says_what_it_is(exported):
-    found = metadata(exported)
+    found = OnnxEngine(exported).metadata
     assert (found.row, found.weights, found.shape, found.multiple) == (
         "model-a", "random, seed 0", (1, 3, 128, 256), 64)
     assert (found.outputs, found.stride) == (("scores", "mask", "s", "z2"), 4)
@@ -62,13 +57,22 @@ def test_the_record_says_what_it_is(exported):
     assert check.images == 2 and check.pixels == 2 * 128 * 256 - check.ties * 128 * 256
     assert check.labels < 1e-5 * check.pixels and check.apart <= 1e-4
     assert check.versions == {"mxnet": mx.__version__, "onnxruntime": onnxruntime.__version__}
-    assert read_metadata(exported.with_suffix(".json")) == found
+    assert parse(exported.with_suffix(".json").read_text(), "") == found
 
 
-def test_the_file_runs_without_this_project(exported, tmp_path):
-    """All that its record says, followed by a program that knows nothing else, gives the same labels."""
+def test_the_file_runs_without_mxnet_and_without_this_project(exported, tmp_path):
+    """All that its record says, followed by a program that knows nothing else, gives the labels of MXNet; so does the
+    engine here."""
     image = scene(0, "val", 0, (100, 250))[0]
     cv2.imwrite(str(tmp_path / "image.png"), image[:, :, ::-1])
+    np.save(tmp_path / "image.npy", image)
+    subprocess.run([sys.executable, "-W", "error", "-c", (
+        "import sys; sys.modules.update(mxnet=None, gluoncv=None)\n"
+        "import numpy as np\n"
+        "from repro.runtime.onnx import OnnxEngine\n"
+        f"found = OnnxEngine({str(exported)!r}).segment(np.load({str(tmp_path / 'image.npy')!r}), scores=True)\n"
+        f"np.savez({str(tmp_path / 'own.npz')!r}, labels=found.labels, active=found.active, z2=found.z2, "
+        "scores=found.scores, region=found.region)")], cwd=ROOT, check=True)
     subprocess.run([sys.executable, "-I", "-c", (
         "import sys; sys.modules.update(mxnet=None, repro=None)\n"
         "import json, cv2, numpy as np, onnxruntime\n"
@@ -80,37 +84,23 @@ def test_the_file_runs_without_this_project(exported, tmp_path):
         "x[0, :, :image.shape[0], :image.shape[1]] = image.transpose(2, 0, 1)\n"
         "made = session.run(record['outputs']['names'], {record['input']['name']: x})\n"
         "np.savez('made.npz', **dict(zip(record['outputs']['names'], made)))")], cwd=tmp_path, check=True)
-    made = np.load(tmp_path / "made.npz")
-    found = OnnxEngine(exported).segment(image, scores=True)
-    assert (labels_of(made["scores"][0], (100, 250)) != found.labels).mean() < 1e-4
-    np.testing.assert_array_equal(made["mask"][0, 0] > 0, found.active)
-    np.testing.assert_allclose(made["z2"][0, 0, :25, :63], found.z2, atol=1e-5)
-    assert found.active.sum() == 3 and found.region == 64 and found.scores.shape == (19, 25, 63)
-
-
-def test_it_segments_without_mxnet(exported, tmp_path):
-    image = scene(0, "val", 1, (100, 250))[0]
-    np.save(tmp_path / "image.npy", image)
-    subprocess.run([sys.executable, "-W", "error", "-c", (
-        "import sys; sys.modules.update(mxnet=None, gluoncv=None)\n"
-        "import numpy as np\n"
-        "from repro.runtime.onnx import OnnxEngine\n"
-        f"found = OnnxEngine({str(exported)!r}).segment(np.load({str(tmp_path / 'image.npy')!r}))\n"
-        f"np.savez({str(tmp_path / 'made.npz')!r}, labels=found.labels, active=found.active)")], cwd=ROOT, check=True)
+    made, own = np.load(tmp_path / "made.npz"), np.load(tmp_path / "own.npz")
     x = np.zeros((1, 3, 128, 256), np.float32)
     normalise(image, x[0, :, :100, :250])
     found = named_outputs(in_mxnet(3), mx.nd.array(x))
-    scores, mask = (found[name].asnumpy()[0] for name in ("scores", "mask"))
-    made = np.load(tmp_path / "made.npz")
-    assert (made["labels"] != labels_of(scores, (100, 250))).mean() < 1e-4
-    np.testing.assert_array_equal(made["active"], mask[0] > 0)
+    scores, mask, z2 = (found[name].asnumpy()[0] for name in ("scores", "mask", "z2"))
+    for labels, active, weights in ((own["labels"], own["active"], own["z2"]), (
+            labels_of(made["scores"][0], (100, 250)), made["mask"][0, 0] > 0, made["z2"][0, 0, :25, :63])):
+        assert (labels != labels_of(scores, (100, 250))).mean() < 1e-4
+        np.testing.assert_array_equal(active, mask[0] > 0)
+        np.testing.assert_allclose(weights, z2[0, :25, :63], atol=1e-5)
+    assert own["active"].sum() == 3 and own["region"] == 64 and own["scores"].shape == (19, 25, 63)
 
 
 def in_mxnet(k):
     """Model A with the same random values, as Gluon runs it."""
-    source = export.of_row(export.parse(RANDOM), None)
-    plan = Plan(source.network, source.training, source.preset, (100, 250))
-    return carry.Subject(plan, source.arrays, len(source.classes), (1, 3, 128, 256), k).network()
+    plan = Plan(ROW.network, ROW.training, LITE, (100, 250))
+    return carry.Subject(plan, random_arrays(plan, 19), 19, (1, 3, 128, 256), k).network()
 
 
 def test_what_only_chooses_regions_does_not_weigh(exported, tmp_path):
@@ -118,7 +108,7 @@ def test_what_only_chooses_regions_does_not_weigh(exported, tmp_path):
     image = scene(0, "val", 1, (100, 250))[0]
     found, head = (OnnxEngine(path).segment(image) for path in (tmp_path / "network.onnx", exported))
     there = np.kron(found.active, np.ones((16, 16)))[:25, :63]
-    assert metadata(tmp_path / "network.onnx").selector == "entropy" and metadata(exported).selector == "head"
+    assert [OnnxEngine(path).metadata.selector for path in (tmp_path / "network.onnx", exported)] == ["entropy", "head"]
     assert 0 < found.active.sum() < found.active.size
     np.testing.assert_allclose(found.weights, found.z2 * there)
     assert (head.weights < head.z2)[np.kron(head.active, np.ones((16, 16)))[:25, :63] > 0].all()  # times sigmoid(s)
@@ -127,7 +117,7 @@ def test_what_only_chooses_regions_does_not_weigh(exported, tmp_path):
 def test_normalisation_is_the_files(exported, tmp_path):
     """A file that says otherwise is fed otherwise."""
     model = onnx.load(str(exported))
-    found = metadata(exported)
+    found = OnnxEngine(exported).metadata
     other = replace(found, mean=(0.0, 0.0, 0.0), std=(0.5, 0.25, 1.0))
     onnx.helper.set_model_props(model, {KEY: other.to_text()})
     onnx.save(model, str(tmp_path / "other.onnx"))
@@ -144,7 +134,7 @@ def test_gluons_own_files_load_without_this_project(tmp_path):
     prefix = tmp_path / "out" / "network"
     assert sorted(path.name for path in prefix.parent.iterdir()) == [
         "network-0000.params", "network-symbol.json", "network.json"]
-    record = read_metadata(f"{prefix}.json")
+    record = parse(prefix.with_suffix(".json").read_text(), "")
     assert record.outputs == ("scores", "half", "full", "z2", "s", "mask") and record.check.apart <= 1e-4
     network = SymbolBlock.imports(f"{prefix}-symbol.json", ["data"], f"{prefix}-0000.params")
     x = mx.nd.random.normal(shape=(1, 3, 128, 256))
@@ -154,7 +144,8 @@ def test_gluons_own_files_load_without_this_project(tmp_path):
 
 def test_another_k_and_batch_are_another_file(tmp_path):
     call(tmp_path / "both.onnx", *RANDOM, "--k", "5", "--batch", "2", "--images", "3")
-    found, engine = metadata(tmp_path / "both.onnx"), OnnxEngine(tmp_path / "both.onnx")
+    engine = OnnxEngine(tmp_path / "both.onnx")
+    found = engine.metadata
     assert (found.k, found.shape, found.check.images) == (5, (2, 3, 128, 256), 4)  # the last batch is filled
     made = dict(zip(engine.names, engine.outputs(np.random.RandomState(0).randn(2, 3, 128, 256).astype(np.float32))))
     assert made["mask"].shape == (2, 1, 2, 4) and (made["mask"].sum((1, 2, 3)) == 5).all()
@@ -163,7 +154,7 @@ def test_another_k_and_batch_are_another_file(tmp_path):
 def test_a_row_without_regions(tmp_path, capsys):
     arguments = ["--row", "stride32", "--weights", "random", *SIZE]
     call(tmp_path / "single.onnx", *arguments)
-    found = metadata(tmp_path / "single.onnx")
+    found = OnnxEngine(tmp_path / "single.onnx").metadata
     assert (found.region, found.grid, found.k, found.outputs) == (None, None, None, ("scores",))
     segmented = OnnxEngine(tmp_path / "single.onnx").segment(scene(0, "val", 0, (64, 64))[0])
     assert segmented.labels.shape == (64, 64) and segmented.active is None
@@ -174,20 +165,18 @@ def test_a_row_without_regions(tmp_path, capsys):
 def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    row, = lookup.chosen_rows("5", "model-a")
     assert export.main(["--row", "model-a", *SIZE]) == 2
     assert "no parameters of model-a trained so; `make table5 DATA=minicity ROW=model-a" in capsys.readouterr().err
     iou = dict.fromkeys(CITYSCAPES.names, 30.0)
-    record = made_up(row, width="0.25")
+    record = made_up(ROW, width="0.25")
     for evaluation in record.evaluations.values():
         evaluation["class_iou"] = iou
     write_record(tmp_path / "cache" / "results", record)
-    preset = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
     path = record_path(tmp_path / "cache" / "results", record).with_suffix(".params")
-    save_arrays(path, random_arrays(Plan(row.network, row.training, preset, (128, 256)), 19, seed=4))
+    save_arrays(path, random_arrays(Plan(ROW.network, ROW.training, LITE, (128, 256)), 19, seed=4))
     assert export.main(["--row", "model-a", *SIZE]) == 0
     assert "exported/model-a-k2-128x256.onnx" in capsys.readouterr().out
-    found = metadata(tmp_path / "exported" / "model-a-k2-128x256.onnx")
+    found = OnnxEngine(tmp_path / "exported" / "model-a-k2-128x256.onnx").metadata
     assert found.weights.startswith("trained on minicity") and found.training == record_path("", record).stem
     assert export.main(["--weights", str(path), *SIZE, "--out", str(tmp_path / "same.onnx")]) == 0
     one, other = (OnnxEngine(file).outputs(np.ones((1, 3, 128, 256), np.float32))[0]
@@ -261,21 +250,21 @@ def test_agreement_counts_ties_other_regions_and_labels():
     assert "2 of 1024 pixels" in Agreement(1, 0, 0, 1024, 2, {"scores": 0.0}).problem()
 
 
-def test_files_that_are_none_are_a_line(exported, tmp_path):
+@pytest.mark.parametrize("kind", [OnnxEngine, OpenvinoEngine])
+def test_files_that_are_none_are_a_line(exported, tmp_path, kind):
     (tmp_path / "text.onnx").write_text("no network")
-    model = onnx.load(str(exported))
+    model, record = onnx.load(str(exported)), OnnxEngine(exported).metadata
     del model.metadata_props[:]
     onnx.save(model, str(tmp_path / "bare.onnx"))
-    onnx.helper.set_model_props(model, {KEY: replace(metadata(exported), shape=(2, 3, 128, 256)).to_text()})
-    onnx.save(model, str(tmp_path / "other.onnx"))
-    for name, message in (("none.onnx", "no such file"), ("text.onnx", "not an ONNX file, or damaged"),
-                          ("bare.onnx", "has no record of this project"), ("none.json", "cannot be read")):
-        with pytest.raises(UserError, match=message):
-            (read_metadata if name.endswith("json") else metadata)(tmp_path / name)
-    with pytest.raises(UserError, match="its record is of a network from"):
-        OnnxEngine(tmp_path / "other.onnx")
-    bare = OnnxEngine(tmp_path / "bare.onnx")
+    for name, text in (("other", replace(record, shape=(2, 3, 128, 256)).to_text()), ("empty", "{}")):
+        onnx.helper.set_model_props(model, {KEY: text})
+        onnx.save(model, str(tmp_path / f"{name}.onnx"))
+    for name, message in (("none", "no such file"), ("text", "not an ONNX file, or damaged"), ("empty", "format"),
+                          ("other", "its record is of a network from")):
+        with pytest.raises(UserError, match=f"{name}.onnx: .*{message}"):
+            kind(tmp_path / f"{name}.onnx")
+    bare = kind(tmp_path / "bare.onnx")
     image = scene(0, "val", 0, (64, 64))[0]
-    np.testing.assert_array_equal(bare.labels(image), OnnxEngine(exported).labels(image))
+    np.testing.assert_array_equal(bare.labels(image), kind(exported).labels(image))
     with pytest.raises(ValueError, match="no record that says"):
         bare.segment(image)

@@ -7,33 +7,27 @@ import sys
 import numpy as np
 import onnx
 import pytest
-from graphs import MODEL_A, STRIDE_8, built, image, sparse, traced
+from graphs import MODEL_A, STRIDE_8, image, sparse, written
 from onnx import TensorProto, numpy_helper
 
 from experiments import export
 from experiments.lib import paths
 from repro.data.minicity import scene
-from repro.engine import prepared
 from repro.errors import UserError
-from repro.export import PORTABLE, carry, to_onnx
+from repro.export import carry
 from repro.export.agreement import Agreement, agreement
 from repro.export.carry import in_precision, onnx_run
 from repro.export.half import half
 from repro.export.int8 import int8
-from repro.runtime.metadata import read_metadata
-from repro.runtime.onnx import OnnxEngine, metadata
+from repro.runtime.metadata import parse
+from repro.runtime.onnx import OnnxEngine
 
 RANDOM = ["--row", "model-a", "--weights", "random", "--size", "100x250", "--images", "2", "--k", "3"]
 
 
 def exported(spec, path):
     """A network with random values as an ONNX file; its outputs are scores, and s and mask where it has them."""
-    x = image()
-    arrays, settings = built(spec, x)
-    symbol, arrays = traced(spec, arrays, settings, x)
-    names = ["scores", "half", "full", "z2", "s", "mask"][:len(symbol.list_outputs())] if spec.sparse else ["scores"]
-    kept = [index for index, name in enumerate(names) if name in ("scores", "s", "mask")]
-    to_onnx(*prepared(symbol, arrays, x.shape, PORTABLE, kept), x.shape, path, [names[index] for index in kept])
+    written(spec, path, ("scores", "s", "mask") if spec.sparse else ("scores",))
     return onnx.load(str(path))
 
 
@@ -114,8 +108,8 @@ def test_export_writes_them_with_what_they_lose(precision, most, tmp_path, monke
     assert export.main([*RANDOM, "--precision", precision]) == 0
     assert f"{precision} beside float32, which is as MXNet's, on 2 images: " in capsys.readouterr().out
     path = tmp_path / "exported" / f"model-a-k3-128x256-{precision}.onnx"
-    found = metadata(path)
-    assert found.precision == precision and read_metadata(path.with_suffix(".json")) == found
+    found = OnnxEngine(path).metadata
+    assert found.precision == precision and parse(path.with_suffix(".json").read_text(), "") == found
     assert found.check.pixels == 2 * 128 * 256 and 0 < found.check.labels < most * found.check.pixels
     segmented = OnnxEngine(path).segment(scene(0, "val", 0, (100, 250))[0], scores=True)
     assert segmented.active.sum() == 3 and segmented.scores.dtype == np.float32

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import fcntl
 import json
@@ -16,12 +15,10 @@ from made_up import PROVENANCE, made_up
 from test_loader import all_end
 
 from experiments import table as measure
-from experiments.lib import lookup, paths, schedule, worker
+from experiments.lib import paths, schedule, tables, worker
 from experiments.stress import faults
-from experiments.stress.trials import moments
-from experiments.stress.trials.events import Trials
-from experiments.stress.trials.tree import PHASES as TREE_PHASES
-from experiments.stress.trials.tree import Fault, Tree
+from experiments.stress.tree import Fault, Tree
+from experiments.stress.trials import TRIALS
 from repro import records
 from repro.data.minicity import write, write_minicity
 from repro.errors import UserError
@@ -36,8 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def job(tmp_path, monkeypatch):
     """A job of Table 1 that has a run's folder."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    given = measure.parse(["--table", "1", "--data", str(write_camvid(tmp_path / "street")), "--row", "stride32"])
-    job, = measure.plan(given)
+    job, = schedule.plan(schedule.Asked("1", data=str(write_camvid(tmp_path / "street")), row="stride32"))
     job.folder.mkdir(parents=True)
     (job.folder / "log.jsonl").write_text("")
     return job
@@ -57,8 +53,8 @@ def test_a_fresh_run_leaves_the_folder_to_the_one_that_holds_its_lock(job, monke
     def measured(jobs, *_):
         assert jobs[0].fresh and jobs[0].folder.exists()
         raise KeyboardInterrupt
-    monkeypatch.setattr(measure, "measure_all", measured)
-    monkeypatch.setattr(measure, "plan", lambda given: [dataclasses.replace(job, fresh=given.fresh)])
+    monkeypatch.setattr(schedule, "measure_all", measured)
+    monkeypatch.setattr(schedule, "plan", lambda given: [dataclasses.replace(job, fresh=given.fresh)])
     assert measure.main(["--table", "1", "--fresh"]) == 130
     with worker.alone(dataclasses.replace(job, fresh=True)) as due:
         assert due and not job.folder.exists() and locked_by_another(job)
@@ -67,8 +63,8 @@ def test_a_fresh_run_leaves_the_folder_to_the_one_that_holds_its_lock(job, monke
 
 
 def test_a_folder_left_behind_a_record_goes_unless_it_is_in_use(job, monkeypatch):
-    monkeypatch.setattr(measure, "plan", lambda given: [job])
-    monkeypatch.setattr(measure, "finished", lambda jobs: {job.specification: Path("a.json")})
+    monkeypatch.setattr(schedule, "plan", lambda given: [job])
+    monkeypatch.setattr(schedule, "finished", lambda jobs: {job.specification: Path("a.json")})
     monkeypatch.setattr("experiments.lib.tables.write", lambda table, local: None)
     with open(job.folder.with_suffix(".lock"), "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -106,7 +102,7 @@ def test_a_record_goes_before_another_measurements_parameters_take_their_place(j
     def saved(path, arrays):
         assert path.parent == old.parent and not old.exists()
         raise Stopped
-    row, = lookup.chosen_rows("1", "stride32")
+    row, = tables.chosen_rows("1", "stride32")
     made = made_up(row, data="camvid", budget=job.label, recipe={"content": job.content})
     old = records.write_record(job.results, made)
     monkeypatch.setattr(library, "measure", lambda *given: given[-1]({}))
@@ -151,11 +147,11 @@ def test_a_data_set_drawn_by_another_process_meanwhile_is_taken(tmp_path, monkey
         write_minicity(tmp_path / "other", **counts)
 
 
-def test_a_kill_a_full_disk_and_two_at_once_end_as_they_should():
+def test_a_kill_a_full_disk_and_two_at_once_end_as_they_should(tmp_path):
     """One trial of each kind; make faults runs them many times."""
-    with faults.trials() as made:
-        found, wrong = faults.count_kills(made, 1, 0)
-        events, more = faults.count_events(made, ("full_disk", "two"), 1, 0)
+    made = Tree(tmp_path)
+    found, wrong = faults.count_kills(made, 1, 0)
+    events, more = faults.count_events(made, ("full_disk", "two"), 1, 0)
     assert not wrong + more
     assert sum(one["kills"] for one in found["phases"].values()) == 1
     assert events["full_disk"]["seconds"] and events["two"] == {"times": 1, "faults": 0, "seconds": None}
@@ -163,9 +159,11 @@ def test_a_kill_a_full_disk_and_two_at_once_end_as_they_should():
 
 @pytest.fixture()
 def tree(tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.stress.trials.tree.shutil.copytree", lambda source, target, ignore: target.mkdir())
-    (tmp_path / "tree").mkdir()
-    return Tree(tmp_path / "tree", tmp_path)
+    """A tree without the project in it."""
+    monkeypatch.setattr("experiments.stress.tree.write_minicity", lambda *_, **__: None)
+    monkeypatch.setattr("experiments.stress.tree.shutil.copytree",
+                        lambda source, target, ignore: target.mkdir(parents=True))
+    return Tree(tmp_path)
 
 
 def put(path: Path, data: str = "x") -> None:
@@ -174,7 +172,7 @@ def put(path: Path, data: str = "x") -> None:
 
 
 def test_phases_are_told_by_files(tree):
-    assert tuple(PHASES) == TREE_PHASES and tree.phase() == "start" and tree.checkpoint_step() == 0
+    assert tree.phase() == "start" and tree.checkpoint_step() == 0
     for name, text, phase in (("runs/a.lock", "", "building"), ("runs/a/log.jsonl", "", "building"),
                               ("runs/a/log.jsonl", "{}\n", "training"), ("runs/a/.writing-x.params", "", "checkpoint"),
                               ("results/g/.writing-x.params", "", "evaluation"),
@@ -182,7 +180,7 @@ def test_phases_are_told_by_files(tree):
                               ("results/g/.writing-x.json", "", "record"), ("results/g/a.json", "", "page"),
                               ("../tables/.writing-x.md", "", "page"), ("../tables/ablations.md", "", "end")):
         put(tree.cache / name, text)
-        assert tree.phase() == phase, name
+        assert tree.phase() == phase and phase in PHASES, name
     assert tree.half_written() == 5
     tree.clear()
     assert tree.phase() == "start" and not tree.half_written()
@@ -196,16 +194,16 @@ def test_what_differs_from_an_uninterrupted_run_is_a_fault(tree):
     params = tree.cache / "results/g/a.params"
     put(params, "values")
     write(3, "2026-01-02")
-    whole = tree.left()
+    tree._whole[()] = tree.left()
 
     def fault(words):
         with pytest.raises(Fault, match=words):
-            tree.as_never_stopped(whole)
+            tree.as_never_stopped()
     write(3, "2026-01-02", steps=7)
     fault("a.json differs")
     write(4, "2026-01-03")
     put(tree.cache / "results/g/.writing-x.json", "{")
-    tree.as_never_stopped(whole)
+    tree.as_never_stopped()
     put(params, "value")
     fault("a.params differs")
     params.rename(params.with_name("b.params"))
@@ -217,10 +215,10 @@ def test_what_differs_from_an_uninterrupted_run_is_a_fault(tree):
     fault("the run's folder a is left")
 
 
-def counted(**changes):
+def counted():
     phases = {name: dict(zip(KILLS, (4, 3, 2, 1))) for name in PHASES}
     events = {name: {"times": 3, "faults": 1, "seconds": None if "two" in name else 4.25} for name in EVENTS}
-    return {"seed": 7, "left": 5, "phases": phases, "events": events, "provenance": PROVENANCE, **changes}
+    return {"seed": 7, "left": 5, "phases": phases, "events": events, "provenance": PROVENANCE}
 
 
 def test_the_page_counts_and_a_wrong_count_is_named(tmp_path):
@@ -231,35 +229,27 @@ def test_the_page_counts_and_a_wrong_count_is_named(tmp_path):
     assert "at 32 random moments" in text and "Seed of the moments: 7." in text and "5 temporary files" in text
     assert ["training", "4", "3", "2", "3", "1"] in lines and ["all", "32", "24", "16", "24", "8"] in lines
     assert [EVENTS["reader"], "3", "2", "1", "4.2"] in lines and [EVENTS["two"], "3", "2", "1", "-"] in lines
-    for change, words in (({"left": None}, "left: None is not"), ({"phases": {}}, "phases: key 'start' is missing"),
-                          ({"events": {**counted()["events"], "two": {"times": -1, "faults": 0, "seconds": None}}},
-                           "events: two: times: -1 is below 0"),
-                          ({"events": {**counted()["events"], "more": {}}}, "events: unknown key 'more'")):
-        put(path, json.dumps(counted(**change)))
-        with pytest.raises(UserError, match=words):
-            read_faults(path)
+    put(path, "{}")
+    with pytest.raises(UserError, match="a.json: key 'seed' is missing"):
+        read_faults(path)
 
 
-def test_faults_of_events_are_said_and_counted(capsys):
-    class Made:
-        def two(self, draw):
-            if draw.random() < 2:
-                raise Fault("code 1")
-
-        def reader(self, draw):
-            return 1.26
-    found, wrong = faults.count_events(Made(), ["two", "reader"], 2, 0)
+def test_faults_of_events_are_said_and_counted(monkeypatch, capsys):
+    def two(tree, draw):
+        raise Fault("code 1")
+    assert TRIALS.keys() == EVENTS.keys()
+    monkeypatch.setitem(TRIALS, "two", two)
+    monkeypatch.setitem(TRIALS, "reader", lambda tree, draw: 1.26)
+    found, wrong = faults.count_events(None, ["two", "reader"], 2, 0)
     assert found == {"two": {"times": 2, "faults": 2, "seconds": None},
                      "reader": {"times": 2, "faults": 0, "seconds": 1.3}}
     assert wrong == [f"{EVENTS['two']}: code 1"] * 2 and f"  {wrong[0]}\n" in capsys.readouterr().err
-    assert all(callable(getattr(Trials, name)) for name in EVENTS)
-    for arguments, words in ((["--moments", "-1"], "--moments: -1 is below 0"), (["--event", "x"], "event: 'x' is")):
-        assert faults.main(arguments) == 2 and words in capsys.readouterr().err
+    assert faults.main(["--moments", "-1"]) == 2 and "--moments: -1 is below 0" in capsys.readouterr().err
 
 
 def test_what_is_counted_is_written(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "OWN", tmp_path / "own")
-    monkeypatch.setattr(faults, "trials", lambda: contextlib.nullcontext())
+    monkeypatch.setattr(faults, "Tree", lambda folder: None)
     monkeypatch.setattr(faults, "count_kills", lambda *of: ({name: counted()[name] for name in ("phases", "left")}, []))
     monkeypatch.setattr(faults, "count_events", lambda *of: (counted()["events"], []))
     assert faults.main(["--moments", "1"]) == 0 and capsys.readouterr().out.endswith("own/faults.md\n")
@@ -268,14 +258,12 @@ def test_what_is_counted_is_written(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "own" / "faults.md").read_text() == page(found)
 
 
-def test_a_run_that_ends_before_it_is_killed_is_no_kill(tmp_path, tree, monkeypatch, capsys):
-    monkeypatch.setattr(moments, "_killed", lambda *of: False)
-    with pytest.raises(Fault, match="five runs ended before they could be killed: "):
-        next(moments.kills(tree, {}, dict.fromkeys(TREE_PHASES, 1.0), 2, 0))
-    monkeypatch.setattr(faults, "uninterrupted", lambda tree: dict.fromkeys(TREE_PHASES, 1.0))
-    found, wrong = faults.count_kills(Trials(tree), 2, 0)
-    assert len(wrong) == 1 and wrong[0] in capsys.readouterr().err
-    assert not sum(one["kills"] for one in found["phases"].values())
+def test_a_run_that_ends_before_it_is_killed_is_a_fault(tree, capsys):
+    """Here at once, as there is no program in the tree."""
+    tree._whole[()] = {}
+    found, wrong = faults.count_kills(tree, 2, 0)
+    assert len(wrong) == 2 and all("ended" in one for one in wrong)
+    assert wrong[0] in capsys.readouterr().err and sum(one["faults"] for one in found["phases"].values()) == 2
 
 
 def test_the_committed_page_is_its_rendering():

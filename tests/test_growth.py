@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from made_up import PROVENANCE
-from speed_records import assert_drawn, lines_of, refused
+from speed_records import assert_drawn, lines_of
 
 from experiments.lib import paths
 from experiments.speed import growth
-from repro.tables.growth import draw, page, read_growth, slope
+from repro.tables.growth import PICTURE, draw, page, read_growth, slope
 
 CASE = {"k": 8, "height": 1024, "width": 2048, "batch": 1, "threads": 2, "multiply_adds": 36 * 10 ** 9,
         "memory": 800 * 2 ** 20, "seconds": [0.4, 0.5, 0.6]}
@@ -52,7 +52,7 @@ def test_what_a_region_costs_is_a_line_through_those_computed():
 
 def test_cases_are_the_papers_image_and_what_is_around_it(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    groups = growth.cases((1024, 2048), 1.0, tuple(growth.TITLES))
+    groups = growth.cases((1024, 2048), 1.0)
     assert [one.k for one in groups["k"]] == [0, 1, 2, 4, 8, 16, 24, 32]
     assert [(one.height, one.width, one.k, one.regions) for one in groups["size"]] == [
         (512, 1024, 2, 8), (768, 1536, 4, 18), (1024, 2048, 8, 32), (1536, 3072, 18, 72), (2048, 4096, 32, 128)]
@@ -61,38 +61,17 @@ def test_cases_are_the_papers_image_and_what_is_around_it(monkeypatch):
     assert {one.region for members in groups.values() for one in members} == {256}
 
 
-@pytest.mark.parametrize("change, words", [
-    ({"extra": 1}, "unknown key 'extra'"),
-    ({"groups": {"length": []}}, "groups: unknown key 'length'; choose from k, size, batch, threads"),
-    ({"groups": {"k": [case(note="")]}}, "groups: k[0]: unknown key 'note'"),
-    ({"groups": {"k": []}}, "groups: k: the list is empty"),
-    ({"groups": {"k": [case(multiply_adds=0)]}}, "groups: k[0]: multiply_adds: 0 is not above 0"),
-    ({"groups": {"k": [case(batch=0)]}}, "groups: k[0]: batch: 0 is not above 0"),
-    ({"groups": {"k": [case(seconds=[])]}}, "groups: k[0]: seconds: no runs"),
-])
-def test_what_is_no_measurement_is_named(tmp_path, change, words):
-    assert words in refused(read_growth, measured(**change), tmp_path / "growth.json")
-
-
-@pytest.mark.parametrize("arguments, words", [
-    (["--only", "k,depth"], "ONLY: 'depth' is not known; choose from k, size, batch, threads"),
-    (["--rounds", "0"], "ROUNDS: 0"),
-])
-def test_a_users_mistake_is_one_line(arguments, words, capsys):
-    assert growth.main(arguments) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and words in said
-
-
 def test_the_picture_is_the_same_each_time_and_shows_the_figures(tmp_path):
-    assert_drawn(draw, measured(), measured(groups={"k": measured()["groups"]["k"]}), tmp_path)
+    assert_drawn(draw, measured(), measured(groups={"k": measured()["groups"]["k"]}), tmp_path, PICTURE)
 
 
 def test_a_small_measurement(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "OWN", tmp_path)
     monkeypatch.setattr(growth, "KEPT", (0, 8))
     monkeypatch.setattr(growth, "BATCHES", (2,))
-    assert growth.main(["--size", "128x256", "--width", "0.25", "--only", "k,batch", "--rounds", "2"]) == 0
+    monkeypatch.setattr(growth, "SCALES", (1,))
+    monkeypatch.setattr(growth, "threads", lambda: 1)
+    assert growth.main(["--size", "128x256", "--width", "0.25", "--rounds", "2"]) == 0
     assert capsys.readouterr().out.endswith("growth.md\n")
     record = read_growth(tmp_path / "growth.json")
     none, some, two = (*record["groups"]["k"], *record["groups"]["batch"])
@@ -100,12 +79,12 @@ def test_a_small_measurement(tmp_path, monkeypatch, capsys):
     assert two["multiply_adds"] == 2 * some["multiply_adds"]
     assert all(len(one["seconds"]) == 2 and one["memory"] > record["base"] > 0 for one in (none, some, two))
     assert record["region"] == 32 and record["provenance"]["command"] == \
-        "make growth ONLY=k,batch SIZE=128x256 WIDTH=0.25 ROUNDS=2"
+        "make growth SIZE=128x256 WIDTH=0.25 ROUNDS=2"
     text = (tmp_path / "growth.md").read_text()
     assert text == page(record) and "width 0.25" in text and (tmp_path / "growth.png").is_file()
 
 
 def test_a_process_that_fails_ends_the_measurement(capfd, monkeypatch):
     monkeypatch.setattr(growth, "KEPT", (33,))  # of 32 regions
-    assert growth.main(["--size", "128x256", "--width", "0.25", "--only", "k", "--rounds", "1"]) == 2
+    assert growth.main(["--size", "128x256", "--width", "0.25", "--rounds", "1"]) == 2
     assert "error: model-a at 128x256: k 33: 0 to 32" in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""The commands in the README and the guide: targets, variables, rows, modules and options that there are."""
+"""README.md and docs/ name what is there: targets, variables, rows, modules and options of commands, files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.lib import lookup, paths
+from experiments.lib import paths, tables
 from experiments.lib.lookup import table_of
 from repro.data import own
 from repro.data.minicity.own import MERGED
@@ -35,6 +35,8 @@ def text_of(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
+ARCHITECTURE = text_of("docs/architecture.md")
+PLACES = set(re.findall(r"(?:symbols|repro|experiments|tables|tests)/[\w/]*(?:\.py|\.yaml|\.md)?", ARCHITECTURE))
 COMMANDS = {" ".join(words): words for page in PAGES for words in commands_of(text_of(page))}
 
 
@@ -73,7 +75,7 @@ def wrong(words, capsys):
             return f"{module} has no {unknown}"
     row = given.get("ROW", "...")
     if row != "..." and target in paths.TABLES.values():
-        lookup.chosen_rows(next(table for table, name in paths.TABLES.items() if name == target), row)
+        tables.chosen_rows(next(table for table, name in paths.TABLES.items() if name == target), row)
     elif row != "..." and target == "export":
         table_of(row)
     return None
@@ -119,3 +121,9 @@ def test_the_guides_program_is_one():
     compile(program, "docs/guide.md", "exec")
     for module, names in re.findall(r"^from (\S+) import (.+)$", program, re.M):
         assert all(hasattr(importlib.import_module(module), name) for name in names.split(", "))
+
+
+def test_how_it_fits_together_is_one_page_of_what_is_there():
+    assert len(PLACES) > 25 and len(ARCHITECTURE.splitlines()) < 90
+    assert {place for place in PLACES if not any(ROOT.glob(place.replace("N.yaml", "[1-5].yaml")))} == set()
+    assert not any(ROOT.glob("repro/nothing.py"))

@@ -7,9 +7,9 @@ import os
 import cv2
 import numpy as np
 import pytest
+from pictures import BOMBS, LEVELS, RANGES, UNKNOWN, exif, lying, tiff, with_exif
 
-from experiments.stress.fuzz.headers import LEVELS, RANGES, UNKNOWN
-from experiments.stress.fuzz.pictures import BOMBS, KINDS, encoded
+from experiments.stress.readers import KINDS, encoded
 from repro.data import CITYSCAPES, images
 from repro.data.decoding import _silence, decode
 from repro.data.headers import LARGEST, PNG, picture_size
@@ -82,9 +82,10 @@ def test_a_jpeg_that_is_damaged_within_is_refused_and_libraries_say_nothing(tmp_
     data = encoded("jpg")
     path.write_bytes(data[:-2] + b"\0\0\0" + data[-2:])  # bytes between segments, as some cameras leave them
     assert read_photo(path).shape == (37, 53, 3)
-    path.write_bytes(encoded("jp2")[:-100])
-    with pytest.raises(UserError):
-        read_photo(path)
+    for length in (132, 1000, -100, -2):  # of the first, decoding would end the process
+        path.write_bytes(encoded("jp2")[:length])
+        with pytest.raises(UserError, match="a.jpg: the JPEG 2000 file is truncated"):
+            read_photo(path)
     assert capfd.readouterr().err == ""
 
 
@@ -119,3 +120,23 @@ def test_values_are_scaled_by_what_the_header_says_or_their_range_is_named(tmp_p
                     read(path)
     path.write_bytes(cv2.imencode(".png", np.zeros((4, 4), np.uint16))[1].tobytes())
     assert not read_photo(path).any()  # black is black in any range
+
+
+def test_pictures_are_upright_as_their_headers_say(tmp_path):
+    """Every EXIF orientation in both orders of bytes; damaged EXIF data say nothing."""
+    seen = np.zeros((16, 24, 3), np.uint8)
+    seen[:8, :8], seen[8:, 16:] = 250, 120
+    damaged = (exif(9), exif(0), exif(6)[:-8], b"", exif(6)[:10], b"II*\0\xff\xff\xff\xff", exif(6)[:18] + b"\xff" * 8,
+               exif(6)[:14] + bytes(12))
+    given = [(".tif", tiff(lying(seen, turned), (274, "H", turned))) for turned in range(1, 9)]
+    for kind in (".jpg", ".png", ".webp"):
+        given += [(kind, with_exif(kind, lying(seen, turned), exif(turned, order)))
+                  for turned in range(1, 9) for order in "<>"]
+        given += [(kind, with_exif(kind, seen, wrong)) for wrong in damaged]
+    for kind, data in given:
+        path = tmp_path / f"a{kind}"
+        path.write_bytes(data)
+        found = read_photo(path)
+        assert found.shape == seen.shape and abs(found.astype(int) - seen).max() < 12, (kind, data[:40])
+        if kind in (".jpg", ".png"):
+            assert (images.read_image(path) == found).all() and images.image_size(path) == found.shape[:2]

@@ -12,7 +12,7 @@ SOURCES = {folder: sorted((ROOT / folder).rglob("*.py")) for folder in FOLDERS}
 PURE = (  # what does without MXNet
     "config", "data", "labels", "tables", "figures", "runtime", "device", "errors", "files", "records", "plot",
     "evaluation.metrics", "evaluation.selection", "models.params_format", "timing.clock", "timing.memory",
-    "prediction.weights", "prediction.segmenter", "prediction.photos", "prediction.overlay", "prediction.pipeline",
+    "prediction.weights", "prediction.segmenter", "prediction.photos", "prediction.overlay", "pipeline",
     "sparserefine.refinement", "sparserefine.refined", "sparserefine.exported")
 
 
@@ -88,7 +88,7 @@ def test_no_library_imports_experiments_or_tests():
 
 
 def test_scripts_share_lib_alone():
-    """Parts of stress/fuzz and stress/trials, and the engines of speed/, are one script's each."""
+    """Parts of stress/ and the engines of speed/ are one script's each."""
     def allowed(path, module):
         own = ".".join(path.relative_to(ROOT).parts[:-1])
         return not module.startswith("experiments.") or module.startswith("experiments.lib.") or (

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from claiming import ROWS, SCTF, WTA, ours, record_of, seeds
+from claiming import ROWS, SCTF, WTA, claims_in, ours, record_of, seeds
 
-from experiments.lib import reproduced
+from experiments import render
 from experiments.lib.paths import RESULTS, ROOT
 from repro.errors import UserError
 from repro.models.cost import row_cost, row_figures
 from repro.records import read_record
-from repro.tables import band, index, pairs
+from repro.tables import band, pairs
 from repro.tables.claims import CLAIMS, SPARSE
 from repro.tables.reproducibility import with_block
 
@@ -28,7 +28,7 @@ def lines():
 
 
 def test_what_make_tables_writes_is_what_is_committed():
-    for path, text in reproduced.files().items():
+    for path, text in render.beside().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make tables"
 
 
@@ -61,12 +61,8 @@ def test_the_docs_example_reads_columns_that_are_there(lines):
 
 
 def test_verdicts_are_those_of_the_claims_page():
-    def table(path):
-        text = path.read_text(encoding="utf-8")
-        block = next(block for block in text.split("\n\n") if block.startswith("| Claim"))
-        header, _, *rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()]
-        return [dict(zip(header, row)) for row in rows]
-    page, claims = table(ROOT / "docs" / "reproducibility.md"), table(ROOT / "tables" / "claims.md")
+    page, claims = (claims_in((ROOT / path).read_text(encoding="utf-8")) for path in (
+        "docs/reproducibility.md", "tables/claims.md"))
     assert len(page) == len(claims) == len(CLAIMS)
     for data in ("minicity", "CamVid"):
         assert [row[data] for row in page] == [row[f"Verdict, {data}"] for row in claims]
@@ -149,16 +145,6 @@ def test_two_rows_by_seed_class_and_image():
     text = pairs.compare(ours(*records), WTA, SCTF)
     assert "Not by image: A: no per-image results are kept of seed 0, 1; B: no" in text
     assert pairs.compare(ours(*records[:1], *seeds(SCTF, 1.0, 2.0)[1:]), WTA, SCTF) == "no seed is published of both"
-
-
-def test_figures_of_draws_are_those_of_the_metrics():
-    from repro.evaluation.metrics import Confusion
-
-    made, random = Confusion(4), np.random.RandomState(0)
-    made.matrix = random.randint(0, 9, (4, 4)) * np.array([1, 1, 1, 0])[:, None]  # a class that is not labelled
-    stack = np.stack([made.matrix, 2 * made.matrix])
-    for key, value in made.accuracies().items():
-        assert index.FIGURES[key](stack) == pytest.approx([value, value], abs=1e-4)
 
 
 def test_a_block_wants_its_markers():

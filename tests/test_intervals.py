@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from claiming import SCTF, WTA, noise, ours, record_of, seeds
 
+from repro.evaluation.metrics import mean_iou
 from repro.tables.claims import SPARSE
-from repro.tables.comparisons import Change
-from repro.tables.intervals import bootstrap, mean_iou, sequences, t_95, t_interval
+from repro.tables.comparisons import change
+from repro.tables.intervals import bootstrap, sequences, t_95, t_interval
 from repro.tables.verdicts import GAINS, Figure, Gap, difference
 
 
@@ -74,10 +75,9 @@ def test_the_interval_over_images_stands_beside_where_both_rows_have_them():
     names = np.array(["a_1", "a_2", "b_1", "b_2"])
     beside = {records[0].training: {"fast": matrices(50, 60, 90, 100), "images": names},
               records[1].training: {"fast": matrices(60, 70, 90, 100)}}
-    change = Change(WTA, (SPARSE["0.5"],), GAINS)
 
     def text():
-        return change.text(ours(*records, images=lambda record: beside[record.training]))
+        return change(ours(*records, images=lambda record: beside[record.training]), WTA, (SPARSE["0.5"],), GAINS)[0]
     assert text() == "40.00 → 41.00 (+1.00; images 0.0 to 10.2)"
     beside[records[1].training]["images"] = names[::-1]
     assert text() == "40.00 → 41.00 (+1.00)"  # other images

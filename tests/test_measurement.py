@@ -9,6 +9,7 @@ import re
 import subprocess
 
 import pytest
+from speed_records import refused
 
 from experiments.lib import paths, processes
 from experiments.lib.command import TARGET, Parser
@@ -16,9 +17,10 @@ from experiments.lib.measurement import Measurement, options, reduced
 from experiments.lib.pages import MEASUREMENTS
 from experiments.lib.repeat import command_of, portable
 from repro.errors import UserError
+from repro.tables import engines, growth, neighbours, precision, profile, profile_onnx, refine, soak, table6
 
-MADE = Measurement("made", lambda folder: json.loads((folder / "made.json").read_text()), lambda found: f"{found}\n",
-                   lambda found, pages: (pages / "made.png").write_text("drawn"))
+MADE = Measurement("made", lambda folder: json.loads((folder / "made.json").read_text())["a"],
+                   lambda found: f"{found}\n", lambda found, pages: (pages / "made.png").write_text("drawn"))
 
 
 def parser() -> Parser:
@@ -68,8 +70,8 @@ def test_results_go_into_the_cache_unless_they_are_published(folders, capsys):
     assert written()[3:] == ["tables/made.md", "tables/made.png", "tables/results/made.json"]
     (folders / "tables" / "made.md").unlink()
     MADE.run(parser().parse_args(["--render"]), lambda: 1 / 0)  # measures nothing
-    assert (folders / "tables" / "made.md").read_text() == "{'a': 2}\n"
-    assert (folders / "own" / "made.md").read_text() == "{'a': 1}\n"
+    assert (folders / "tables" / "made.md").read_text() == "2\n"
+    assert (folders / "own" / "made.md").read_text() == "1\n"
 
 
 @pytest.mark.parametrize("script, arguments, name", [
@@ -104,6 +106,23 @@ def test_a_committed_page_is_its_rendering(name, tmp_path, monkeypatch, capsys):
         committed = (paths.ROOT / "tables" / path.name).read_text(encoding="utf-8")
         assert path.read_text(encoding="utf-8") == committed.split("\n<!-- measured on this machine")[0]
     assert {path.name for path in tmp_path.glob("*.png")} <= {path.name for path in (paths.ROOT / "tables").iterdir()}
+
+
+@pytest.mark.parametrize("read, name", [
+    (table6.read_table6, "table6.json"), (engines.read_engines, "engines-GenuineIntel-6-207.json"),
+    (growth.read_growth, "growth.json"), (soak.read_soak, "soak.json"), (profile.read_measured, "profile.json"),
+    (profile_onnx.read_measured, "profile-onnx.json"), (precision.read_measured, "precision.json"),
+    (neighbours.read_speed, "neighbours-camvid.json"),
+    (refine.read_refined, "refine-camvid.json"), (refine.read_density, "refine-density.json")])
+def test_a_record_of_another_version_is_one_line(read, name, tmp_path):
+    record = json.loads((paths.RESULTS / name).read_text())
+    assert read(paths.RESULTS / name).keys() == record.keys()
+    assert "unknown key 'other'" in refused(read, {"other": 1}, tmp_path / name)
+    record.pop("provenance")
+    assert "key 'provenance' is missing" in refused(read, record, tmp_path / name)
+    (tmp_path / name).write_text("{")
+    with pytest.raises(UserError, match=f"{name}: not a readable measurement"):
+        read(tmp_path / name)
 
 
 def test_makes_variables_are_options(monkeypatch, capsys):

@@ -13,7 +13,7 @@ from model_a import MODEL_A
 from repro.config.networks import Column, Network
 from repro.config.rows import Training
 from repro.data import open_dataset
-from repro.models.plan import Plan
+from repro.models.build import Plan
 from repro.training.run import train_network
 
 UNITS = (3, 4, 6, 3)

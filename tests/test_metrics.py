@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from repro.evaluation.metrics import Confusion
+from repro.evaluation.metrics import FIGURES, Confusion, mean_accuracy
 
 
 def test_by_hand():
@@ -15,7 +15,7 @@ def test_by_hand():
     confusion.add(np.array([[0, 0, 0, 1], [1, 255, 2, 2]]), np.array([[0, 0, 1, 1], [0, 2, 2, 2]]))
     assert confusion.matrix.tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 2]]
     assert confusion.pixel_accuracy() == pytest.approx(100 * 5 / 7)
-    assert confusion.mean_accuracy() == pytest.approx(100 * (2 / 3 + 1 / 2 + 1) / 3)
+    assert mean_accuracy(confusion.matrix) == pytest.approx(100 * (2 / 3 + 1 / 2 + 1) / 3)
     assert confusion.class_iou() == pytest.approx([100 * 2 / 4, 100 * 1 / 3, 100.0])
     assert confusion.mean_iou() == pytest.approx(100 * (1 / 2 + 1 / 3 + 1) / 3)
 
@@ -26,7 +26,7 @@ def test_absent_classes_and_ignored_pixels_are_left_out():
     confusion.add(np.array([0, 0, 1, 255]), np.array([0, 2, 1, 200]))  # anything may be predicted where it is ignored
     assert confusion.class_iou() == [50.0, 100.0, 0.0, None] and confusion.matrix.sum() == 3
     assert confusion.mean_iou() == pytest.approx(50.0)
-    assert confusion.mean_accuracy() == pytest.approx(75.0)
+    assert mean_accuracy(confusion.matrix) == pytest.approx(75.0)
 
 
 def test_against_loops():
@@ -46,17 +46,19 @@ def test_against_loops():
             unions[id] += bool(label == id or prediction == id)
             labelled[id] += bool(label == id)
     assert confusion.class_iou() == pytest.approx([100 * hit / union for hit, union in zip(hits, unions)])
-    assert confusion.mean_accuracy() == pytest.approx(20 * sum(hit / all for hit, all in zip(hits, labelled)))
+    assert mean_accuracy(confusion.matrix) == pytest.approx(20 * sum(hit / all for hit, all in zip(hits, labelled)))
     assert confusion.pixel_accuracy() == pytest.approx(100 * sum(hits) / sum(labelled))
     together = Confusion(5)
     together.add(labels, predictions)
     assert np.array_equal(together.matrix, confusion.matrix)
+    for name, value in confusion.accuracies().items():  # the figures are of many matrices alike
+        assert FIGURES[name](np.stack([confusion.matrix, 2 * confusion.matrix])) == pytest.approx([value] * 2, abs=1e-4)
 
 
 def test_nothing_counted():
     confusion = Confusion(2)
     confusion.add(np.full((2, 2), 255), np.zeros((2, 2), int))
-    assert all(math.isnan(value) for value in (confusion.pixel_accuracy(), confusion.mean_accuracy(),
+    assert all(math.isnan(value) for value in (confusion.pixel_accuracy(), mean_accuracy(confusion.matrix),
                                                confusion.mean_iou()))
     assert confusion.class_iou() == [None, None]
 

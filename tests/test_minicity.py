@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from experiments.minicity import main
+from repro.data import CITYSCAPES
 from repro.data.minicity import MARKER, SPLITS, city_of, coarsen, scene, write_minicity
-from repro.data.minicity.labels import CLASSES, LIGHT, PERSON, POLE, SKY
+from repro.data.minicity.labels import LIGHT, PERSON, POLE, SKY
 from repro.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,13 +31,9 @@ def scenes():
 
 
 def test_the_same_bytes_in_another_process():
-    program = (
-        "import hashlib; from repro.data.minicity import scene;"
-        "print(hashlib.sha256(b''.join(a.tobytes() for a in scene(3, 'train', 7, (128, 256)))).hexdigest())"
-    )
-    other = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    program = ("import hashlib; from repro.data.minicity import scene;"
+               "print(hashlib.sha256(b''.join(a.tobytes() for a in scene(3, 'train', 7, (128, 256)))).hexdigest())")
+    other = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == digest(3, "train", 7, (128, 256))
 
 
@@ -47,9 +44,9 @@ def test_seeds_splits_and_indices_give_different_scenes():
 
 
 def test_every_class_is_present_and_none_is_too_rare(scenes):
-    shown = np.array([[np.count_nonzero(labels == c) >= 20 for c in CLASSES] for _, labels in scenes])
-    assert (shown.mean(0) >= 0.2).all(), dict(zip(CLASSES, shown.mean(0)))
-    assert {int(v) for _, labels in scenes for v in np.unique(labels)} <= set(CLASSES) | {1, 4}
+    shown = np.array([[np.count_nonzero(labels == c) >= 20 for c in CITYSCAPES.ids] for _, labels in scenes])
+    assert (shown.mean(0) >= 0.2).all(), dict(zip(CITYSCAPES.ids, shown.mean(0)))
+    assert {int(v) for _, labels in scenes for v in np.unique(labels)} <= set(CITYSCAPES.ids) | {1, 4}
 
 
 def test_small_things_exist_that_half_resolution_cannot_show_and_the_sky_is_above_the_road(scenes):
@@ -60,13 +57,13 @@ def test_small_things_exist_that_half_resolution_cannot_show_and_the_sky_is_abov
             narrow += int((boxes[1:, cv2.CC_STAT_WIDTH] <= 6).sum())
         assert narrow >= len(scenes) / 2
     for _, labels in scenes:
-        assert not (labels[160:] == SKY).any() and not (labels[:80] == CLASSES[0]).any()
+        assert not (labels[160:] == SKY).any() and not (labels[:80] == CITYSCAPES.ids[0]).any()
 
 
 def test_colour_alone_does_not_name_the_class(scenes):
-    means = {c: [] for c in CLASSES}
+    means = {c: [] for c in CITYSCAPES.ids}
     for image, labels in scenes:
-        for c in CLASSES:
+        for c in CITYSCAPES.ids:
             if np.count_nonzero(labels == c) >= 20:
                 means[c].append(image[labels == c].mean(0))
     centres = np.array([np.mean(m, 0) for m in means.values()])
@@ -88,11 +85,9 @@ def test_coarse_labels_are_partial_and_agree(scenes):
     for _, fine in scenes[:8]:
         coarse = coarsen(fine)
         known = coarse > 0
-        assert 0.5 < known.mean() < np.isin(fine, CLASSES).mean() - 0.05
+        assert 0.5 < known.mean() < np.isin(fine, CITYSCAPES.ids).mean() - 0.05
         assert (coarse[known] == fine[known]).mean() > 0.97
-    thin = [
-        np.count_nonzero(coarsen(fine) == POLE) / np.count_nonzero(fine == POLE) for _, fine in scenes[:8]
-    ]
+    thin = [np.count_nonzero(coarsen(fine) == POLE) / np.count_nonzero(fine == POLE) for _, fine in scenes[:8]]
     assert np.mean(thin) < 0.5
 
 
@@ -141,9 +136,11 @@ def test_bad_arguments_are_one_line_and_exit_code_2(tmp_path, capsys):
     for arguments, words in (
             (["--size", "256"], "--size: '256' is not a height and a width"), (["--seed", "-1"], "seed"),
             (["--size", "8x8"], "SIZE: 8x8 must be HxW with both sides at least 32 pixels"),
-            (["--train", "-2"], "negative")):
+            (["--train", "-2"], "negative"), (["--own", "--coarse", "3"], "--coarse: 3")):
         assert main([str(tmp_path / "out"), *arguments]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and words in error and error.count("\n") == 1
+    (tmp_path / "notes.txt").write_text("")
+    assert main([str(tmp_path), "--own"]) == 2 and "is not empty" in capsys.readouterr().err
     with pytest.raises(UserError, match="winter"):
         scene(0, "winter", 0)

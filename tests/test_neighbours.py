@@ -13,18 +13,16 @@ from made_up import made_up
 from model_a import MODEL_A
 
 from experiments import export
-from experiments import table as measure
-from experiments.lib import paths, worker
+from experiments.lib import paths, schedule, worker
 from repro import records
 from repro.config.networks import MODELS, Neighbour, network_dict, parse_network
 from repro.config.presets import load_preset
 from repro.config.rows import Training, load_rows, training_name
 from repro.data import CITYSCAPES
 from repro.errors import UserError
-from repro.models.build import build
+from repro.models.build import Plan, build
 from repro.models.gluoncv_networks import Trainable, before_upsampling, gluoncv_network
 from repro.models.parameters import arrays_of, assign, parameters_of
-from repro.models.plan import Plan
 from repro.prediction import weights
 from repro.prediction.load import load
 from repro.training.run import inferences
@@ -152,10 +150,9 @@ def trained(tmp_path_factory):
         patch.setattr(paths, "CACHE", root / "cache")
         found = {}
         for row in ("sgcpnet", "fastscnn"):
-            job, = measure.plan(measure.parse(["--table", "neighbours", "--data", str(root / "street"), "--row", row,
-                                               "--steps", "2"]))
+            job, = schedule.plan(schedule.Asked("neighbours", data=str(root / "street"), row=row, steps=2))
             worker.work(job)
-            found[row] = measure.finished([job])[job.specification]
+            found[row] = schedule.finished([job])[job.specification]
     return root, found
 
 

@@ -1,25 +1,68 @@
-"""What an ONNX file has that engines divide by is found wherever it is, and what is no such file is one line."""
+"""An ONNX file that somebody brought: its record, what engines divide by, and what is no such file is one line."""
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 
 import pytest
 from onnx import TensorProto, helper
 
-from experiments.stress.fuzz.networks import network
+from experiments.stress.networks import network
+from repro.data import CITYSCAPES
 from repro.errors import UserError
-from repro.runtime.onnx_format import checked, divisors
+from repro.runtime.metadata import Check, Metadata, parse
+from repro.runtime.onnx_format import divisors, read, record_of
+
+RECORD = Metadata("model-a", "isctf", "random", (1, 3, 128, 256), 64, ("scores", "mask"), 4, 64, (2, 4), 3, CITYSCAPES,
+                  "0" * 40, Check(2, 0, 4096, 0, 1e-7, {"mxnet": "1.9.1"}))
 
 
-def test_every_number_that_is_divided_by_is_found():
-    data = network(dilations=[1, 2], group=3, pads=[1, -1, 0, 0], strides=[4, 7])
-    assert sorted(divisors(checked(data, "a").graph.node)) == [
+def changed(*keys_and_value):
+    *keys, last, value = keys_and_value
+    made = json.loads(RECORD.to_text())
+    inner = made
+    for key in keys:
+        inner = inner[key]
+    inner[last] = value
+    return json.dumps(made)
+
+
+def test_a_record_is_read_as_written():
+    assert parse(RECORD.to_text(), "x") == RECORD
+    without = replace(RECORD, region=None, grid=None, k=None, check=None)
+    assert parse(without.to_text(), "x") == without
+
+
+@pytest.mark.parametrize("text, message", [
+    ("{", "x: not valid JSON"), ("[]", "x: [] is not a mapping"), (changed("format", 2), "x: format 2 is not known"),
+    (changed("more", 1), "x: unknown key 'more'"), (changed("row", 3), "x: row: 3 is not text"),
+    (changed("input", "std", [1, 1, 0]), "x: input: std[2]: 0 is not above 0"),
+    (changed("input", "mean", [1, 1]), "x: input: mean: [1, 1] are not 3"),
+    (changed("regions", "k", -1), "x: regions: k: -1 is below 0"),
+    (changed("classes", "ids", [1]), "19 names, 19 colours and 1 ids"),
+    (changed("check", "labels", -1), "x: check: labels: -1 is below 0"),
+])
+def test_a_wrong_record_is_a_line(text, message):
+    with pytest.raises(UserError) as error:
+        parse(text, "x")
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.fixture()
+def path(tmp_path):
+    return tmp_path / "a.onnx"
+
+
+def test_every_number_that_is_divided_by_is_found(path):
+    path.write_bytes(network(dilations=[1, 2], group=3, pads=[1, -1, 0, 0], strides=[4, 7]))
+    assert sorted(divisors(read(path)[1].graph.node)) == [
         ("dilations", 1), ("dilations", 2), ("group", 3), ("strides", 4), ("strides", 7)]
 
 
 @pytest.mark.parametrize("inside", ["graph", "function"])
-def test_graphs_within_graphs_are_looked_at(inside):
+def test_graphs_within_graphs_are_looked_at(inside, path):
     node = helper.make_node("Conv", ["x", "w"], ["y"], strides=[1, 0])
     branch = helper.make_graph([node], "inner", [], [])
     outer = helper.make_node("If", ["c"], ["z"], then_branch=branch, else_branch=branch)
@@ -28,18 +71,23 @@ def test_graphs_within_graphs_are_looked_at(inside):
         helper.make_graph([outer] * (inside == "graph"), "outer", [], [
             helper.make_tensor_value_info("z", TensorProto.FLOAT, None)]),
         functions=functions * (inside == "function"))
-    with pytest.raises(UserError, match="^a.onnx: not an ONNX file that can be run: an operator's strides is 0$"):
-        checked(model.SerializeToString(), "a.onnx")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match="a.onnx: not an ONNX file that can be run: an operator's strides is 0$"):
+        read(path)
 
 
-def test_what_is_no_such_file_is_a_line():
-    data, draw = network(), random.Random(0)
-    for at in (draw.randrange(1, len(data)) for _ in range(300)):
-        for changed in (data[:at], data[:at] + bytes([draw.randrange(256)]) + data[at + 1:], draw.randbytes(at)
-                        if hasattr(draw, "randbytes") else b"\xff" * at):
+def test_what_is_no_such_file_is_a_line(path):
+    data, draw = network(record="é"), random.Random(0)
+    for at in (draw.randrange(1, len(data)) for _ in range(100)):
+        for damaged in (data[:at], data[:at] + bytes([draw.randrange(256)]) + data[at + 1:], b"\xff" * at):
+            path.write_bytes(damaged)
             try:
-                checked(changed, "a.onnx")
+                read(path)
             except UserError as error:
-                assert str(error).startswith("a.onnx: not an ONNX file")
+                assert str(error).startswith(f"{path}: not an ONNX file")
+    path.write_bytes(data[:-9])
     with pytest.raises(UserError, match="a.onnx: not an ONNX file, or damaged"):
-        checked(data[:-9], "a.onnx")
+        read(path)
+    path.write_bytes(data.replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(UserError, match=r"a.onnx: its record is not UTF-8 \(|a.onnx: not an ONNX file, or damaged"):
+        record_of(read(path)[1], path)

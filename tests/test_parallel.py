@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 from model_a import BACKBONE, MODEL_A
 
-from experiments import table as command
 from experiments.lib import paths, schedule
 from repro.config.presets import changed
 from repro.config.rows import Training
 from repro.data import open_dataset
 from repro.errors import UserError
 from repro.models import parameters
-from repro.models.plan import Plan
+from repro.models.build import Plan
 from repro.training import checkpoints, cluster
 from repro.training.loop import Run, train
 from repro.training.losses import HardestPixels, TrainingLoss
@@ -137,9 +136,8 @@ def test_parameters_are_shared_before_a_gradient_is_summed_and_before_the_first_
 def job(city, preset, tmp_path, monkeypatch):
     """The job of one row of Table 4 with bootstrapping, at batch 4."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    given = command.parse(["--table", "4", "--data", str(city), "--row", "1120-1241", "--steps", str(STEPS),
-                           "--batch", "4", "--checkpoint", "2"])
-    job = next(job for job in command.plan(given) if job.training.bootstrapping and not job.training.coarse)
+    job, = schedule.plan(schedule.Asked("4", data=str(city), row="1120-1241", extra="bootstrapping", steps=STEPS,
+                                        batch=4, checkpoint=2))
     return dataclasses.replace(job, preset=dataclasses.replace(job.preset, recipe=preset.recipe))
 
 

@@ -7,8 +7,8 @@ import pickle
 import mxnet as mx
 import numpy as np
 import pytest
+from folders import full_disk
 
-from experiments.stress.fuzz.case import full_disk
 from repro import files
 from repro.errors import UserError
 from repro.models import params_format

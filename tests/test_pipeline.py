@@ -9,7 +9,7 @@ import pytest
 
 from repro.device import cpu, cpu_words, same_cpu, threads
 from repro.errors import UserError
-from repro.prediction.pipeline import pipeline
+from repro.pipeline import pipeline
 from repro.records import parse_provenance, provenance
 
 OLD = {"machine": "AMD EPYC, 2 threads"}

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import mxnet as mx
 import numpy as np
 import pytest
-from described import REGION, TRAINING, WIDTH
+from described import REGION, WIDTH
 from model_a import MODEL_A
 
 from repro.data.augment import normalise
@@ -77,13 +77,6 @@ def test_weights_of_regions_however_sure_the_head_is_and_those_that_entropy_chos
         found = Segmentation(np.zeros((64, 128), np.uint8), region=64, active=np.array([active]), z2=z2,
                              s=np.array([s], np.float32), learned=learned)
         np.testing.assert_array_equal(found.weights, np.repeat([expected], 16, 1).repeat(16, 0)[:, :32])
-
-
-def test_channels_are_red_green_blue(about, segmenter):
-    image = photo(128, 256)
-    mirrored = np.ascontiguousarray(image[..., ::-1])
-    assert (segmenter.segment(image).labels != segmenter.segment(mirrored).labels).mean() > 0.01
-    np.testing.assert_array_equal(segmenter.segment(mirrored[..., ::-1]).labels, segmenter.segment(image).labels)
 
 
 def test_onnxruntime_is_the_same(about, segmenter):
@@ -161,16 +154,6 @@ def test_a_large_image_is_made_of_parts(about):
     assert whole.labels[0, 0] == 0 and whole.labels[-1, -1] == 1 and whole.active[0, 0] and whole.active.sum() == 21
 
 
-def test_parts_of_real_networks_are_images_of_their_own(about, segmenter):
-    image = photo(100, 300)
-    found = load(about.path)
-    found.largest = 128 * 192
-    made = found.segment(image)
-    left, right = segmenter.segment(image[:, :192]), segmenter.segment(image[:, 192:])
-    np.testing.assert_array_equal(made.labels, np.hstack([left.labels, right.labels]))
-    np.testing.assert_array_equal(made.active, np.hstack([left.active, right.active]))
-
-
 def test_a_given_k_is_shared_by_parts(about):
     made = []
     echoing(about, made, 8, largest=128 * 128).segment(np.zeros((128, 512, 3), np.uint8))
@@ -222,8 +205,3 @@ def test_threads_take_turns(about, segmenter):
         for i, one in zip(order, pool.map(lambda i: segmenter.segment(photos[i]), order)):
             np.testing.assert_array_equal(one.labels, expected[i].labels)
             np.testing.assert_array_equal(one.active, expected[i].active)
-
-
-def test_weights_that_are_trained_for_p_compute_that_share(segmenter):
-    assert TRAINING.p == 0.25
-    assert segmenter.segment(photo(240, 200)).active.sum() == 4

@@ -15,11 +15,6 @@ from repro.errors import UserError
 PRESETS = Path(__file__).resolve().parent.parent / "experiments" / "presets"
 
 
-@pytest.fixture()
-def lite():
-    return load_preset(PRESETS / "lite.yaml", "lite")
-
-
 def test_the_two_presets_are_the_issue_of_scale(lite):
     paper = load_preset(PRESETS / "paper.yaml", "paper")
     assert (lite.width, lite.size, lite.region(256), lite.region(128)) == (0.25, (256, 512), 64, 32)
@@ -40,12 +35,9 @@ def test_images_are_padded_to_whole_regions_and_whole_positions_of_the_coarsest_
     assert multiple(lite.region(512), 0.5, 1.0) == 128
 
 
-def test_regions_that_do_not_divide_are_said(lite):
+def test_regions_that_do_not_divide_and_an_unknown_budget_are_said(lite):
     with pytest.raises(UserError, match="regions of 200 px divided by 4 are not a multiple of 32"):
         lite.region(200)
-
-
-def test_an_unknown_budget_is_said(lite):
     with pytest.raises(UserError, match="BUDGET of preset lite: 'long' is not known; choose from quick, full"):
         lite.budget("long")
 

@@ -25,9 +25,9 @@ from repro.data.classes import ClassSet
 from repro.data.images import read_sample
 from repro.errors import UserError
 from repro.evaluation.metrics import Confusion
+from repro.models.build import Plan
 from repro.models.cost import count, trace, true
 from repro.models.parameters import load, save_arrays
-from repro.models.plan import Plan
 from repro.runtime.metadata import KEY
 from repro.runtime.onnx import OnnxEngine
 from repro.sparserefine import exported, measure

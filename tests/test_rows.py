@@ -29,12 +29,9 @@ GOOD = """rows:
 """
 
 
-def test_counts_of_rows_and_trainings():
+def test_counts_of_rows_and_trainings_of_which_table_5_has_none_of_its_own():
     assert {n: len(rows) for n, rows in TABLES.items()} == {1: 3, 2: 9, 3: 12, 4: 8, 5: 9}
     assert len(SPECS) == 43
-
-
-def test_table_5_trains_nothing_of_its_own():
     others = {(row.network, t) for n in range(1, 5) for row in TABLES[n] for _, t in row.trainings}
     assert others == SPECS
 
@@ -90,6 +87,15 @@ def test_name_changes_with_every_field():
     assert len(names) == 13
 
 
+def test_a_file_of_rows_is_read_or_not_there(tmp_path):
+    path = tmp_path / "table9.yaml"
+    with pytest.raises(UserError, match="table9.yaml: no such file"):
+        load_rows(path)
+    path.write_text(GOOD)
+    row, = load_rows(path)
+    assert (row.network.fusion, row.training.p, row.inference) == ("isctf", 0.5, "fast")
+
+
 def test_plain_values_round_trip():
     for network, training in SPECS:
         assert parse_network(network_dict(network), "here") == network
@@ -132,8 +138,6 @@ def test_plain_values_round_trip():
 )
 def test_mistakes_are_one_line_naming_file_row_and_key(tmp_path, old, new, words):
     path = tmp_path / "table9.yaml"
-    path.write_text(GOOD)
-    assert len(load_rows(path)) == 1
     assert old in GOOD
     path.write_text(GOOD.replace(old, new, 1))
     with pytest.raises(UserError) as caught:
@@ -141,9 +145,6 @@ def test_mistakes_are_one_line_naming_file_row_and_key(tmp_path, old, new, words
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and "\n" not in message
     assert [word for word in words if word not in message] == [], message
-    path.unlink()
-    with pytest.raises(UserError, match="table9.yaml: no such file"):
-        load_rows(path)
 
 
 @pytest.mark.parametrize("table, row, extra, preset, changes, budget, seed, split, wanted", [
@@ -161,6 +162,8 @@ def test_a_specification_is_what_it_was_for_the_first_records(table, row, extra,
     name = f"table{table}" if isinstance(table, int) else table
     chosen = next(one for one in load_rows(EXPERIMENTS / f"{name}.yaml") if one.id == row)
     made = changed(load_preset(EXPERIMENTS / "presets" / f"{preset}.yaml", preset), changes)
+    if preset == "street":  # whose recipe is another since
+        made = dataclasses.replace(made, recipe=dataclasses.replace(made.recipe, warmup=50, lambda_scale=6.0))
 
     def hashed(made):
         return specification(chosen.network, dict(chosen.trainings)[extra], seed, "content", made, made.budget(budget),

@@ -6,13 +6,13 @@ import json
 
 import pytest
 from made_up import PROVENANCE
-from speed_records import assert_drawn, lines_of, refused
+from speed_records import assert_drawn, lines_of
 
 from experiments.lib import paths
 from experiments.speed import soak
 from repro.data.minicity import write_minicity
 from repro.prediction.segmenter import ENGINES
-from repro.tables.soak import draw, findings, page, read_soak, steepness
+from repro.tables.soak import PICTURE, draw, findings, page, steepness
 from repro.training import logs
 
 MIB = 2 ** 20
@@ -58,34 +58,14 @@ def test_what_grows_or_slows_is_not_flat(change, figure):
     assert figure in text and [line[1] for line in lines_of(text, "**Flat**")] == ["**no**", "**yes**"]
 
 
-def test_one_run_alone_is_described_alone():
-    text = page({**measured(), "runs": {"training": made_run()}})
-    assert text.startswith("# Long runs: 30 minutes of training\n\nOne process, of one thread ")
-    assert "* **Training**" in text and "* **Prediction**" not in text
-
-
 def test_what_happens_once_does_not_tip_the_line():
     assert steepness([1, 2, 3, 4, 5], [1, 2, 90, 4, 5]) == 1
     spike = made_run(memory=[400 * MIB] * 30 + [900 * MIB] + [400 * MIB] * 29)
     assert findings(spike)["grown"] == 0 and findings(spike)["flat"]
 
 
-@pytest.mark.parametrize("change, words", [
-    ({"memory": [1] * 59}, "prediction: its lists are not of one length"),
-    ({"done": [60] * 59 + [59]}, "prediction: seconds or done: not in order"),
-    ({"memory": [0] * 60}, "prediction: memory: none"),
-    ({"threads": [7.5] * 60}, "threads[0]: "),
-    ({key: values[:6] for key, values in made_run().items()}, "prediction: 6 windows, too few to say what is flat"),
-    ({key: [] for key in made_run()}, "prediction: 0 windows"),
-    ({"note": []}, "prediction: unknown key 'note'"),
-])
-def test_what_is_no_measurement_is_named(tmp_path, change, words):
-    said = refused(read_soak, measured(**change), tmp_path / "soak.json")
-    assert said.startswith("runs: ") and words in said
-
-
 def test_the_picture_is_the_same_each_time_and_shows_the_figures(tmp_path):
-    assert_drawn(draw, measured(), measured(memory=[MIB] * 60), tmp_path)
+    assert_drawn(draw, measured(), measured(memory=[MIB] * 60), tmp_path, PICTURE)
 
 
 def test_a_watch_says_what_is_done_and_held_once_a_window(tmp_path, monkeypatch):
@@ -137,23 +117,30 @@ def test_training_is_the_real_one(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "checkpoint.params").exists()
 
 
-@pytest.mark.parametrize("what", ["prediction", "openvino"])
-def test_a_moment_of_prediction_in_its_process(what, tmp_path, monkeypatch):
+@pytest.mark.parametrize("engine", ["mxnet", "openvino"])
+def test_a_moment_of_prediction_in_its_process(engine, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "OWN", tmp_path)
-    monkeypatch.setattr("experiments.lib.measurement.Measurement.render", lambda *_: None)  # too short for a page
-    assert soak.main(["--what", what, "--minutes", "1e-4"]) == 0
+    monkeypatch.setattr(soak, "RUNS", ("prediction",))
+    assert soak.main(["--minutes", "1e-4", "--engine", engine]) == 2  # a moment is no soak, and has no page
+    assert capsys.readouterr().err.endswith("error: MINUTES: 1 windows are too few to say what is flat\n")
     record = json.loads((tmp_path / "soak.json").read_text())
-    assert record["runs"][what]["done"][0] >= 1
-    assert record["provenance"]["command"] == f"make soak MINUTES=0.0001 WHAT={what}"
-    assert record["of"]["prediction"] == {"scenes": 24, "sizes": 11, "engines": ENGINES} and record["windows"] == 60
-    assert {len(values) for values in record["runs"][what].values()} == {1}
+    assert record["runs"]["prediction"]["done"][0] >= 1
+    assert record["provenance"]["command"] == \
+        f"make soak MINUTES=0.0001{'' if engine == 'mxnet' else ' ENGINE=openvino'}"
+    assert record["of"]["prediction"] == {"scenes": 24, "sizes": 11, "engines": ENGINES, "engine": engine}
+    assert {len(values) for values in record["runs"]["prediction"].values()} == {1}
+
+
+def test_the_page_names_another_engine_than_mxnet():
+    record = measured()
+    record["of"]["prediction"]["engine"] = "openvino"
+    assert "24 drawn scenes in sizes whose engines are all kept (ENGINE=openvino)." in page(record)
 
 
 @pytest.mark.parametrize("arguments, words", [
     (["--minutes", "0"], "MINUTES: 0 is not above 0"),
-    (["--what", "prediction,sleep"], "WHAT: 'sleep' is not known; choose from prediction, training"),
+    (["--engine", "torch"], "ENGINE: 'torch' is not known; choose from mxnet, onnx, openvino"),
 ])
 def test_a_users_mistake_is_one_line(arguments, words, capsys):
     assert soak.main(arguments) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and words in said
+    assert capsys.readouterr().err == f"error: {words}\n"

@@ -20,8 +20,8 @@ from repro.errors import UserError
 from repro.evaluation.inference import evaluate
 from repro.evaluation.selection import Selection
 from repro.models import open_nsfw, parameters
-from repro.models.build import build_column
-from repro.models.plan import Plan
+from repro.models.build import Plan
+from symbols.column import Column
 
 CPU = [mx.cpu()]
 SIDE = 640  # pixels: level 5 sees 483
@@ -72,7 +72,7 @@ def test_the_backbone_is_the_onnx_graph_moved_by_two_pixels(model):
     image = np.random.RandomState(1).randint(0, 256, (SIDE + 2, SIDE + 2, 3)).astype(np.float32)  # RGB
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     theirs = session.run(None, {"input": image[None, :SIDE, :SIDE, ::-1] - np.float32(open_nsfw.THEIRS[::-1])})
-    column = build_column(width=open_nsfw.WIDTH, stem=open_nsfw.STEM)
+    column = Column(width=open_nsfw.WIDTH, stem=open_nsfw.STEM, prefix="full_backbone_")
     column.initialize()
     parameters.assign(column, open_nsfw.converted(model))
     normal = (image[2:, 2:] / 255 - MEAN) / STD

@@ -13,15 +13,15 @@ from made_up import made_up
 from peers import cityscapes_evaluation, cityscapes_prediction
 
 from experiments import submit
-from experiments.lib import lookup, paths
+from experiments.lib import paths, tables
 from repro.config.presets import load_preset
 from repro.data import CITYSCAPES, open_dataset
 from repro.data.loader import evaluation_batches
 from repro.data.minicity import write_minicity
 from repro.errors import UserError
 from repro.evaluation.inference import evaluate
+from repro.models.build import Plan
 from repro.models.parameters import arrays_of, load, save_arrays
-from repro.models.plan import Plan
 from repro.records import record_path, write_record
 from repro.training.run import network_factory
 
@@ -30,7 +30,7 @@ ROW = "isctf-sparse-p0.25-l0.001-r256"
 
 
 def row_of(table, id):
-    return lookup.chosen_rows(table, id)[0]
+    return tables.chosen_rows(table, id)[0]
 
 
 def untrained(row, size, path):
@@ -88,8 +88,12 @@ def test_cityscapesscripts_finds_what_we_measure(city, command):
     assert ours.mean_iou > 0 and ours.k == 2
 
 
-def test_files_are_single_channel_8_bit_of_original_ids_at_the_images_size(command):
-    _, _, out = command()
+def test_files_are_single_channel_8_bit_of_original_ids_at_the_images_size_and_zipped(command):
+    code, said, out = command("--zip")
+    assert code == 0 and said.endswith("out.zip\n")
+    with zipfile.ZipFile(f"{out}.zip") as archive:
+        assert sorted(archive.namelist()) == sorted(path.name for path in out.iterdir())
+        assert all(archive.read(path.name) == path.read_bytes() for path in out.iterdir())
     seen = set()
     for path in out.iterdir():
         assert path.name.endswith("_labelIds.png") and "leftImg8bit" not in path.name
@@ -98,14 +102,6 @@ def test_files_are_single_channel_8_bit_of_original_ids_at_the_images_size(comma
         assert labels.shape == (120, 250) and labels.dtype == np.uint8
         seen |= set(np.unique(labels))
     assert len(seen) > 3 and seen <= set(CITYSCAPES.ids)
-
-
-def test_a_zip_holds_the_files(command):
-    code, said, out = command("--zip")
-    assert code == 0 and said.endswith("out.zip\n")
-    with zipfile.ZipFile(f"{out}.zip") as archive:
-        assert sorted(archive.namelist()) == sorted(path.name for path in out.iterdir())
-        assert all(archive.read(path.name) == path.read_bytes() for path in out.iterdir())
 
 
 def test_test_images_need_no_labels_and_parameters_may_be_named(city, command, tmp_path):
@@ -122,12 +118,16 @@ def test_test_images_need_no_labels_and_parameters_may_be_named(city, command, t
     assert cv2.imread(str(next(out.iterdir())), cv2.IMREAD_UNCHANGED).shape == (50, 70)
 
 
-def test_a_second_submission_replaces_the_first_and_other_files_are_not_mixed_in(command):
+def test_a_second_submission_replaces_the_first_unless_it_is_refused(city, command):
+    """For parameters of another row, or for other files, which would be mixed in."""
     _, _, out = command()
     first = {path: path.read_bytes() for path in out.iterdir()}
     for path in first:
         path.write_bytes(b"of an earlier run")
     assert command()[0] == 0
+    assert {path: path.read_bytes() for path in out.iterdir()} == first
+    code, said, _ = command("--weights", str(next(city.rglob("*.params"))), row="sctf-sparse-p0.5-l0.001-r256")
+    assert code == 2 and "of another network" in said
     assert {path: path.read_bytes() for path in out.iterdir()} == first
     (out / "aachen_000000_000019_color.png").write_bytes(b"")
     code, said, _ = command()
@@ -186,10 +186,3 @@ def test_scores_that_are_not_finite_are_no_labels(city, command, tmp_path):
     with pytest.raises(UserError, match="not finite"):
         evaluate(lambda h, w: Network(), [(np.zeros((1, 3, 16, 16), np.float32), [np.zeros((16, 16), np.uint8)],
                                            [(16, 16)])], CITYSCAPES.names, mx.cpu())
-
-
-def test_parameters_of_another_row_are_refused_and_an_earlier_submission_stays(city, command):
-    _, _, out = command()
-    code, said, _ = command("--weights", str(next(city.rglob("*.params"))), row="sctf-sparse-p0.5-l0.001-r256")
-    assert code == 2 and "of another network" in said
-    assert len(list(out.iterdir())) == 3

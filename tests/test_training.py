@@ -18,7 +18,7 @@ from repro.data.minicity import write_minicity
 from repro.errors import UserError
 from repro.labels.labelmap import labels_everywhere
 from repro.models import parameters
-from repro.models.plan import Plan
+from repro.models.build import Plan
 from repro.training.run import measure, network_factory, scale_head, set_rates, train_network
 
 CPU = [mx.cpu()]

@@ -11,7 +11,7 @@ from described import SINGLE, random_weights
 from made_up import made_up
 
 from experiments import weights as command
-from experiments.lib import lookup, paths
+from experiments.lib import lookup, paths, tables
 from experiments.lib.paths import PRETRAINED, SHIPPED
 from repro import records
 from repro.config.networks import Column, Network
@@ -60,12 +60,10 @@ WRONG = [
     ({"classes": "camvid"}, "class_iou: its keys are not the classes of camvid"),
     ({"class_iou": {"road": 3}}, "class_iou: its keys are not the classes of cityscapes"),
     ({"class_iou": [1]}, "class_iou: .1. is not a mapping"),
-    ({"mean_iou": 101}, "mean_iou: 101 is not a percentage"),
     ({"mean_iou": float("nan")}, "mean_iou: nan is not a number"),
     ({"size": "large"}, "size: 'large' is not HxW, such as 256x512"),
     ({"seed": -1}, "seed: -1 is below 0"),
     ({"steps": 0.5}, "steps: 0.5 is not an integer"),
-    ({"sha256": "00"}, "sha256: '00' is not a SHA-256"),
     ({"sha256": "0" * 64}, "not the file that .*a.json describes"),
     ({"network": {}}, "network: key 'fusion' is missing"),
     ({"provenance": {}}, "provenance: key 'commit' is missing"),
@@ -94,7 +92,7 @@ def test_files_that_are_not_there_or_damaged(about, tmp_path):
     description = weights.description_of(about.path)
     for text in ("", "{", "[" * 100000, "[1]", "\x00"):
         description.write_text(text)
-        with pytest.raises(UserError, match="a.json: (not a description of weights|.1. is not a mapping)"):
+        with pytest.raises(UserError, match="a.json: (not a readable description of weights|.1. is not a mapping)"):
             weights.read(about.path)
     description.unlink()
     with pytest.raises(UserError, match="a.params: not an MXNet .params file, or damaged"):
@@ -151,7 +149,7 @@ def with_classes(record, classes):
 
 
 def test_a_record_becomes_a_description(tmp_path, monkeypatch):
-    row = lookup.chosen_rows("4", "1110-1131-scratch")[0]
+    row = tables.chosen_rows("4", "1110-1131-scratch")[0]
     (tmp_path / "x.params").write_bytes(b"values")
     found = weights.of_record(tmp_path / "x.params", with_classes(made_up(row), CAMVID), LITE)
     assert (found.classes, found.network, found.region, found.mean_iou) == (CAMVID, row.network, 64, 3.5)
@@ -171,7 +169,7 @@ def test_a_record_becomes_a_description(tmp_path, monkeypatch):
 
 def test_the_command_copies_and_describes(tmp_path, capsys, monkeypatch):
     """From what a training leaves: parameters and their record."""
-    row = lookup.chosen_rows("4", "1120-1241")[0]
+    row = tables.chosen_rows("4", "1120-1241")[0]
     about = random_weights(tmp_path / "in" / "x.params", row.network, row.training)
     record = with_classes(made_up(row), CITYSCAPES)
     weights.description_of(about.path).write_text(json.dumps(records.to_dict(record)))

@@ -11,8 +11,10 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from experiments.lib import paths
 from experiments.lib.paths import HERE, PRESETS, PRETRAINED, TABLES
+from experiments.lib.tables import chosen_rows
 from repro import records
 from repro.config import parsing
+from repro.config.presets import load_preset
 from repro.errors import UserError, choice
 from repro.prediction import weights
 
@@ -32,34 +34,20 @@ class Wanted(NamedTuple):
     weights: str = ""
 
 
-def options(parser) -> None:
-    """Add the options that name a trained row, but for DATA and WEIGHTS."""
+def options(parser, row: bool = True) -> None:
+    """Add the options that name a trained row, or with what rows were trained, but for DATA, SEED and WEIGHTS."""
     add = parser.add_argument
-    add("--table", default="", help=f"the row's table, one of {', '.join(TABLES)}")
-    add("--row", default="", help="a row's id in experiments/*.yaml")
-    add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: the row's own)")
-    add("--preset", default="lite", help=f"that it was trained with, of {', '.join(PRESETS)} (default %(default)s)")
-    add("--budget", default="full", help="that the row was trained with (default %(default)s)")
-    add("--seed", default="0", help="that the row was trained with, or of random values (default %(default)s)")
+    if row:
+        add("--table", default="", help=f"the row's table, one of {', '.join(TABLES)}")
+        add("--row", default="", help="a row's id in experiments/*.yaml")
+        add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: the row's own)")
+    add("--preset", default="lite", help=f"trained with, of {', '.join(PRESETS)} (default %(default)s)")
+    add("--budget", default="full", help="trained with (default %(default)s)")
 
 
 def preset_of(name: str):
     """Return the preset of this name."""
-    from repro.config.presets import load_preset
-
     return load_preset(HERE / "presets" / f"{choice(name, PRESETS, 'PRESET')}.yaml", name)
-
-
-def chosen_rows(table: str, row: Optional[str] = None):
-    """Return the rows of a table, or the one of them with this id."""
-    from repro.config.rows import load_rows
-
-    choice(table, tuple(TABLES), "table")
-    rows = load_rows(HERE / f"{TABLES[table]}.yaml")
-    if row is not None:
-        choice(row, [one.id for one in rows], f"ROW of {TABLES[table]}")
-        rows = [one for one in rows if one.id == row]
-    return rows
 
 
 def table_of(row: str) -> str:
@@ -91,21 +79,28 @@ def data_folder(data: str, preset=None) -> Tuple[Path, str]:
     return folder.absolute(), ""
 
 
-def examined(given, dataset, coarse=(), images: Optional[int] = None):
-    """Look at all files that are trained on and measured (of `images` at most); return what they are.
-
-    It is as repro.data.check.check_files gives it. What is odd is printed; UserError for what would make a training
-    worthless.
-    """
-    from repro.data import contents
+def _checked(dataset, coarse=(), images: Optional[int] = None):
+    """Return what all files that are trained on and measured are, as repro.data.check.check_files gives it."""
     from repro.data.check import check_files
 
+    return check_files((*dataset.train, *coarse, *dataset.measured[:images]), dataset.classes,
+                       known=paths.CACHE / "checked.json")
+
+
+def examined(leak: bool, dataset, coarse=(), images: Optional[int] = None):
+    """Look at all files that are trained on and measured (of `images` at most); return what they are.
+
+    What is odd is printed; UserError for what would make a training worthless, measured images that are trained on too
+    among it unless `leak`.
+    """
+    from repro.data import contents
+
     measured = dataset.measured[:images]
-    found = check_files((*dataset.train, *coarse, *measured), dataset.classes, known=paths.CACHE / "checked.json")
+    found = _checked(dataset, coarse, images)
     splits = (dataset.train, "train"), (coarse, "train_extra"), (measured, dataset.measured_split)
     for note in (contents.left_out(dataset), contents.turned(found),
                  *(contents.check_labelled_pixels(samples, found, dataset.classes, split) for samples, split in splits),
-                 contents.check_apart((*dataset.train, *coarse), measured, found, given.leak)):
+                 contents.check_apart((*dataset.train, *coarse), measured, found, leak)):
         if note:
             print(note, file=sys.stderr)
     return found
@@ -122,23 +117,18 @@ def content_of(given, dataset, found, coarse=(), images: Optional[int] = None) -
 def of_same_data(pairs, wanted, dataset):
     """Return those of (path, record) pairs that were measured on what DATA holds now, before those without a content.
     """
+    now = ""
     if any(record.content for _, record in pairs) and wanted.data != "minicity":
-        from repro.data.check import check_files
-
         images = preset_of(wanted.preset).budget(wanted.budget.partition("+")[0]).images
-        found = check_files((*dataset.train, *dataset.measured[:images]), dataset.classes,
-                            known=paths.CACHE / "checked.json")
-        now = content_of(wanted, dataset, found, images=images)
-    else:
-        now = ""
+        now = content_of(wanted, dataset, _checked(dataset, images=images), images=images)
     return sorted((pair for pair in pairs if pair[1].content in (now, "")), key=lambda pair: pair[1].content == "")
 
 
-def backbone(given, preset, rows) -> Tuple[str, str]:
-    """Return PRETRAINED's file, and what identifies its values."""
-    name = given.pretrained or preset.backbone or str(PRETRAINED)
+def backbone(pretrained: str, preset, needed: bool) -> Tuple[str, str]:
+    """Return PRETRAINED's file, which is there if it is `needed`, and what identifies its values."""
+    name = pretrained or preset.backbone or str(PRETRAINED)
     path = Path(os.path.expanduser(name)).absolute()
-    if any(training.pretrained for row in rows for _, training in row.trainings):
+    if needed:
         if not path.is_file():
             from repro.models import imagenet, open_nsfw
 
@@ -187,7 +177,7 @@ def trained(wanted, row, training, dataset=None) -> Path:
 def trained_plan(wanted, dataset, size):
     """Return (Plan of the chosen training on images of `size`, its parameters: those of WEIGHTS or trained here)."""
     from repro.models import parameters
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
 
     row, training = chosen(wanted)
     file = wanted.weights or trained(wanted, row, training, dataset)

@@ -10,9 +10,10 @@ from typing import Any, Callable, Dict, Optional
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, at_least_one
-from experiments.lib.repeat import UNSAID, changed
+from experiments.lib.repeat import UNSAID, changed, command_of
 from repro.errors import UserError
 from repro.files import write_text
+from repro.records import provenance
 
 COUNTS = ("rounds", "frames", "minutes", "moments", "times")  # options of which more is no other measurement
 
@@ -36,14 +37,18 @@ class Measurement:
         """Return True if a folder has a record of it."""
         return any(results.glob(self.records or f"{self.name}.json"))
 
-    def run(self, given, measure: Callable[[], Dict[str, Any]], file: str = "", but=()) -> None:
+    def run(self, given, measure: Callable[[], Dict[str, Any]], file: str = "", but=(), target: str = "",
+            threads: Optional[int] = None, **instead) -> None:
         """Measure unless only the page is asked for; write the record, the page and pictures, and print where.
 
-        They go to paths.OWN, with PUBLISH=1 to paths.RESULTS and the folder above it.
+        They go to paths.OWN, with PUBLISH=1 to paths.RESULTS and the folder above it. The record has the provenance of
+        the code that starts, whatever is committed meanwhile, unless `measure` gives one.
 
         given    of a parser with `options`.
         file     the record's name, if it is not NAME.json.
         but      options that do not make it another measurement.
+        target   make's, if it is not NAME. instead: of command_of.
+        threads  those it computes with, if they are not OMP_NUM_THREADS.
         """
         if given.render:
             return self.render()
@@ -54,7 +59,8 @@ class Measurement:
             raise UserError(f"PUBLISH: {reduced(given, but)}: only the whole measurement is published")
         path = results / (file or f"{self.name}.json")
         print(f"to be written: {os.path.relpath(path)}")
-        write_text(path, json.dumps(measure(), indent=1, allow_nan=False) + "\n")
+        origin = provenance(command_of(given, target or self.name, **instead), threads)
+        write_text(path, json.dumps({"provenance": origin, **measure()}, indent=1, allow_nan=False) + "\n")
         self.render(results)
 
     def render(self, results: Optional[Path] = None) -> None:

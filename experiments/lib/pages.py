@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Sequence
+from typing import Any, Dict
 
 from experiments.lib import paths
 from experiments.lib.measurement import Measurement
@@ -24,22 +24,13 @@ def read_engines(folder: Path):
     return [engines.read_engines(file) for file in sorted(folder.glob("engines-*.json"))]
 
 
-def draw_table6(found, pages: Path) -> None:
-    """Draw cost against time, and the stages of Table 5 where all are measured."""
-    record, rows = found[0], load_peers(HERE / "table6.yaml")
-    table6.draw_cost(record, rows, pages / table6.PICTURES[0])
-    if table6.stages(record):
-        table6.draw_waterfall(record, rows, pages / table6.PICTURES[1])
-
-
 TABLE6 = Measurement(
     "table6", lambda folder: (table6.read_table6(folder / "table6.json"), read_engines(folder)),
-    lambda found: table6.page(found[0], load_peers(HERE / "table6.yaml"), published("table6"), found[1]), draw_table6)
+    lambda found: table6.page(found[0], load_peers(HERE / "table6.yaml"), published("table6"), found[1]),
+    lambda found, pages: table6.draw(found[0], load_peers(HERE / "table6.yaml"), pages))
 ENGINES = Measurement("engines", read_engines, engines.page, records="engines-*.json")
-GROWTH = Measurement("growth", lambda folder: growth.read_growth(folder / "growth.json"), growth.page,
-                     lambda record, pages: growth.draw(record, pages / growth.PICTURE))
-SOAK = Measurement("soak", lambda folder: soak.read_soak(folder / "soak.json"), soak.page,
-                   lambda record, pages: soak.draw(record, pages / soak.PICTURE))
+GROWTH = Measurement("growth", lambda folder: growth.read_growth(folder / "growth.json"), growth.page, growth.draw)
+SOAK = Measurement("soak", lambda folder: soak.read_soak(folder / "soak.json"), soak.page, soak.draw)
 
 
 def paper_seconds(record):
@@ -49,53 +40,29 @@ def paper_seconds(record):
 
 
 PROFILE = Measurement("profile", lambda folder: profile.read_measured(folder / "profile.json"),
-                      lambda record: profile.page(record, paper_seconds(record)),
-                      lambda record, pages: profile.draw(record, pages / "profile.png"))
+                      lambda record: profile.page(record, paper_seconds(record)), profile.draw)
 
 
-def read_profiles(names: Sequence[str], engine: str, folder: Path):
-    """Return a record or None for each of the places that a network is exported to, by the names of their files."""
-    files = [folder / name for name in names]
-    if not any(file.is_file() for file in files):
+def read_profiles(engine: str, folder: Path):
+    """Return the records of a network exported to an engine: on a CPU, on a card, or both."""
+    files = [folder / f"profile-{engine}{where}.json" for where in ("", "-gpu")]
+    found = [profile_onnx.read_measured(file) for file in files if file.is_file()]
+    if not found:
         raise UserError(f"{files[0]}: not there; `make profile ENGINE={engine}` measures it")
-    return [profile_onnx.read_measured(file, PACKAGES[engine]) if file.is_file() else None for file in files]
+    return found
 
 
-def profile_page(engine: str, records) -> str:
-    """Return the page on an exported network's profile."""
-    return profile_onnx.page(records, paper_seconds(next(filter(None, records))), PACKAGES[engine])
-
-
-PROFILES = {"onnx": ("profile-onnx.json", "profile-onnx-gpu.json"), "openvino": ("profile-openvino.json",)}
-EXPORTED = {engine: Measurement(f"profile-{engine}", partial(read_profiles, names, engine),
-                                partial(profile_page, engine), records=f"profile-{engine}*.json")
-            for engine, names in PROFILES.items()}
+EXPORTED = {engine: Measurement(f"profile-{engine}", partial(read_profiles, engine),
+                                lambda records: profile_onnx.page(records, paper_seconds(records[0])),
+                                records=f"profile-{engine}*.json") for engine in PACKAGES}
 
 
 def read_precisions(folder: Path):
-    """Return the records of this project's engine, and those of other engines."""
-    own, others = [], []
-    for file in sorted(folder.glob("precision*.json")):
-        engine = next((name for name in PACKAGES if file.stem.startswith(f"precision-{name}")), "")
-        if engine:
-            others.append(precision.read_exported(file, PACKAGES[engine]))
-        else:
-            own.append(precision.read_measured(file))
-    return own, others
+    """Return the records of this project's engine and of others."""
+    return [precision.read_measured(file) for file in sorted(folder.glob("precision*.json"))]
 
 
-PRECISION = Measurement("precision", read_precisions, lambda found: precision.page(*found), records="precision*.json")
-
-
-class Neighbours(NamedTuple):
-    """What the neighbours' page is rendered from: of what is published, and of this machine where it is shown."""
-
-    rows: Any
-    records: Any
-    speeds: Dict[str, Any]
-    refined: Dict[str, Any]
-    own: Any             # (records, speeds, SparseRefine's records) of this machine, or None
-    picture: Path
+PRECISION = Measurement("precision", read_precisions, precision.page, records="precision*.json")
 
 
 def read_speeds(folder: Path) -> Dict[str, Any]:
@@ -109,25 +76,29 @@ def read_refined(folder: Path) -> Dict[str, Any]:
     return {one["data"]: one for path, one in found if path.name == f"refine-{one['data']}.json"}
 
 
-def read_neighbours(folder: Path, local: bool = False) -> Neighbours:
-    """Return what the neighbours' page is rendered from; local: this machine's own too, as in its own folder."""
-    ours = paths.CACHE / "refine"
-    own = (told_apart(load_records(paths.CACHE / "results")), read_speeds(paths.OWN), read_refined(ours)) \
-        if local or folder != paths.RESULTS else None
-    pages = folder.parent if folder == paths.RESULTS else folder
-    return Neighbours(load_rows(HERE / "neighbours.yaml"), load_records(paths.RESULTS), read_speeds(paths.RESULTS),
-                      read_refined(paths.RESULTS), own, pages / neighbours.PICTURE)
+def read_neighbours(folder: Path, local: bool = False):
+    """Return what the neighbours' page is rendered from.
+
+    That is (rows, records, times, SparseRefine's records), as published; and the latter three of this machine, or None
+    where only what is published is shown: of the published folder, unless `local`.
+    """
+    given = (load_rows(HERE / "neighbours.yaml"), load_records(paths.RESULTS), read_speeds(paths.RESULTS),
+             read_refined(paths.RESULTS))
+    if not local and folder == paths.RESULTS:
+        return given, None
+    return given, (told_apart(load_records(paths.CACHE / "results")), read_speeds(paths.OWN),
+                   read_refined(paths.CACHE / "refine"))
 
 
-def neighbours_page(found: Neighbours) -> str:
+def neighbours_page(found) -> str:
     """Return the neighbours' page."""
-    rows, records, speeds, refined, own, picture = found
-    text = neighbours.page(rows, published("neighbours"), costs_of(rows), records, speeds, refined, picture.exists())
+    (rows, records, speeds, refined), own = found
+    text = neighbours.page(rows, published("neighbours"), costs_of(rows), records, speeds, refined)
     return text + (neighbours.local_part(rows, records, speeds, own[0], own[1], {**refined, **own[2]}) if own else "")
 
 
 NEIGHBOURS = Measurement("neighbours", read_neighbours, neighbours_page,
-                         lambda found, pages: neighbours.draw(*found[:4], found.picture), records="neighbours-*.json")
+                         lambda found, pages: neighbours.draw(*found[0], pages), records="neighbours-*.json")
 LOCAL_NEIGHBOURS = Measurement("neighbours", partial(read_neighbours, local=True), NEIGHBOURS.page, NEIGHBOURS.draw)
 
 
@@ -140,6 +111,6 @@ def read_sparserefine(folder: Path):
 
 SPARSEREFINE = Measurement(
     "sparserefine", read_sparserefine, lambda found: refine.page(*found),
-    lambda found, pages: found[1] and refine.draw(found[1], pages / refine.PICTURE), records="refine-*.json")
+    lambda found, pages: found[1] and refine.draw(found[1], pages), records="refine-*.json")
 MEASUREMENTS = {one.name: one for one in (TABLE6, PROFILE, *EXPORTED.values(), GROWTH, ENGINES, PRECISION, NEIGHBOURS,
                                           SPARSEREFINE, SOAK)}

@@ -1,27 +1,24 @@
-"""What is published of a row that a command names, and of the data it is on."""
+"""What is published of a row that a command names, and of the data it is on; and what given weights of it give."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Any, List, Optional, Tuple
+
+import numpy as np
 
 from experiments.lib import paths
-from experiments.lib.lookup import Wanted, chosen
-from experiments.lib.paths import HERE, TABLES
-from experiments.lib.tables import published_images
+from experiments.lib.command import contexts
+from experiments.lib.lookup import Wanted, chosen, data_folder, preset_of, trained_plan
+from experiments.lib.paths import TABLES
+from experiments.lib.tables import all_rows, published_images
 from repro.config.networks import Network
-from repro.config.rows import Row, load_rows
 from repro.errors import UserError
 from repro.records import Record, load_records, record_path
 from repro.tables.verdicts import Figure, Ours
 
 Group = Tuple[str, str, str]  # data, preset, budget
-
-
-def rows() -> Dict[Tuple[str, str], Row]:
-    """Return the rows of all tables, by the names of table and row."""
-    return {(table, row.id): row for table in TABLES.values() for row in load_rows(HERE / f"{table}.yaml")}
 
 
 def beside(record: Record, suffix: str) -> Path:
@@ -52,7 +49,6 @@ def image_names(data: str) -> List[str]:
 
 def figure_of(table: str, row: str, extra: str = "") -> Figure:
     """Return the figure of a row's training; UserError for a table, row or training not known."""
-    table = table.replace("table", "")
     chosen(Wanted(table, row, extra))
     return Figure(TABLES[table], row, extra)
 
@@ -71,7 +67,7 @@ def source_of(group: Group, *figures: Figure) -> Ours:
 
     Without those, spreads are as in tables/claims.md. UserError where a figure is not published so, naming how it is.
     """
-    every, known = load_records(paths.RESULTS), rows()
+    every, known = load_records(paths.RESULTS), all_rows()
     neighbours = "neighbours" in [figure.table for figure in figures]
     source = Ours(group[0], tuple(one for one in every if one.group == group and (
         neighbours or isinstance(one.network, Network))), known, {}, published_images)
@@ -83,3 +79,41 @@ def source_of(group: Group, *figures: Figure) -> Ours:
             raise UserError(f"{figure.row} of {figure.table} is not published of {' '.join(group)}; it is of "
                             + ("; ".join(others) or "nothing yet"))
     return source
+
+
+class _Watched:
+    """A network that keeps the masks (Y, X) of what it is run on, in `masks`."""
+
+    def __init__(self, network, masks: List[np.ndarray]):
+        self.network, self.outputs, self.masks = network, network.outputs, masks
+
+    def __call__(self, x):
+        outputs = self.network(x)
+        if "mask" in self.outputs:
+            self.masks.extend(outputs[self.outputs.index("mask")].asnumpy()[:, 0])
+        return outputs
+
+
+def evaluate_weights(given) -> Tuple[Any, Optional[np.ndarray]]:
+    """Return (the figures in the row's inference, the share of images in which each region is computed).
+
+    given  options that name a row, its data and WEIGHTS; UserError for weights that are not the row's.
+    """
+    preset, ctx, (row, _) = preset_of(given.preset), contexts(given.gpu)[0], chosen(given)
+    from tqdm import tqdm
+
+    from repro.data import open_dataset
+    from repro.data.images import image_size
+    from repro.data.loader import evaluation_batches
+    from repro.evaluation.inference import evaluate
+    from repro.training.run import EVALUATION_BATCH, network_factory
+
+    dataset = open_dataset(data_folder(given.data, preset)[0])
+    samples = dataset.measured[:preset.budget(given.budget).images]
+    plan, arrays = trained_plan(given, dataset, image_size(samples[0].image))
+    made = network_factory(plan, arrays, len(dataset.classes), row.inference, ctx)
+    batches = evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple))
+    batches = tqdm(batches, row.inference, -(-len(samples) // EVALUATION_BATCH), leave=False, disable=None)
+    masks: List[np.ndarray] = []
+    found, _ = evaluate(lambda *size: _Watched(made(*size), masks), batches, dataset.classes.names, ctx)
+    return found, np.mean(masks, axis=0) if masks and len({mask.shape for mask in masks}) == 1 else None

@@ -21,7 +21,7 @@ DESCRIPTION, RECORD = "networks.json", "record.json"  # in a folder, beside dens
 
 
 class Trained(NamedTuple):
-    """A folder's record, the dense network's repro.models.plan.Plan, and the values of both networks by name."""
+    """A folder's record, the dense network's repro.models.build.Plan, and the values of both networks by name."""
 
     folder: Path
     record: Dict[str, Any]
@@ -59,7 +59,7 @@ def describe(folder: Path, network, training, preset, record: str) -> None:
 def load(path) -> Trained:
     """Return what `make refine` left in a folder; UserError where it did not, or has not ended."""
     from repro.models import parameters
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
 
     folder = Path(os.path.abspath(os.path.expanduser(path)))
     files = [folder / name for name in ("dense.params", "refiner.params", DESCRIPTION, RECORD)]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Any, Callable, Dict, Sequence
 
 from tqdm import tqdm
 
 from experiments.lib.paths import HERE
+from experiments.lib.processes import Process, serve
 from repro.config.rows import load_peers
-from repro.errors import UserError
+from repro.errors import choice
+from repro.timing.clock import interleaved, rounded
+from repro.timing.memory import forget_peak, peak, resident
 
 CALIBRATION = 2  # scenes that give int8's ranges
 LEAST, SHARE = 3, 45.0  # turns of the slowest; seconds that one's turns may take, if there are more of them
@@ -21,12 +24,15 @@ MEMORY = Path("/proc/meminfo")
 
 def chosen_rows(text: str = ""):
     """Return the measured rows of table6.yaml, or those with these ids, "a,b"."""
-    rows = [row for row in load_peers(HERE / "table6.yaml") if row.measured]
-    known = [row.id for row in rows]
-    for name in filter(None, text.split(",")):
-        if name not in known:
-            raise UserError(f"ROW: {name!r} is not known; choose from {', '.join(known)}")
-    return [row for row in rows if not text or row.id in text.split(",")]
+    return named([row for row in load_peers(HERE / "table6.yaml") if row.measured], text)
+
+
+def named(rows, text: str, *others: str):
+    """Return those of `rows` with these ids, "a,b"; "": all. `others` are ids too, of no row."""
+    names = text.split(",") if text else [row.id for row in rows]
+    for name in names:
+        choice(name, (*(row.id for row in rows), *others), "ROW")
+    return [row for row in rows if row.id in names]
 
 
 def progress(what: str, unit: str = "it") -> Callable:
@@ -78,9 +84,6 @@ def enter(found: Dict[str, Competitor]):
 
     Returns (seconds of one run by name, `during` of those that do not stay in memory).
     """
-    from repro.timing.clock import interleaved
-    from repro.timing.memory import resident
-
     most = resident() + FREE * available()
     estimates, during = {}, {}
     # those that are kept first; then those with the fewest multiply-adds, which run most often
@@ -96,23 +99,53 @@ def enter(found: Dict[str, Competitor]):
     return estimates, during
 
 
+def side_by_side(serve_case, cases, threads: Sequence[int], rounds: int, name: str = ""):
+    """Time cases in one interleaved run, each in a process of its own with its number of threads.
+
+    A process calls serve_case(pipe, case), which ends with serve_turns. Returns (its facts, seconds of its turns, its
+    memory) of each case.
+    """
+    facts, running = [], []
+    with ExitStack() as stack:
+        for case, count in zip(progress(f"{name}started", "process")(cases), threads):
+            running.append(stack.enter_context(Process(serve_case, case, OMP_NUM_THREADS=count)))
+            facts.append(running[-1].read())
+        timings = interleaved({number: one.run for number, one in enumerate(running)}, rounds, 1,
+                              progress=progress(f"{name}rounds"))
+        return [(facts[number], rounded(timings[number].seconds), one.last) for number, one in enumerate(running)]
+
+
+def serve_turns(pipe, facts: Dict[str, Any], run: Callable[[], object], base: int = 0) -> None:
+    """Be the process of a case: warm it up, send facts, then run it in turns, and send the most memory above `base`."""
+    def turn() -> int:
+        run()
+        return max(0, peak() - base)
+    for _ in range(2):
+        turn()
+    forget_peak()
+    pipe.send(facts)
+    serve(pipe, turn)
+
+
 def turns(seconds: float, anew: bool = False) -> int:
     """Return how many turns what takes so long has at most; anew: it is made for each."""
     return max(LEAST, int(SHARE / (seconds * (2 if anew else 1))))
 
 
-def machine(peers):
-    """Return the Ceiling of the best convolutions of these networks, and seconds of its runs, both by a quick trial."""
+def machine(peers, ctx=None):
+    """Return the Ceiling of the best convolutions of these networks, and seconds of its runs, both by a quick trial.
+
+    ctx  MXNet's device (default: the CPU).
+    """
     import mxnet as mx
 
     from repro.timing.ceiling import LENGTH, Ceiling, layers_of
-    from repro.timing.clock import interleaved
 
     rates = {}
     layers = dict.fromkeys(layer for peer in peers for layer in layers_of(peer.symbol, peer.shape))
     for layer in progress("convolutions tried", "layer")(list(layers)):
-        one = Ceiling([layer], mx.cpu(), LENGTH // 2)
+        one = Ceiling([layer], ctx or mx.cpu(), LENGTH // 2)
         rates[layer] = one.best(interleaved(one.runs(), 1, 1)).rate
     chosen = sorted(rates, key=rates.get)[-FINALISTS:]
-    made = Ceiling(chosen, mx.cpu())
+    made = Ceiling(chosen, ctx or mx.cpu())
     return made, {name: LENGTH * layer.multiply_adds / rates[layer] for name, layer in zip(made.runs(), chosen)}

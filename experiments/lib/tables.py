@@ -1,23 +1,40 @@
-"""The pages of the paper's tables and claims, and the README's short table, and what they are rendered from."""
+"""The rows of all tables, and the pages of the paper's tables and claims, and the README's short table."""
 
 from __future__ import annotations
+
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 
 from experiments.lib import paths
-from experiments.lib.paths import HERE, ROOT
+from experiments.lib.paths import HERE, ROOT, TABLES
 from repro.config.networks import Network
 from repro.config.parsing import read_yaml
-from repro.config.rows import load_rows
+from repro.config.rows import Row, load_rows
+from repro.errors import choice
 from repro.files import write_text
 from repro.records import load_records, record_path, told_apart
 from repro.tables.claims_page import claims_page
 from repro.tables.columns import ABLATIONS
-from repro.tables.headline import headline, with_headline
 from repro.tables.render import page, with_counterparts
+from repro.tables.reproducibility import headline, with_block
 
 CLAIMS = "claims"
 PAGES = {**{str(number): f"table{number}" for number in range(1, 6)}, ABLATIONS: ABLATIONS, CLAIMS: CLAIMS}
+
+
+def chosen_rows(table: str, row: Optional[str] = None) -> Tuple[Row, ...]:
+    """Return the rows of a table of TABLES, or the one of them with this id."""
+    rows = load_rows(HERE / f"{TABLES[choice(table, tuple(TABLES), 'table')]}.yaml")
+    if row is None:
+        return rows
+    choice(row, [one.id for one in rows], f"ROW of {TABLES[table]}")
+    return tuple(one for one in rows if one.id == row)
+
+
+def all_rows() -> Dict[Tuple[str, str], Row]:
+    """Return the rows of all TABLES, by the names of table and row."""
+    return {(TABLES[table], row.id): row for table in TABLES for row in chosen_rows(table)}
 
 
 def table_rows(name: str):
@@ -71,7 +88,8 @@ def render(chosen: str, local: bool = False) -> str:
 
 def readme() -> str:
     """Return the README's text with its short table rendered anew."""
-    return with_headline((ROOT / "README.md").read_text(encoding="utf-8"), headline(*sources("table5")))
+    path = ROOT / "README.md"
+    return with_block(path.read_text(encoding="utf-8"), "headline", headline(*sources("table5")), path.name)
 
 
 def write(chosen: str, local: bool = False) -> None:

@@ -50,7 +50,7 @@ class Job:
     runs: str              # folder of runs not yet finished
     gpu: str = ""
     every: int = 200       # steps between checkpoints
-    readers: int = 0       # processes that read batches ahead
+    readers: int = 0       # threads that read batches ahead; 0: one
     content: str = ""      # hash of the data's files, "" of minicity
     fresh: bool = False    # whether what an unfinished run has kept is not to be used
     slot: int = 0          # line of the progress bar
@@ -158,7 +158,7 @@ def _measure(job: Job) -> None:
     backbone = imagenet.load_backbone(job.pretrained) if training.pretrained else None
     steps = budget.steps if training.pretrained else budget.scratch_steps
     team = joined(bool(os.environ.get(ROLE)))
-    shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": team.rank > 0}
+    shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": True if team.rank else None}
     here = Run(job.folder, job.specification, job.every, job.readers, team)
     recipe = {"specification": job.specification, **recipe_dict(job.preset.recipe),
               **({"content": job.content, "size": "{}x{}".format(*image_size(dataset.train[0].image))}
@@ -199,7 +199,8 @@ def main(arguments=None) -> int:
     end_with_parent(int(os.environ.get(PARENT, 0)))
     parser = Parser(prog="python -m experiments.lib.worker", description=__doc__.split("\n")[0])
     parser.add_argument("job", help="a Job's file")
-    return run(lambda given: work(read_job(given.job)), parser.parse_args(arguments), "\n")  # below the bar
+    return run(lambda given: work(read_job(given.job)), parser.parse_args(arguments),
+               "\n" * sys.stderr.isatty())  # below the bar
 
 
 if __name__ == "__main__":

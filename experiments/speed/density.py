@@ -13,10 +13,8 @@ from experiments.lib.command import Parser, run
 from experiments.lib.measurement import options
 from experiments.lib.pages import SPARSEREFINE
 from experiments.lib.paths import parse_size
-from experiments.lib.repeat import command_of
 from experiments.lib.subject import progress
 from repro.errors import UserError
-from repro.records import provenance
 from repro.tables.refine import DENSITY
 
 SIZE, CLASSES, ROUNDS = "512x1024", 19, 7
@@ -27,17 +25,16 @@ def measure(given) -> dict:
     from repro.sparserefine.networks import new_refiner
     from repro.timing.density import density_curve
 
-    origin = provenance(command_of(given, "density"))
     new_refiner(CLASSES, given.width)  # says of a width that there are no planes of it
     found = density_curve(parse_size(given.size), given.width, CLASSES, given.rounds, progress=progress("rounds"))
-    return {"size": given.size, "width": given.width, "classes": CLASSES, **found, "provenance": origin}
+    return {"size": given.size, "width": given.width, "classes": CLASSES, **found}
 
 
 def write(given) -> None:
     """Measure what is asked for."""
     if any(side % 64 for side in parse_size(given.size)):
         raise UserError(f"SIZE: {given.size}: its sides are not multiples of 64")
-    SPARSEREFINE.run(given, partial(measure, given), DENSITY)
+    SPARSEREFINE.run(given, partial(measure, given), DENSITY, target="density")
 
 
 def main(arguments=None) -> int:

@@ -11,25 +11,22 @@ few cells of a label map are mixed it is made sooner.
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, at_least_one, run
-from experiments.lib.lookup import data_folder, of_same_data, own_records, preset_of
+from experiments.lib.lookup import Wanted, data_folder, preset_of, trained
 from experiments.lib.measurement import options
 from experiments.lib.pages import NEIGHBOURS, read_refined, read_speeds
 from experiments.lib.paths import HERE, PRESETS
-from experiments.lib.processes import Process, serve
-from experiments.lib.repeat import command_of, portable
-from experiments.lib.subject import progress
+from experiments.lib.repeat import portable
+from experiments.lib.subject import named, serve_turns, side_by_side
 from repro.config.rows import load_rows
 from repro.device import threads
 from repro.errors import UserError
-from repro.records import provenance
 from repro.tables.neighbours import REFINED
-from repro.timing.clock import rounded
+from repro.timing.memory import resident
 
 ROUNDS = 15
 
@@ -49,38 +46,24 @@ class Case:
 
 def rows_of(text: str = ""):
     """Return the rows of neighbours.yaml, or those with these ids, "a,b"; REFINED, none of them, is passed over."""
-    rows = load_rows(HERE / "neighbours.yaml")
-    known = [*(row.id for row in rows), REFINED]
-    for name in filter(None, text.split(",")):
-        if name not in known:
-            raise UserError(f"ROW: {name!r} is not known; choose from {', '.join(known)}")
-    return [row for row in rows if not text or row.id in text.split(",")]
+    return named(load_rows(HERE / "neighbours.yaml"), text, REFINED)
 
 
 def serve_case(pipe, case: Case) -> None:
-    """Be the process of one case: label the data's first image in turns, and send the memory that takes."""
+    """Be the process of one case: label the data's first image in turns."""
     import cv2
     import gluoncv.model_zoo  # noqa: F401  here, as the next, so that their memory is not counted as a network's
 
     import repro.export.carry  # noqa: F401
     import repro.sparserefine.measure  # noqa: F401
     from repro.data import open_dataset, read_image
-    from repro.timing.memory import forget_peak, peak, resident
 
     cv2.setNumThreads(threads())
     dataset = open_dataset(case.folder)
     image, classes = read_image(dataset.measured[0].image), len(dataset.classes)
     base = resident()
     labels, facts = (refined_subject if case.row == REFINED else row_subject)(case, image, classes)
-
-    def turn() -> int:
-        labels()
-        return max(0, peak() - base)
-    for _ in range(2):
-        turn()
-    forget_peak()
-    pipe.send(facts)
-    serve(pipe, turn)
+    serve_turns(pipe, facts, labels, base)
 
 
 def row_subject(case: Case, image, classes: int):
@@ -89,8 +72,8 @@ def row_subject(case: Case, image, classes: int):
     from repro.engine import Options, engine_of
     from repro.export.carry import random_arrays
     from repro.models import cost
+    from repro.models.build import Plan
     from repro.models.parameters import learned, load
-    from repro.models.plan import Plan
 
     row, = rows_of(case.row)
     plan = Plan(row.network, row.training, preset_of(case.preset), image.shape[:2])
@@ -121,13 +104,13 @@ def refined_subject(case: Case, image, classes: int):
                                             "parameters": learned(found.dense) + learned(found.refiner)}
 
 
-def trained(row, dataset, given) -> str:
+def learned_file(row, dataset, given) -> str:
     """Return the file of the values that this row has learned on this machine; "" where it has not."""
-    found = [(path, record) for path, record in own_records()
-             if (record.network, record.training, record.seed) == (row.network, row.training, 0)
-             and record.group == (dataset.name, given.preset, given.budget)]
-    files = [path.with_suffix(".params") for path, _ in of_same_data(found, given, dataset)]
-    return next((str(path) for path in files if path.is_file()), "")
+    wanted = Wanted("neighbours", row.id, data=given.data, preset=given.preset, budget=given.budget)
+    try:
+        return str(trained(wanted, row, row.training, dataset))
+    except UserError:
+        return ""
 
 
 def refined_cases(data: str, folder: str, given):
@@ -142,7 +125,7 @@ def refined_cases(data: str, folder: str, given):
 
 def cases_of(given, rows, dataset, folder):
     """Return the cases that are asked for; UserError where there are none, or fewer than a published record has."""
-    cases = [Case(row.id, str(folder), given.preset, trained(row, dataset, given)) for row in rows]
+    cases = [Case(row.id, str(folder), given.preset, learned_file(row, dataset, given)) for row in rows]
     if not given.row or REFINED in given.row.split(","):
         cases += refined_cases(dataset.name, str(folder), given)
     if not cases:
@@ -157,19 +140,11 @@ def cases_of(given, rows, dataset, folder):
 def measure(given, cases, dataset) -> dict:
     """Time every row on the data's first measured image, in one interleaved run."""
     from repro.data.images import image_size
-    from repro.timing.clock import interleaved
 
-    origin = provenance(command_of(given, "neighbours-time", data=portable(given.data, dataset.name)))
-    facts, running = [], []
-    with ExitStack() as stack:
-        for case in progress("started", "network")(cases):
-            running.append(stack.enter_context(Process(serve_case, case, OMP_NUM_THREADS=threads())))
-            facts.append(running[-1].read())
-        timings = interleaved({case.row: one.run for case, one in zip(cases, running)}, given.rounds, 1,
-                              progress=progress("rounds"))
-    measured = [{"row": case.row, "values": "trained" if case.params else "random", **one, "memory": process.last,
-                 "seconds": rounded(timings[case.row].seconds)} for case, one, process in zip(cases, facts, running)]
-    return {"data": dataset.name, "preset": given.preset, "threads": threads(), "rows": measured, "provenance": origin,
+    timed = side_by_side(serve_case, cases, [threads()] * len(cases), given.rounds)
+    measured = [{"row": case.row, "values": "trained" if case.params else "random", **facts, "memory": memory,
+                 "seconds": spent} for case, (facts, spent, memory) in zip(cases, timed)]
+    return {"data": dataset.name, "preset": given.preset, "threads": threads(), "rows": measured,
             "size": "{}x{}".format(*image_size(dataset.measured[0].image))}
 
 
@@ -185,7 +160,8 @@ def write(given) -> None:
     dataset = open_dataset(folder)
     cases = cases_of(given, rows, dataset, folder)
     NEIGHBOURS.run(given, partial(measure, given, cases, dataset), f"neighbours-{dataset.name}.json",
-                   but=("data", "preset", "budget", "row"))
+                   but=("data", "preset", "budget", "row"), target="neighbours-time",
+                   data=portable(given.data, dataset.name))
 
 
 def main(arguments=None) -> int:

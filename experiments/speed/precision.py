@@ -20,11 +20,10 @@ from experiments.lib.lookup import Wanted, chosen, data_folder, preset_of, train
 from experiments.lib.measurement import options
 from experiments.lib.pages import PACKAGES, PRECISION
 from experiments.lib.paths import PRESETS
-from experiments.lib.repeat import command_of, portable
+from experiments.lib.repeat import portable
 from experiments.lib.subject import progress
 from repro.errors import UserError
-from repro.records import provenance
-from repro.tables.precision import REDUCED, read_exported, read_measured
+from repro.tables.precision import REDUCED, read_measured
 
 ROUNDS = 50
 ROWS = (("3", "isctf-sparse-p0.25-l0.001-r256", "ISCTF (p = 0.25)"), ("4", "1120-1241", "Model A"))  # of which table
@@ -64,11 +63,9 @@ def rows_of(given, sets):
 
 def measure(given, sets) -> dict:
     """Measure every row on `sets`; return the record."""
-    names = ",".join(portable(data, dataset.name) for data, dataset in sets.items())
-    origin = provenance(command_of(given, "precision", data=names))  # of the code that starts
     cases = [case(given, wanted, dataset, label) for wanted, dataset, label in rows_of(given, sets)]
     package = PACKAGES.get(given.engine)
-    return {"cases": cases, "provenance": origin, **({package: metadata.version(package)} if package else {}),
+    return {"cases": cases, **({package: metadata.version(package)} if package else {}),
             **({"preset": given.preset} if given.preset != "lite" else {})}
 
 
@@ -79,11 +76,10 @@ def record_name(given) -> str:
     return "-".join(parts) + ".json"
 
 
-def check_published(given, names, path) -> None:
+def check_published(names, path) -> None:
     """Raise a UserError where a published record has data that is not to be measured."""
     if path.is_file():
-        found = read_measured(path) if given.engine == "mxnet" else read_exported(path, PACKAGES[given.engine])
-        lost = sorted({one["data"] for one in found["cases"]} - set(names))
+        lost = sorted({one["data"] for one in read_measured(path)["cases"]} - set(names))
         if lost:
             raise UserError(f"PUBLISH: DATA is without {', '.join(lost)}, which {path.name} has")
 
@@ -102,8 +98,9 @@ def write(given) -> None:
         for wanted, dataset, _ in rows_of(given, sets):
             trained(wanted, *chosen(wanted), dataset)  # as what names the command that trains it
         if given.publish:
-            check_published(given, [one.name for one in sets.values()], paths.RESULTS / record_name(given))
-    PRECISION.run(given, partial(measure, given, sets), record_name(given), but=("data", "engine", "preset"))
+            check_published([one.name for one in sets.values()], paths.RESULTS / record_name(given))
+    PRECISION.run(given, partial(measure, given, sets), record_name(given), but=("data", "engine", "preset"),
+                  data=",".join(portable(data, dataset.name) for data, dataset in sets.items()))
 
 
 def main(arguments=None) -> int:

@@ -9,106 +9,108 @@ A card needs onnxruntime-gpu (requirements/onnx-gpu.txt) and no MXNet for it.
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
-import numpy as np
 import onnx
 
 from experiments.lib.command import card_of
 from experiments.lib.pages import EXPORTED, PACKAGES
-from experiments.lib.repeat import command_of
-from experiments.lib.subject import CALIBRATION, progress
-from experiments.speed import profile
+from experiments.lib.processes import Process
+from experiments.lib.subject import CALIBRATION, machine, progress
 from repro.errors import UserError
-from repro.records import provenance
 from repro.runtime.profile import LABELS, layers_of, operators_of, profiled
-from repro.timing.clock import rounded
+from repro.timing.blocks import BLOCKS, blocks_of
+from repro.timing.clock import interleaved, rounded
 
 PRECISIONS = {"cpu": ("float32", "int8"), "gpu": ("float32", "tf32", "float16")}
 BATCHES = {"cpu": (1,), "gpu": (1, 8), "openvino": (1,)}  # images at once
 
 
 class Place(NamedTuple):
-    """Where it is run: `kind` is cpu, gpu or openvino, `provider` of repro.runtime.providers."""
+    """Where it is run: `kind` is cpu, gpu or openvino, `card` onnxruntime's."""
 
     kind: str
-    provider: str
-    card: Optional[int]
+    card: Optional[int] = None
 
-    def providers(self, precision: str):
-        """Return onnxruntime's, to compute in a precision."""
+    def providers(self, precision: str = ""):
+        """Return onnxruntime's, to compute in a precision; UserError where that cannot be."""
         from repro.runtime.providers import providers
 
-        return providers(self.provider, self.card, precision == "tf32")
+        return providers("", self.card, precision == "tf32")
 
 
-def place_of(engine: str, gpu: str, provider: str) -> Place:
-    """Return GPU= and PROVIDER= as they were given; UserError, in one line, where that cannot be run on."""
+class Case(NamedTuple):
+    """A network in one precision for `batch` images at once.
+
+    runs       what is timed, which holds its engines.
+    profiler   a function of repro.runtime.profile and its values.
+    """
+
+    precision: str
+    batch: int
+    runs: Dict[str, Callable[[], object]]
+    profiler: Tuple[Any, ...]
+
+
+def place_of(engine: str, gpu: str) -> Place:
+    """Return GPU= as it was given; UserError, in one line, where that cannot be run on."""
     if engine == "openvino":
         if gpu:
             raise UserError(f"GPU: {gpu!r}: ENGINE=openvino computes on the CPU")
-        return Place("openvino", "", None)
-    from repro.runtime.providers import on_card, providers
-
+        return Place("openvino")
     card = card_of(gpu)
-    found = on_card(providers(provider, card))
-    return Place("gpu" if found else "cpu", provider, (card or 0) if found else None)
+    found = Place("cpu" if card is None else "gpu", card)
+    found.providers()
+    return found
 
 
-class Case:
-    """A network in one precision for `batch` images at once: files, and what is timed of them."""
+def case_of(exported, precision: str, batch: int, photo, scenes, folder: Path, place: Place, frames: int) -> Case:
+    """Return the case of an exported network, whose files are written into `folder`."""
+    from repro.export.carry import in_precision
+    from repro.export.labels import with_labels
+    from repro.runtime.bound import Bound
+    from repro.runtime.metadata import INPUT
+    from repro.runtime.onnx import OnnxEngine
+    from repro.timing.subject import normalised
 
-    def __init__(self, exported, precision: str, batch: int, images, scenes, folder: Path, place: Place):
-        from repro.export.carry import in_precision
-        from repro.export.labels import with_labels
-        from repro.runtime.bound import Bound
-        from repro.runtime.metadata import INPUT
-        from repro.runtime.onnx import OnnxEngine
-        from repro.timing.subject import normalised
+    images, kind = normalised([photo] * batch), "float32" if precision == "tf32" else precision
+    calibration = [normalised([scene] * batch) for scene in scenes] if precision == "int8" else ()
+    files, runs = {}, {}
+    for what, model in (("scores", exported), (LABELS, with_labels(exported))):
+        files[what] = folder / f"{what}-{precision}-{batch}.onnx"
+        onnx.save(in_precision(model, kind, calibration), str(files[what]))
+        runs[what] = Bound(files[what], {INPUT: images}, place.providers(precision), place.card).run
+    if batch == 1:
+        engine = OnnxEngine(files["scores"], place.providers(precision))
+        runs["photo"] = lambda: engine.labels(photo)
+    return Case(precision, batch, runs, (profiled, files[LABELS], images, frames, precision, place.card))
 
-        self.precision, self.batch, self.name = precision, batch, f"{precision}, batch {batch}"
-        self.images, kind = normalised([images[0]] * batch), "float32" if precision == "tf32" else precision
-        calibration = [normalised([scene] * batch) for scene in scenes] if precision == "int8" else ()
-        self.files = {}
-        for what, model in (("scores", exported), (LABELS, with_labels(exported))):
-            self.files[what] = folder / f"{what}-{precision}-{batch}.onnx"
-            onnx.save(in_precision(model, kind, calibration), str(self.files[what]))
-        providers = place.providers(precision)
-        self.bound = {what: Bound(path, {INPUT: self.images}, providers, place.card)
-                      for what, path in self.files.items()}
-        self.runs = {f"{self.name} {what}": bound.run for what, bound in self.bound.items()}
-        if batch == 1:
-            engine = OnnxEngine(self.files["scores"], place.providers(precision))
-            self.runs[f"{self.name} photo"] = lambda: engine.labels(images[0])
-        self._check()
 
-    def clear(self) -> None:
-        """Give back the memory: the profiler's process wants it."""
-        self.bound.clear()
-        self.runs.clear()
+def ceilings(peer, precisions, folder: Path, place: Place):
+    """Return what is timed beside the network, and a function of the timings.
 
-    def profiled(self, frames: int, place: Place):
-        """Return what repro.runtime.profile finds."""
-        return profiled(self.files[LABELS], self.images, frames, place.provider, place.card, self.precision)
+    It returns multiply-adds a second by precision, what they were reached by, and bytes a second copied. On a card they
+    are onnxruntime's, on a CPU those of `make profile`.
+    """
+    if place.kind == "gpu":
+        from repro.runtime.ceiling import Best
 
-    def _check(self) -> None:
-        """RuntimeError unless the graph's labels are those of its scores, which float16 interpolates in float16."""
-        from repro.labels.labelmap import labels_of
+        best = Best({one: place.providers(one) for one in precisions}, folder, place.card)
+        return best.runs(), lambda timings: (best.rates(timings), "large matrix products", best.bandwidth(timings))
+    from repro.timing.ceiling import Copies
 
-        for bound in self.bound.values():
-            bound.run()
-        scores, labels = (self.bound[what].outputs()[0] for what in ("scores", LABELS))
-        size = labels.shape[1:]
-        wanted = np.stack([labels_of(np.ascontiguousarray(one), size, size[0] // one.shape[1]) for one in scores])
-        apart = float((wanted != labels).mean())
-        if not apart < (0.05 if self.precision in ("float16", "tf32") else 1e-3):
-            raise RuntimeError(f"{self.name}: {apart:.2%} of the labels are not those of the scores")
+    chains, copies = machine([peer])[0], Copies()
+
+    def found(timings):
+        best = chains.best(timings)
+        return (dict.fromkeys(precisions, best.rate), f"the best float32 convolution, {best.layer}, for all",
+                copies.best(timings))
+    return {**chains.runs(), **copies.runs()}, found
 
 
 def exported(row, peer, shape, folder: Path):
@@ -125,46 +127,41 @@ def exported(row, peer, shape, folder: Path):
     return onnx.load(str(path)), symbol
 
 
-def blocks_by_name(symbol) -> Dict[str, str]:
-    """Return the block of each operator of a graph."""
-    from repro.timing.blocks import blocks_of
-
-    nodes = [node["name"] for node in json.loads(symbol.tojson())["nodes"] if node["op"] != "null"]
-    return dict(zip(nodes, blocks_of(symbol)))
+def serve_profiler(pipe, profiler, *values) -> None:
+    """Be the process of a profiler: send what it finds."""
+    pipe.send(profiler(*values))
 
 
 def measure(given, row, size, place: Place) -> dict:
     """Time every case and the ceilings in turn, without a profiler; then profile each."""
     from repro.runtime.providers import card_name, names
-    from repro.timing.blocks import BLOCKS
-    from repro.timing.clock import interleaved
     from repro.timing.subject import images, subject
 
-    origin = provenance(command_of(given, "profile"))  # of the code that starts, whatever is committed meanwhile
     package, way = PACKAGES[given.engine], sys.modules[__name__]
     if given.engine == "openvino":
         from experiments.speed import profile_openvino as way
     precisions = way.PRECISIONS[place.kind]
     made = subject(row, "float32", size, given.width)
-    peer, counts = made.peer, {one.name: one.multiply_adds for one in made.peer.counts}
-    photo, scenes = images(size, 1, "val"), images(size, CALIBRATION)
+    counts = {one.name: one.multiply_adds for one in made.peer.counts}
+    photo, scenes = images(size, 1, "val")[0], images(size, CALIBRATION)
     with tempfile.TemporaryDirectory() as kept:
         folder, cases, layers, blocks, found = Path(kept), [], {}, {}, []
         for batch in progress("exported and made", "batch")(BATCHES[place.kind]):
-            model, symbol = exported(row, peer, (batch, 3, *size), folder)
-            layers[batch], blocks[batch] = layers_of(model), blocks_by_name(symbol)
-            for precision in precisions:
-                cases.append(way.Case(model, precision, batch, photo, scenes, folder, place))
-        best = way.Ceilings(peer, precisions, folder, place)
-        timings = interleaved({**{name: run for case in cases for name, run in case.runs.items()}, **best.runs},
-                              given.rounds, 2, progress=progress("rounds"))
-        (rates, of), bandwidth = best.rates(timings), best.bandwidth(timings)
+            model, symbol = exported(row, made.peer, (batch, 3, *size), folder)
+            layers[batch], blocks[batch] = layers_of(model), blocks_of(symbol)
+            cases += [way.case_of(model, precision, batch, photo, scenes, folder, place, given.frames)
+                      for precision in precisions]
+        beside, best = way.ceilings(made.peer, precisions, folder, place)
+        runs = {(number, what): run for number, case in enumerate(cases) for what, run in case.runs.items()}
+        timings = interleaved({**runs, **beside}, given.rounds, 2, progress=progress("rounds"))
+        rates, of, bandwidth = best(timings)
+        for held in (runs, beside, *(case.runs for case in cases)):  # the profiler's process wants the memory
+            held.clear()
         del best
-        for case in cases:
-            case.clear()
-        for case in progress("profiled", "case")(cases):
-            one = case.profiled(given.frames, place)
-            times = {what: timings.get(f"{case.name} {what}") for what in (LABELS, "scores", "photo")}
+        for number, case in enumerate(progress("profiled", "case")(cases)):
+            with Process(serve_profiler, *case.profiler) as process:
+                one = process.read()
+            times = {what: timings.get((number, what)) for what in (LABELS, "scores", "photo")}
             found.append({"precision": case.precision, "batch": case.batch,
                           **{what: rounded(timing.seconds) if timing else [] for what, timing in times.items()},
                           "ceiling": rates[case.precision],
@@ -173,51 +170,18 @@ def measure(given, row, size, place: Place) -> dict:
     return {
         "row": row.id, "label": row.label, "size": given.size, "width": given.width,
         "device": card_name(place.card) if place.kind == "gpu" else "CPU",
-        "provider": "CPU" if given.engine == "openvino" else names(place.providers(""))[0],
+        "provider": "CPU" if given.engine == "openvino" else names(place.providers())[0],
         package: import_module(package).__version__.split("-")[0],
-        "multiply_adds": peer.true, "paper": made.paper, "ceiling": of, "bandwidth": bandwidth,
-        "blocks": [*BLOCKS, LABELS], "cases": found, "provenance": origin,
+        "multiply_adds": made.peer.true, "paper": made.paper, "ceiling": of, "bandwidth": bandwidth,
+        "blocks": [*BLOCKS, LABELS], "cases": found,
     }
-
-
-class Ceilings:
-    """What the machine does at best: on a card through onnxruntime, on a CPU as `make profile` measures it."""
-
-    def __init__(self, peer, precisions, folder: Path, place: Place):
-        self._precisions, self._card = precisions, place.kind == "gpu"
-        if self._card:
-            from repro.runtime.ceiling import FLOATS, Best
-
-            floats = [one for one in precisions if one in FLOATS] or ["float32"]
-            self._best = Best({one: place.providers(one) for one in floats}, folder, place.card)
-            self.runs = self._best.runs()
-        else:
-            import mxnet as mx
-
-            from repro.timing.ceiling import Copies
-
-            self._best, self._copies = profile.ceiling_of(peer, mx.cpu()), Copies()
-            self.runs = {**self._best.runs(), **self._copies.runs()}
-
-    def rates(self, timings):
-        """Return (multiply-adds a second by precision, what they were reached by in words)."""
-        if self._card:
-            found = self._best.rates(timings)
-            return {one: found.get(one, max(found.values())) for one in self._precisions}, "large matrix products"
-        best = self._best.best({name: timings[name] for name in self._best.runs()})
-        return dict.fromkeys(self._precisions, best.rate), f"the best float32 convolution, {best.layer}, for all"
-
-    def bandwidth(self, timings) -> float:
-        """Return the bytes a second, read and written."""
-        return self._best.bandwidth(timings) if self._card else self._copies.best(timings)
 
 
 def write(given, row, size) -> None:
     """Measure what is asked for."""
-    if given.engine == "openvino" and given.provider:
-        raise UserError("PROVIDER: is for ENGINE=onnx")
     if given.render:
         return EXPORTED[given.engine].render()
-    place = place_of(given.engine, given.gpu, given.provider)
-    EXPORTED[given.engine].run(given, partial(measure, given, row, size, place),
-                               f"profile-{given.engine}{'-gpu' * (place.kind == 'gpu')}.json", but=("engine", "gpu"))
+    place = place_of(given.engine, given.gpu)
+    file = f"profile-{given.engine}{'-gpu' * (place.kind == 'gpu')}.json"
+    EXPORTED[given.engine].run(given, partial(measure, given, row, size, place), file, but=("engine", "gpu"),
+                               target="profile")

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from experiments.speed.profile_onnx import Case
 from repro.export.carry import in_precision
 from repro.runtime.metadata import INPUT
 from repro.runtime.openvino import Bound, OpenvinoEngine, has_bfloat16
-from repro.runtime.profile import OPENVINO, profiled
+from repro.runtime.profile import profiled_in_openvino
 from repro.timing.subject import normalised
 
 PRECISIONS = {"openvino": ("float32", *(("bfloat16",) if has_bfloat16() else ()), "int8")}
@@ -28,25 +29,12 @@ def file_of(model, precision: str, calibration, path: Path) -> Path:
     return path
 
 
-class Case:
-    """A network in one precision, and what is timed of it."""
-
-    def __init__(self, exported, precision: str, batch: int, images, scenes, folder: Path, place):
-        self.precision, self.batch, self.name = precision, batch, precision
-        self._photo, self._x = images[0], normalised(images[:1])
-        self._file = file_of(exported, precision, [normalised([one]) for one in scenes], folder / f"{precision}.onnx")
-        self._engine = OpenvinoEngine(self._file, precision)
-        self.runs = {f"{self.name} labels": lambda: self._engine.labels(self._photo),
-                     f"{self.name} scores": lambda: self._engine.outputs(self._x)}
-
-    def clear(self) -> None:
-        """Give back the memory: the profiler's process wants it."""
-        self.runs.clear()
-        del self._engine
-
-    def profiled(self, frames: int, place):
-        """Return what repro.runtime.profile finds."""
-        return profiled(self._file, self._photo, frames, OPENVINO, precision=self.precision)
+def case_of(exported, precision: str, batch: int, photo, scenes, folder: Path, place, frames: int) -> Case:
+    """Return the case of an exported network, whose file is written into `folder`."""
+    file = file_of(exported, precision, [normalised([one]) for one in scenes], folder / f"{precision}.onnx")
+    engine, x = OpenvinoEngine(file, precision), normalised([photo])
+    return Case(precision, batch, {"labels": lambda: engine.labels(photo), "scores": lambda: engine.outputs(x)},
+                (profiled_in_openvino, file, photo, frames, precision))
 
 
 def chain(folder: Path, precision: str, layer, length: int, _):
@@ -57,25 +45,16 @@ def chain(folder: Path, precision: str, layer, length: int, _):
     return Bound(file_of(convolutions(layer, length), precision, [x], folder / "chain.onnx"), {INPUT: x}, precision).run
 
 
-class Ceilings:
-    """The best convolution of the network's own shapes in each precision, and a copy."""
+def ceilings(peer, precisions, folder: Path, place):
+    """Return as profile_onnx.ceilings: the best convolution of the network's own shapes in each precision, a copy."""
+    from repro.timing.ceiling import Ceiling, Copies, layers_of
 
-    def __init__(self, peer, precisions, folder: Path, place):
-        from repro.timing.ceiling import Ceiling, Copies, layers_of
+    layers, copies = layers_of(peer.symbol, peer.shape), Copies()
+    chains = {one: Ceiling(layers, large=LARGE[one], made=partial(chain, folder, one), name=f" in {one}")
+              for one in precisions}
 
-        layers = layers_of(peer.symbol, peer.shape)
-        self._best = {one: Ceiling(layers, large=LARGE[one], made=partial(chain, folder, one), name=f" in {one}")
-                      for one in precisions}
-        self._copies = Copies()
-        self.runs = {**self._copies.runs(), **{name: run for one in self._best.values()
-                                               for name, run in one.runs().items()}}
-
-    def rates(self, timings):
-        """Return (multiply-adds a second by precision, what they were reached by in words)."""
-        found = {one: best.best(timings) for one, best in self._best.items()}
-        return ({one: best.rate for one, best in found.items()}, "the best convolution of the network's own shapes ("
-                + "; ".join(f"{one}: {best.layer}" for one, best in found.items()) + ")")
-
-    def bandwidth(self, timings) -> float:
-        """Return the bytes a second, read and written."""
-        return self._copies.best(timings)
+    def found(timings):
+        best = {one: made.best(timings) for one, made in chains.items()}
+        return ({one: each.rate for one, each in best.items()}, "the best convolution of the network's own shapes ("
+                + "; ".join(f"{one}: {each.layer}" for one, each in best.items()) + ")", copies.best(timings))
+    return {**copies.runs(), **{name: run for made in chains.values() for name, run in made.runs().items()}}, found

@@ -1,7 +1,7 @@
 """Predict and train side by side for long, and write soak.md: do memory and speed stay as they are?
 
     python -m experiments.speed.soak                 runs both for 30 minutes
-    python -m experiments.speed.soak --minutes 1     a look; also --what training, or openvino
+    python -m experiments.speed.soak --minutes 1     a look; also --engine openvino
     python -m experiments.speed.soak --render        writes the page from what was published
 
 Each runs in a process of its own, with one thread, and sends what it has done and holds once a window.
@@ -20,18 +20,17 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 from experiments.lib.command import Parser, run
-from experiments.lib.lookup import chosen_rows, data_folder, preset_of
+from experiments.lib.lookup import data_folder, preset_of
 from experiments.lib.measurement import options
 from experiments.lib.pages import SOAK
 from experiments.lib.paths import PRETRAINED, SHIPPED
 from experiments.lib.processes import Process
-from experiments.lib.repeat import command_of
+from experiments.lib.tables import chosen_rows
 from repro.errors import UserError, choice
-from repro.records import provenance
 from repro.tables.soak import COUNTS, RUNS
+from repro.timing.memory import resident
 
 MINUTES = 30.0
-USUAL = ("prediction", "training")  # of what is published
 WINDOWS, SAMPLES = 60, 10  # of a run; at most, of a window
 TABLE, ROW, PRESET, DATA = "3", "isctf-sparse-p0.25-l0.001-r256", "lite", "minicity"  # trained
 EVERY = 50  # steps between its checkpoints
@@ -48,8 +47,6 @@ class Over(Exception):
 
 def held(folder: Path) -> Dict[str, int]:
     """Return what this process holds: bytes in memory, open descriptors, threads; files below `folder`, their bytes."""
-    from repro.timing.memory import resident
-
     sizes = []
     for place, _, names in os.walk(folder):
         for name in names:
@@ -99,7 +96,7 @@ def prediction(folder: Path, engine: str = "mxnet") -> Callable[[Watch], None]:
 
     for number in range(PHOTOS):
         path = folder / "photos" / f"{number:02d}{('.jpg', '.png')[number % 2]}"
-        # OpenVINO takes long to be made anew: in it all sizes have engines that are kept
+        # other engines take long to be made anew: there all sizes have engines that are kept
         size = size_of_photo(number) if engine == "mxnet" else COMMON[number % len(COMMON)]
         image_file(path, scene(0, "test", number, size)[0])
     segmenter = load(SHIPPED, engine=engine)
@@ -119,7 +116,7 @@ def training(folder: Path) -> Callable[[Watch], None]:
     from repro.data import open_dataset, read_image
     from repro.data.images import size_of
     from repro.models import imagenet
-    from repro.models.plan import Plan
+    from repro.models.build import Plan
     from repro.training.loop import Run
     from repro.training.run import train_network
 
@@ -134,41 +131,39 @@ def training(folder: Path) -> Callable[[Watch], None]:
     return work
 
 
-def serve_run(pipe, what: str, folder: Path, total: float) -> None:
+def serve_run(pipe, what: str, folder: Path, total: float, engine: str) -> None:
     """Be the process of one run: send that it is ready, wait, then send what is done and held."""
     import cv2
 
     cv2.setNumThreads(1)
-    made = {"prediction": prediction, "training": training, "openvino": partial(prediction, engine="openvino")}
-    work = made[what](folder)
+    work = prediction(folder, engine) if what == "prediction" else training(folder)
     pipe.send({})
     pipe.recv()
     with suppress(Over):
         work(Watch(folder, total, pipe.send))
 
 
-def measure(chosen, given) -> dict:
-    """Run what is chosen side by side; return the record."""
+def measure(given) -> dict:
+    """Run both side by side; return the record."""
     from tqdm import tqdm
 
     from repro.prediction.segmenter import ENGINES
 
-    origin = provenance(command_of(given, "soak"), 1)  # of the code that starts, whatever is committed meanwhile
     total = given.minutes * 60
     found: Dict[str, Dict[str, list]] = {
-        name: {key: [] for key in ("seconds", "done", "memory", *COUNTS, "bytes")} for name in chosen}
+        name: {key: [] for key in ("seconds", "done", "memory", *COUNTS, "bytes")} for name in RUNS}
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         running = {}
-        for name in chosen:
+        for name in RUNS:
             folder = place / name
             folder.mkdir()
             running[name] = stack.enter_context(Process(  # its temporary files are counted
-                serve_run, name, folder, total, OMP_NUM_THREADS=1, TMPDIR=folder))
+                serve_run, name, folder, total, given.engine, OMP_NUM_THREADS=1, TMPDIR=folder))
         for step in (Process.read, Process.start):
             for process in running.values():
                 step(process)
-        with tqdm(total=WINDOWS * len(chosen), desc="soak", unit="window", disable=None) as bar:
+        with tqdm(total=WINDOWS * len(RUNS), desc="soak", unit="window", disable=None) as bar:
             while running:  # in turns: what the other sends meanwhile waits in its pipe
                 for name, process in list(running.items()):
                     facts = process.read()
@@ -178,25 +173,27 @@ def measure(chosen, given) -> dict:
                     if facts["seconds"] >= total:
                         del running[name]
     return {"minutes": given.minutes, "windows": WINDOWS, "of": {
-        "prediction": {"scenes": PHOTOS, "sizes": len(set(map(size_of_photo, range(PHOTOS)))), "engines": ENGINES},
+        "prediction": {"scenes": PHOTOS, "sizes": len(set(map(size_of_photo, range(PHOTOS)))), "engines": ENGINES,
+                       "engine": given.engine},
         "training": {"table": TABLE, "row": ROW, "preset": PRESET, "data": DATA, "checkpoint": EVERY},
-    }, "runs": found, "provenance": origin}
+    }, "runs": found}
 
 
 def write(given) -> None:
     """Measure what is asked for."""
-    chosen = [choice(name, tuple(RUNS), "WHAT") for name in given.what.split(",") if name] or list(USUAL)
+    from repro.prediction.load import ENGINES
+
+    choice(given.engine, ENGINES, "ENGINE")
     if not 0 < given.minutes < 1e6:
         raise UserError(f"MINUTES: {given.minutes:g} is not above 0")
-    SOAK.run(given, partial(measure, chosen, given))
+    SOAK.run(given, partial(measure, given), threads=1)
 
 
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.speed.soak", description=__doc__.split("\n")[0])
-    add = parser.add_argument
-    add("--minutes", type=float, default=MINUTES, help="of each run (default %(default)g)")
-    add("--what", default="", help=f"some of {','.join(RUNS)} (default: {','.join(USUAL)})")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="of each run (default %(default)g)")
+    parser.add_argument("--engine", default="mxnet", help="of prediction: mxnet, onnx, openvino (default %(default)s)")
     options(parser)
     return run(write, parser.parse_args(arguments))
 

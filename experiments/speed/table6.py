@@ -14,11 +14,10 @@ from experiments.lib.command import Parser, run
 from experiments.lib.measurement import options
 from experiments.lib.pages import TABLE6
 from experiments.lib.paths import parse_size
-from experiments.lib.repeat import command_of
 from experiments.lib.subject import CALIBRATION, Competitor, chosen_rows, enter, machine, progress, turns
 from repro.device import threads
-from repro.records import provenance
-from repro.timing.clock import rounded
+from repro.timing.clock import interleaved, rounded
+from repro.timing.memory import peak
 
 ROUNDS = 15
 CEILINGS = ("model-a", "single")  # whose convolutions the ceiling is the best of; if none is measured, of all that are
@@ -45,10 +44,6 @@ def competitors(rows, size, width: float):
 
 def measure(rows, size, given) -> dict:
     """Time every row and precision in one interleaved run, and the machine's ceiling with them."""
-    from repro.timing.clock import interleaved
-    from repro.timing.memory import peak
-
-    origin = provenance(command_of(given, "table6"))  # of the code that starts, whatever is committed meanwhile
     found, peers = competitors(rows, size, given.width)
     estimates, during = enter(found)
     ceiling, trials = machine(peers)
@@ -60,7 +55,6 @@ def measure(rows, size, given) -> dict:
         "size": list(size), "width": given.width, "threads": threads(), "peak_memory": peak(),
         "ceiling": {"rate": best.rate, "layer": best.layer},
         "rows": [{**one.facts, "seconds": rounded(timings[name].seconds)} for name, one in found.items()],
-        "provenance": origin,
     }
 
 

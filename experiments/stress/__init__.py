@@ -1,1 +1,1 @@
-"""Give readers and writers what is wrong, kill runs, fill disks: make robustness, faults."""
+"""Give readers what is wrong, kill runs, fill disks: make robustness, faults."""

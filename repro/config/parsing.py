@@ -184,7 +184,7 @@ def object_of(kind, checks: Mapping[str, Check], optional: Iterable[str] = (), n
 
 
 def plain(value) -> Any:
-    """Return A dataclass as the mapping that `object_of` reads: fields at their defaults are left out, tuples are
+    """Return a dataclass as the mapping that `object_of` reads: fields at their defaults are left out, tuples are
     lists."""
     if dataclasses.is_dataclass(value):
         return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)
@@ -200,7 +200,7 @@ def optional(check: Check) -> Check:
 
 
 def mapping(checks: Mapping[str, Check], optional: Iterable[str] = ()) -> Check:
-    """Return A mapping whose `fields` these are."""
+    """Check a mapping whose `fields` these are."""
     return lambda value, place: fields(value, place, dict(checks), optional)
 
 
@@ -210,7 +210,7 @@ def mapping_of(check: Check) -> Check:
 
 
 def sequence(check: Check) -> Check:
-    """Return A list, each item checked; a tuple comes out."""
+    """Check a list, each item by `check`; a tuple comes out."""
 
     def checked(value, place):
         if not isinstance(value, (list, tuple)):

@@ -73,7 +73,7 @@ class Preset:
         return self.budgets[choice(name, tuple(self.budgets), f"BUDGET of preset {self.name}")]
 
     def region(self, side: int) -> int:
-        """Return A row's region side in pixels of this preset's images; UserError when that is not a multiple of 32."""
+        """Return a row's region side in pixels of this preset's images; UserError when that is not a multiple of 32."""
         if side % (self.shrink * 32):
             raise UserError(f"preset {self.name}: regions of {side} px divided by {self.shrink} are not a multiple of "
                             "32 px, so the full column has no whole positions at 1/32")
@@ -141,13 +141,9 @@ def recipe_dict(recipe: Recipe) -> Dict[str, Any]:
     return {name: value for name, value in asdict(recipe).items() if value or name != "bootstrapping_start"}
 
 
-CHANGES = ("batch", "steps")
-
-
 def changed(preset: Preset, changes: Dict[str, int]) -> Preset:
-    """`preset` with another batch, or other steps in every budget, as the command line gives them."""
+    """Return `preset` with another "batch", or other "steps" in every budget, as the command line gives them."""
     for name, value in changes.items():
-        choice(name, CHANGES, "change of a preset")
         _COUNT(value, name.upper())
     if "steps" in changes:
         steps = changes["steps"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from repro.config import parsing
 from repro.config.networks import AnyNetwork, parse_network, require
@@ -52,19 +52,15 @@ class Training:
         """Regions kept of `regions`, floor(p * regions) (Table 3's "Computed"); None without selection."""
         return None if self.p is None else math.floor(self.p * regions + 1e-9)  # 0.29 * 100 is 28.999...
 
-    @property
-    def words(self) -> List[str]:
-        """What training_name says of it."""
-        parts = [self.selection, f"p{self.p!r}"] if self.p is not None else []
-        parts += [f"l{self.lam!r}"] if self.lam is not None else []
-        parts += [f"eq{self.equation}"] if self.equation != 4 else []
-        parts += [name for name in EXTRAS if getattr(self, name)]
-        return parts + ([] if self.pretrained else ["scratch"])
-
 
 def training_name(network: AnyNetwork, training: Training) -> str:
-    """Return A readable name, equal exactly where network and training are (inference has no part in it)."""
-    return "-".join([network.name, *training.words])
+    """Return a readable name, equal exactly where network and training are (inference has no part in it)."""
+    words = [network.name]
+    words += [training.selection, f"p{training.p!r}"] if training.p is not None else []
+    words += [f"l{training.lam!r}"] if training.lam is not None else []
+    words += [f"eq{training.equation}"] if training.equation != 4 else []
+    words += [name for name in EXTRAS if getattr(training, name)]
+    return "-".join(words + ([] if training.pretrained else ["scratch"]))
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,19 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from tqdm import tqdm
 
-from repro.config import parsing
-from repro.config.parsing import json_value
 from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
 from repro.data.headers import orientation
 from repro.data.images import check_sizes, image_size, read_label, size_of
 from repro.errors import UserError
 from repro.files import contents, write_text
+from repro.pipeline import pipeline
 
 _FORMAT = 2
 
@@ -42,7 +40,7 @@ class Checked:
 
 
 def _bar(items, total, what):
-    return tqdm(items, desc=what, total=total, unit="image", leave=False, delay=1)
+    return tqdm(items, desc=what, total=total, unit="image", leave=False, delay=1, disable=None)
 
 
 def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, workers: int = 0,
@@ -55,25 +53,24 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
     sample without label has its image checked alone.
 
     known: a JSON file, made where it is absent, that remembers the samples found good with size and time of
-    their files; those are not read again until they change. A damaged one is ignored. workers: threads (0: one
-    per core; reading, checksums and decoding do not hold Python's lock). progress: wraps the `total` results of
-    the samples to be read, to show how far it is.
+    their files; those are not read again until they change. workers: threads (0: one per core; reading, checksums and
+    decoding do not hold Python's lock). progress: wraps the `total` results of the samples to be read, to show how far
+    it is.
     """
     samples = list(dict.fromkeys(samples))
     remembered = _remembered(known)
     stamps = {sample: _stamp(sample, classes) for sample in samples}  # before reading: a later change is seen
-    found = {sample: _recalled(remembered.get(_key(sample)), stamps[sample]) for sample in samples}
+    found = {sample: _recalled(remembered.get(os.path.abspath(sample.image)), stamps[sample]) for sample in samples}
     due = [sample for sample in samples if found[sample] is None]
     bad, good = [], {}
+    threads = workers or os.cpu_count() or 1
     try:
-        # closing cancels; typeshed calls the generator that map returns an iterator
-        with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool, \
-                closing(pool.map(lambda sample: _problems(sample, classes), due)) as results:  # type: ignore[type-var]
+        with closing(pipeline(due, lambda sample: _problems(sample, classes), threads, 2 * threads)) as results:
             for sample, (problems, found[sample]) in zip(due, progress(results, len(due), "checking files")):
                 bad += problems
                 made = found[sample]
                 if made and stamps[sample] is not None:
-                    good[_key(sample)] = {"stamp": stamps[sample], **asdict(made)}
+                    good[os.path.abspath(sample.image)] = {"stamp": stamps[sample], **asdict(made)}
     finally:
         if known is not None and good:
             write_text(known, json.dumps({"format": _FORMAT, "samples": {**_remembered(known), **good}}) + "\n")
@@ -84,7 +81,7 @@ def check_files(samples: Sequence[Sample], classes: ClassSet, known=None, worker
 
 
 def _problems(sample: Sample, classes: ClassSet) -> tuple[list[str], Checked | None]:
-    """Return A line for each of a sample's files that is wrong; what the sample is where none is."""
+    """Return a line for each of a sample's files that is wrong; what the sample is where none is."""
     problems, size, label = [], None, None
     try:
         size = image_size(sample.image)
@@ -106,32 +103,22 @@ def _problems(sample: Sample, classes: ClassSet) -> tuple[list[str], Checked | N
     return [], Checked(size, image, mask, classes_there, void, orientation(files[0]))
 
 
-_ENTRY = {"stamp": lambda value, place: value, "size": parsing.sequence(parsing.natural), "image": parsing.text,
-          "label": lambda value, place: value and parsing.text(value, place),
-          "classes": parsing.sequence(parsing.natural), "void": parsing.number,
-          "orientation": parsing.natural}
-
-
 def _recalled(entry, stamp) -> Checked | None:
     """Return what is remembered of a sample whose files are as they were; None else."""
-    try:
-        values = parsing.fields(entry, "", _ENTRY)
-    except UserError:
+    if entry is None or stamp is None or entry["stamp"] != stamp:
         return None
-    return Checked(**values) if stamp is not None and values.pop("stamp") == stamp else None
+    return Checked(tuple(entry["size"]), entry["image"], entry["label"], tuple(entry["classes"]), entry["void"],
+                   entry["orientation"])
 
 
 def _remembered(known) -> dict:
+    """Return what is remembered by the samples' images: nothing of a file that is absent, of another version or no
+    JSON."""
     try:
-        values = json_value(contents(known).decode("utf-8")) if known is not None else {}
+        values = json.loads(contents(known)) if known is not None else {}
     except (OSError, ValueError):
         return {}
-    samples = values.get("samples") if isinstance(values, dict) and values.get("format") == _FORMAT else None
-    return samples if isinstance(samples, dict) else {}
-
-
-def _key(sample: Sample) -> str:
-    return os.path.abspath(sample.image)
+    return values["samples"] if values.get("format") == _FORMAT else {}
 
 
 def _stamp(sample: Sample, classes: ClassSet):

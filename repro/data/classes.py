@@ -116,7 +116,7 @@ def parse(value, place: str) -> ClassSet:
 
 
 def parse_values(value, place: str) -> ClassSet:
-    """Classes from a mapping of all their values, checked."""
+    """Return classes from a mapping of all their values, checked."""
     ids = parsing.sequence(byte)
     return checked(ClassSet(**parsing.fields(value, place, {
         "name": parsing.text, "names": parsing.sequence(parsing.text), "colours": parsing.sequence(colour),
@@ -148,13 +148,10 @@ def checked(classes: ClassSet, place: str) -> ClassSet:
     for what, values in (("name", names), ("id", ids), ("colour", colours)):
         for index, value in enumerate(values):
             if value in values[:index]:
-                raise UserError(f"{place}: {what} {_shown(value)} is both that of {names[values.index(value)]} and of "
+                it = list(value) if isinstance(value, tuple) else value
+                raise UserError(f"{place}: {what} {it!r} is both that of {names[values.index(value)]} and of "
                                 f"{names[index]}")
     both = sorted(set(ids) & set(classes.void))
     if both:
         raise UserError(f"{place}: void: id {both[0]} is that of {names[ids.index(both[0])]}")
     return classes
-
-
-def _shown(value) -> str:
-    return str(list(value)) if isinstance(value, tuple) else repr(value)

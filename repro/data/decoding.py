@@ -25,14 +25,15 @@ _DARK = 1 << 12  # 16-bit values all below are those of 10 or 12 bits; as 16 bit
 _LOCK = threading.Lock()  # there is one stderr
 
 
-def decode(path, data: bytes, flags: int) -> np.ndarray | None:
-    """Return A picture's bytes as OpenCV decodes them, None where it cannot; nothing of it is written to stderr.
+def decode(path, data: bytes, flags: int, silent: bool = True) -> np.ndarray | None:
+    """Return a picture's bytes as OpenCV decodes them, None where it cannot; if `silent`, nothing of it is written to
+    stderr, and threads take turns.
 
     Raises UserError for a JPEG file that is damaged within.
     """
     said: list[str] = []
     try:
-        with _silence(said):
+        with _silence(said) if silent or data.startswith(JPEG) else contextlib.nullcontext():
             image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
@@ -42,15 +43,15 @@ def decode(path, data: bytes, flags: int) -> np.ndarray | None:
     return image
 
 
-def rgb(path, data: bytes, decoded=decode) -> np.ndarray | None:
+def rgb(path, data: bytes, silent: bool = True) -> np.ndarray | None:
     """Return a picture's bytes as uint8 RGB (H, W, 3), upright, 0 black and 255 white; None where they are no picture.
 
-    decoded: (path, data, flags) -> what OpenCV makes of them, or None. UserError as `decode` raises it, and for values
-    of which neither the header nor the type says what is white.
+    `silent` as `decode` takes it. UserError as `decode` raises it, and for values of which neither the header nor the
+    type says what is white.
     """
-    image = decoded(path, data, _DEEP)
-    if image is None:
-        image = decoded(path, data, cv2.IMREAD_UNCHANGED)  # such as grey floats, which OpenCV does not make colours of
+    image = decode(path, data, _DEEP, silent)
+    if image is None:  # such as grey floats, which OpenCV does not make colours of
+        image = decode(path, data, cv2.IMREAD_UNCHANGED, silent)
     if image is None:
         return None
     image = _eight_bits(path, image, white(data))

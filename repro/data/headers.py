@@ -7,6 +7,7 @@ reads beside these is taken for no picture here.
 
 from __future__ import annotations
 
+import itertools
 import re
 import struct
 from typing import Iterator
@@ -16,7 +17,8 @@ from repro.errors import UserError
 LARGEST = 1 << 28  # pixels of a picture: 16384x16384, 0.8 GB once decoded
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _BMP, _TIFF = b"BM", {b"II*\0": "<", b"MM\0*": ">"}
-_JP2, _SIZ = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), b"\xff\x4f\xff\x51"
+JP2, _SIZ = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"), b"\xff\x4f\xff\x51"
+_SCAN, END = 0xDA, 0xD9  # markers of a JPEG's segments
 _GAP = rb"(?:\s|#[^\n]*\n)+"
 _PNM = re.compile(rb"P[1-6]" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})\s")
 _MAXVAL = re.compile(rb"P([2356])" + 3 * (_GAP + rb"(\d{1,9})"))
@@ -32,12 +34,11 @@ def picture_size(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def check_size(path, data: bytes) -> tuple[int, int] | None:
-    """`picture_size`; UserError for more pixels than LARGEST, and for none."""
+def check_size(path, data: bytes) -> None:
+    """Raise UserError for a picture of more pixels than LARGEST, and for one of none."""
     size = picture_size(data)
     if size and not 0 < size[0] * size[1] <= LARGEST:
         raise UserError(f"{path}: its header says {size[0]}x{size[1]} pixels (height x width); 1 to {LARGEST} are read")
-    return size
 
 
 def orientation(data: bytes) -> int:
@@ -64,7 +65,7 @@ def white(data: bytes) -> float | None:
         if found:
             most = int(found.group(4))
             return None if most <= 255 and found.group(1) in b"23" else most or None
-        if data.startswith(_JP2):
+        if data.startswith(JP2):
             depth = (data[data.index(_SIZ) + 42] & 0x7F) + 1
             return (1 << min(16, depth)) - 1
         tags = _tags(data) if data[:4] in _TIFF else {}
@@ -76,7 +77,7 @@ def white(data: bytes) -> float | None:
 def _exif(data: bytes) -> bytes:
     """Return the EXIF data of a JPEG, PNG or WebP, a small TIFF; b"" where there are none."""
     if data.startswith(JPEG):
-        for marker, at in _segments(data):
+        for marker, at in _before_the_scan(data):
             if marker == 0xE1 and data[at + 4:at + 10] == b"Exif\0\0":
                 return data[at + 4:at + 2 + int.from_bytes(data[at + 2:at + 4], "big")]
         return b""
@@ -107,26 +108,37 @@ def _size(data: bytes) -> tuple[int, int] | None:
         return _webp(data)
     if data[:4] in _TIFF:
         return _tiff(data)
-    if data.startswith(_JP2):
+    if data.startswith(JP2):
         return _jpeg_2000(data)
     found = _PNM.match(data[:4096])
     return (int(found.group(2)), int(found.group(1))) if found else None
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """(marker, where it stands) of a JPEG's segments before its first scan."""
+def segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (marker, where it stands) of a JPEG's segments up to its end, where each leads to the next: a thumbnail has
+    an end of its own."""
     at = 2
-    while data[at] == 0xFF and data[at + 1] != 0xDA:
+    while 0 <= at < len(data) - 1 and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker == 0xFF or marker == 1 or 0xD0 <= marker <= 0xD8:  # filling; markers without a segment
+        if marker == 0xFF or marker == 1 or 0xD0 <= marker <= 0xD7:  # filling; a marker without a segment
             at += 1 if marker == 0xFF else 2
             continue
         yield marker, at
-        at += 2 + max(2, int.from_bytes(data[at + 2:at + 4], "big"))
+        if marker == END:
+            return
+        at += 2 + int.from_bytes(data[at + 2:at + 4], "big")
+        if marker == _SCAN:  # it ends at the next marker that is no restart and no stuffing
+            at = data.find(b"\xff", at)
+            while 0 <= at < len(data) - 1 and (data[at + 1] == 0 or 0xD0 <= data[at + 1] <= 0xD7):
+                at = data.find(b"\xff", at + 2)
+
+
+def _before_the_scan(data: bytes) -> Iterator[tuple[int, int]]:
+    return itertools.takewhile(lambda segment: segment[0] != _SCAN, segments(data))
 
 
 def _jpeg(data: bytes) -> tuple[int, int] | None:
-    return next((struct.unpack_from(">HH", data, at + 5) for marker, at in _segments(data)
+    return next((struct.unpack_from(">HH", data, at + 5) for marker, at in _before_the_scan(data)
                  if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)), None)  # the frame's header
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from repro.data.classes import IGNORE, ClassSet
 from repro.data.dataset import Sample
 from repro.data.decoding import decode, rgb, upright
-from repro.data.headers import JPEG, PNG, check_size, orientation
+from repro.data.headers import END, JPEG, PNG, check_size, orientation, segments
 from repro.errors import UserError
 from repro.files import contents
 
@@ -24,15 +24,9 @@ def read_image(path) -> np.ndarray:
 
     Raises UserError for a missing, damaged or other file, and for 16-bit values of a smaller range.
     """
-    data = _read(path)
-    if data.startswith(JPEG):
-        if not ends(data):
-            raise UserError(f"{path}: the JPEG file is truncated")
-    else:
-        check_png(path, data)
-    image = rgb(path, data, _decode)
-    assert image is not None  # _decode raises
-    return image
+    data = read_picture(path)
+    check_whole(path, data)
+    return _decoded(path, data, rgb(path, data, silent=False))
 
 
 def size_of(array: np.ndarray) -> tuple[int, int]:
@@ -44,7 +38,7 @@ def size_of(array: np.ndarray) -> tuple[int, int]:
 def image_size(path) -> tuple[int, int]:
     """(H, W), upright, of a PNG whose chunks are whole; a JPEG, which has no checksums, and a PNG of 16 bits, whose
     values may be of a smaller range, are decoded. Raises UserError as `read_image` does."""
-    data = _read(path)
+    data = read_picture(path)
     if data.startswith(JPEG) or data[24:25] == b"\x10":
         return size_of(read_image(path))
     check_png(path, data)
@@ -59,14 +53,14 @@ def read_label(path, classes: ClassSet) -> np.ndarray:
     Raises UserError for a missing or damaged file, one that is not 8-bit single-channel, and ids outside the
     set.
     """
-    data = _read(path)
+    data = read_picture(path)
     check_png(path, data)
     depth, colour_type = data[24], data[25]  # IHDR; decoders would expand palettes and scale small depths
     if (depth, colour_type) != (8, 0):
         kinds = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
         raise UserError(f"{path}: a label must be a single-channel 8-bit PNG of ids; this one is "
                         f"{depth}-bit {kinds.get(colour_type, colour_type)}")
-    ids = _decode(path, data, cv2.IMREAD_UNCHANGED)
+    ids = _decoded(path, data, decode(path, data, cv2.IMREAD_UNCHANGED, silent=False))
     label = cv2.LUT(ids, _table(classes, str(path).endswith("_labelTrainIds.png")))
     bad = np.equal(label, _BAD)
     if bad.any():
@@ -99,7 +93,7 @@ def check_sizes(sample: Sample, image: tuple[int, int], label: tuple[int, int]) 
     """Raise UserError if an image and its label have not the same (H, W)."""
     if label != image:
         turned = ", turned as its EXIF orientation says; a label must be upright too" if label == image[::-1] and (
-            orientation(_read(sample.image)) > 4) else ""
+            orientation(read_picture(sample.image)) > 4) else ""
         raise UserError(f"{sample.label}: the label is {label[0]}x{label[1]}, "
                         f"its image {image[0]}x{image[1]} (height x width{turned}): {sample.image}")
 
@@ -112,8 +106,8 @@ def _table(classes: ClassSet, train_ids: bool) -> np.ndarray:
     return table
 
 
-def _read(path) -> bytes:
-    """Return the bytes of a file that, if it is a picture, is not too large to be decoded."""
+def read_picture(path) -> bytes:
+    """Return the bytes of a file; UserError where it cannot be read, or is a picture too large to be decoded."""
     try:
         data = contents(path)
     except OSError as error:
@@ -122,11 +116,19 @@ def _read(path) -> bytes:
     return data
 
 
-def check_png(path, data: bytes) -> None:
-    """Raise UserError unless `data` are a PNG whose chunks are all whole.
+def check_whole(path, data: bytes) -> None:
+    """Raise UserError unless `data` are a JPEG with its end, or a PNG whose chunks are all whole.
 
     Checked here because decoders return the readable part of a truncated file as if it were an image.
     """
+    if not data.startswith(JPEG):
+        check_png(path, data)
+    elif END not in (marker for marker, _ in segments(data)):
+        raise UserError(f"{path}: the JPEG file is truncated")
+
+
+def check_png(path, data: bytes) -> None:
+    """Raise UserError unless `data` are a PNG whose chunks are all whole."""
     if not data.startswith(PNG) or data[12:16] != b"IHDR":
         raise UserError(f"{path}: not a PNG file")
     at, view = len(PNG), memoryview(data)
@@ -141,33 +143,8 @@ def check_png(path, data: bytes) -> None:
         at = end
 
 
-def ends(data: bytes) -> bool:
-    """Whether a JPEG file has its end marker where its segments lead to: a thumbnail has one of its own."""
-    at = 2
-    while 0 <= at < len(data) - 1:
-        if data[at] != 0xFF:
-            return False
-        marker = data[at + 1]
-        if marker == 0xD9:
-            return True
-        if marker == 0xFF or marker == 1 or 0xD0 <= marker <= 0xD7:  # filling; a marker without a segment
-            at += 1 if marker == 0xFF else 2
-            continue
-        at += 2 + int.from_bytes(data[at + 2:at + 4], "big")
-        if marker == 0xDA:  # the scan that follows ends at the next marker that is no restart and no stuffing
-            at = data.find(b"\xff", at)
-            while 0 <= at < len(data) - 1 and (data[at + 1] == 0 or 0xD0 <= data[at + 1] <= 0xD7):
-                at = data.find(b"\xff", at + 2)
-    return False
-
-
-def _decode(path, data: bytes, flags: int) -> np.ndarray:
-    try:  # of a PNG all is known by now, and threads may decode several at once
-        image = decode(path, data, flags) if data.startswith(JPEG) else cv2.imdecode(
-            np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        image = None
+def _decoded(path, data: bytes, image: np.ndarray | None) -> np.ndarray:
+    """Return what `data` were decoded to; UserError where that is nothing."""
     if image is None:
-        kind = "JPEG" if data.startswith(JPEG) else "PNG"
-        raise UserError(f"{path}: the {kind} file cannot be decoded")
+        raise UserError(f"{path}: the {'JPEG' if data.startswith(JPEG) else 'PNG'} file cannot be decoded")
     return image

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
-import multiprocessing
-import signal
-from collections import deque
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generator, Tuple
 
 import cv2
@@ -20,12 +16,12 @@ from repro.data.classes import ClassSet
 from repro.data.dataset import Sample
 from repro.data.images import read_label, read_labelled, read_sample, size_of
 from repro.errors import UserError
+from repro.pipeline import pipeline
 
 Stream = Generator[Tuple[np.ndarray, np.ndarray], None, None]  # of batches, x and y; to be closed
 STRIDE = 4  # the network's scores and training labels are at 1/4 of the input
-AHEAD = 2  # batches that the reading thread is ahead of use
+AHEAD = 2  # batches that reading is ahead of use, or one for each thread
 CACHE = 1 << 30  # bytes of decoded images and labels that are kept in memory
-PATIENCE = 60  # seconds without a batch from a process, after which it hangs
 
 
 class Batches:
@@ -41,8 +37,8 @@ class Batches:
     consecutive share of batch / parts samples, and all shares in order are the batch. stride: labels are at every so
     many pixels, as the scores that they are compared with.
 
-    Raises UserError for no samples, a sample without label, a batch, part or crop that cannot be; reading a batch
-    raises UserError for a file that cannot be used (see `images.read_sample`).
+    Raises UserError for no samples, a batch, part or crop that cannot be; reading a batch raises UserError for a file
+    that cannot be used, and for a sample without label (see `images.read_labelled`).
     """
 
     def __init__(self, samples: Sequence[Sample], classes: ClassSet, batch: int, crop: tuple[int, int],
@@ -50,9 +46,6 @@ class Batches:
                  stride: int = STRIDE):
         if not samples:
             raise UserError("training: no samples")
-        for sample in samples:
-            if sample.label is None:
-                raise UserError(f"{sample.image}: no label to train on")
         if batch < 1:
             raise UserError(f"batch: {batch} is less than 1")
         rank, parts = part
@@ -65,14 +58,8 @@ class Batches:
         self._scales, self._stride = scales, stride
         self._part, self._share = rank, batch // parts
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._cache_left = CACHE
+        self._cache_left, self._lock = CACHE, threading.Lock()
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, int))  # an epoch and its samples
-
-    @property
-    def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int]]:
-        """Those of x and y; see `batch_at`."""
-        height, width = self._crop
-        return (self._share, 3, height, width), (self._share, height // self._stride, width // self._stride)
 
     def batch_at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the batch of a step, counted from 0, or this process's part of it, in new arrays.
@@ -80,77 +67,31 @@ class Batches:
         x: float32 (N, 3, H, W), normalised RGB. y: float32 (N, H / 4, W / 4), the train ids at rows and
         columns 2, 6, 10, … of the crop (stride 4), 255 where ignored.
         """
-        x, y = (np.empty(shape, np.float32) for shape in self.shapes)
+        height, width = self._crop
+        x = np.empty((self._share, 3, height, width), np.float32)
+        y = np.empty((self._share, height // self._stride, width // self._stride), np.float32)
         first = step * self._batch + self._part * self._share
-        for slot in range(self._share):
-            self._read_into(x[slot], y[slot], first + slot)
+        sampled = slice(self._stride // 2, None, self._stride)
+        for slot, position in enumerate(range(first, first + self._share)):
+            image, label = self._read(self.index_at(position))
+            random = np.random.RandomState([self._seed, 1, position])
+            placement = draw(random, size_of(label), self._crop, self._scales)
+            normalise(place_image(image, placement, self._crop), x[slot])
+            y[slot] = place_label(label, placement, self._crop)[sampled, sampled]
         return x, y
 
-    def _read_into(self, x: np.ndarray, y: np.ndarray, position: int) -> None:
-        """Write the sample at a position of the sequence into x (3, H, W) and y (H / 4, W / 4) of a batch."""
-        image, label = self._read(self.index_at(position))
-        random = np.random.RandomState([self._seed, 1, position])
-        placement = draw(random, size_of(label), self._crop, self._scales)
-        normalise(place_image(image, placement, self._crop), x)
-        sampled = slice(self._stride // 2, None, self._stride)
-        y[:] = place_label(label, placement, self._crop)[sampled, sampled]
+    def iterate(self, start: int = 0, readers: int = 0) -> Stream:
+        """Yield the batches of steps start, start + 1, … for ever, read ahead of use, the same ones whoever reads them.
 
-    def iterate(self, start: int = 0, workers: int = 0) -> Stream:
-        """Yield the batches of steps start, start + 1, … for ever, read ahead of use.
-
-        workers: 0 reads in one thread, N in N processes, each a batch ahead, with the same values (the program's
-        main module is imported in each, as `multiprocessing` does; it must have a `__main__` guard). An error is
-        raised here, at the step it belongs to; so is a UserError, with its name, when a process has ended or gives no
-        batch for PATIENCE seconds. Closing the iterator ends thread and processes; the processes also end when the
-        one that started them does.
+        readers: threads, 0 is one; reading, decoding and scaling do not hold Python's lock, but JPEGs are decoded one
+        at a time. An error is raised here, at the step it belongs to. Closing the iterator ends the threads.
         """
-        if workers < 0:
-            raise UserError(f"reading ahead: {workers} processes; there cannot be fewer than 0")
-        return self._in_processes(start, workers) if workers else self._in_thread(start)
-
-    def _in_thread(self, start: int) -> Stream:
-        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
-        pending: deque[Future] = deque()
-        try:
-            for step in itertools.count(start):
-                pending.append(pool.submit(self.batch_at, step))
-                if len(pending) > AHEAD:
-                    yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
-            pool.shutdown()
-
-    def _in_processes(self, start: int, workers: int) -> Stream:
-        """Process n of N reads steps start + n, start + n + N, … into its pipe, which holds it up while it is full."""
-        context = multiprocessing.get_context("spawn")  # a fork would have the threads of the training engine half
-        crew = []
-        try:
-            for number in range(workers):
-                ours, theirs = context.Pipe(duplex=False)
-                process = context.Process(target=_read_steps, name=f"reader {number + 1} of {workers}", daemon=True,
-                                          args=(self.share(workers), start + number, workers, theirs))
-                process.start()
-                crew.append((process, ours))
-                theirs.close()  # the process has the only other one: when it ends, `ours` does
-            for process, pipe in itertools.cycle(crew):
-                yield _received(process, pipe)
-        finally:
-            for process, pipe in crew:
-                process.kill()
-                process.join()
-                pipe.close()
+        return pipeline(itertools.count(start), self.batch_at, max(1, readers), max(AHEAD, readers))
 
     def files_at(self, step: int) -> tuple[Sample, ...]:
         """Return the samples of a step's batch in order, those of all parts."""
         positions = range(step * self._batch, (step + 1) * self._batch)
         return tuple(self._samples[self.index_at(position)] for position in positions)
-
-    def share(self, readers: int) -> Batches:
-        """Return A copy for one of `readers` processes: its cache is empty and has its share of the bytes."""
-        batches = copy.copy(self)
-        batches._cache, batches._cache_left = {}, CACHE // readers
-        return batches
 
     def index_at(self, position: int) -> int:
         """Return the sample at a position of the sequence, as its index in `samples`."""
@@ -166,41 +107,11 @@ class Batches:
         if pair is None:
             pair = read_labelled(self._samples[index], self._classes)
             size = pair[0].nbytes + pair[1].nbytes
-            if size <= self._cache_left:
-                self._cache_left -= size
-                self._cache[index] = pair
+            with self._lock:
+                if index not in self._cache and size <= self._cache_left:
+                    self._cache_left -= size
+                    self._cache[index] = pair
         return pair
-
-
-def _read_steps(batches: Batches, start: int, every: int, pipe) -> None:
-    """Be a reading process: write the batches of steps start, start + every, … until the other end of `pipe` closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the training process's to handle, which ends this one
-    cv2.setNumThreads(1)
-    try:
-        for step in itertools.count(start, every):
-            try:
-                pipe.send(batches.batch_at(step))
-            except UserError as error:
-                pipe.send(str(error))
-    except OSError:  # nobody reads any more
-        return
-
-
-def _received(process, pipe) -> tuple[np.ndarray, np.ndarray]:
-    """Return the next batch of a reading process; UserError for what it could not read, where it has ended, where it
-    hangs."""
-    try:
-        if not pipe.poll(PATIENCE):
-            raise UserError(f"reading ahead: no batch for {PATIENCE} s from {process.name} (process {process.pid})")
-        found = pipe.recv()
-    except (EOFError, OSError):
-        process.join(10)
-        killed = " (killed, as the system does when memory runs out)" if process.exitcode == -signal.SIGKILL else ""
-        raise UserError(f"reading ahead: {process.name} (process {process.pid}) ended with code {process.exitcode}"
-                        f"{killed}") from None
-    if isinstance(found, str):
-        raise UserError(found)
-    return found
 
 
 def evaluation_batches(samples: Sequence[Sample], classes: ClassSet, batch: int,
@@ -240,7 +151,7 @@ def majority_map(samples: Sequence[Sample], classes: ClassSet, size: tuple[int, 
     sample labels, get the lowest id.
     """
     counts = np.zeros((len(classes),) + tuple(size), np.int32)
-    for sample in tqdm(samples, desc="majority map", leave=False):
+    for sample in tqdm(samples, desc="majority map", leave=False, disable=None):
         label = read_label(sample.label, classes)
         if label.shape != tuple(size):
             label = cv2.resize(label, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)

@@ -4,7 +4,6 @@
     inputs.py     what is made of the image before the graph
     passes.py     what is rewritten: folding, batch norm, padding, cheaper operators, oneDNN's fusion
     quantise.py   int8, calibrated on images (CPU)
-    half.py       float16 (GPU)
     engine.py     all of it for one network at one input size; repro/labels makes labels of its scores
 """
 

@@ -10,14 +10,14 @@ import cv2
 import mxnet as mx
 import numpy as np
 
-from repro.engine import half, inputs, passes, quantise
+from repro.engine import inputs, passes, quantise
 from repro.engine.graph import Arrays
 from repro.errors import choice
 from repro.labels.labelmap import labels_of
 from repro.labels.prepare import Input, maps_of
 from repro.models.parameters import traced
 
-PRECISIONS = ("float32", "int8", "float16")
+PRECISIONS = ("float32", "int8")
 AVX_512F = 13  # cv2 has numbers for CPU features, and no names in Python
 
 
@@ -26,9 +26,9 @@ class Options:
     """What a graph is rewritten for; the defaults are fastest in MXNet.
 
     padded     explicit zeros beside dilated convolutions; None: where oneDNN wants them, on a CPU without AVX-512.
-    read_in    averages and rows of the image are made while it is read in (not with float16).
+    read_in    averages and rows of the image are made while it is read in.
     fused      oneDNN's fusion of convolutions, sums and ReLUs (CPU).
-    precision  int8 (CPU, calibrated and fused) or float16 (GPU).
+    precision  float32, or int8 (CPU, calibrated, and fused whatever `fused` says).
     """
 
     padded: Optional[bool] = None
@@ -38,8 +38,6 @@ class Options:
 
     def __post_init__(self):
         choice(self.precision, PRECISIONS, "precision")
-        if self.precision == "int8" and not self.fused:
-            raise ValueError("int8: needs fused")
 
     def network(self) -> Dict[str, Any]:
         """Return what repro.models.build.build takes, for a network with fast inference."""
@@ -50,27 +48,19 @@ def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, o
              calibration: Iterable[np.ndarray] = ()) -> Tuple[Any, Arrays]:
     """Return the graph and parameters that an Engine runs: (symbol, arrays) of the chosen outputs, rewritten by
     `options`."""
-    read_in = options.read_in and options.precision != "float16"
-    symbol, arrays = passes.chosen(symbol, arrays, outputs)
-    symbol, arrays = passes.without_training(symbol, arrays)
-    symbol, arrays = passes.folded(symbol, arrays, shape)
-    symbol, arrays = passes.normed(symbol, arrays)
-    symbol, arrays = passes.shared(symbol, arrays)
-    symbol, arrays = passes.broadcast(symbol, arrays, shape)
-    if not read_in:
-        symbol, arrays = passes.averaged(symbol, arrays, shape)
-    symbol, arrays = passes.subsampled(symbol, arrays)
-    symbol, arrays = passes.rectified(symbol, arrays)
+    steps = [passes.without_training, passes.folded, passes.normed, passes.shared, passes.broadcast]
+    if not options.read_in:
+        steps += [passes.averaged]
+    steps += [passes.subsampled, passes.rectified]
     if options.fused:
-        symbol, arrays = passes.widened(symbol, arrays)
+        steps += [passes.widened]
     if not cv2.checkHardwareSupport(AVX_512F) if options.padded is None else options.padded:
-        symbol, arrays = passes.padded(symbol, arrays)
-    if read_in:
-        symbol, arrays = inputs.read_in(symbol, arrays, shape)
+        steps += [passes.padded]
+    if options.read_in:
+        steps += [inputs.read_in]
+    symbol, arrays = passes.applied(symbol, arrays, shape, steps, outputs)
     if options.precision == "int8":
         return quantise.quantised(symbol, arrays, calibration)
-    if options.precision == "float16":
-        return half.halved(symbol, arrays)
     return (passes.fused(symbol), arrays) if options.fused else (symbol, arrays)
 
 

@@ -4,7 +4,7 @@ averages of its pixels that the half column looks at, and the image as the rows 
 from __future__ import annotations
 
 from ast import literal_eval
-from typing import Dict, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import cv2
 import mxnet as mx
@@ -14,30 +14,31 @@ from repro.engine import graph
 from repro.engine.graph import INPUT, Arrays, Entry, Node
 
 
-def read_in(symbol, arrays: Arrays, shape: Tuple[int, ...]):
+def read_in(outputs: Sequence[Entry], values: Arrays, shape: Tuple[int, ...]) -> List[Entry]:
     """Averages of whole blocks of pixels of "data", and "data" in another shape, as inputs of their own. Exact."""
-    outputs = graph.read(symbol)
-    shape_of = graph.shapes(outputs, arrays, {INPUT: shape})
+    shape_of = graph.shapes(outputs, values, {INPUT: shape})
     made: Dict[Tuple[int, ...], Entry] = {}
 
     def replace(node: Node):
         if not node.inputs or node.inputs[0][0].op != "null" or node.inputs[0][0].name != INPUT:
             return None
         after = shape_of[node.name, 0]
-        if node.op == "Pooling":
-            kernel = node.pair("kernel", "()")
-            if node.attrs.get("pool_type", "max") != "avg" or node.flag("global_pool", False) or len(kernel) != 2 \
-                    or len(set(kernel)) > 1 or node.pair("stride", "(1, 1)") != kernel \
-                    or any(node.pair("pad", "(0, 0)")) or shape[2] % kernel[0] or shape[3] % kernel[0]:
-                return None
-        elif node.op != "Reshape":
+        if node.op != "Reshape" and not (averages_blocks(node, shape) and len(set(node.pair("kernel", "()"))) == 1):
             return None
         if after not in made:
             name = f"{INPUT}_{'x'.join(map(str, after))}"
             made[after] = Node("null", name, {"__shape__": str(after), "__dtype__": "0"}), 0
         return made[after]
-    symbol = graph.write(graph.rewrite(outputs, replace))
-    return symbol, graph.needed(symbol, arrays)
+    return graph.rewrite(outputs, replace)
+
+
+def averages_blocks(node: Node, shape: Tuple[int, ...]) -> bool:
+    """Return True if a node makes the averages of whole blocks of pixels of maps (N, C, H, W)."""
+    kernel = node.pair("kernel", "()")
+    return (node.op == "Pooling" and node.attrs.get("pool_type", "max") == "avg"
+            and not node.flag("global_pool", False) and len(kernel) == 2
+            and node.pair("stride", "(1, 1)") == kernel and not any(node.pair("pad", "(0, 0)"))
+            and not (shape[2] % kernel[0] or shape[3] % kernel[1]))
 
 
 def shapes_of(symbol, shape: Tuple[int, ...]) -> Dict[str, Tuple[int, ...]]:

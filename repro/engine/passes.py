@@ -1,46 +1,53 @@
-"""Rewriting a traced graph for inference: each pass takes (symbol, arrays) and returns new ones of the same function.
+"""Rewriting a traced graph for inference: each pass takes outputs, and returns new ones of the same function.
 
-`arrays` are the parameters by the graph's names, the input is "data". Nothing is changed in place.
+`values` are the parameters by the graph's names, to which a pass adds those that it makes; `shape` is that of the
+input, "data".
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
 
 from repro.engine import graph
 from repro.engine.graph import Arrays, Entry, Node
+from repro.engine.inputs import averages_blocks
 
 BACKEND = "MKLDNN"
 TRAINING_ONLY = ("BlockGrad", "_copy", "IdentityAttachKLSparseReg")
 GENERATORS = ("_arange", "_zeros", "_ones", "_full", "_eye", "_linspace")
 OF_SHAPE = ("zeros_like", "ones_like", "_contrib_arange_like")  # read their input's shape alone
 RANDOM = ("_random", "_sample", "_shuffle", "Dropout", "sample_", "random_")
+PADS = 3  # columns that oneDNN pads by itself
+WHOLE, FEW = 16, 8  # channels: a multiple that oneDNN has quick code for; fewer than these are an image's
+Shape = Tuple[int, ...]
 
 
-def chosen(symbol, arrays: Arrays, wanted: Sequence[int]):
-    """Return the outputs with these numbers alone, and what they need."""
-    outputs = graph.read(symbol)
-    return _done([outputs[i] for i in wanted], arrays)
+def applied(symbol, arrays: Arrays, shape: Shape, passes: Iterable[Callable], wanted: Sequence[int]):
+    """Return (symbol, arrays) of the outputs with these numbers after all passes, one after the other."""
+    every, values = graph.read(symbol), dict(arrays)
+    outputs = [every[number] for number in wanted]
+    for one in passes:
+        outputs = one(outputs, values, shape)
+    symbol = graph.write(outputs)
+    return symbol, graph.needed(symbol, values)
 
 
-def without_training(symbol, arrays: Arrays):
+def without_training(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
     """Without the operators that do nothing in inference: dropout, stopped gradients, the sparsity term."""
     def replace(node: Node):
         dropout = node.op == "Dropout" and node.attrs.get("mode", "training") == "training"
         return node.inputs[0] if dropout or node.op in TRAINING_ONLY else None
-    return _done(graph.rewrite(graph.read(symbol), replace), arrays)
+    return graph.rewrite(outputs, replace)
 
 
-def folded(symbol, arrays: Arrays, shape: Tuple[int, ...]):
+def folded(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
     """Every value that depends on parameters, and on the input's `shape`, alone is computed once, by its own operators:
     folded batch norms, up-sampling kernels, tables of places. Exact."""
-    outputs = graph.read(symbol)
-    shape_of = graph.shapes(outputs, arrays, {graph.INPUT: shape})
-    values = dict(arrays)
+    shape_of = graph.shapes(outputs, values, {graph.INPUT: shape})
     constant: Dict[int, bool] = {}
 
     def stand_in(node: Node) -> None:  # zeros instead of the map whose shape alone matters
@@ -67,7 +74,7 @@ def folded(symbol, arrays: Arrays, shape: Tuple[int, ...]):
         if not constant[id(node)]:
             border.update({(id(n), j): (n, j) for n, j in node.inputs if constant[id(n)] and n.op != "null"})
     if not border:
-        return _done(outputs, values)
+        return list(outputs)
     one = mx.nd.ones(1)  # MXNet does not run a graph without inputs
     part = graph.write([*border.values(), (Node("_copy", "one", {}, [(graph.variable("one_input", one), 0)]), 0)])
     made = mx.nd.CachedOp(part)(*(values.get(name, one) for name in part.list_inputs()))
@@ -79,10 +86,10 @@ def folded(symbol, arrays: Arrays, shape: Tuple[int, ...]):
     for node in nodes:
         if not constant[id(node)]:
             node.inputs = [now.get((id(n), j), (n, j)) for n, j in node.inputs]
-    return _done([now.get((id(n), j), (n, j)) for n, j in outputs], values)
+    return [now.get((id(n), j), (n, j)) for n, j in outputs]
 
 
-def shared(symbol, arrays: Arrays):
+def shared(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
     """Compute once what several nodes compute alike. Exact."""
     known: Dict[Tuple, Entry] = {}
 
@@ -92,12 +99,11 @@ def shared(symbol, arrays: Arrays):
         key = node.op, tuple(sorted(node.attrs.items())), tuple((id(n), j) for n, j in node.inputs)
         first = known.setdefault(key, (node, 0))
         return first if first[0] is not node else None
-    return _done(graph.rewrite(graph.read(symbol), replace), arrays)
+    return graph.rewrite(outputs, replace)
 
 
-def normed(symbol, arrays: Arrays):
+def normed(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
     """Batch norms with stored statistics folded into the convolution before them, where nothing else reads that."""
-    outputs, values = graph.read(symbol), dict(arrays)
     uses = graph.uses(outputs)
 
     def replace(node: Node):
@@ -119,19 +125,19 @@ def normed(symbol, arrays: Arrays):
         made = Node("Convolution", before.name, {**before.attrs, "no_bias": "False"}, inputs)
         uses[id(made), 0] = uses[id(node), 0]
         return made, 0
-    return _done(graph.rewrite(outputs, replace), values)
+    return graph.rewrite(outputs, replace)
 
 
-def padded(symbol, arrays: Arrays, beyond: int = 3):
-    """Explicit zeros left and right of a dilated convolution padded by more than `beyond`: with AVX2 oneDNN would
-    compute that by a general matrix product, at a third of the speed. Exact."""
+def padded(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
+    """Explicit zeros left and right of a dilated convolution padded by more than PADS: with AVX2 oneDNN would compute
+    that by a general matrix product, at a third of the speed. Exact."""
     made: Dict[Tuple[int, int, int], Entry] = {}
 
     def replace(node: Node):
         if node.op != "Convolution" or len(node.pair("kernel", "()")) != 2:
             return None
         rows, columns = node.pair("pad", "(0, 0)")
-        if columns <= beyond or max(node.pair("dilate", "(1, 1)")) == 1:
+        if columns <= PADS or max(node.pair("dilate", "(1, 1)")) == 1:
             return None
         source, index = node.inputs[0]
         key = (id(source), index, columns)
@@ -140,21 +146,19 @@ def padded(symbol, arrays: Arrays, beyond: int = 3):
             made[key] = Node("Pad", f"{node.name}_pad", {"mode": "constant", "constant_value": "0", "pad_width": width},
                              [(source, index)]), 0
         return Node(node.op, node.name, {**node.attrs, "pad": str((rows, 0))}, [made[key], *node.inputs[1:]]), 0
-    return _done(graph.rewrite(graph.read(symbol), replace), arrays)
+    return graph.rewrite(outputs, replace)
 
 
-def rectified(symbol, arrays: Arrays):
+def rectified(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
     """Give the operator relu the name that oneDNN's fusion knows. Exact."""
     def replace(node: Node):
         return (Node("Activation", node.name, {"act_type": "relu"}, node.inputs), 0) if node.op == "relu" else None
-    return _done(graph.rewrite(graph.read(symbol), replace), arrays)
+    return graph.rewrite(outputs, replace)
 
 
-def widened(symbol, arrays: Arrays, multiple: int = 16):
+def widened(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
     """Widen maps of another number of channels, such as score maps, that a convolution makes and a depthwise
-    deconvolution up-samples: computed with channels of zeros up to a multiple, which oneDNN has quick code for, then
-    cut. Exact."""
-    outputs, values = graph.read(symbol), dict(arrays)
+    deconvolution up-samples: computed with channels of zeros up to a multiple of WHOLE, then cut. Exact."""
     uses = graph.uses(outputs)
 
     def wide(entry: Entry, channels: int, name: str) -> Entry:
@@ -165,7 +169,7 @@ def widened(symbol, arrays: Arrays, multiple: int = 16):
 
     def replace(node: Node):
         count = node.integer("num_filter", 0)
-        channels = -(-count // multiple) * multiple
+        channels = -(-count // WHOLE) * WHOLE
         if node.op != "Deconvolution" or node.integer("num_group", 1) != count or channels == count:
             return None
         pad = node.inputs[0][0]
@@ -181,12 +185,11 @@ def widened(symbol, arrays: Arrays, multiple: int = 16):
         made = Node(node.op, node.name, {**node.attrs, "num_filter": str(channels), "num_group": str(channels)}, [
             (made, 0), *(wide(e, channels, f"{node.name}_{i}_widened") for i, e in enumerate(node.inputs[1:]))])
         return Node("slice_axis", f"{node.name}_cut", {"axis": "1", "begin": "0", "end": str(count)}, [(made, 0)]), 0
-    return _done(graph.rewrite(outputs, replace), values)
+    return graph.rewrite(outputs, replace)
 
 
-def subsampled(symbol, arrays: Arrays):
+def subsampled(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
     """Skip once what several 1x1 convolutions of one stride skip of a map; the rest is dense. Exact."""
-    outputs = graph.read(symbol)
 
     def key_of(node: Node):
         stride = node.pair("stride", "(1, 1)")
@@ -204,13 +207,12 @@ def subsampled(symbol, arrays: Arrays):
             made[key] = Node("Pooling", f"{node.name}_subsample", {
                 "kernel": "(1, 1)", "stride": str(key[2]), "pool_type": "max"}, [node.inputs[0]]), 0
         return Node(node.op, node.name, {**node.attrs, "stride": "(1, 1)"}, [made[key], *node.inputs[1:]]), 0
-    return _done(graph.rewrite(outputs, replace), arrays)
+    return graph.rewrite(outputs, replace)
 
 
-def broadcast(symbol, arrays: Arrays, shape: Tuple[int, ...]):
+def broadcast(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
     """Multiply by broadcasting where stack repeats a one-channel map to be multiplied by another. Exact."""
-    outputs = graph.read(symbol)
-    shape_of = graph.shapes(outputs, arrays, {graph.INPUT: shape})
+    shape_of = graph.shapes(outputs, values, {graph.INPUT: shape})
 
     def repeated(entry: Entry) -> bool:
         node, (first, index) = entry[0], (entry[0].inputs or [entry])[0]
@@ -228,36 +230,28 @@ def broadcast(symbol, arrays: Arrays, shape: Tuple[int, ...]):
             return None
         narrow, other = node.inputs[which.index(True)][0], node.inputs[which.index(False)]
         return Node("broadcast_mul", node.name, {}, [other, narrow.inputs[0][0].inputs[0]]), 0
-    return _done(graph.rewrite(outputs, replace), arrays)
+    return graph.rewrite(outputs, replace)
 
 
-def averaged(symbol, arrays: Arrays, shape: Tuple[int, ...], below: int = 8):
+def averaged(outputs: Sequence[Entry], values: Arrays, shape: Shape) -> List[Entry]:
     """Averages of whole blocks of an image's few channels as a depthwise convolution, four times as fast on a CPU."""
-    outputs, values = graph.read(symbol), dict(arrays)
-    shape_of = graph.shapes(outputs, arrays, {graph.INPUT: shape})
+    shape_of = graph.shapes(outputs, values, {graph.INPUT: shape})
 
     def replace(node: Node):
-        kernel = node.pair("kernel", "()")
-        if node.op != "Pooling" or node.attrs.get("pool_type", "max") != "avg" or node.flag("global_pool", False) \
-                or len(kernel) != 2 or node.pair("stride", "(1, 1)") != kernel or any(node.pair("pad", "(0, 0)")):
+        if node.op != "Pooling":
             return None
-        source, index = node.inputs[0]
-        _, channels, height, width = shape_of[source.name, index]
-        if channels >= below or height % kernel[0] or width % kernel[1]:
+        (source, index), kernel = node.inputs[0], node.pair("kernel", "()")
+        before = shape_of[source.name, index]
+        channels = before[1]
+        if channels >= FEW or not averages_blocks(node, before):
             return None
-        name = f"{node.name}_average"
         average = np.full((channels, 1, *kernel), 1 / (kernel[0] * kernel[1]))
-        return Node("Convolution", name, {
+        return Node("Convolution", f"{node.name}_average", {
             "kernel": str(kernel), "stride": str(kernel), "num_filter": str(channels), "num_group": str(channels),
-            "no_bias": "True"}, [(source, index), graph.parameter(name, average, values)]), 0
-    return _done(graph.rewrite(outputs, replace), values)
+            "no_bias": "True"}, [(source, index), graph.parameter(f"{node.name}_mean", average, values)]), 0
+    return graph.rewrite(outputs, replace)
 
 
 def fused(symbol):
     """Each convolution as one operator of oneDNN with the sum and ReLU behind it; CPUs. It can be saved and loaded."""
     return symbol.get_backend_symbol(BACKEND)
-
-
-def _done(outputs: Sequence[Entry], arrays: Arrays):
-    symbol = graph.write(outputs)
-    return symbol, graph.needed(symbol, arrays)

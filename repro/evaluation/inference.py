@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 import mxnet as mx
 import numpy as np
 
-from repro.evaluation.metrics import Confusion
+from repro.evaluation.metrics import FIGURES, Confusion
 from repro.evaluation.selection import Selection
 from repro.labels.labelmap import labels_everywhere
 
@@ -27,14 +27,14 @@ class Evaluation:
     pixel_acc: float
     mean_acc: float
     mean_iou: float
-    class_iou: List[Optional[float]]
-    images: int
     k: Optional[int]              # regions computed ...
     regions: Optional[int]        # ... of so many
+    class_iou: List[Optional[float]]
     active_mean: Optional[float]  # regions with s > 0, "ideally" those computed (Section 4.4)
     z2_mean: Optional[float]      # the full column's weight before the mask, over all positions ...
     z2_computed: Optional[float]  # ... and over those in computed regions
     active_counts: Optional[Dict[str, int]]  # images by their number of regions with s > 0
+    images: int
     selection: Optional[Dict[str, Any]]  # what computed regions hold (repro.evaluation.selection)
 
 
@@ -48,26 +48,27 @@ def evaluate(network_for: Callable[[int, int], object], batches: Iterable, names
     region       side of a region in pixels; None without selection.
     Returns the figures and the images' matrices, int64 (images, K, K): pixels of class t predicted as p at [t, p].
     """
-    confusion, selection = Confusion(len(names)), Selection(names)
     matrices: List[np.ndarray] = []
+    selection = Selection(names)
     found: Dict[str, List[np.ndarray]] = {"s": [], "z2": [], "mask": []}
     for x, labels, sizes in batches:
         network = network_for(*x.shape[2:])
         named = named_outputs(network, mx.nd.array(x, ctx=ctx))
         scores = named["scores"].asnumpy()
         for values, label, size in zip(scores, labels, sizes):
-            before = confusion.matrix.copy()
-            confusion.add(label, labels_everywhere(values, size))
-            matrices.append(confusion.matrix - before)
+            one = Confusion(len(names))
+            one.add(label, labels_everywhere(values, size))
+            matrices.append(one.matrix)
         if region:
             for mask, label in zip(named["mask"].asnumpy(), labels):
                 selection.add(mask[0], label, region)
         for name in found.keys() & named.keys():
             found[name].extend(named[name].asnumpy())
-    selects = bool(found["mask"])
+    confusion, selects = Confusion(len(names)), bool(found["mask"])
+    confusion.matrix += sum(matrices)
     return Evaluation(
-        confusion.pixel_accuracy(), confusion.mean_accuracy(), confusion.mean_iou(), confusion.class_iou(),
-        len(matrices),
+        **{name: float(figure(confusion.matrix)) for name, figure in FIGURES.items()},
+        class_iou=confusion.class_iou(), images=len(matrices),
         k=round(float(np.mean([m.sum() for m in found["mask"]]))) if selects else None,
         regions=int(found["mask"][0].size) if selects else None,
         active_mean=float(np.mean([(s > 0).sum() for s in found["s"]])) if selects else None,

@@ -1,24 +1,47 @@
-"""Pixel accuracy, mean class accuracy and mean IoU from one confusion matrix over a set of images."""
+"""Pixel accuracy, mean class accuracy and mean IoU from confusion matrices, of one set of images or of many.
+
+Definitions, as cityscapesScripts' evalPixelLevelSemanticLabeling has them: pixels labelled 255 count nowhere. IoU of a
+class is TP / (TP + FP + FN) over the whole set; a class with TP + FP + FN = 0, i.e. neither labelled nor predicted on
+a counted pixel, has none and is left out of the mean. Accuracy of a class is TP / (TP + FN), and the mean is over
+classes that are labelled. All values are percentages, NaN while nothing was counted.
+"""
 
 from __future__ import annotations
 
-import math
-from typing import Dict
+from typing import Dict, List, Optional
 
 import numpy as np
 
 from repro.data.classes import IGNORE
 
 
-class Confusion:
-    """A confusion matrix: `matrix[t, p]` (int64) counts the pixels of true class t predicted as p.
+def pixel_accuracy(matrices: np.ndarray) -> np.ndarray:
+    """Return the percentage of the counted pixels that are predicted right, of matrices (..., K, K): (...)."""
+    return _percent(_hits(matrices).sum(-1), matrices.sum((-2, -1)))
 
-    Definitions, as cityscapesScripts' evalPixelLevelSemanticLabeling has them: pixels labelled 255 count
-    nowhere. IoU of a class is TP / (TP + FP + FN) over the whole set; a class with TP + FP + FN = 0, i.e.
-    neither labelled nor predicted on a counted pixel, has none and is left out of the mean. Accuracy of a
-    class is TP / (TP + FN), and the mean is over classes that are labelled. All values are percentages, NaN
-    while nothing was counted.
-    """
+
+def mean_accuracy(matrices: np.ndarray) -> np.ndarray:
+    """Return the mean over the labelled classes of the percentage of a class's pixels that are predicted right, of
+    matrices (..., K, K): (...)."""
+    return _mean(_percent(_hits(matrices), matrices.sum(-1)))
+
+
+def class_iou(matrices: np.ndarray) -> np.ndarray:
+    """Return the IoU of each class in percent, NaN for one neither labelled nor predicted, of matrices (..., K, K):
+    (..., K)."""
+    return _percent(_hits(matrices), matrices.sum(-2) + matrices.sum(-1) - _hits(matrices))
+
+
+def mean_iou(matrices: np.ndarray) -> np.ndarray:
+    """Return the mean of `class_iou` over the classes that have one, of matrices (..., K, K): (...)."""
+    return _mean(class_iou(matrices))
+
+
+FIGURES = {"pixel_acc": pixel_accuracy, "mean_acc": mean_accuracy, "mean_iou": mean_iou}  # as tables and records have
+
+
+class Confusion:
+    """A confusion matrix: `matrix[t, p]` (int64) counts the pixels of true class t predicted as p."""
 
     def __init__(self, classes: int):
         self.matrix = np.zeros((classes, classes), np.int64)
@@ -47,32 +70,31 @@ class Confusion:
 
     def pixel_accuracy(self) -> float:
         """Return the percentage of the counted pixels that are predicted right."""
-        return _percent(np.trace(self.matrix), self.matrix.sum())
+        return float(pixel_accuracy(self.matrix))
 
-    def mean_accuracy(self) -> float:
-        """Return the mean over the labelled classes of the percentage of a class's pixels that are predicted right."""
-        return _mean(_percent(hit, pixels) for hit, pixels in zip(np.diag(self.matrix), self.matrix.sum(1)))
-
-    def class_iou(self) -> list[float | None]:
+    def class_iou(self) -> List[Optional[float]]:
         """Return the IoU of each class in percent, None for a class neither labelled nor predicted."""
-        hits = np.diag(self.matrix)
-        unions = self.matrix.sum(0) + self.matrix.sum(1) - hits
-        return [_percent(hit, union) if union else None for hit, union in zip(hits, unions)]
+        return [None if np.isnan(iou) else float(iou) for iou in class_iou(self.matrix)]
 
     def mean_iou(self) -> float:
         """Return the mean of `class_iou` over the classes that have one."""
-        return _mean(value for value in self.class_iou() if value is not None)
+        return float(mean_iou(self.matrix))
 
     def accuracies(self) -> Dict[str, float]:
         """Return the three figures of the tables, as records keep them."""
-        return {"pixel_acc": round(self.pixel_accuracy(), 4), "mean_acc": round(self.mean_accuracy(), 4),
-                "mean_iou": round(self.mean_iou(), 4)}
+        return {name: round(float(figure(self.matrix)), 4) for name, figure in FIGURES.items()}
 
 
-def _percent(part, whole) -> float:
-    return 100.0 * float(part) / float(whole) if whole else float("nan")
+def _hits(matrices: np.ndarray) -> np.ndarray:
+    return np.diagonal(matrices, axis1=-2, axis2=-1)
 
 
-def _mean(values) -> float:
-    values = [value for value in values if not math.isnan(value)]
-    return sum(values) / len(values) if values else float("nan")
+def _percent(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # 0 / 0
+        return 100.0 * part / whole
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0).sum(-1) / known.sum(-1)

@@ -18,8 +18,8 @@ from repro.engine import Engine, Options, engine_of, prepared
 from repro.evaluation.metrics import Confusion
 from repro.export import PORTABLE, to_onnx
 from repro.export.carry import in_precision
+from repro.models.build import Plan
 from repro.models.parameters import traced
-from repro.models.plan import Plan
 from repro.runtime.exported import Exported
 from repro.timing.clock import interleaved, rounded
 

@@ -7,13 +7,12 @@
     int8.py       and in int8
     labels.py     with labels of every pixel made inside it
     carry.py      a row's network with its record, as ONNX or as Gluon's own files, checked before they are there
-    refiner.py    SparseRefine's refiner, whose file takes any number of pixels
     engine.py     a network in another engine at once
     agreement.py  whether an exported network is the one it was made from
 
 Written from the linked graph (repro/engine/graph.py) rather than by MXNet's exporter, which has no converter for some
 of its operators and gets others silently wrong. The input's size is fixed, and so every shape is a constant, but for
-the refiner's rows.
+the rows of SparseRefine's refiner (repro/sparserefine/export.py).
 """
 
 from repro.export.write import PORTABLE, to_onnx

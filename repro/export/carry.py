@@ -29,9 +29,9 @@ from repro.export.half import half
 from repro.export.int8 import int8
 from repro.export.write import PORTABLE, to_onnx
 from repro.files import replacing, write_text
+from repro.models.build import Plan
 from repro.models.parameters import assign, parameters_of, traced
 from repro.models.peers import random_values
-from repro.models.plan import Plan
 from repro.runtime.metadata import KEY, Check, Metadata
 from repro.runtime.onnx import OnnxEngine
 

@@ -166,16 +166,10 @@ def _sequence_mask(model: Model, node: Node, inputs: Sequence[Value], shape):
     return model.add("Where", model.add("Less", steps, lengths), inputs[0], model.constant(0, inputs[0].kind))
 
 
-def cut(node: Node, shape: Sequence[int]) -> Tuple[int, int, int]:
-    """Return (axis, begin, end) of a slice_axis of what has `shape`, counted from the front."""
-    axis = node.integer("axis", 0) % len(shape)
-    begin, end = (default if node.attrs.get(key, "None") == "None" else int(node.attrs[key])
-                  for key, default in (("begin", 0), ("end", shape[axis])))
-    return axis, begin + shape[axis] * (begin < 0), end + shape[axis] * (end < 0)
-
-
 def _slice_axis(model: Model, node: Node, inputs: Sequence[Value], shape):
-    axis, begin, end = cut(node, inputs[0].shape)
+    axis = node.integer("axis", 0)
+    begin, end = (default if node.attrs.get(key, "None") == "None" else int(node.attrs[key])
+                  for key, default in (("begin", 0), ("end", inputs[0].shape[axis])))
     return model.add("Slice", inputs[0], *(model.constant([number]) for number in (begin, end, axis)))
 
 

@@ -33,7 +33,7 @@ def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequenc
     shape           of the input (N, 3, H, W); another one is another file.
     names           of the outputs, in their order.
 
-    NotImplementedError names an operator that has no converter; ValueError, what else is wrong.
+    NotImplementedError names an operator that has no converter.
     """
     write(symbol, arrays, {INPUT: Given(shape)}, path, names)
 
@@ -45,16 +45,10 @@ def write(symbol, arrays: Arrays, given: Mapping[str, Given], path, names: Seque
           right for other numbers than the example's, given.shape[0].
     """
     outputs = graph.read(symbol)
-    if len(names) != len(outputs) or len(set(names)) != len(names) or set(names) & set(given):
-        raise ValueError(f"names {list(names)}: {len(outputs)} different ones are needed, none of them "
-                         f"{', '.join(given)}")
     nodes = graph.ordered(outputs)
     strange = sorted({f"{n.op} ({n.name})" for n in nodes if n.op != "null" and n.op not in CONVERTERS})
     if strange:
         raise NotImplementedError(f"no converter for {', '.join(strange)}; there is one for {', '.join(CONVERTERS)}")
-    unknown = [n.name for n in nodes if n.op == "null" and n.name not in given and n.name not in arrays]
-    if unknown:
-        raise ValueError(f"inputs {', '.join(unknown)}: they are not among {', '.join(given)}")
     shape_of = graph.shapes(outputs, arrays, {name: one.shape for name, one in given.items()})
     model = Model(rows=bool(rows))
     for node in nodes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping
+from typing import Mapping, Tuple
 
+import cv2
 import numpy as np
 
 from repro.data.classes import IGNORE
@@ -54,9 +55,9 @@ class Outputs:
         """Return the labels uint8 (H, W) that some score maps give."""
         return labels_of(np.ascontiguousarray(self.named[name]), size_of(self.truth), STRIDE)
 
-    def wrong(self, name: str = "scores") -> np.ndarray:
+    def wrong(self) -> np.ndarray:
         """Return bool (H, W): labelled otherwise than in truth, where there is one."""
-        return (self.labels(name) != self.truth) & (self.truth != IGNORE)
+        return (self.labels() != self.truth) & (self.truth != IGNORE)
 
     def over_pixels(self, values: np.ndarray) -> np.ndarray:
         """Return values (Y, X) of regions -> (H, W) of their pixels."""
@@ -64,3 +65,17 @@ class Outputs:
 
     def _cut(self, values: np.ndarray) -> np.ndarray:
         return values[:self.truth.shape[0], :self.truth.shape[1]]
+
+
+def window(worse: Outputs, better: Outputs, size: Tuple[int, int]) -> Tuple[Tuple[int, int], int]:
+    """Return where in an image `worse` has the most errors that `better` has not, in regions that both computed.
+
+    Returns ((top, left) of a window of `size`, inside the image, and how many more pixels are wrong in it).
+    """
+    both = worse.computed & better.computed
+    excess = ((worse.wrong().astype(np.float64) - better.wrong()) * both)
+    sums = cv2.integral(excess)
+    height, width = size
+    found = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    at = np.unravel_index(found.argmax(), found.shape)
+    return (int(at[0]), int(at[1])), int(round(found[at]))

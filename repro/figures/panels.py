@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
@@ -67,13 +67,6 @@ def legend(made, classes: ClassSet, labels: Sequence[np.ndarray], columns: int =
                          for label in found],
                 loc="outside lower center", ncols=columns, fontsize=8, frameon=False, handlelength=1.2,
                 columnspacing=1.2)
-
-
-def scale(made, image, axes, label: str) -> None:
-    """Draw what the shades of a map mean."""
-    bar = made.colorbar(image, ax=axes, location="bottom", shrink=0.6, pad=0.01, aspect=60)
-    bar.set_label(label, fontsize=9)
-    bar.ax.tick_params(labelsize=8)
 
 
 def draw_pipeline(outputs: Outputs, classes: ClassSet, path) -> None:
@@ -144,19 +137,7 @@ def draw_weights(runs: Sequence[Outputs], often: Sequence[np.ndarray], names: Se
         for row, (title, values) in enumerate(rows, start=1):
             shades = show(axes[row, column], values(one, share), title, vmin=0, vmax=1, cmap="viridis")
         outline(axes[2, column], one, 1.2, WINDOW)
-    scale(made, shades, axes, "weight, or share of images")
-    save(made, path)
-
-
-def draw_borders(curves: Mapping[str, np.ndarray], images: int, path) -> None:
-    """Draw errors in computed regions over the distance to the crop's border; curves: (2, distances) of
-    borders.by_distance, summed over images."""
-    made = figure(INCHES * 0.75, 3.4)
-    axis = made.subplots()
-    for (name, (wrong, all_)), style in zip(curves.items(), ("-", "--", ":", "-.")):
-        axis.plot(np.arange(len(wrong)), 100 * wrong / all_, style, label=name, linewidth=1.8)
-    axis.set(xlabel="pixels to the nearest border of the region", ylabel="% of pixels wrong", ylim=(0, None),
-             xlim=(0, None), title=f"Errors in computed regions, {images} images")
-    axis.legend(fontsize=8)
-    axis.grid(True, linewidth=0.3)
+    bar = made.colorbar(shades, ax=axes, location="bottom", shrink=0.6, pad=0.01, aspect=60)
+    bar.set_label("weight, or share of images", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
     save(made, path)

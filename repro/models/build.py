@@ -7,7 +7,9 @@ from typing import Any, Dict, Optional, Tuple
 
 from repro.config.networks import AnyNetwork, Neighbour, Network
 from repro.config.networks import Column as ColumnSpec
-from repro.config.presets import STOPS
+from repro.config.presets import Preset, round_up
+from repro.config.rows import Training
+from repro.errors import UserError
 from repro.models.gluoncv_networks import STRIDES, Trainable
 from symbols.classic import ScoreFusion
 from symbols.column import Column
@@ -29,12 +31,6 @@ from symbols.others.sparserefine import PLANES, Refiner
 from symbols.regions import AboveZero, HeadSelector, Largest, SparsityTerm
 
 BACKBONES = tuple(f"{name}_column" for name in COLUMN_NAMES.values())  # attributes that hold a pre-trained part
-
-
-def build_column(units=(3, 4, 6, 3), output_stride: int = 32, width: float = 1.0, frozen: bool = True,
-                 prefix: str = "full_backbone_", stem: Optional[int] = None) -> Column:
-    """Return a backbone alone, as `make pretrain` trains it (Section 3.5)."""
-    return Column(units, output_stride, width, frozen, stem, prefix=prefix)
 
 
 def is_constant(parameter) -> bool:
@@ -91,8 +87,8 @@ def build(network: AnyNetwork, classes: int, width: float = 1.0, grid: Optional[
     """
     if isinstance(network, Neighbour):
         return _neighbour(network, classes, size, frozen)
-    columns = [build_column(c.units, network.output_stride, width, frozen,
-                            f"{COLUMN_NAMES[c.scale]}_backbone_", stem) for c in network.columns]
+    columns = [Column(c.units, network.output_stride, width, frozen, stem,
+                      prefix=f"{COLUMN_NAMES[c.scale]}_backbone_") for c in network.columns]
     settings = {"width": decoder_width or width}
     if network.sparse:
         return _sparse(network, columns, settings, classes, grid, region, fast, k, sparsity, stops, decoder_on_crops,
@@ -115,12 +111,6 @@ def _sparse(network: Network, columns, settings, classes: int, grid, region, fas
     """Return the network of sctf or isctf; arguments as build's, and the decoders' `settings`."""
     if grid is None or region is None:
         raise ValueError("a grid of regions and their side are needed")
-    if not set(stops) <= set(STOPS):
-        raise ValueError(f"stops {list(stops)}: of {', '.join(STOPS)}")
-    if fast and k is None:
-        raise ValueError("fast inference needs k, the number of regions")
-    if on_crops and not fast:
-        raise ValueError("a decoder on crops is for fast inference")
     if fast and uncropped:
         raise ValueError("fast inference is on crops")
     regions, tau, spread = grid[0] * grid[1], region // 8, region // 4
@@ -145,6 +135,37 @@ def _sparse(network: Network, columns, settings, classes: int, grid, region, fas
     decoders = [_decoder(network, c, classes, **settings, **own) for c, own in zip(network.columns, ({}, full))]
     return kind(half_column=columns[0], half_decoder=decoders[0], full_column=columns[1], full_decoder=decoders[1],
                 selector=selector, select=select, fusion=fusion, classes=classes, grid=grid, region=region, prefix="")
+
+
+class Plan:
+    """Sizes that a network, a training and a preset have together on images of `size` (H, W)."""
+
+    def __init__(self, network: AnyNetwork, training: Training, preset: Preset, size: Tuple[int, int]):
+        self.network, self.training, self.preset = network, training, preset
+        self.region = preset.region(network.region) if network.region else None
+        self.multiple, self.width = network.multiple(self.region), network.width(preset.width)
+        own = isinstance(network, Network)  # others have their authors' widths
+        self.stem, self.decoder_width = (preset.stem, preset.decoder_width) if own else (None, None)
+        self.crop = round_up(preset.crop or size, self.multiple)
+
+    def regions(self, size: Tuple[int, int]) -> int:
+        """Return how many regions a padded image of `size` has; 0 without."""
+        return (size[0] // self.region) * (size[1] // self.region) if self.region else 0
+
+    def build(self, classes: int, size: Tuple[int, int], **settings):
+        """Return the network for padded images of `size`, with grid, region and, unless the training has s > 0, k."""
+        if self.region:
+            grid = (size[0] // self.region, size[1] // self.region)
+            settings.setdefault("k", self.training.k(self.regions(size)))
+            if settings["k"] == 0:
+                raise UserError(f"p {self.training.p}: keeps none of the {self.regions(size)} regions of "
+                                f"{size[0]}x{size[1]} pixels; a larger image or crop has more")
+            settings.update(grid=grid, region=self.region)
+        try:
+            return build(self.network, classes, self.width, size=(size[0], size[1]), stem=self.stem,
+                         decoder_width=self.decoder_width, **settings)
+        except ValueError as error:
+            raise UserError(f"{self.network.fusion} at {size[0]}x{size[1]}: {error}") from None
 
 
 def build_refiner(classes: int, width: float = 1.0, planes: Tuple[int, ...] = PLANES, frozen: bool = False) -> Refiner:

@@ -32,13 +32,13 @@ Size = Tuple[int, int]
 def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str = "mxnet", precision: str = "float32",
          shrink: Optional[int] = None, ctx=None, providers: Sequence[str] = ("CPUExecutionProvider",),
          calibration: Sequence[np.ndarray] = (), cache=None) -> Segmenter:
-    """Return A trained network, ready for images of any size.
+    """Return a trained network, ready for images of any size.
 
     path         of a .params file with its description beside it, or such a description (repro.prediction.weights).
     k            regions to compute of each image; None: as trained.
     engine       mxnet, this project's (repro.engine); onnx or openvino: the same network as an ONNX file, in
                  onnxruntime or OpenVINO.
-    precision    float32; of mxnet int8 (CPU; needs calibration) or float16 (GPU) too, of openvino bfloat16.
+    precision    float32; of mxnet int8 (needs calibration) too, of openvino bfloat16.
     shrink       images are shrunk so many times (1, 2, 4, 8); None: to about the size of those in training.
     ctx          MXNet's device (default: the CPU).
     providers    of onnxruntime, as repro.runtime.providers.providers gives them.
@@ -75,7 +75,7 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
 
 def engine_of_file(path, engine: str, precision: Optional[str] = None,
                    providers: Sequence[str] = ("CPUExecutionProvider",), cache=None) -> Exported:
-    """Return A file of `make export` in onnxruntime or OpenVINO; the rest is as `load` takes it, precision None the
+    """Return a file of `make export` in onnxruntime or OpenVINO; the rest is as `load` takes it, precision None the
     file's."""
     if engine == "onnx":
         with onnx_packages():

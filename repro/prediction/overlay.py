@@ -22,7 +22,7 @@ def coloured(labels: np.ndarray, classes: ClassSet) -> np.ndarray:
 
 
 def outlined(picture: np.ndarray, active: np.ndarray, region: int) -> np.ndarray:
-    """Return A copy of an RGB picture with the active regions, bool (Y, X) of `region` pixels, outlined."""
+    """Return a copy of an RGB picture with the active regions, bool (Y, X) of `region` pixels, outlined."""
     picture = picture.copy()
     height, width = picture.shape[:2]
     thickness = max(1, round(max(height, width) / 1000))
@@ -56,7 +56,7 @@ def legend(classes: ClassSet, width: int, regions: bool = False) -> np.ndarray:
 
 
 def overlay(image: np.ndarray, found: Segmentation, classes: ClassSet) -> np.ndarray:
-    """Return A photo uint8 RGB (H, W, 3) under the colours of its classes, computed regions and refined pixels
+    """Return a photo uint8 RGB (H, W, 3) under the colours of its classes, computed regions and refined pixels
     outlined, over the legend; a small one enlarged. Its sides are even, as videos need them."""
     picture: np.ndarray = cv2.addWeighted(image, 1 - COLOURS, coloured(found.labels, classes), COLOURS, 0)
     region, times = found.region, max(1, SMALLEST // max(picture.shape[:2]))

@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 
 from repro.data.decoding import rgb, upright
-from repro.data.headers import JPEG, LARGEST, PNG, check_size
-from repro.data.images import check_png, ends
+from repro.data.headers import JP2, JPEG, LARGEST, PNG, picture_size
+from repro.data.images import check_whole, read_picture
 from repro.errors import UserError
-from repro.files import contents, utf8, walk
+from repro.files import utf8, walk
 
 PHOTOS = (".bmp", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 QUICKTIME = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # what an MP4 or QuickTime file may begin with
@@ -68,7 +68,7 @@ class Source:
             return 0
 
     def rate(self) -> float:
-        """Return A video's frames a second."""
+        """Return a video's frames a second."""
         with closing(_Video(self.path)) as video:
             return video.rate
 
@@ -132,13 +132,14 @@ def sources(given: str, but=None) -> Tuple[Source, ...]:
     found = [one for one in found if os.path.isfile(one)]
     if not found:
         raise UserError(f"INPUT: {given}: no photo or video{hint}")
-    names = Counter(str(one.relative_to(root).with_suffix("")) for one in found)
-    return tuple(Source(one, name if names[name] == 1 else str(one.relative_to(root)))
-                 for one in sorted(found) for name in [str(one.relative_to(root).with_suffix(""))])
+    places = [one.relative_to(root) for one in sorted(found)]
+    alike = Counter(place.with_suffix("") for place in places)
+    return tuple(Source(root / place, str(place.with_suffix("") if alike[place.with_suffix("")] == 1 else place))
+                 for place in places)
 
 
 def passed_over(given: str, but=None) -> str:
-    """Return A line on the files that `sources` leaves in a folder because of how they end; "" where there are none.
+    """Return a line on the files that `sources` leaves in a folder because of how they end; "" where there are none.
 
     given, but  as `sources` takes them; of a file or a pattern nothing is left. Hidden files and folders do not count.
     """
@@ -155,24 +156,20 @@ def passed_over(given: str, but=None) -> str:
 
 
 def read_photo(path) -> np.ndarray:
-    """Return A photo as uint8 (H, W, 3), RGB, upright: grey becomes so, alpha is left out, values are scaled from what
+    """Return a photo as uint8 (H, W, 3), RGB, upright: grey becomes so, alpha is left out, values are scaled from what
     the header says is white, of 16 bits the upper 8 are taken.
 
-    UserError for a file that is missing, empty, truncated (PNG and JPEG are looked through for it), no image, of too
-    many pixels, which its header says before it is decoded, or of values that nothing says the range of.
+    UserError for a file that is missing, empty, truncated (PNG, JPEG and JPEG 2000 are looked through for it), no
+    image, of too many pixels, which its header says before it is decoded, or of values that nothing says the range of.
     """
-    try:
-        data = contents(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    data = read_picture(path)
     if not data:
         raise UserError(f"{path}: the file is empty")
-    size = check_size(path, data)
-    if data.startswith(PNG):
-        check_png(path, data)
-    elif data.startswith(JPEG) and not ends(data):
-        raise UserError(f"{path}: the JPEG file is truncated")
-    image = rgb(path, data) if size else None
+    if data.startswith((PNG, JPEG)):
+        check_whole(path, data)
+    elif data.startswith(JP2) and not 0 < data.find(b"\xff\x93") < data.rfind(b"\xff\xd9"):  # its data and their end
+        raise UserError(f"{path}: the JPEG 2000 file is truncated")  # of some, decoding would end the process
+    image = rgb(path, data) if picture_size(data) else None
     if image is None:
         raise UserError(f"{path}: not an image that OpenCV reads, or damaged")
     return image

@@ -15,18 +15,18 @@ from tqdm import tqdm
 
 from repro.errors import UserError
 from repro.files import replacing, utf8, write_bytes
+from repro.pipeline import pipeline
 from repro.prediction.overlay import overlay
 from repro.prediction.photos import Source
-from repro.prediction.pipeline import pipeline
 
 JPEG_SIDE = 65000  # the format ends at 65535
 MOST = 1000  # times that a picture is repeated in a video
 SEGMENTING = 2  # frames at once: one's labels are made while the network runs for the next
 
 
-def image_file(path: Path, image: np.ndarray, *settings: int) -> None:
+def image_file(path: Path, image: np.ndarray) -> None:
     """Write an image, grey or RGB, in the format of its suffix."""
-    _, data = cv2.imencode(path.suffix, image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings)
+    _, data = cv2.imencode(path.suffix, image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     write_bytes(path, data.tobytes())
 
 

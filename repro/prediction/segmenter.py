@@ -202,7 +202,7 @@ class Segmenter(Shrinking):
 
 
 def photo_of(image) -> np.ndarray:
-    """Return A photo, contiguous; UserError for what is no uint8 RGB (H, W, 3)."""
+    """Return a photo, contiguous; UserError for what is no uint8 RGB (H, W, 3)."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
         what = f"{image.shape} of {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
         raise UserError(f"image: {what}; it must be a uint8 array (H, W, 3), RGB, with a pixel at least")

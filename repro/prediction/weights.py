@@ -20,8 +20,8 @@ from repro.config.presets import width as width_of_channels
 from repro.config.rows import Training, parse_training, training_dict
 from repro.data import classes as class_sets
 from repro.data.classes import ClassSet
-from repro.errors import UserError, choice, shown
-from repro.files import contents, write_text
+from repro.errors import UserError, shown
+from repro.files import given, write_text
 from repro.models import params_format
 from repro.records import Record, parse_provenance
 
@@ -105,16 +105,13 @@ class Weights:
 
 
 def description_of(path) -> Path:
-    """Where the description of a .params file lies."""
+    """Return where the description of a .params file lies."""
     return Path(path).with_suffix(".json")
 
 
 def digest(path) -> str:
     """Return the SHA-256 of a .params file; UserError when it cannot be read."""
-    try:
-        return hashlib.sha256(contents(path)).hexdigest()
-    except OSError as error:
-        raise UserError(f"weights {path}: {_reason(error)}") from None
+    return hashlib.sha256(given(path, f"weights {path}")).hexdigest()
 
 
 def of_record(path, record: Record, preset: Preset) -> Weights:
@@ -164,34 +161,14 @@ def read(path) -> Weights:
         raise UserError(f"weights {path}: an exported file; give the .params that it was made from, "
                         "or run it by ENGINE=onnx or openvino")
     place = description_of(path)
-    try:
-        values = parsing.json_value(contents(place, parsing.LARGEST_JSON).decode("utf-8"))
-    except FileNotFoundError:
+    if not place.exists():
         params_format.read(path)  # which says what else it is
-        raise UserError(f"{place}: no such file; it is to say which network {path.name} is of") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{place}: not a description of weights: {_reason(error)}") from None
-    made = _checked(values, path, str(place))
+        raise UserError(f"{place}: no such file; it is to say which network {path.name} is of")
+    made = _checked(parsing.read_json(place, "description of weights"), path, str(place))
     if digest(path) != made.sha256:
         raise UserError(f"weights {path}: not the file that {place} describes (its SHA-256 is another); "
                         "damaged, or from elsewhere")
     return made
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or " ".join(str(error).split())
-
-
-def _percent(value, place) -> float:
-    if not 0 <= parsing.number(value, place) <= 100:
-        raise UserError(f"{place}: {shown(value)} is not a percentage")
-    return float(value)
-
-
-def _hex(value, place) -> str:
-    if not re.fullmatch("[0-9a-f]{64}", parsing.text(value, place)):
-        raise UserError(f"{place}: {shown(value)} is not a SHA-256, 64 hexadecimal digits")
-    return value
 
 
 def _size(value, place) -> str:
@@ -200,22 +177,13 @@ def _size(value, place) -> str:
     return value
 
 
-def _format(value, place) -> int:
-    return choice(value, (FORMAT,), place)
-
-
-def _mapping(value, place) -> Dict[str, Any]:
-    return parsing.fields(value, place, dict.fromkeys(value if isinstance(value, dict) else (),
-                                                      parsing.optional(_percent)))
-
-
+_POSITIVE = parsing.positive(parsing.integer)
 _CHECKS = {
-    "format": _format, "network": parse_network, "training": parse_training, "classes": class_sets.parse,
-    "width": width_of_channels, "region": parsing.optional(parsing.positive(parsing.integer)), "data": parsing.text,
-    "size": _size, "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural,
-    "steps": parsing.positive(parsing.integer), "images": parsing.positive(parsing.integer), "mean_iou": _percent,
-    "class_iou": _mapping, "provenance": parse_provenance, "sha256": _hex,
-    "stem": parsing.positive(parsing.integer), "decoder_width": width_of_channels,
+    "format": parsing.natural, "network": parse_network, "training": parse_training, "classes": class_sets.parse,
+    "width": width_of_channels, "region": parsing.optional(_POSITIVE), "data": parsing.text, "size": _size,
+    "preset": parsing.text, "budget": parsing.text, "seed": parsing.natural, "steps": _POSITIVE, "images": _POSITIVE,
+    "mean_iou": parsing.number, "class_iou": parsing.mapping_of(parsing.optional(parsing.number)),
+    "provenance": parse_provenance, "sha256": parsing.text, "stem": _POSITIVE, "decoder_width": width_of_channels,
 }
 
 

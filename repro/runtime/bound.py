@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
@@ -26,20 +26,15 @@ class Bound:
         device = ("cuda", card or 0) if on_card(providers) else ("cpu", 0)
         self._session = session(path, providers, trace=trace)
         self._binding = self._session.io_binding()
-        self._held: List[Any] = []  # what the binding points to
-        for one in self._session.get_inputs():
-            self._binding.bind_ortvalue_input(one.name, self._keep(
-                onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(inputs[one.name]), *device)))
-        self._made: Dict[str, onnxruntime.OrtValue] = {}
-        for one in self._session.get_outputs():
-            self._made[one.name] = self._keep(onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-                one.shape, np.dtype(TYPES[one.type]).type, *device))
-            self._binding.bind_ortvalue_output(one.name, self._made[one.name])
+        self._given = {one.name: onnxruntime.OrtValue.ortvalue_from_numpy(
+            np.ascontiguousarray(inputs[one.name]), *device) for one in self._session.get_inputs()}
+        self._made = {one.name: onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+            one.shape, np.dtype(TYPES[one.type]).type, *device) for one in self._session.get_outputs()}
+        for name, value in self._given.items():  # kept, as those that are made are: the binding only points to them
+            self._binding.bind_ortvalue_input(name, value)
+        for name, value in self._made.items():
+            self._binding.bind_ortvalue_output(name, value)
         self._binding.synchronize_inputs()
-
-    def _keep(self, value):
-        self._held.append(value)
-        return value
 
     def run(self) -> None:
         """Once; it returns when the outputs are there."""

@@ -59,18 +59,17 @@ class Best:
     folder for the files.
     """
 
-    def __init__(self, given: Mapping[str, Sequence[Provider]], folder, card: Optional[int] = None, side: int = SIDE,
-                 copied: int = COPIED):
-        self._side, self._copied, self._bound = side, copied, {}
+    def __init__(self, given: Mapping[str, Sequence[Provider]], folder, card: Optional[int] = None):
+        self._bound, shape = {}, (SIDE, SIDE)
         random = np.random.default_rng(0)
         for precision, providers in given.items():
             path, (kind, dtype) = Path(folder) / f"product-{precision}.onnx", FLOATS[precision]
-            one_node("MatMul", ("a", "b"), (side, side), kind, path)
-            arrays = {name: random.standard_normal((side, side), np.float32).astype(dtype) for name in "ab"}
+            one_node("MatMul", ("a", "b"), shape, kind, path)
+            arrays = {name: random.standard_normal(shape, np.float32).astype(dtype) for name in "ab"}
             self._bound[f"product, {precision}"] = Bound(path, arrays, providers, card)
         path = Path(folder) / "copy.onnx"
-        one_node("Neg", ("a",), (copied,), TensorProto.FLOAT, path)  # a copy as such is what onnxruntime leaves out
-        self._bound["copy"] = Bound(path, {"a": np.ones(copied, np.float32)}, next(iter(given.values())), card)
+        one_node("Neg", ("a",), (COPIED,), TensorProto.FLOAT, path)  # a copy as such is what onnxruntime leaves out
+        self._bound["copy"] = Bound(path, {"a": np.ones(COPIED, np.float32)}, next(iter(given.values())), card)
 
     def runs(self) -> Dict[str, Callable[[], None]]:
         """Return what is to be timed, by name."""
@@ -78,8 +77,8 @@ class Best:
 
     def rates(self, timings: Mapping[str, Timing]) -> Dict[str, float]:
         """Multiply-adds a second of each precision's product."""
-        return {name.split(", ")[1]: self._side ** 3 / timings[name].median for name in self._bound if ", " in name}
+        return {name.split(", ")[1]: SIDE ** 3 / timings[name].median for name in self._bound if ", " in name}
 
     def bandwidth(self, timings: Mapping[str, Timing]) -> float:
         """Bytes a second, read and written."""
-        return 2 * 4 * self._copied / timings["copy"].median
+        return 2 * 4 * COPIED / timings["copy"].median

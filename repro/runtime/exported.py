@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
 from repro.data.augment import MEAN, STD
 from repro.data.classes import MOST
-from repro.data.headers import LARGEST
 from repro.data.images import size_of
 from repro.errors import UserError
-from repro.files import given
 from repro.labels.labelmap import STRIDES, labels_of
 from repro.labels.prepare import Input, Maps, maps_of
 from repro.prediction.segmenter import Segmentation, photo_of, segmentation
 from repro.prediction.weights import Known
 from repro.runtime.metadata import Metadata
-from repro.runtime.onnx_format import checked
+from repro.runtime.onnx_format import input_of, read, record_of
 
 
 class Exported:
     """A file of repro.export on images one after the other, or in batches of the file's size. Threads may share it,
-    and `OMP_NUM_THREADS` says how many compute. An engine adds `outputs`.
+    and `OMP_NUM_THREADS` says how many compute. An engine adds `_outputs`.
 
     input     what it takes; its maps are then `engine(prepare(image, engine.input))`.
     metadata  the file's record; None where it has none, its images are then normalised as this project's are.
@@ -31,9 +29,12 @@ class Exported:
     raw       it normalises and pads photos itself. UserError where the record is not of the file.
     """
 
-    def __init__(self, path, shape: Tuple[int, ...], names: Sequence[str], metadata: Optional[Metadata],
-                 raw: bool = False):
-        self.shape, self.names, self.metadata, self._path = tuple(shape), tuple(names), metadata, path
+    def __init__(self, path, raw: bool = False):
+        _, model = read(path)
+        self.input_name, self.shape = input_of(model, path)
+        self.names = tuple(one.name for one in model.graph.output)
+        self.metadata: Optional[Metadata] = record_of(model, path)
+        self._path, metadata = path, self.metadata
         if metadata and (metadata.shape, metadata.outputs) != (self.shape, self.names):
             raise UserError(f"{path}: its record is of a network from {metadata.shape} to "
                             f"{', '.join(metadata.outputs)}, not of this one from {self.shape} to "
@@ -44,6 +45,11 @@ class Exported:
 
     def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
         """Return the file's outputs for normalised images float32 (N, 3, H, W)."""
+        if images.shape != self.shape:
+            raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
+        return self._outputs(images)
+
+    def _outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
         raise NotImplementedError
 
     def __call__(self, x: np.ndarray) -> Maps:
@@ -99,26 +105,6 @@ class Exported:
             raise UserError(f"{self._path}: its first output, {scores.shape} of {scores.dtype}, is not score maps of "
                             f"({wanted}) for images of {self.shape[2]}x{self.shape[3]}")
         return {**{name: one[0] for name, one in zip(self.names, made)}, "scores": scores}
-
-
-def images_shape(path, inputs: Sequence[Tuple[str, Sequence[Any], str]]) -> Tuple[int, ...]:
-    """(N, 3, H, W) of a file's inputs, (name, shape, type) of each; UserError unless it is one, of images, float32, as
-    large as can be."""
-    shape: Sequence[Any] = inputs[0][1] if len(inputs) == 1 else ()
-    if len(shape) != 4 or not all(isinstance(side, int) and side > 0 for side in shape) or shape[1] != 3 \
-            or shape[0] * shape[2] * shape[3] > LARGEST or inputs[0][2] != "float32":
-        given = ", ".join(f"{name} {list(sides)} of {kind}" for name, sides, kind in inputs) or "none"
-        raise UserError(f"{path}: its inputs ({given}) are not one of RGB images, float32 (N, 3, H, W) of known sides "
-                        f"and up to {LARGEST} pixels")
-    return tuple(shape)
-
-
-def model_of(path) -> bytes:
-    """Return A file's bytes: given as such to an engine, it cannot have values taken from other files. UserError where
-    it cannot be read, or has what an engine would divide by and is 0."""
-    model = given(path, str(path))
-    checked(model, path)
-    return model
 
 
 def reason(error: Exception) -> str:

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from repro.config import parsing
-from repro.config.networks import SELECTORS
 from repro.data.augment import MEAN, STD
 from repro.data.classes import ClassSet, parse_values
-from repro.errors import UserError, choice, shown
-from repro.files import contents
+from repro.errors import UserError, shown
 
 KEY = "spatial-sparsity"  # of the ONNX file's own metadata
 FORMAT = 1
 INPUT = "data"
 PRECISIONS = ("float32", "float16", "int8")
-FORMULA = "(value / 255 - mean) / std"
-PADDING = "at the bottom and the right, with zeros after normalisation"
+IMAGES = {"name": INPUT, "layout": "NCHW", "order": "RGB", "type": "float32",
+          "normalisation": "(value / 255 - mean) / std",
+          "padding": "at the bottom and the right, with zeros after normalisation"}
 LABELS = "scores up-sampled bilinearly by the stride (half-pixel centres), then the first largest"
 
 
@@ -54,7 +53,7 @@ class Metadata:
 
     row, training  what it is: a row's id, and the name of its network and training.
     weights        where the values come from, in words.
-    shape          of the input: (N, 3, H, W), RGB; smaller images are padded (PADDING) and normalised by mean and std.
+    shape          of the input: (N, 3, H, W), as IMAGES says; smaller images are padded, normalised by mean and std.
     multiple       H and W are multiples of it.
     outputs        their names, in order; the first, "scores", has a position every `stride` pixels.
     region, grid   side of a region in pixels; rows and columns of them; None without regions, as k, those computed.
@@ -88,9 +87,7 @@ class Metadata:
         return json.dumps({
             "format": FORMAT, "row": self.row, "training": self.training, "weights": self.weights,
             "commit": self.commit, "precision": self.precision,
-            "input": {"name": INPUT, "shape": self.shape, "layout": "NCHW", "order": "RGB", "type": "float32",
-                      "normalisation": FORMULA, "mean": self.mean, "std": self.std, "padding": PADDING,
-                      "multiple": self.multiple},
+            "input": {**IMAGES, "shape": self.shape, "mean": self.mean, "std": self.std, "multiple": self.multiple},
             "outputs": {"names": self.outputs, "stride": self.stride, "labels": LABELS},
             "regions": regions if self.region else None,
             "classes": asdict(self.classes),
@@ -102,32 +99,14 @@ def parse(text: str, place: str) -> Metadata:
     """Return the inverse of to_text; a UserError begins with `place` and names the key."""
     value = parsing.json_text(text, place)
     parsing.of_format(value, FORMAT, place)
-    found = parsing.fields(value, place, {
-        "format": parsing.integer, "row": parsing.text, "training": parsing.text, "weights": parsing.text,
-        "commit": parsing.text, "precision": _is(*PRECISIONS), "input": _input, "outputs": _outputs,
-        "regions": parsing.optional(_regions), "classes": parse_values, "check": parsing.optional(_check)},
-        optional=("precision",))
+    found = _RECORD(value, place)
     given, made, regions = found["input"], found["outputs"], found["regions"] or {}
-    shape, multiple, grid, side = given["shape"], given["multiple"], regions.get("grid"), regions.get("side")
-    if shape[1] != 3 or shape[2] % multiple or shape[3] % multiple:
-        raise UserError(f"{place}: input: shape {list(shape)} is not of RGB images whose sides are multiples of "
-                        f"{multiple}")
-    if grid and (grid[0] * side, grid[1] * side) != shape[2:]:
-        raise UserError(f"{place}: regions: {grid[0]}x{grid[1]} of {side} pixels are not {shape[2]}x{shape[3]}")
     return Metadata(
-        row=found["row"], training=found["training"], weights=found["weights"], shape=shape, multiple=multiple,
-        outputs=made["names"], stride=made["stride"], region=side, grid=grid, k=regions.get("k"),
-        classes=found["classes"], commit=found["commit"], check=found["check"], mean=given["mean"], std=given["std"],
-        precision=found.get("precision", "float32"), selector=regions.get("selector", "head"))
-
-
-def read_metadata(path) -> Metadata:
-    """Return the record in the JSON file beside an exported network; UserError where it is not one."""
-    try:
-        text = contents(path, parsing.LARGEST_JSON).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    return parse(text, str(path))
+        row=found["row"], training=found["training"], weights=found["weights"], shape=given["shape"],
+        multiple=given["multiple"], outputs=made["names"], stride=made["stride"], region=regions.get("side"),
+        grid=regions.get("grid"), k=regions.get("k"), classes=found["classes"], commit=found["commit"],
+        check=found["check"], mean=given["mean"], std=given["std"], precision=found["precision"],
+        selector=regions.get("selector", "head"))
 
 
 def _several(check: parsing.Check, count: int) -> parsing.Check:
@@ -139,39 +118,17 @@ def _several(check: parsing.Check, count: int) -> parsing.Check:
     return checked
 
 
-def _is(*wanted: str) -> parsing.Check:
-    return lambda value, place: choice(value, wanted, place)
-
-
 _COUNT = parsing.positive(parsing.integer)
-
-
-def _input(value, place) -> Dict[str, Any]:
-    return parsing.fields(value, place, {
-        "name": _is(INPUT), "shape": _several(_COUNT, 4), "layout": _is("NCHW"), "order": _is("RGB"),
-        "type": _is("float32"), "normalisation": _is(FORMULA), "mean": _several(parsing.number, 3),
-        "std": _several(parsing.positive(parsing.number), 3), "padding": _is(PADDING), "multiple": _COUNT})
-
-
-def _outputs(value, place) -> Dict[str, Any]:
-    found = parsing.fields(value, place, {
-        "names": parsing.sequence(parsing.text), "stride": _COUNT, "labels": _is(LABELS)})
-    if found["names"][:1] != ("scores",):
-        raise UserError(f"{place}: names: {list(found['names'])} do not begin with scores")
-    return found
-
-
-def _regions(value, place) -> Dict[str, Any]:
-    found = parsing.fields(value, place, {
-        "side": _COUNT, "grid": _several(_COUNT, 2), "k": parsing.natural, "selector": _is(*SELECTORS)},
-        optional=("selector",))
-    if found["k"] > found["grid"][0] * found["grid"][1]:
-        raise UserError(f"{place}: k: {found['k']} is more than the grid of {found['grid'][0]}x{found['grid'][1]} has")
-    return found
-
-
-def _check(value, place) -> Check:
-    return Check(**parsing.fields(value, place, {
+_RECORD = parsing.mapping({
+    "format": parsing.integer, "row": parsing.text, "training": parsing.text, "weights": parsing.text,
+    "commit": parsing.text, "precision": parsing.text, "classes": parse_values,
+    "input": parsing.mapping({
+        **dict.fromkeys(IMAGES, parsing.text), "shape": _several(_COUNT, 4), "mean": _several(parsing.number, 3),
+        "std": _several(parsing.positive(parsing.number), 3), "multiple": _COUNT}),
+    "outputs": parsing.mapping({
+        "names": parsing.sequence(parsing.text), "stride": _COUNT, "labels": parsing.text}),
+    "regions": parsing.optional(parsing.mapping({
+        "side": _COUNT, "grid": _several(_COUNT, 2), "k": parsing.natural, "selector": parsing.text})),
+    "check": parsing.optional(parsing.object_of(Check, {
         "images": _COUNT, "ties": parsing.natural, "pixels": _COUNT, "labels": parsing.natural,
-        "apart": parsing.number, "versions": parsing.mapping_of(parsing.text), "others": parsing.natural},
-        optional=("others",)))
+        "apart": parsing.number, "versions": parsing.mapping_of(parsing.text), "others": parsing.natural}))})

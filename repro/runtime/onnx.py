@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
+from typing import Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
@@ -10,8 +10,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from repro.device import threads
 from repro.errors import UserError
-from repro.runtime.exported import Exported, images_shape, model_of, reason
-from repro.runtime.metadata import KEY, Metadata, parse
+from repro.runtime.exported import Exported, reason
+from repro.runtime.onnx_format import read
 from repro.runtime.providers import CPU, Provider, check_used
 
 TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
@@ -28,26 +28,11 @@ class OnnxEngine(Exported):
     """
 
     def __init__(self, path, providers: Sequence[Provider] = (CPU,)):
+        super().__init__(path)
         self._session = session(path, providers)
-        inputs = self._session.get_inputs()
-        shape = images_shape(path, [(one.name, one.shape, TYPES.get(one.type, one.type)) for one in inputs])
-        self._input = inputs[0].name
-        names = [one.name for one in self._session.get_outputs()]
-        super().__init__(path, shape, names, record_of(self._session, path))
 
-    def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
-        """Return the file's outputs for normalised images float32 (N, 3, H, W)."""
-        if images.shape != self.shape:
-            raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
-        return ran(self._session, self._path, {self._input: images})
-
-
-def metadata(path) -> Metadata:
-    """Return the record inside an ONNX file of this project; UserError where there is none."""
-    found = record_of(session(path, optimised=False), path)
-    if found is None:
-        raise UserError(f"{path}: has no record of this project ({KEY}); `make export` writes files that have one")
-    return found
+    def _outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
+        return ran(self._session, self._path, {self.input_name: images})
 
 
 def ran(session, path, given: Mapping[str, np.ndarray],
@@ -59,25 +44,14 @@ def ran(session, path, given: Mapping[str, np.ndarray],
         raise UserError(f"{path}: onnxruntime cannot run it: {reason(error)}") from None
 
 
-def record_of(session, path, parse: Callable[[str, str], Any] = parse):
-    """Return the record inside a file, which `parse` reads; None where there is none."""
-    try:
-        text = session.get_modelmeta().custom_metadata_map.get(KEY)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: its record is not UTF-8 ({error.reason})") from None
-    return None if text is None else parse(text, str(path))
-
-
-def session(path, providers: Sequence[Provider] = (CPU,), optimised: bool = True, trace: Optional[str] = None):
+def session(path, providers: Sequence[Provider] = (CPU,), trace: Optional[str] = None):
     """onnxruntime's session of a file, on so many threads as are asked for; UserError where it cannot be run so.
 
     trace  the beginning of the name of a file to which it writes what each operator takes.
     """
-    model = model_of(path)
+    model, _ = read(path)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads, settings.log_severity_level = threads(), SILENT
-    if not optimised:
-        settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if trace is not None:
         settings.enable_profiling, settings.profile_file_prefix = True, trace
     try:

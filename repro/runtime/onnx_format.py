@@ -1,20 +1,26 @@
-"""An ONNX file that somebody brought, looked at before an engine is: some end the process for what is in it."""
+"""An ONNX file that somebody brought, looked at before an engine reads it: some end the process for what is in it."""
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Sequence, Tuple
 
 import onnx
 from google.protobuf.message import DecodeError
 
+from repro.data.headers import LARGEST
 from repro.errors import UserError
+from repro.files import given
+from repro.runtime.metadata import KEY, parse
 
 # onnxruntime 1.19 divides by these without a look; onnx's checker lets 0 pass, and divides by it where it infers shapes
 DIVISORS = ("strides", "dilations", "kernel_shape", "group", "blocksize", "block_size", "num_outputs")
+KINDS = {number: name.lower() for name, number in onnx.TensorProto.DataType.items()}
 
 
-def checked(data: bytes, path) -> onnx.ModelProto:
-    """Return what a file holds; UserError where it is not ONNX, or an operator would divide by 0 or less."""
+def read(path) -> Tuple[bytes, onnx.ModelProto]:
+    """Return a file's bytes and what they hold: given as bytes to an engine, it cannot have values taken from other
+    files. UserError where it cannot be read, is not ONNX, or an operator would divide by 0 or less."""
+    data = given(path, str(path))
     try:
         model = onnx.load_model_from_string(data)
     except DecodeError:
@@ -23,7 +29,7 @@ def checked(data: bytes, path) -> onnx.ModelProto:
         for name, value in divisors(nodes):
             if value < 1:
                 raise UserError(f"{path}: not an ONNX file that can be run: an operator's {name} is {value}")
-    return model
+    return data, model
 
 
 def divisors(nodes: Sequence[onnx.NodeProto]) -> Iterator[Tuple[str, int]]:
@@ -36,7 +42,29 @@ def divisors(nodes: Sequence[onnx.NodeProto]) -> Iterator[Tuple[str, int]]:
             yield from divisors(graph.node)
 
 
-def properties(data: bytes) -> Dict[str, str]:
-    """Return a file's own properties, which OpenVINO does not give; UnicodeDecodeError where one is no UTF-8."""
-    return {one.key: one.value if isinstance(one.value, str) else one.value.decode()
-            for one in onnx.load_model_from_string(data).metadata_props}
+def input_of(model: onnx.ModelProto, path) -> Tuple[str, Tuple[int, ...]]:
+    """Return (name, (N, 3, H, W)) of a file's input; UserError unless it is one, of images, float32, as large as can
+    be."""
+    constants = {one.name for one in model.graph.initializer}
+    inputs = [(one.name, one.type.tensor_type) for one in model.graph.input if one.name not in constants]
+    shapes: List[Tuple[Any, ...]] = [
+        tuple(side.dim_value if side.HasField("dim_value") else side.dim_param for side in kind.shape.dim)
+        for _, kind in inputs]
+    shape = shapes[0] if len(inputs) == 1 and inputs[0][1].elem_type == onnx.TensorProto.FLOAT else ()
+    if len(shape) != 4 or not all(isinstance(side, int) and side > 0 for side in shape) or shape[1] != 3 \
+            or shape[0] * shape[2] * shape[3] > LARGEST:
+        found = ", ".join(f"{name} {list(sides)} of {KINDS.get(kind.elem_type, 'no known type')}"
+                          for (name, kind), sides in zip(inputs, shapes)) or "none"
+        raise UserError(f"{path}: its inputs ({found}) are not one of RGB images, float32 (N, 3, H, W) of known sides "
+                        f"and up to {LARGEST} pixels")
+    return inputs[0][0], shape
+
+
+def record_of(model: onnx.ModelProto, path, parse: Callable[[str, str], Any] = parse):
+    """Return the record inside a file, which `parse` reads; None where there is none."""
+    for value in (one.value for one in model.metadata_props if one.key == KEY):
+        try:
+            return parse(value if isinstance(value, str) else value.decode(), str(path))
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path}: its record is not UTF-8 ({error.reason})") from None
+    return None

@@ -14,9 +14,8 @@ import numpy as np
 from repro.device import threads
 from repro.errors import UserError, choice
 from repro.labels.prepare import Maps
-from repro.runtime.exported import Exported, images_shape, model_of, reason
-from repro.runtime.metadata import KEY, parse
-from repro.runtime.onnx_format import properties
+from repro.runtime.exported import Exported, reason
+from repro.runtime.onnx_format import read
 
 try:
     import openvino
@@ -29,7 +28,6 @@ DEVICE, BF16 = "CPU", "BF16"
 SIZES, BLOBS = 4, 8  # of photos that an engine is ready for at once; of compiled networks that are kept in a folder
 SPARE = 2  # arrays of an output that are kept to be written again
 LEVELS = 255.0
-TYPES = {"f32": "float32", "f16": "float16", "u8": "uint8"}
 
 
 def has_bfloat16() -> bool:
@@ -53,7 +51,7 @@ def _precision(path, model, wanted: Optional[str]) -> str:
 def model_read(path):
     """Return the network in a file; UserError where OpenVINO cannot read it."""
     try:
-        return openvino.Core().read_model(model_of(path), b"")
+        return openvino.Core().read_model(read(path)[0], b"")
     except RuntimeError as error:
         raise UserError(f"{path}: not an ONNX file that OpenVINO can run: {reason(error)}") from None
 
@@ -99,7 +97,6 @@ class Request:
 
     def __init__(self, path, network):
         self.network, self._path, self._request = network, path, network.create_infer_request()
-        self.names = tuple(port.get_any_name() for port in network.outputs)
         self._free: List[List[np.ndarray]] = [[] for _ in network.outputs]
 
     def __call__(self, given: Mapping[Any, np.ndarray]) -> Tuple[np.ndarray, ...]:
@@ -137,23 +134,13 @@ class OpenvinoEngine(Exported):
     """
 
     def __init__(self, path, precision: Optional[str] = None, cache=None, counted: bool = False):
+        super().__init__(path, raw=True)
         self._model, self._cache, self._counted = model_read(path), cache, counted
         self.precision = _precision(path, self._model, precision)
-        inputs = self._model.inputs
-        shape = images_shape(path, [(one.get_any_name(), _sides(one), _kind(one)) for one in inputs])
-        try:
-            text = properties(model_of(path)).get(KEY)
-        except UnicodeDecodeError as error:
-            raise UserError(f"{path}: its record is not UTF-8 ({error.reason})") from None
         self._requests: OrderedDict[Optional[Tuple[int, int]], Request] = OrderedDict()
         self._lock = threading.Lock()
-        super().__init__(path, shape, [one.get_any_name() for one in self._model.outputs],
-                         None if text is None else parse(text, str(path)), raw=True)
 
-    def outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
-        """Return the file's outputs for normalised images float32 (N, 3, H, W)."""
-        if images.shape != self.shape:
-            raise ValueError(f"images of shape {images.shape}: this engine is for {self.shape}")
+    def _outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
         with self._lock:
             return self._request(None)({0: images})
 
@@ -200,20 +187,10 @@ class Bound:
         model = model_read(path)
         self._inputs = dict(inputs)
         self._request = Request(path, compiled(path, model, _precision(path, model, precision)))
-        self._made: Tuple[np.ndarray, ...] = ()
 
-    def run(self) -> None:
-        """Once; it returns when the outputs are there."""
-        self._made = self._request(self._inputs)
-
-    def outputs(self) -> Tuple[np.ndarray, ...]:
-        """Return what the last run made."""
-        return self._made
-
-
-def _sides(port) -> Tuple[Any, ...]:
-    return tuple(side.get_length() if side.is_static else str(side) for side in port.get_partial_shape()) \
-        if port.get_partial_shape().rank.is_static else ()
+    def run(self) -> Tuple[np.ndarray, ...]:
+        """Return the outputs."""
+        return self._request(self._inputs)
 
 
 def _operator(node, one) -> Dict[str, Any]:
@@ -224,8 +201,3 @@ def _operator(node, one) -> Dict[str, Any]:
             "shape": f"{', '.join(map(shape, node.inputs()[:1]))} -> {', '.join(map(shape, node.outputs()))}",
             "moved": sum(math.prod(port.get_shape()) * port.get_element_type().size for port in ports),
             "seconds": one.real_time.total_seconds()}
-
-
-def _kind(port) -> str:
-    name = port.get_element_type().get_type_name()
-    return TYPES.get(name, name)

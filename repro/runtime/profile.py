@@ -1,32 +1,25 @@
-"""What each operator of a file takes in onnxruntime or OpenVINO, by its own profiler, in a process of its own.
-
-    python -m repro.runtime.profile NETWORK.onnx IMAGES.npy FRAMES FOUND.json PROVIDER CARD PRECISION
-"""
+"""What each operator of a file takes in onnxruntime or OpenVINO, by its own profiler."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import onnx
 
-from repro.errors import UserError
 from repro.runtime.metadata import INPUT
 from repro.timing.clock import rounded
+from repro.timing.memory import held_by
 
 WARMUP = 2
 NODE, RUN, KERNEL = "Node", "model_run", "_kernel_time"
-SOURCE = Path(__file__).resolve().parents[2]
-OPENVINO, LABELS, MAP = "openvino", "labels", "label map"
+LABELS, MAP = "labels", "label map"
 FUSED = ("Relu", "Add", "Identity")  # behind a convolution: onnxruntime names the two by the last
 # what an engine makes of a node keeps its name, "layer:12" or an output's, with more around it
 OWN = re.compile(r"^(?:InsertedPrecisionFreeCast_)?(?P<name>.+?:\d+(?=\D|$)|[a-z][a-z0-9]*(?=_|$))")
@@ -119,82 +112,46 @@ def operators_of(found: Dict[str, Any], layers: Dict[str, str], blocks: Dict[str
     return made
 
 
-def profiled(path, images: np.ndarray, frames: int, provider: str = "", card: Optional[int] = None,
-             precision: str = "") -> Dict[str, Any]:
-    """`frames_of` of a file run on images of its shape, in a process of its own, with that process's "memory".
+def profiled(path, images: np.ndarray, frames: int, precision: str, card: Optional[int] = None) -> Dict[str, Any]:
+    """Return `frames_of` a file in onnxruntime, run on images of its shape, with this process's "memory".
 
-    provider, card  as repro.runtime.providers.providers takes them, or OPENVINO: images are then one photo, and its
-                    labels are made; precision is the engine's. UserError says why the process ended.
+    precision  the engine's. card: the one it computes on; None: the CPU.
     """
+    from repro.runtime.bound import Bound
+    from repro.runtime.providers import providers
+
     with tempfile.TemporaryDirectory() as folder:
-        picture, found = Path(folder) / "images.npy", Path(folder) / "found.json"
-        np.save(picture, images)
-        ended = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "repro.runtime.profile", os.path.abspath(path), str(picture),
-             str(frames), str(found), provider, "" if card is None else str(card), precision],
-            cwd=SOURCE, stderr=subprocess.PIPE, text=True)
-        if ended.returncode:
-            said = ended.stderr.strip().splitlines()[-1:] or [""]
-            raise UserError(f"{path}: the profiler's process ended with {ended.returncode}: {said[0]}")
-        return json.loads(found.read_text(encoding="utf-8"))
+        engine = Bound(path, {INPUT: images}, providers("", card, precision == "tf32"), card,
+                       trace=str(Path(folder) / "trace"))
+        engine.run()  # compiles, where that is left to the first one
+        memory = held_by(engine.run, WARMUP + frames - 1)
+        events = json.loads(Path(engine.ended()).read_text(encoding="utf-8"))
+    return {**frames_of(events), "memory": memory}
 
 
-def in_openvino(path, photo: np.ndarray, precision: str) -> Tuple[Callable[[], None], Callable[[], Dict[str, Any]]]:
-    """Return (what is run again and again: a photo's labels in OpenVINO, what then gives `frames_of` it).
+def profiled_in_openvino(path, photo: np.ndarray, frames: int, precision: str) -> Dict[str, Any]:
+    """Return the same of a file in OpenVINO, run on a photo up to its size, whose labels are made.
 
     What is not in an operator, such as starting and copying the outputs, is "between"; MAP is the last operator.
     """
     from repro.labels.labelmap import labels_of
     from repro.runtime.openvino import OpenvinoEngine
 
-    engine = OpenvinoEngine(path, precision, counted=True)
-    size, frames = (photo.shape[0], photo.shape[1]), []
+    engine, ran = OpenvinoEngine(path, precision, counted=True), []
+    size = (photo.shape[0], photo.shape[1])
 
     def run() -> None:
         began = time.perf_counter()
         scores = engine(photo[None])["scores"]
-        ran = time.perf_counter()
+        computed = time.perf_counter()
         labels_of(scores, size, engine.shape[2] // scores.shape[1])
-        frames.append((ran - began, time.perf_counter() - ran, engine.operators(size)))
-
-    def found() -> Dict[str, Any]:
-        kept = frames[WARMUP:]
-        operators = [{**same[0], "node": _node(same[0]["node"]),
-                      "seconds": statistics.median(one["seconds"] for one in same)}
-                     for same in zip(*(own for _, _, own in kept))]
-        operators.append({"node": MAP, "kind": MAP, "shape": "scores -> labels", "moved": 0, "provider": "",
-                          "seconds": statistics.median(mapped for _, mapped, _ in kept)})
-        return {"frames": len(kept), "before": 0, "after": 0, "operators": operators, "between": statistics.median(
-            took - sum(one["seconds"] for one in own) for took, _, own in kept)}
-    return run, found
-
-
-def in_onnxruntime(path, images: np.ndarray, provider: str, card: Optional[int], tf32: bool, trace: str):
-    """Return the same of images of the file's shape in onnxruntime, whose trace's file begins with `trace`."""
-    from repro.runtime.bound import Bound
-    from repro.runtime.providers import providers
-
-    engine = Bound(path, {INPUT: images}, providers(provider, card, tf32), card, trace=trace)
-    return engine.run, lambda: frames_of(json.loads(Path(engine.ended()).read_text(encoding="utf-8")))
-
-
-def main(path: str, picture: str, frames: str, found: str, provider: str, card: str, precision: str) -> None:
-    """Run one profile in this process."""
-    from repro.timing.memory import forget_peak, peak
-
-    images = np.load(picture)
-    with tempfile.TemporaryDirectory() as folder:
-        run, made = in_openvino(path, images, precision) if provider == OPENVINO else in_onnxruntime(
-            path, images, provider, int(card) if card else None, precision == "tf32", str(Path(folder) / "trace"))
-        run()  # compiles, where that is left to the first one
-        built = peak()
-        forget_peak()
-        for _ in range(WARMUP + int(frames) - 1):
-            run()
-        memory = {"built": max(built, peak()), "running": peak()}
-        about = made()
-    Path(found).write_text(json.dumps({**about, "memory": memory}), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        ran.append((computed - began, time.perf_counter() - computed, engine.operators(size)))
+    run()
+    memory, kept = held_by(run, WARMUP + frames - 1), ran[WARMUP:]
+    operators = [{**same[0], "node": _node(same[0]["node"]),
+                  "seconds": statistics.median(one["seconds"] for one in same)}
+                 for same in zip(*(own for _, _, own in kept))]
+    operators.append({"node": MAP, "kind": MAP, "shape": "scores -> labels", "moved": 0, "provider": "",
+                      "seconds": statistics.median(mapped for _, mapped, _ in kept)})
+    between = statistics.median(took - sum(one["seconds"] for one in own) for took, _, own in kept)
+    return {"frames": len(kept), "before": 0, "after": 0, "between": between, "operators": operators, "memory": memory}

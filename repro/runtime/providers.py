@@ -16,16 +16,13 @@ PROVIDERS = {"cpu": CPU, "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtE
 Provider = Union[str, Tuple[str, Dict[str, Any]]]
 
 
-def providers(name: str = "", card: Optional[int] = None, tf32: bool = False,
-              graph: bool = False) -> Tuple[Provider, ...]:
+def providers(name: str = "", card: Optional[int] = None, tf32: bool = False) -> Tuple[Provider, ...]:
     """Return what onnxruntime is to be given, the first that can run an operator doing so.
 
     name  of PROVIDERS; "": cuda where a card is given, else cpu.
     card  its number; None: for cuda and tensorrt the first.
     tf32  float32 products on a card with 10 bits of mantissa, as its matrix units are quickest (cuda; TensorRT does
           so by itself, unless the environment has NVIDIA_TF32_OVERRIDE=0).
-    graph the whole run is started at once on the card, as a CUDA graph, instead of operator by operator (cuda): for
-          files run by repro.runtime.bound.Bound alone, all of whose operators the card can compute.
 
     UserError where the installed onnxruntime has no such provider, or the machine no driver.
     """
@@ -37,8 +34,7 @@ def providers(name: str = "", card: Optional[int] = None, tf32: bool = False,
     _usable(name)
     number = str(card or 0)
     cuda = PROVIDERS["cuda"], {"device_id": number, "use_tf32": str(int(tf32)),
-                               "cudnn_conv_algo_search": "EXHAUSTIVE", "cudnn_conv_use_max_workspace": "1",
-                               "enable_cuda_graph": str(int(graph))}
+                               "cudnn_conv_algo_search": "EXHAUSTIVE", "cudnn_conv_use_max_workspace": "1"}
     first = ((PROVIDERS["tensorrt"], {"device_id": number}),) if name == "tensorrt" else ()
     return (*first, cuda, CPU)
 

@@ -17,7 +17,8 @@ from repro.config import parsing
 from repro.errors import UserError
 from repro.prediction.weights import Known
 from repro.runtime.metadata import KEY
-from repro.runtime.onnx import OnnxEngine, ran, record_of, session
+from repro.runtime.onnx import OnnxEngine, ran, session
+from repro.runtime.onnx_format import read, record_of
 from repro.runtime.providers import CPU, Provider
 from repro.sparserefine.refined import Refined, RefinedSegmenter, shrunk
 from repro.sparserefine.refinement import INPUTS, STRIDE, Selected
@@ -78,7 +79,7 @@ class OnnxRefiner:
         names = [[one.name for one in ends] for ends in (self._session.get_inputs(), self._session.get_outputs())]
         if names != [list(INPUTS), list(OUTPUTS)]:
             raise UserError(f"{path}: not a refiner's: it makes {', '.join(names[1])} of {', '.join(names[0])}")
-        self.record: Optional[Record] = record_of(self._session, path, parse)
+        self.record: Optional[Record] = record_of(read(path)[1], path, parse)
 
     def __call__(self, given: Selected) -> np.ndarray:
         """Return fused scores (M_0, K) of what was selected of an image."""

@@ -13,8 +13,8 @@ from repro.data import Dataset
 from repro.data.loader import Batches, evaluation_batches
 from repro.evaluation.metrics import Confusion
 from repro.models import cost
+from repro.models.build import Plan
 from repro.models.parameters import learned
-from repro.models.plan import Plan
 from repro.sparserefine.networks import fused_by, planes_of, refiner_of, scores_by
 from repro.sparserefine.refined import FACTOR, Refined, dense_scores
 from repro.sparserefine.refinement import multiply_adds

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 from repro.errors import UserError
-from repro.records import Record, find
+from repro.records import Record, by_seed, several
 from repro.tables.intervals import pooled, t_95
 from repro.tables.speed import median
 
@@ -29,12 +29,6 @@ class Band:
         return self.low <= value <= self.high
 
 
-def by_seed(records: Sequence[Record], inference: str) -> Mapping[int, float]:
-    """Return the mean IoU of each seed in an inference; without those not measured so."""
-    return {record.seed: record.evaluations[inference]["mean_iou"] for record in records
-            if inference in record.evaluations}
-
-
 def accuracy(own: Sequence[Record], every: Sequence[Record], inference: str) -> Optional[Band]:
     """Return the band of a training's mean IoU; None where no training at all has several seeds.
 
@@ -44,7 +38,7 @@ def accuracy(own: Sequence[Record], every: Sequence[Record], inference: str) -> 
 
     own    the training's published records, of one data, preset and budget. every: all published records.
     """
-    found = by_seed(own, inference)
+    found = by_seed(own, inference=inference)
     if not found:
         return None
     centre, number = statistics.mean(found.values()), len(found)
@@ -55,7 +49,7 @@ def accuracy(own: Sequence[Record], every: Sequence[Record], inference: str) -> 
         spreads, text = [], ""
         for words, records in scopes.items():
             if not spreads:
-                spreads = _several(records)
+                spreads = [by_seed(some) for some in several(records)]
                 text = f"from the spread of {len(spreads)} trainings {words} with several seeds, as it has one seed"
     deviation = pooled(spreads)
     if deviation is None:
@@ -63,13 +57,6 @@ def accuracy(own: Sequence[Record], every: Sequence[Record], inference: str) -> 
     freedom = sum(len(one) - 1 for one in spreads)
     half = t_95(freedom) * deviation * math.sqrt(1 + 1 / number)
     return Band(centre, centre - half, centre + half, text)
-
-
-def _several(records: Sequence[Record]) -> List[Mapping[int, float]]:
-    """Return the mean IoU by seed of each training, data, preset and budget with several seeds."""
-    keys = dict.fromkeys((one.network, one.training, one.group) for one in records)
-    found = [by_seed(some, "fast" if some[0].network.sparse else "whole") for some in (find(records, *k) for k in keys)]
-    return [one for one in found if len(one) > 1]
 
 
 def core_seconds(record: Record) -> float:

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Tuple
 
-from repro.tables.comparisons import Beside, Change, Dominated, Range, Released, Rising, Same
-from repro.tables.counts import Cost, Everywhere, Selects, Speed, Steps, Varies
-from repro.tables.verdicts import ALIKE, GAINS, LOSES, NOT_LESS, NOT_MORE, Figure, Gap
+from repro.tables.comparisons import (
+    alike,
+    beside,
+    change,
+    cost,
+    dominated,
+    everywhere,
+    released,
+    rising,
+    same,
+    selects,
+    speed,
+    steps,
+    varies,
+)
+from repro.tables.verdicts import ALIKE, GAINS, LOSES, NOT_LESS, NOT_MORE, Figure, Gap, Source, together
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One row of tables/claims.md."""
+    """One row of tables/claims.md; comparisons: a function of repro/tables/comparisons.py, then what it compares."""
 
     text: str  # which figures the cells hold, in their order
     where: str  # in the paper
-    comparisons: Tuple
+    comparisons: Tuple[Tuple[Any, ...], ...]
     note: str = ""
+
+    def told(self, source: Source) -> Tuple[str, str]:
+        """Return the figures of a source in words, and the verdict on them."""
+        found = [compare(source, *compared) for compare, *compared in self.comparisons]
+        texts = dict.fromkeys(text for text, _ in found if text)
+        return "; ".join(texts), together([verdict for _, verdict in found if verdict])
 
 
 def _1(row, **more):
@@ -42,94 +61,93 @@ REMOVED = ("1110-2341", "1110-1252", "1120-1241", "1111-1241", "1110-1241", "111
 REPAIRED = ("1110-2341", "1110-1252", "1120-1241", "1110-1131")  # those the paper trained with the coarse set
 
 
-def _gap(row, extra=""):
-    return Gap(_4(ALL_UNITS, extra), _4(row, extra))
+def _gaps(extra):
+    """Return pairs for each repaired row: its gap to all units, and that with `extra` training."""
+    return [(Gap(_4(ALL_UNITS), _4(row)), (Gap(_4(ALL_UNITS, extra), _4(row, extra)),)) for row in REPAIRED]
 
 
 def _left(extra):
-    return Change(_4(ALL_UNITS, extra), tuple(_4(row, extra) for row in REPAIRED), NOT_LESS)
+    return _4(ALL_UNITS, extra), tuple(_4(row, extra) for row in REPAIRED)
 
 
 def _model_a(extra):
-    return Change(Figure("table5", "single"), (_4(MODEL_A, extra),), NOT_LESS)
+    return Figure("table5", "single"), (_4(MODEL_A, extra),)
 
 
 CLAIMS = (
     Claim("Up-sampling with jump connections costs about a point: dilation → up-sampling", "4.2, Table 1",
-          (Change(_1("stride8"), (_1("stride32"),), LOSES),)),
+          ((change, _1("stride8"), (_1("stride32"),), LOSES),)),
     Claim("Two columns beat one: single column → max", "4.3, Tables 1, 2",
-          (Change(_1("stride32"), (_2("max-half-full"),), GAINS),)),
+          ((change, _1("stride32"), (_2("max-half-full"),), GAINS),)),
     Claim("Two columns beat a dilated one: dilated → max", "4.3, Tables 1, 2",
-          (Change(_1("stride8"), (_2("max-half-full"),), GAINS),)),
+          ((change, _1("stride8"), (_2("max-half-full"),), GAINS),)),
     Claim("Half + full is a good choice: no better with quarter, full + double, with double", "4.3, Table 2",
-          (Change(_2("max-half-full"), tuple(map(_2, ("max-quarter-half-full", "max-full-double",
-                                                      "max-half-full-double"))), NOT_MORE),)),
+          ((change, _2("max-half-full"), tuple(map(_2, ("max-quarter-half-full", "max-full-double",
+                                                        "max-half-full-double"))), NOT_MORE),)),
     Claim("Fusions perform alike: max, sum, attention, CTF", "4.3, Table 2",
-          (Range(tuple(_2(f"{fusion}-half-full") for fusion in ("max", "sum", "attention", "ctf"))),)),
+          ((alike, *(_2(f"{fusion}-half-full") for fusion in ("max", "sum", "attention", "ctf"))),)),
     Claim("CTF needs no full-resolution attention: attention → CTF, no worse", "4.3, Table 2",
-          (Change(_2("attention-half-full"), (_2("ctf-half-full"),), NOT_LESS),)),
+          ((change, _2("attention-half-full"), (_2("ctf-half-full"),), NOT_LESS),)),
     Claim("ISCTF is no worse than CTF: CTF → ISCTF (p = 0.5, classic)", "4.3, Table 2",
-          (Change(_2("ctf-half-full"), (_2("isctf-half-full"),), NOT_LESS),)),
+          ((change, _2("ctf-half-full"), (_2("isctf-half-full"),), NOT_LESS),)),
     Claim("SCTF drops about 3 points in fast inference: classic → fast", "4.4, Tables 2, 3",
-          (Change(_2("sctf-half-full"), (Figure("table3", "sctf-sparse-p0.5-l0.001-r256"),), LOSES),)),
+          ((change, _2("sctf-half-full"), (Figure("table3", "sctf-sparse-p0.5-l0.001-r256"),), LOSES),)),
     Claim("ISCTF drops by none: classic → fast; ours: the largest difference", "4.4, Tables 2, 3",
-          (Same((_2("isctf-half-full"), SPARSE["0.5"])),)),
+          ((same, _2("isctf-half-full"), SPARSE["0.5"]),)),
     Claim("Sparse activations beat winner-take-all: WTA → sparse, p = 0.25; 0.4; 0.5", "4.4, Table 3",
-          tuple(Change(_3(f"wta-p{p}-r256"), (SPARSE[p],), GAINS) for p in ("0.25", "0.4", "0.5"))),
+          tuple((change, _3(f"wta-p{p}-r256"), (SPARSE[p],), GAINS) for p in ("0.25", "0.4", "0.5"))),
     Claim("More regions, more accuracy: p = 0.13, 0.2, 0.25, 0.4, 0.5", "4.4, Table 3",
-          (Rising(tuple(SPARSE.values())),)),
+          ((rising, *SPARSE.values()),)),
     Claim("Regions of 128 px are worse: 256 → 128 px", "4.4, Table 3",
-          (Change(SPARSE["0.5"], (_3("sparse-p0.5-l0.001-r128"),), LOSES),)),
+          ((change, SPARSE["0.5"], (_3("sparse-p0.5-l0.001-r128"),), LOSES),)),
     Claim("Regions of 128 px are worse by little: 256 → 128 px", "4.4, Table 3",
-          (Change(SPARSE["0.5"], (_3("sparse-p0.5-l0.001-r128"),), NOT_LESS),)),
+          ((change, SPARSE["0.5"], (_3("sparse-p0.5-l0.001-r128"),), NOT_LESS),)),
     Claim("λ = 0.001 is best: 0.001 → 0.0001, 0.01", "4.4, Table 3",
-          (Change(SPARSE["0.5"], (_3("sparse-p0.5-l0.0001-r256"), _3("sparse-p0.5-l0.01-r256")), LOSES),)),
+          ((change, SPARSE["0.5"], (_3("sparse-p0.5-l0.0001-r256"), _3("sparse-p0.5-l0.01-r256")), LOSES),)),
     Claim("Eq. (4) in place of Eq. (3) is critical: (3) → (4), p = 0.25; 0.5", "3.3",
-          tuple(Change(Figure("ablations", f"isctf-sparse-p{p}-eq3"), (SPARSE[p],), GAINS) for p in ("0.25", "0.5"))),
+          tuple((change, Figure("ablations", f"isctf-sparse-p{p}-eq3"), (SPARSE[p],), GAINS) for p in ("0.25", "0.5"))),
     Claim("p is a loose constraint: regions with s > 0 in an image, p = 0.25; 0.5", "4.4",
-          (Varies(SPARSE["0.25"]), Varies(SPARSE["0.5"])),
+          ((varies, SPARSE["0.25"]), (varies, SPARSE["0.5"])),
           "The distributions are in the next section."),
     Claim("A fixed k serves as well as a variable number: k → all s > 0, p = 0.25; 0.5", "4.4",
-          tuple(Change(SPARSE[p], (Figure(SPARSE[p].table, SPARSE[p].row, inference="active"),), ALIKE)
-                for p in ("0.25", "0.5")),
+          tuple((change, SPARSE[p], (replace(SPARSE[p], inference="active"),), ALIKE) for p in ("0.25", "0.5")),
           'The paper fixes k "for implementation convenience", and gives no figure of the other way, its "ideally".'),
     Claim("The optimised structure costs little: ISCTF → optimised, p = 0.25", "3.4, Table 5",
-          (Change(SPARSE["0.25"], (_4(ALL_UNITS),), NOT_LESS),)),
+          ((change, SPARSE["0.25"], (_4(ALL_UNITS),), NOT_LESS),)),
     Claim("Removing units costs accuracy: all units → six removals", "4.5, Table 4",
-          (Change(_4(ALL_UNITS), tuple(map(_4, REMOVED)), LOSES),)),
+          ((change, _4(ALL_UNITS), tuple(map(_4, REMOVED)), LOSES),)),
     Claim("Bootstrapping and coarse labels narrow that gap: before → after, four removals", "4.5, Table 4",
-          (*(Change(_gap(row), (_gap(row, "coarse"),), LOSES) for row in REPAIRED),
-           Beside(tuple(Change(_gap(row), (_gap(row, "bootstrapping"),), LOSES) for row in REPAIRED))),
+          (*((change, *gap, LOSES) for gap in _gaps("coarse")), (beside, *_gaps("bootstrapping"))),
           "CamVid has no coarsely labelled set: there, in this row and those below it, bootstrapping alone, of which "
           "the paper's own figures (bs. alone) stand beside."),
     Claim("What they leave of it is little: all units → four removals, all with both", "4.5, Table 4",
-          (_left("coarse"), Beside((_left("bootstrapping"),)))),
+          ((change, *_left("coarse"), NOT_LESS), (beside, _left("bootstrapping")))),
     Claim("From scratch is worse: removed → from scratch, plain; with bs.; with both", "4.5, Table 4",
-          (*(Change(_4("1110-1131", extra), (_4("1110-1131-scratch", extra),), LOSES)
-             for extra in ("", "bootstrapping", "coarse")), Steps((_4("1110-1131"), _4("1110-1131-scratch")))),
+          (*((change, _4("1110-1131", extra), (_4("1110-1131-scratch", extra),), LOSES)
+             for extra in ("", "bootstrapping", "coarse")), (steps, _4("1110-1131"), _4("1110-1131-scratch"))),
           "Ours is not the paper's comparison: the row from scratch gets more steps than a fine-tuned one, its own and "
           "those that the backbone of the others was pre-trained for (experiments/presets/lite.yaml), so that totals "
           "are equal in steps (the backbone's are of more images), and spends all of them on its own structure and "
           "task. The paper's backbone is ImageNet's."),
     Claim("The half column's attention sometimes dominates: mean z2, six removals", "4.5",
-          (Dominated(tuple(_4(row, key="z2") for row in REMOVED)),
-           Everywhere(tuple(_4(row, key="z2") for row in REMOVED))),
+          ((dominated, *(_4(row, key="z2") for row in REMOVED)),
+           (everywhere, *(_4(row, key="z2") for row in REMOVED))),
           "Over the computed regions of all test images; older records have the mean over all positions, of which at "
           "p = 0.25 about three quarters are skipped, and z2 there weighs nothing."),
     Claim("Both strategies help it out of there: mean z2 plain → with bs., both; four removals", "4.5",
-          (Released(tuple(Change(_4(row, key="z2"), tuple(_4(row, extra, key="z2") for extra in
-                                                         ("bootstrapping", "coarse")), GAINS) for row in REPAIRED)),
-           Everywhere(tuple(_4(row, extra, key="z2") for row in REPAIRED for extra in ("", "bootstrapping")))),
+          ((released, *((_4(row, key="z2"), tuple(_4(row, extra, key="z2") for extra in ("bootstrapping", "coarse")))
+                        for row in REPAIRED)),
+           (everywhere, *(_4(row, extra, key="z2") for row in REPAIRED for extra in ("", "bootstrapping")))),
           "Judged by those that are dominated without them."),
     Claim("25 times fewer multiply-adds: single column → Model A", "1, 4.6, Table 5",
-          (Cost("single", "model-a", 25),),
+          ((cost, "single", "model-a", 25),),
           "Counted on the full-width networks, on no data. The paper leaves the projection shortcuts out."),
     Claim("Model A loses little: single column → Model A with both", "4.6, Table 5",
-          (_model_a("coarse"), Beside((_model_a("bootstrapping"),)))),
+          ((change, *_model_a("coarse"), NOT_LESS), (beside, _model_a("bootstrapping")))),
     Claim("Small objects are computed: their pixels in computed regions, ISCTF, p = 0.25; Model A", "4.8",
-          (Selects(SPARSE["0.25"]), Selects(_4(MODEL_A))),
+          ((selects, SPARSE["0.25"]), (selects, _4(MODEL_A))),
           "Poles, signs, lights, people, riders and vehicles but buses, trucks and trains. Holds at twice the share of "
           "the area, which is chance; the fixed map is the regions computed most often. The paper has pictures of it."),
-    Claim("About 15 images of 1024x2048 a second on one GPU", "1, Table 6", (Speed("Ours"),),
+    Claim("About 15 images of 1024x2048 a second on one GPU", "1, Table 6", ((speed, "Ours"),),
           "Not reproduced: no GPU that mxnet-cu112 runs on was at hand. Times on a CPU are in table6.md."),
 )

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Mapping, Sequence, Tuple
+from operator import itemgetter
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 from repro.config.rows import Row, training_name
-from repro.records import Record, find
-from repro.tables.claims import CLAIMS, MODEL_A, Claim
+from repro.records import Record, find, several
+from repro.tables.claims import CLAIMS, MODEL_A
 from repro.tables.columns import Costs, spread
-from repro.tables.comparisons import DOMINATED, FLOAT_ERROR, LISTED, counted
+from repro.tables.comparisons import DOMINATED, FLOAT_ERROR, LISTED, counted, regions_active
 from repro.tables.groups import Group, caption
 from repro.tables.intervals import DRAWS
-from repro.tables.markdown import markdown_table
-from repro.tables.verdicts import (
-    FAILS,
-    HOLDS,
-    MISSING,
-    OPEN,
-    SMALL,
-    Ours,
-    Paper,
-    Source,
-    quartiles,
-    regions_active,
-    together,
-)
+from repro.tables.markdown import Column, markdown_table, table_of
+from repro.tables.verdicts import FAILS, HOLDS, MISSING, OPEN, SMALL, Ours, Paper
 
 GROUPS = {"minicity": ("minicity", "lite", "full"), "CamVid": ("camvid", "street", "full")}  # as headers have them
 LONG = ("camvid", "long", "full")
@@ -65,15 +54,21 @@ test).
 """
 
 
-def _claims(claims: Sequence[Claim], sources: Sequence[Tuple[str, Source]]) -> str:
+def sources_of(rows: Mapping[Tuple[str, str], Row], costs: Costs, records: Sequence[Record],
+               images: Callable[[Record], Mapping[str, Any]]) -> Dict[str, Ours]:
+    """Return the records of each of GROUPS, by its header; arguments as Ours takes them, records of any group."""
+    return {name: Ours(group[0], tuple(one for one in records if one.group == group), rows, costs, images)
+            for name, group in GROUPS.items()}
+
+
+def _claims(paper: Paper, ours: Mapping[str, Ours]) -> str:
     """Return the table: text and place, the figures of each source, and a verdict on all but the paper."""
-    columns = [("Claim", [claim.text for claim in claims]), ("Section, table", [claim.where for claim in claims])]
-    for name, source in sources:
-        texts = [[one.text(source) for one in claim.comparisons] for claim in claims]
-        columns.append((name, ["; ".join(dict.fromkeys(text for text in some if text)) for some in texts]))
-        if isinstance(source, Ours):
-            verdicts = [[one.verdict(source) for one in claim.comparisons] for claim in claims]
-            columns.append((f"Verdict, {name}", [together([v for v in one if v]) for one in verdicts]))
+    columns: List[Column] = [("Claim", [claim.text for claim in CLAIMS]),
+                             ("Section, table", [claim.where for claim in CLAIMS]),
+                             ("Paper (Cityscapes)", [claim.told(paper)[0] for claim in CLAIMS])]
+    for name, source in ours.items():
+        texts, verdicts = zip(*(claim.told(source) for claim in CLAIMS))
+        columns += [(name, texts), (f"Verdict, {name}", verdicts)]
     return markdown_table(columns, len(columns))
 
 
@@ -83,51 +78,44 @@ def _deviation(name: str, source: Ours) -> str:
     if found is None:
         return (f"* Pooled deviation on {name}: unknown, no two trainings have several seeds yet; so no difference of "
                 "rows is decided there.\n")
-    return (f"* Pooled deviation on {name}: {found[0]:.2f} points between two rows of one seed, from "
-            f"{counted(len(source.several()), 'training')} with several seeds ({found[1]} degrees of freedom).\n")
+    trainings = counted(len(several(source.records)), "training")
+    return (f"* Pooled deviation on {name}: {found[0]:.2f} points between two rows of one seed, from {trainings} with "
+            f"several seeds ({found[1]} degrees of freedom).\n")
 
 
-def _long_run(network, records: Sequence[Record], anchors: Mapping[str, Any]) -> str:
+def _long_run(records: Sequence[Record], anchors: Mapping[str, Any]) -> str:
     """Return the long training of Model A beside published figures of small networks, as a list item."""
-    found = [record for record in records if record.group == LONG and record.network == network]
     known = "; ".join(f"{name} {one['mean_iou']} {'with' if one['imagenet'] else 'without'} ImageNet weights, "
                       f"{one['source']}" for name, one in anchors.items())
     texts = [f"{record.evaluations['fast']['mean_iou']:.2f} mean IoU (width {record.width}, {record.steps} steps "
              f"{'from a pre-trained backbone' if record.training.pretrained else 'from scratch'}"
              f"{', bootstrapping' if record.training.bootstrapping else ''}, seed {record.seed}, "
-             f"{record.evaluations['fast']['images']} images)" for record in found]
+             f"{record.evaluations['fast']['images']} images)" for record in records]
     return f"* Long run, Model A on CamVid: {'; '.join(texts) or MISSING}. Published anchors: {known}.\n"
 
 
-def _distributions(tables: Mapping[str, Sequence[Row]], sources: Sequence[Tuple[str, Ours]]) -> str:
+def _distributions(tables: Mapping[str, Sequence[Row]], sources: Mapping[str, Ours]) -> str:
     """Return per data set and ISCTF row k against all regions with s > 0, in accuracy and number."""
-    lines: List[List[str]] = []
-    seen = set()
-    for name, source in sources:
-        for network, training in [(row.network, training) for rows in tables.values() for row in rows
-                                  for _, training in row.trainings]:
+    trainings = dict.fromkeys((row.network, training) for rows in tables.values() for row in rows
+                              for _, training in row.trainings)
+    lines = []
+    for name, source in sources.items():
+        for network, training in trainings:
             found = [one for one in find(source.records, network, training) if "active" in one.evaluations]
-            counts = regions_active(found)
-            if not counts or (name, network, training) in seen:
-                continue
-            seen.add((name, network, training))
-            active = [record.evaluations["active"] for record in found]
-            number = sum(n * images for n, images in counts.items()) / sum(counts.values())
-            low, first, median, third, high = quartiles(counts)
-            lines.append([
-                name, training_name(network, training), f"{training.k(active[0]['regions'])}/{active[0]['regions']}",
-                spread([record.evaluations["fast"]["mean_iou"] for record in found]),
-                spread([one["mean_iou"] for one in active]),
-                f"{number:.1f}", str(low), f"{first} / {median} / {third}", str(high)])
+            numbers = regions_active(found)
+            if numbers:
+                active = [record.evaluations["active"] for record in found]
+                regions, (low, first, median, third, high) = active[0]["regions"], numbers.parts
+                lines.append((
+                    name, training_name(network, training), f"{training.k(regions)}/{regions}",
+                    spread([record.evaluations["fast"]["mean_iou"] for record in found]),
+                    spread([one["mean_iou"] for one in active]), f"{numbers.mean:.1f}", low,
+                    f"{first} / {median} / {third}", high))
     headers = ("Data", "Training", "k", "Mean IoU, k", "Mean IoU, s > 0", "Mean number", "Min", "Quartiles", "Max")
-    table = markdown_table([(header, [line[i] for line in lines]) for i, header in enumerate(headers)], 2)
+    table = table_of(lines, 2, *((header, itemgetter(at)) for at, header in enumerate(headers)))
     return ("## A variable number of regions\n\nAll regions with s > 0 computed, however many an image has, against "
             "the k of the largest s; numbers over the test images of all seeds. Older records lack this evaluation.\n\n"
             + (table if lines else f"{MISSING}\n"))
-
-
-def _notes(claims: Sequence[Claim]) -> str:
-    return "## Notes\n\n" + "".join(f"* *{claim.text}.* {claim.note}\n" for claim in claims if claim.note)
 
 
 def claims_page(tables: Mapping[str, Sequence[Row]], published: Mapping[str, Any], costs: Costs,
@@ -135,21 +123,23 @@ def claims_page(tables: Mapping[str, Sequence[Row]], published: Mapping[str, Any
     """Return the page, from the rows of each table by name, the paper's figures, Table 5's costs, published records,
     and what their images gave (as Ours.images)."""
     rows = {(name, row.id): row for name, some in tables.items() for row in some}
-    groups = [Group(key, False, tuple(r for r in records if r.group == key)) for key in GROUPS.values()]
-    ours = [(name, Ours(group.key[0], group.records, rows, costs, images)) for name, group in zip(GROUPS, groups)]
+    ours = sources_of(rows, costs, records, images)
     model_a = rows["table4", MODEL_A].network
-    long = Group(LONG, False, tuple(r for r in records if r.group == LONG and r.network == model_a))
+    long = [one for one in records if one.group == LONG and one.network == model_a]
+    groups = [Group(GROUPS[name], False, source.records) for name, source in ours.items()]
+    groups += [Group(LONG, False, tuple(long))] if long else []
     remarks = "".join(f"* {remark}\n" for remark in published["remarks"])
-    captions = "".join(caption(group, "table1 … table5, ablations") for group in groups + [long] * bool(long.records))
+    captions = "".join(caption(group, "table1 … table5, ablations") for group in groups)
+    notes = "".join(f"* *{claim.text}.* {claim.note}\n" for claim in CLAIMS if claim.note)
     return (
         "# The paper's claims, and what was measured of them\n\n"
         "Rendered from the records in tables/results/ by `make tables`. The paper's figures are of full-width networks "
         "on Cityscapes val; ours of narrower ones on other data (minicity: drawn scenes, minutes of training; CamVid: "
         "docs/training.md); they say how rows compare, no more. The verdicts are computed by the rule below.\n\n"
-        f"{''.join(_deviation(name, source) for name, source in ours)}"
-        f"{_long_run(model_a, records, published['anchors'])}\n"
-        f"{_claims(CLAIMS, [('Paper (Cityscapes)', Paper(published)), *ours])}\n"
-        f"{RULE}\n{_notes(CLAIMS)}\n{_distributions(tables, ours)}\n"
+        f"{''.join(_deviation(name, source) for name, source in ours.items())}"
+        f"{_long_run(long, published['anchors'])}\n"
+        f"{_claims(Paper(published), ours)}\n"
+        f"{RULE}\n## Notes\n\n{notes}\n{_distributions(tables, ours)}\n"
         "## Where the paper's text and its tables differ\n\n"
         f"{remarks}\n"
         f"## Where the figures come from\n\n{captions}"

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from repro.config.networks import HEIGHT, WIDTH
 from repro.config.rows import Row, Training
-from repro.records import Record, find
+from repro.records import Record, by_seed, find
 from repro.tables.groups import NO_COARSE, Group
 from repro.tables.markdown import Column
 from repro.tables.speed import calc, giga
@@ -99,8 +99,7 @@ def _approach(rows: Sequence[Row], header: str = "Approach") -> List[Column]:
 
 def _values(records: Sequence[Record], row: Row, training: Training, key: str) -> List[float]:
     """Return one figure of each seed's record, in the row's inference; empty where this was not measured."""
-    return [record.evaluations[row.inference][key] for record in find(records, row.network, training)
-            if row.inference in record.evaluations]
+    return [*by_seed(find(records, row.network, training), key, row.inference).values()]
 
 
 def computed(table: Table, rows: Sequence[Row], groups: Sequence[Group]) -> List[Column]:

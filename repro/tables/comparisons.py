@@ -1,12 +1,20 @@
-"""The kinds of comparison a claim consists of; each has a text of its figures and a verdict (None: it has none)."""
+"""The kinds of comparison that claims consist of: each returns its figures in words and a verdict (None: it has none).
+
+All take a source, the paper or our records, and then what repro/tables/claims.py lists.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+import math
+from collections import Counter
+from statistics import mean
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from repro.tables.counts import Silent
+from repro.records import Record
+from repro.tables.intervals import Interval
+from repro.tables.speed import calc
 from repro.tables.verdicts import (
+    ALIKE,
     FAILS,
     GAINS,
     HOLDS,
@@ -16,14 +24,12 @@ from repro.tables.verdicts import (
     Difference,
     Figure,
     Gap,
-    Ours,
     Paper,
     Source,
     Value,
-    by_seed,
     difference,
     judged,
-    key_of,
+    seeds_of,
     together,
     value_of,
 )
@@ -31,19 +37,21 @@ from repro.tables.verdicts import (
 FLOAT_ERROR = 0.05  # points of mean IoU
 DOMINATED = 0.05    # a mean z2 below this leaves the half column 95% of the weight
 LISTED = 3          # figures beyond so many are given by their lowest and highest
+CHANCE = 2          # times chance: what computed regions are to hold of small objects
+
+Told = Tuple[str, Optional[str]]
+Pair = Tuple[Value, Sequence[Value]]  # one figure, and others beside it
 
 
 def text_of(source: Source, value: Value) -> str:
     """Return a value as a cell has it: the mean and, over several seeds, ± half their range."""
-    mean = value_of(source, value)
-    if mean is None:
+    average = value_of(source, value)
+    if average is None:
         return source.missing
-    digits = 3 if key_of(value) == "z2" else 2
-    if isinstance(value, Gap):
-        return f"{mean:.{digits}f}"
-    values = by_seed(source, value).values()
-    half = (max(values) - min(values)) / 2
-    return f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if len(values) > 1 else "")
+    digits = 3 if value.key == "z2" else 2
+    values = seeds_of(source, value).values()
+    half = f" ± {(max(values) - min(values)) / 2:.{digits}f}"
+    return f"{average:.{digits}f}" + half * (len(values) > 1 and isinstance(value, Figure))
 
 
 def counted(number: int, noun: str) -> str:
@@ -54,15 +62,12 @@ def counted(number: int, noun: str) -> str:
 def _means(source: Source, values: Sequence[Value]) -> Optional[List[float]]:
     """Return the mean of each; None where one is missing."""
     means = [value_of(source, value) for value in values]
-    known = [mean for mean in means if mean is not None]
+    known = [one for one in means if one is not None]
     return known if len(known) == len(means) else None
 
 
-def _listed(source: Source, figures, between: str = ", ") -> str:
-    """Return the figures one after the other, or the word for what is missing."""
-    if _means(source, figures) is None:
-        return source.missing
-    return between.join(text_of(source, figure) for figure in figures)
+def _listed(source: Source, values: Sequence[Value], between: str = ", ") -> str:
+    return between.join(text_of(source, value) for value in values)
 
 
 def _with_intervals(text: str, differences: Sequence[Difference]) -> str:
@@ -75,143 +80,158 @@ def _with_intervals(text: str, differences: Sequence[Difference]) -> str:
     return f"({text})"
 
 
-@dataclass(frozen=True)
-class Change:
-    """From one figure to others; each other minus the one is claimed to lie between `bounds`."""
-
-    one: Value
-    others: Tuple[Value, ...]
-    bounds: Tuple[float, float]
-
-    def _others(self, source: Source) -> List[Value]:
-        return list(dict.fromkeys(v if isinstance(v, Gap) else source.resolve(v) for v in self.others))
-
-    def _differences(self, source: Source) -> List[Optional[Difference]]:
-        return [difference(source, self.one, other) for other in self._others(source)]
-
-    def text(self, source: Source) -> str:
-        others, means = self._others(source), _means(source, self._others(source))
-        differences = [found for found in self._differences(source) if found is not None]
-        if means is None or len(differences) < len(others):
-            return source.missing
-        if len(others) > LISTED:
-            ends = f"{min(d.mean for d in differences):+.2f} to {max(d.mean for d in differences):+.2f}"
-            return (f"{text_of(source, self.one)} → {min(means):.2f} to {max(means):.2f} "
-                    f"{_with_intervals(ends, differences)}")
-        changes = [" " + _with_intervals(f"{found.mean:+.2f}", [found]) if key_of(self.one) == "mean_iou" else ""
-                   for found in differences]
-        return f"{text_of(source, self.one)} → " + ", ".join(
-            text_of(source, other) + change for other, change in zip(others, changes))
-
-    def verdict(self, source: Source) -> Optional[str]:
-        return together([judged(found, self.bounds) for found in self._differences(source)])
+def change(source: Source, one: Value, others: Sequence[Value], bounds: Interval) -> Told:
+    """Compare one figure with others: each of them minus the one is claimed to lie between `bounds`."""
+    others = list(dict.fromkeys(v if isinstance(v, Gap) else source.resolve(v) for v in others))
+    differences = [difference(source, one, other) for other in others]
+    verdict = together([judged(found, bounds) for found in differences])
+    known = [found for found in differences if found is not None]
+    if len(known) < len(others):
+        return source.missing, verdict
+    if len(others) > LISTED:
+        means = _means(source, others) or []
+        ends = f"{min(found.mean for found in known):+.2f} to {max(found.mean for found in known):+.2f}"
+        text = f"{min(means):.2f} to {max(means):.2f} {_with_intervals(ends, known)}"
+    else:
+        text = ", ".join(text_of(source, other) + (
+            " " + _with_intervals(f"{found.mean:+.2f}", [found]) if one.key == "mean_iou" else "")
+            for other, found in zip(others, known))
+    return f"{text_of(source, one)} → {text}", verdict
 
 
-@dataclass(frozen=True)
-class Range:
-    """Figures whose highest and lowest are claimed to be alike."""
-
-    figures: Tuple[Figure, ...]
-
-    def _range(self, source: Source) -> Optional[Difference]:
-        means = _means(source, self.figures)
-        if means is None:
-            return None
-        low, high = (self.figures[means.index(end)] for end in (min(means), max(means)))
-        return difference(source, low, high)
-
-    def text(self, source: Source) -> str:
-        texts, found = _listed(source, self.figures), self._range(source)
-        return texts if found is None else f"{texts} {_with_intervals(f'range {found.mean:.2f}', [found])}"
-
-    def verdict(self, source: Source) -> Optional[str]:
-        return judged(self._range(source), NOT_MORE)
+def alike(source: Source, *figures: Figure) -> Told:
+    """Compare the highest and the lowest of figures, which are claimed to be alike."""
+    means = _means(source, figures)
+    if means is None:
+        return source.missing, MISSING
+    found = difference(source, *(figures[means.index(end)] for end in (min(means), max(means))))
+    text = f" {_with_intervals(f'range {found.mean:.2f}', [found])}" if found else ""
+    return _listed(source, figures) + text, judged(found, NOT_MORE)
 
 
-@dataclass(frozen=True)
-class Rising:
-    """A sequence claimed to rise: the last is above the first, and no step clearly falls."""
-
-    figures: Tuple[Figure, ...]
-
-    def text(self, source: Source) -> str:
-        texts, whole = _listed(source, self.figures, " → "), difference(source, self.figures[0], self.figures[-1])
-        if whole is None or texts == source.missing:
-            return source.missing
-        return f"{texts} {_with_intervals(f'{whole.mean:+.2f}', [whole])}"
-
-    def verdict(self, source: Source) -> Optional[str]:
-        if _means(source, self.figures) is None:
-            return MISSING
-        steps = [difference(source, old, new) for old, new in zip(self.figures, self.figures[1:])]
-        if any(judged(step, GAINS) == FAILS for step in steps):
-            return FAILS
-        return judged(difference(source, self.figures[0], self.figures[-1]), GAINS)
+def rising(source: Source, *figures: Figure) -> Told:
+    """Compare a sequence claimed to rise: the last is above the first, and no step clearly falls."""
+    whole = difference(source, figures[0], figures[-1])
+    if whole is None or _means(source, figures) is None:
+        return source.missing, MISSING
+    falls = FAILS in [judged(difference(source, *step), GAINS) for step in zip(figures, figures[1:])]
+    return (f"{_listed(source, figures, ' → ')} {_with_intervals(f'{whole.mean:+.2f}', [whole])}",
+            FAILS if falls else judged(whole, GAINS))
 
 
-@dataclass(frozen=True)
-class Same:
-    """Classic and fast inference of one network are claimed to be the same function; `figures` are the paper's pair."""
-
-    figures: Tuple[Figure, Figure]
-
-    def _differences(self, source: Ours) -> List[float]:
-        return [abs(record.evaluations["fast"]["mean_iou"] - record.evaluations["classic"]["mean_iou"])
-                for record in source.records
-                if record.network.fusion == "isctf" and {"fast", "classic"} <= set(record.evaluations)]
-
-    def text(self, source: Source) -> str:
-        if isinstance(source, Paper):
-            return Change(self.figures[0], self.figures[1:], GAINS).text(source)
-        found = self._differences(source)
-        return f"{max(found):.2f} at most ({counted(len(found), 'training')})" if found else source.missing
-
-    def verdict(self, source: Source) -> Optional[str]:
-        if isinstance(source, Paper):
-            return HOLDS if len({value_of(source, figure) for figure in self.figures}) == 1 else FAILS
-        found = self._differences(source)
-        return (HOLDS if max(found) < FLOAT_ERROR else FAILS) if found else MISSING
+def same(source: Source, classic: Figure, fast: Figure) -> Told:
+    """Compare classic and fast inference of all ISCTF networks, claimed to be one function; the figures: the paper's.
+    """
+    if isinstance(source, Paper):
+        return change(source, classic, (fast,), ALIKE)
+    found = [abs(record.evaluations["fast"]["mean_iou"] - record.evaluations["classic"]["mean_iou"])
+             for record in source.records
+             if record.network.fusion == "isctf" and {"fast", "classic"} <= set(record.evaluations)]
+    if not found:
+        return MISSING, MISSING
+    return (f"{max(found):.2f} at most ({counted(len(found), 'training')})",
+            HOLDS if max(found) < FLOAT_ERROR else FAILS)
 
 
-@dataclass(frozen=True)
-class Dominated:
-    """Some of these mean z2 are claimed to be near 0."""
-
-    figures: Tuple[Figure, ...]
-
-    def text(self, source: Source) -> str:
-        return _listed(source, self.figures)
-
-    def verdict(self, source: Source) -> Optional[str]:
-        means = _means(source, self.figures)
-        if means is None:
-            return MISSING
-        return HOLDS if min(means) < DOMINATED else FAILS
+def dominated(source: Source, *figures: Figure) -> Told:
+    """Find a mean z2 near 0, as some of these are claimed to be."""
+    means = _means(source, figures)
+    if means is None:
+        return source.missing, MISSING
+    return _listed(source, figures), HOLDS if min(means) < DOMINATED else FAILS
 
 
-@dataclass(frozen=True)
-class Released:
-    """Changes of z2 that are claimed of those that begin near 0."""
-
-    changes: Tuple[Change, ...]
-
-    def text(self, source: Source) -> str:
-        texts = [change.text(source) for change in self.changes]
-        return source.missing if source.missing in texts else "; ".join(texts)
-
-    def verdict(self, source: Source) -> Optional[str]:
-        begins = _means(source, [change.one for change in self.changes])
-        if begins is None or source.missing in [change.text(source) for change in self.changes]:
-            return MISSING
-        near = [change for change, begin in zip(self.changes, begins) if begin < DOMINATED]
-        return together([change.verdict(source) for change in near]) if near else OPEN
+def released(source: Source, *pairs: Pair) -> Told:
+    """Compare z2 that begin near 0 with later ones, which are claimed to be larger."""
+    told, begins = [change(source, *pair, GAINS) for pair in pairs], _means(source, [one for one, _ in pairs])
+    texts = [text for text, _ in told]
+    if begins is None or source.missing in texts:
+        return source.missing, MISSING
+    near = [verdict for (_, verdict), begin in zip(told, begins) if begin < DOMINATED]
+    return "; ".join(texts), together(near) if near else OPEN
 
 
-@dataclass(frozen=True)
-class Beside(Silent):
-    """The paper's own figures of bootstrapping without the coarse set, beside ours on data without one."""
+def beside(source: Source, *pairs: Pair) -> Told:
+    """Give the paper's own figures of bootstrapping without the coarse set, beside ours on data without one."""
+    texts = [change(source, *pair, ALIKE)[0] for pair in pairs]
+    return ("bs. alone: " + "; ".join(texts) if isinstance(source, Paper) else ""), None
 
-    changes: Tuple[Change, ...]
 
-    def text(self, source: Source) -> str:
-        return "bs. alone: " + "; ".join(one.text(source) for one in self.changes) if isinstance(source, Paper) else ""
+def everywhere(source: Source, *figures: Figure) -> Told:
+    """Say whether mean z2 of figures are over all positions, as in records without that of computed regions."""
+    found = [record.evaluations.get(source.inference(figure)) for figure in figures for record in source.found(figure)]
+    return "over all positions" * any(one and one.get("z2_computed") is None for one in found), None
+
+
+def steps(source: Source, one: Figure, other: Figure) -> Told:
+    """Say how long two figures' networks were trained."""
+    found = [source.found(figure) for figure in (one, other)]
+    return "{} → {} steps".format(*(records[0].steps for records in found)) if all(found) else "", None
+
+
+class Numbers(NamedTuple):
+    """How many regions have s > 0, over images: their mean; minimum, quartiles (nearest rank), maximum."""
+
+    mean: float
+    parts: Tuple[int, ...]
+
+
+def regions_active(records: Sequence[Record]) -> Optional[Numbers]:
+    """Return the numbers over the records (seeds) of one training; None where they were not counted."""
+    counts: Counter = Counter()
+    for record in records:
+        for number, images in (record.evaluations.get("active", {}).get("active_counts") or {}).items():
+            counts[int(number)] += images
+    values = sorted(counts.elements())
+    return Numbers(sum(values) / len(values), tuple(
+        values[max(0, math.ceil(len(values) * part / 4) - 1)] for part in range(5))) if values else None
+
+
+def varies(source: Source, figure: Figure) -> Told:
+    """Count the regions with s > 0, claimed to differ between images, or from p: p is loose."""
+    records = source.found(figure)
+    numbers = regions_active(records)
+    if numbers is None:
+        return source.missing, MISSING
+    (average, (low, first, _, third, high)), p = numbers, records[0].training.p
+    regions = next(one["regions"] for one in (record.evaluations.get("active") for record in records) if one)
+    return (f"{average:.1f} of {regions} on average, {low} to {high}, quartiles {first} and {third} "
+            f"(p asks for {p * regions:.1f})",
+            FAILS if third - first < 1 and abs(average - p * regions) <= 0.5 else HOLDS)
+
+
+def _mean(values: Sequence[Optional[float]]) -> Optional[float]:
+    known = [value for value in values if value is not None]
+    return mean(known) if known and len(known) == len(values) else None
+
+
+def selects(source: Source, figure: Figure) -> Told:
+    """Compare what computed regions hold of small objects, claimed to be CHANCE times as much as of the area.
+
+    Shares are percentages, means over seeds; beside them what a fixed map would hold, where that is known.
+    """
+    found = [record.evaluations.get(source.inference(figure), {}).get("selection") or {}
+             for record in source.found(figure)]
+    objects, area, fixed = (_mean([one.get(key) for one in found]) for key in ("objects", "area", "fixed"))
+    if objects is None or area is None:
+        return source.missing, MISSING
+    text = f"{objects:.1f}% in {area:.1f}% of the area ({objects / area:.1f} times chance)"
+    return (text + ("" if fixed is None else f", a fixed map {fixed:.1f}%"),
+            HOLDS if objects >= CHANCE * area else FAILS)
+
+
+def cost(source: Source, old: str, new: str, times: int) -> Told:
+    """Compare multiply-adds of two rows of Table 5: the first is claimed to need `times` as many."""
+    if isinstance(source, Paper):
+        rows = source.published["table5"]["rows"]
+        return f"{rows[old]['calc']}g → {rows[new]['calc']}g", HOLDS
+    (before, before_true), (after, after_true) = source.costs[old], source.costs[new]
+    return (f"{calc(before)} → {calc(after)}: {before / after:.1f} times; {before_true / after_true:.1f} with the "
+            "shortcuts", HOLDS if round(before / after) == times else FAILS)
+
+
+def speed(source: Source, row: str) -> Told:
+    """Give the frames per second of a row of Table 6, of which no record exists."""
+    if isinstance(source, Paper):
+        return f"{source.published['table6']['rows'][row]['speed']} fps", MISSING
+    return MISSING, MISSING

@@ -4,27 +4,10 @@ from __future__ import annotations
 
 from typing import Optional, Sequence
 
-from repro.config import parsing
 from repro.device import cpu_words, same_cpu
 from repro.errors import UserError
-from repro.records import parse_provenance
 from repro.tables.markdown import joined, table_of
-from repro.tables.speed import (
-    BF16,
-    FP32,
-    INT8,
-    Measured,
-    calc,
-    entries,
-    milliseconds,
-    origin,
-    percent,
-    positive,
-    precision,
-    reader,
-    seconds,
-    size,
-)
+from repro.tables.speed import BF16, FP32, INT8, Measured, calc, milliseconds, origin, percent, reader
 from repro.tables.targets import Found, Target, entry, ratio, saving, targets_table
 from repro.timing.clock import median, p95
 
@@ -32,14 +15,8 @@ PIPELINED, WHOLE = "model-a", "model-a-whole-k"  # Model A, which is timed in a 
 READY = 8  # photos of one run of the pipeline
 OWN = "mxnet"
 ANY = (FP32, BF16, INT8)
-read_engines = reader({  # what experiments.speed.engines writes
-    "size": size, "width": positive, "threads": parsing.integer, "versions": parsing.mapping_of(parsing.text),
-    "rows": entries({
-        "row": parsing.text, "label": parsing.text, "engine": parsing.text, "precision": precision,
-        "multiply_adds": parsing.integer, "paper": parsing.integer, "alike": parsing.number, "labels": seconds,
-        "scores": seconds, "pipeline": parsing.sequence(positive)}, "row", "engine", "precision"),
-    "provenance": parse_provenance,
-})
+# what experiments.speed.engines writes
+read_engines = reader("size", "width", "threads", "versions", "rows", "provenance")
 
 
 def best(record: Measured, row: str, precisions: Sequence[str] = ANY) -> Optional[Measured]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Mapping
 
-from repro.config import parsing
-from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
-from repro.tables.speed import origin, read_json
+from repro.tables.speed import origin, reader
 
 # what a run is at, and what befalls it, by the names of experiments.stress.trials
 PHASES = {
@@ -38,32 +36,15 @@ EVENTS = {
     "two_drawing": "minicity is drawn by two at once",
 }
 KILLS = ("kills", "checkpoint", "record", "faults")
-_EVENT = {"times": parsing.natural, "faults": parsing.natural, "seconds": parsing.optional(parsing.number)}
-
-
-def _by_name(names, checks):
-    return parsing.mapping(dict.fromkeys(names, parsing.mapping(checks)))
-
-
-def read_faults(path) -> Dict[str, Any]:
-    """Return what `experiments.stress.faults` wrote to `path`, checked; a UserError names file and key."""
-    return read_json(path, {
-        "seed": parsing.natural,
-        "left": parsing.natural,
-        "phases": _by_name(PHASES, dict.fromkeys(KILLS, parsing.natural)),
-        "events": _by_name(EVENTS, _EVENT),
-        "provenance": parse_provenance})
-
-
-def _seconds(value: Optional[float]) -> str:
-    return "-" if value is None else f"{value:.1f}"
+# what `make faults` writes: by phase so many of each of KILLS, by event how it went
+read_faults = reader("seed", "left", "phases", "events", "provenance")
 
 
 def page(found: Mapping[str, Any]) -> str:
     """Return the page; `found` as `read_faults` gives it."""
-    phases = list(found["phases"].values())
+    phases, events = list(found["phases"].values()), [found["events"][name] for name in EVENTS]
     total = {name: sum(one[name] for one in phases) for name in KILLS}
-    lines, events = [*phases, total], found["events"]
+    lines = [*phases, total]
     kills = markdown_table([
         ("Killed while", [*PHASES.values(), "all"]),
         ("Kills", [str(one["kills"]) for one in lines]),
@@ -72,21 +53,21 @@ def page(found: Mapping[str, Any]) -> str:
         ("Same in the end", [str(one["kills"] - one["faults"]) for one in lines]),
         ("Fault", [str(one["faults"]) for one in lines])], 1)
     others = markdown_table([
-        ("What happens", [EVENTS[name] for name in EVENTS]),
-        ("Times", [str(events[name]["times"]) for name in EVENTS]),
-        ("As it should", [str(events[name]["times"] - events[name]["faults"]) for name in EVENTS]),
-        ("Fault", [str(events[name]["faults"]) for name in EVENTS]),
-        ("Said within, s", [_seconds(events[name]["seconds"]) for name in EVENTS])], 1)
+        ("What happens", [*EVENTS.values()]),
+        ("Times", [str(one["times"]) for one in events]),
+        ("As it should", [str(one["times"] - one["faults"]) for one in events]),
+        ("Fault", [str(one["faults"]) for one in events]),
+        ("Said within, s", ["-" if one["seconds"] is None else f"{one['seconds']:.1f}" for one in events])], 1)
     return (
         "# Faults, on purpose\n\n"
         "A table of one tiny row is trained, evaluated and rendered by the command of `make ablations`, and killed "
         f"with -9, all its processes at once, at {total['kills']} random moments; the same command is then run to its "
-        f"end (`experiments/stress/trials/`). Seed of the moments: {found['seed']}. {origin(found['provenance'])}\n\n"
+        f"end (`experiments/stress/trials.py`). Seed of the moments: {found['seed']}. {origin(found['provenance'])}\n\n"
         f"{kills}\n"
         "*Same in the end*: parameters, log, curves and page are byte for byte those of a run that was never stopped, "
         "and so is the record but for its date and duration; a checkpoint found after the kill is whole, and the run's "
-        "folder is gone in the end. Each phase is aimed at in turn, at a random moment of it; which was hit is told "
-        f"by the files left. {found['left']} temporary files were left by kills (`.writing-*`); none is taken for a "
+        "folder is gone in the end. Each phase is aimed at in turn, at a random moment; which was hit is told by "
+        f"the files left. {found['left']} temporary files were left by kills (`.writing-*`); none is taken for a "
         "result.\n\n"
         f"{others}\n"
         "*As it should*: what must be said is said in one line, exit code 2, within a minute (*said within*: the "

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence, Tuple
 
-from repro.config import parsing
 from repro.plot import figure, save
-from repro.records import parse_provenance
 from repro.tables.markdown import joined, table_of
-from repro.tables.speed import Measured, calc, count, gflops, mebibytes, milliseconds, origin, positive, reader, seconds
+from repro.tables.speed import Measured, calc, gflops, mebibytes, milliseconds, origin, reader
 from repro.timing.clock import median, p95
 
 PICTURE = "growth.png"
 TITLES = {"k": "Regions computed", "size": "Image size", "batch": "Images at once", "threads": "Threads"}
-_COUNTS = ("height", "width", "batch", "threads", "multiply_adds", "memory")
-_CASES = parsing.filled(parsing.mapping({"k": parsing.natural, **dict.fromkeys(_COUNTS, count), "seconds": seconds}))
-
-read_growth = reader({  # what experiments.speed.growth writes
-    "row": parsing.text, "multiplier": positive, "region": count, "base": parsing.natural,
-    "groups": parsing.mapping(dict.fromkeys(TITLES, _CASES), optional=TITLES), "provenance": parse_provenance,
-})
+# what experiments.speed.growth writes
+read_growth = reader("row", "multiplier", "region", "base", "groups", "provenance")
 
 
 def _spent(case: Measured) -> float:
@@ -87,7 +80,7 @@ def page(record: Mapping[str, Any]) -> str:
           for group, cases in record["groups"].items())])
 
 
-def draw(record: Mapping[str, Any], path) -> None:
+def draw(record: Mapping[str, Any], folder) -> None:
     """Draw time above, memory below, a column for each thing that varies; dashed: time if as multiply-adds."""
     groups = record["groups"]
     made = figure(3.2 * len(groups), 5)
@@ -111,4 +104,4 @@ def draw(record: Mapping[str, Any], path) -> None:
                 axes.set_xticks(x)
     above[0].set_ylabel("ms an image", fontsize=8)
     below[0].set_ylabel("GiB; dashed: before the engine", fontsize=8)
-    save(made, path)
+    save(made, folder / PICTURE)

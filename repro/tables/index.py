@@ -7,13 +7,12 @@ import io
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
-import numpy as np
-
 from repro.config.rows import Row
 from repro.device import cpu_words
+from repro.evaluation.metrics import FIGURES
 from repro.records import Record, find, record_path
 from repro.tables import band
-from repro.tables.intervals import bootstrap, mean_iou, sequences
+from repro.tables.intervals import bootstrap, sequences
 from repro.timing.clock import Timing
 
 Images = Callable[[Record], Mapping[str, Any]]      # confusion matrices by inference, and "images", their names
@@ -25,21 +24,6 @@ RESULTS = ("table", "row", "training", "data", "preset", "budget", "seed", "infe
            "parameters", "core_hours", "commit", "cpu", "threads", "sha256", "command", "record")
 SPEED = ("record", "network", "engine", "precision", "size", "threads", "cpu", "runs", "ms", "p95_ms", "fps",
          "multiply_adds", "commit", "command")
-
-
-def pixel_acc(matrices: np.ndarray) -> np.ndarray:
-    """Return the pixel accuracy, percent, of confusion matrices (N, K, K): (N,)."""
-    return 100 * np.trace(matrices, axis1=1, axis2=2) / np.maximum(matrices.sum((1, 2)), 1)
-
-
-def mean_acc(matrices: np.ndarray) -> np.ndarray:
-    """Return the mean accuracy of the labelled classes, percent, of confusion matrices (N, K, K): (N,)."""
-    pixels = matrices.sum(2)
-    hits = np.where(pixels > 0, np.diagonal(matrices, axis1=1, axis2=2) / np.maximum(pixels, 1), 0)
-    return 100 * hits.sum(1) / np.maximum((pixels > 0).sum(1), 1)
-
-
-FIGURES = {"mean_iou": mean_iou, "pixel_acc": pixel_acc, "mean_acc": mean_acc}
 
 
 def results(tables: Mapping[str, Sequence[Row]], records: Sequence[Record], costs: Costs, images: Images) -> List[Line]:

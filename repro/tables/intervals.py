@@ -7,6 +7,8 @@ from typing import Callable, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from repro.evaluation.metrics import mean_iou
+
 Interval = Tuple[float, float]
 DRAWS = 2000
 T_95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833, 1.812)  # for 1 to 10 degrees of freedom
@@ -34,14 +36,6 @@ def sequences(names: Optional[Sequence[str]], images: int) -> Sequence:
     """Return the sequence of each image, the part of its name before "_"; single images without names or with one."""
     found = [name.split("_")[0] for name in names or ()]
     return found if len(set(found)) > 1 else [*range(images)]
-
-
-def mean_iou(matrices: np.ndarray) -> np.ndarray:
-    """Return the mean IoU, percent, of confusion matrices (N, K, K): (N,), as repro.evaluation.metrics defines it."""
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
-    unions = matrices.sum(1) + matrices.sum(2) - hits
-    known = unions > 0
-    return 100 * np.where(known, hits / np.where(known, unions, 1), 0).sum(1) / np.maximum(known.sum(1), 1)
 
 
 def bootstrap(terms: Sequence[Tuple[float, np.ndarray]], groups: Sequence,

@@ -5,29 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from repro.config import parsing
 from repro.config.networks import Network
 from repro.config.rows import Row
 from repro.plot import figure, save
-from repro.records import Record, find, parse_provenance
+from repro.records import Record, find
 from repro.tables.groups import MAIN, Group, caption, groups_of
 from repro.tables.markdown import joined, table_of
 from repro.tables.render import MARKER
-from repro.tables.speed import calc, count, entries, mebibytes, milliseconds, one_of, origin, positive, reader, seconds
+from repro.tables.speed import calc, mebibytes, milliseconds, origin, reader
 from repro.timing.clock import median, p95
 
 PICTURE = "neighbours.png"
 REFINED = "sparserefine"  # in a measurement of times, the row of repro.tables.refine's record
-VALUES = ("trained", "random")  # of the parameters of a network that is timed
 NONE = "-"
 
-read_speed = reader({  # what experiments.speed.neighbours measured on one data set
-    "data": parsing.text, "preset": parsing.text, "size": parsing.text, "threads": count,
-    "rows": entries({
-        "row": parsing.text, "values": one_of(VALUES), "multiply_adds": positive, "parameters": count,
-        "memory": parsing.natural, "seconds": seconds}, "row"),
-    "provenance": parse_provenance,
-})
+# what experiments.speed.neighbours measured on one data set
+read_speed = reader("data", "preset", "size", "threads", "rows", "provenance")
 Speed = Mapping[str, Any]
 Refined = Mapping[str, Mapping[str, Any]]  # records as repro.tables.refine reads them, by name of the data
 
@@ -110,12 +103,11 @@ def groups_shown(rows: Sequence[Row], records: Sequence[Record]) -> List[Group]:
 
 
 def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tuple[int, int]],
-         records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined, picture: bool = False) -> str:
+         records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined) -> str:
     """Return the published page.
 
     printed  title and rows as published. costs: multiply-adds by row id, (in the paper's convention, true).
     speeds   the measured times by name of the data, as `refined`, SparseRefine's records.
-    picture  whether PICTURE lies beside the page.
     """
     theirs = ", ".join(row.label for row in rows if not isinstance(row.network, Network))
     parts = [
@@ -137,7 +129,7 @@ def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tu
         f"## As published, on Cityscapes\n\n{_published(rows, printed['rows'], costs)}",
         *(_section(rows, group, speed_of(group, speeds), refined) for group in groups_shown(rows, records)),
     ]
-    if picture:
+    if panels(rows, records, speeds, refined):
         parts.insert(1, f"![Mean IoU over time]({PICTURE})")
     return joined(parts)
 
@@ -158,6 +150,13 @@ def points(shown: Sequence[Line], speed: Optional[Speed]) -> List[Tuple[Line, fl
             if line.accuracies and line.id in timed]
 
 
+def panels(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined):
+    """Return (group, its points) of each published data set that has any, which are drawn."""
+    found = [(group, points(lines(rows, group, refined), speed_of(group, speeds)))
+             for group in groups_shown(rows, records)]
+    return [(group, chosen) for group, chosen in found if chosen]
+
+
 def _name_points(axes, chosen: Sequence[Tuple[Line, float, float]]) -> None:
     """Write names beside their points: where, of right, left and the corners, nothing is in the way first."""
     places = [tuple(axes.transData.transform(point)) for _, *point in chosen]
@@ -176,13 +175,11 @@ def _name_points(axes, chosen: Sequence[Tuple[Line, float, float]]) -> None:
         axes.annotate(name, point, away, textcoords="offset points", fontsize=8, ha="center", va="center")
 
 
-def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined, path) -> bool:
-    """Draw mean IoU over time, a panel for each published data set; False, and nothing drawn, where none has both."""
-    found = [(group, points(lines(rows, group, refined), speed_of(group, speeds)))
-             for group in groups_shown(rows, records)]
-    found = [(group, chosen) for group, chosen in found if chosen]
+def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Speed], refined: Refined, folder) -> None:
+    """Draw mean IoU over time, a panel for each published data set; nothing where none has both."""
+    found = panels(rows, records, speeds, refined)
     if not found:
-        return False
+        return
     made = figure(5 * len(found), 4)
     for axes, (group, chosen) in zip(made.subplots(1, len(found), squeeze=False)[0], found):
         for line, spent, accuracy in chosen:
@@ -197,5 +194,4 @@ def draw(rows: Sequence[Row], records: Sequence[Record], speeds: Mapping[str, Sp
     made.draw_without_rendering()  # which lays it out
     for axes, (_, chosen) in zip(made.axes, found):
         _name_points(axes, chosen)
-    save(made, path)
-    return True
+    save(made, folder / PICTURE)

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from repro.evaluation.metrics import class_iou, mean_iou
 from repro.records import Record
-from repro.tables.intervals import Interval, bootstrap, mean_iou, sequences
-from repro.tables.markdown import markdown_table
-from repro.tables.verdicts import FAILS, GAINS, HOLDS, Figure, Ours, by_seed, difference, judged
+from repro.tables.intervals import Interval, bootstrap, sequences
+from repro.tables.markdown import markdown_table, table_of
+from repro.tables.verdicts import FAILS, GAINS, HOLDS, Figure, Ours, Terms, difference, judged, seeds_of
 
 LISTED = 10  # images of each kind
 WORDS = {HOLDS: "B is above A", FAILS: "B is below A"}
 
 
-def names_of(beside: Mapping[str, Any], images: int, given: Sequence[str] = ()) -> List[str]:
+def names_of(kept: Optional[Sequence[str]], images: int, given: Sequence[str]) -> List[str]:
     """Return the images' names: as kept, else as `given`, else their numbers in the order of the data."""
-    found = beside.get("images", given)
+    found = given if kept is None else kept
     return [str(one) for one in found] if len(found) == images else [f"image {one + 1}" for one in range(images)]
-
-
-def missing(records: Sequence[Record], source: Ours, inference: str) -> str:
-    """Return in a line which of the records have no images' results beside them; "" where all have."""
-    without = [str(one.seed) for one in records if inference not in source.images(one)]
-    return f"no per-image results are kept of seed {', '.join(without)}" if without else ""
 
 
 def _interval(found: Optional[Interval]) -> str:
@@ -38,59 +33,57 @@ def compare(source: Ours, one: Figure, other: Figure, given: Sequence[str] = ())
     Intervals are of 90%: t's over seeds and the bootstrap over images, as in tables/claims.md. given: the images'
     names, where no record has them.
     """
-    values = by_seed(source, one), by_seed(source, other)
+    values = seeds_of(source, one), seeds_of(source, other)
     seeds = [seed for seed in values[0] if seed in values[1]]
     found = difference(source, one, other)
     if found is None:
         return "no seed is published of both"
-    text = markdown_table([
-        ("Seed", [*map(str, seeds), "mean"]),
-        *((name, [*(f"{some[seed]:.2f}" for seed in seeds), f"{sum(some[seed] for seed in seeds) / len(seeds):.2f}"])
-          for name, some in zip("AB", values)),
-        ("B - A", [*(f"{values[1][seed] - values[0][seed]:+.2f}" for seed in seeds), f"{found.mean:+.2f}"])], 1)
+    lines: List[Tuple] = [(str(seed), values[0][seed], values[1][seed]) for seed in seeds]
+    lines.append(("mean", *(sum(some[seed] for seed in seeds) / len(seeds) for some in values)))
     verdict = WORDS.get(judged(found, GAINS), "not decidable: t's interval holds 0, or is unknown")
-    text += (f"\nMean IoU, B - A: {found.mean:+.2f} points; t {_interval(found.interval)}; images "
-             f"{_interval(found.images)}: {verdict}.\n")
+    text = _differences("Seed", lines) + (
+        f"\nMean IoU, B - A: {found.mean:+.2f} points; t {_interval(found.interval)}; images "
+        f"{_interval(found.images)}: {verdict}.\n\n")
     pairs = [([record for record in source.found(figure) if record.seed in seeds], source.inference(figure))
              for figure in (one, other)]
-    lacks = [f"{name}: {words}" for name, pair in zip("AB", pairs) for words in [missing(pair[0], source, pair[1])]
-             if words]
-    terms = [] if lacks else [(sign / len(seeds), source.images(record)[inference]) for sign, (records, inference) in
-                              zip((-1, 1), pairs) for record in records]
-    if len({matrices.shape for _, matrices in terms}) > 1:
-        lacks, terms = ["A and B were measured on different images"], []
-    beside = source.images(pairs[1][0][0])
-    text += f"\n{_by_class(pairs, terms, beside)}"
-    return text + (f"\nNot by image: {'; '.join(lacks)}.\n" if lacks else f"\n{_by_image(terms, beside, given)}")
+    by_image = source.by_image(one, other, seeds)
+    text += _by_class(pairs, by_image)
+    if by_image:
+        return f"{text}\n{_by_image(*by_image, given)}"
+    without = {name: ", ".join(str(record.seed) for record in records if inference not in source.images(record))
+               for name, (records, inference) in zip("AB", pairs)}
+    lacks = [f"{name}: no per-image results are kept of seed {some}" for name, some in without.items() if some]
+    return f"{text}\nNot by image: {'; '.join(lacks) or 'A and B were measured on different images'}.\n"
 
 
-def _by_class(pairs, terms, beside) -> str:
+def _differences(header: str, lines, *more) -> str:
+    """Return a table of lines (name, A, B, ...) with B - A; more: columns after it."""
+    return table_of(lines, 1, (header, lambda line: line[0]), ("A", lambda line: f"{line[1]:.2f}"),
+                    ("B", lambda line: f"{line[2]:.2f}"), ("B - A", lambda line: f"{line[2] - line[1]:+.2f}"), *more)
+
+
+def _by_class(pairs, by_image: Optional[Terms]) -> str:
     """Return the difference of each class's IoU, means over the seeds."""
-    means = [{name: [record.evaluations[inference]["class_iou"].get(name) for record in records]
-              for name in records[0].evaluations[inference]["class_iou"]} for records, inference in pairs]
-    columns: List[Tuple[str, List[str]]] = [(header, []) for header in ("Class", "A", "B", "B - A", "Images")]
-    for number, name in enumerate(means[0]):
-        some = [one.get(name, [None]) for one in means]
-        if None in some[0] + some[1]:
-            continue
-        a, b = (sum(values) / len(values) for values in some)
-        interval = bootstrap(terms, sequences(list(beside.get("images", ())), len(terms[0][1])),
-                             partial(_of_class, number)) if terms else None
-        for column, cell in zip(columns, (name, f"{a:.2f}", f"{b:.2f}", f"{b - a:+.2f}", _interval(interval))):
-            column[1].append(cell)
-    return markdown_table(columns, 1)
+    lines: List[Tuple] = []
+    for number, name in enumerate(pairs[0][0][0].evaluations[pairs[0][1]]["class_iou"]):
+        some = [[record.evaluations[inference]["class_iou"].get(name) for record in records]
+                for records, inference in pairs]
+        if None not in some[0] + some[1]:
+            interval = bootstrap(by_image[0], sequences(by_image[1], len(by_image[0][0][1])),
+                                 partial(_of_class, number)) if by_image else None
+            lines.append((name, *(sum(values) / len(values) for values in some), _interval(interval)))
+    return _differences("Class", lines, ("Images", lambda line: line[3]))
 
 
 def _of_class(number: int, matrices: np.ndarray) -> np.ndarray:
     """Return the IoU of a class, percent, of confusion matrices (N, K, K): (N,); 0 where the class is not there."""
-    hits = matrices[:, number, number]
-    return 100 * hits / np.maximum(matrices[:, number].sum(1) + matrices[:, :, number].sum(1) - hits, 1)
+    return np.nan_to_num(class_iou(matrices)[:, number])
 
 
-def _by_image(terms, beside, given) -> str:
+def _by_image(terms, names: Optional[Sequence[str]], given: Sequence[str]) -> str:
     """Return how the images' own mean IoU differ, and those where most."""
     changes = sum(weight * mean_iou(matrices) for weight, matrices in terms)
-    names, order = names_of(beside, len(changes), given), np.argsort(changes, kind="stable")
+    names, order = names_of(names, len(changes), given), np.argsort(changes, kind="stable")
     low, middle, high = np.percentile(changes, (25, 50, 75))
     text = (f"By image: B above A in {(changes > 0).sum()} of {len(changes)}, below in {(changes < 0).sum()}; "
             f"quartiles {low:+.2f}, {middle:+.2f}, {high:+.2f}.\n\n")
@@ -127,7 +120,8 @@ def row_page(title: str, records: Sequence[Record], source: Ours, inference: str
             text += "\nNo per-image results are kept of this training: no best and worst images.\n\n"
             continue
         values = mean_iou(images)
-        names, order = names_of(source.images(record), len(values), given), np.argsort(values, kind="stable")
+        names = names_of(source.images(record).get("images"), len(values), given)
+        order = np.argsort(values, kind="stable")
         text += "\n" + _listed((("Best images", order[::-1][:LISTED]), ("Worst images", order[:LISTED])), names, values,
                                ".2f") + "\n"
     if often is not None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Sequence
 
-from repro.config import parsing
-from repro.records import parse_provenance
 from repro.tables.markdown import table_of
-from repro.tables.speed import FP32, INT8, Measured, each, origin, reached, read_json, reader, seconds
+from repro.tables.speed import FP32, INT8, Measured, origin, reached, reader
 from repro.timing.clock import median
 
 MOST = 0.5  # points of mean IoU that int8 may lose
@@ -17,25 +15,9 @@ NOTES = {
     "onnxruntime": "float16 keeps s in float32, that it choose the same regions; onnxruntime has few operators of its "
                    "own for it on a CPU, and computes the rest in float32.",
     "openvino": "bfloat16 is of the float32 file; in int8's, what is not in int8 computes in bfloat16."}
-_ABOUT = {"row": parsing.text, "label": parsing.text, "data": parsing.text, "width": parsing.text,
-          "size": parsing.text, "images": parsing.integer, "calibration": parsing.integer}
-
-
-def _record(**more: parsing.Check) -> Dict[str, parsing.Check]:
-    return {"cases": parsing.filled(parsing.mapping({**_ABOUT, **more})), "preset": parsing.text,
-            "provenance": parse_provenance}
-
-
-# what experiments.speed.precision writes; "preset" is that of the rows: there is none of lite
-read_measured = reader(_record(alike=parsing.number, mean_iou=each((FP32, INT8), parsing.number)), ("preset",))
-
-
-def read_exported(path, engine: str = "onnxruntime") -> Dict[str, Any]:
-    """Return what `experiments.speed.precision --engine` wrote to `path`, as `read_measured`."""
-    names = (FP32, *REDUCED[engine])
-    return read_json(path, {engine: parsing.text, **_record(
-        alike=each(names[1:], parsing.number), mean_iou=each(names, parsing.number), seconds=each(names, seconds))},
-        ("preset",))
+# what experiments.speed.precision writes. "preset" is that of the rows: there is none of lite; of exported files the
+# version of the engine's package is there by its name
+read_measured = reader("cases", "provenance", optional=("preset", *REDUCED))
 
 
 def lost(case: Mapping[str, Any], precision: str = INT8) -> float:
@@ -80,7 +62,7 @@ def _verdict(cases: Sequence[Measured], precision: str, allowed: float) -> str:
 
 
 def exported_section(engine: str, records: Sequence[Measured]) -> str:
-    """Return the part on exported files in one engine; `records` as `read_exported` gives them."""
+    """Return the part on exported files in one engine."""
     cases, versions = _cases(records), sorted({record[engine] for record in records})
     reduced, names = REDUCED[engine], (FP32, *REDUCED[engine])
     table = _table(cases, *_of("Mean IoU", names, _iou),
@@ -106,9 +88,10 @@ def _own_section(records: Sequence[Measured]) -> str:
         f"How much quicker int8 is stands in [table6.md](table6.md).\n\n{_origins(records)}\n")
 
 
-def page(measured: Sequence[Measured], exported: Sequence[Measured] = ()) -> str:
-    """Return the page of all data sets and presets: records as `read_measured` and as `read_exported` give them."""
-    by_engine = {engine: [record for record in exported if engine in record] for engine in REDUCED}
+def page(records: Sequence[Measured]) -> str:
+    """Return the page of all data sets, presets and engines."""
+    own = [record for record in records if not REDUCED.keys() & record.keys()]
+    exported = {engine: [record for record in records if engine in record] for engine in REDUCED}
     return "\n".join([
-        "# int8\n", *([_own_section(measured)] if measured else []),
-        *(exported_section(engine, records) for engine, records in by_engine.items() if records)])
+        "# int8\n", *([_own_section(own)] if own else []),
+        *(exported_section(engine, found) for engine, found in exported.items() if found)])

@@ -4,25 +4,9 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from repro.config import parsing
 from repro.plot import figure, save
-from repro.records import parse_provenance
 from repro.tables.markdown import table_of
-from repro.tables.speed import (
-    FP32,
-    G,
-    Measured,
-    calc,
-    each,
-    mebibytes,
-    not_negative,
-    origin,
-    percent,
-    positive,
-    reached,
-    reader,
-    seconds,
-)
+from repro.tables.speed import FP32, G, Measured, calc, mebibytes, origin, percent, reached, reader
 from repro.timing.clock import median, p95
 
 CONVOLUTIONS, NETWORK = 0.85, 0.75  # of the ceiling, float32: what is to be reached
@@ -32,22 +16,10 @@ FILLING, MAP, BETWEEN = "input", "labels", "between operators"
 # NVIDIA, "GeForce GTX 980" whitepaper (2014): 2048 CUDA cores, two operations a cycle each, 1126 MHz without boost
 CARD, CARD_PEAK = "GeForce GTX 980", 2 * 2048 * 1126e6
 
-RUN = {  # of one network in one precision, in every engine
-    "precision": parsing.text, "labels": seconds, "scores": seconds, "ceiling": positive, "frames": parsing.integer,
-    "between": parsing.number, "memory": each(("built", "running"), parsing.integer),
-    "operators": parsing.sequence(parsing.mapping({
-        **dict.fromkeys(("name", "kind", "block", "shape"), parsing.text), "multiply_adds": parsing.integer,
-        "moved": parsing.integer, "seconds": not_negative})),
-}
-ABOUT = {
-    **dict.fromkeys(("row", "label", "size", "device"), parsing.text), "width": positive,
-    "multiply_adds": parsing.integer, "paper": parsing.integer, "bandwidth": positive,
-    "blocks": parsing.sequence(parsing.text), "provenance": parse_provenance,
-}
-read_measured = reader({  # what experiments.speed.profile writes
-    **ABOUT, "ceiling": parsing.mapping({"rate": positive, "layer": parsing.text}),
-    "profiles": parsing.filled(parsing.mapping({**RUN, "filling": not_negative, "map": not_negative})),
-})
+PICTURE = "profile.png"
+ABOUT = ("row", "label", "size", "device", "width", "multiply_adds", "paper", "bandwidth", "blocks", "provenance",
+         "ceiling")
+read_measured = reader(*ABOUT, "profiles")  # what experiments.speed.profile writes
 
 
 class Part(NamedTuple):
@@ -206,20 +178,20 @@ def page(measured: Measured, paper_seconds: Optional[float] = None) -> str:
         + _beside_the_paper(measured, paper_seconds)
         + "* **Memory**: the most that the process held while images were labelled, and before, while the engine was "
         "built (and, for int8, calibrated).\n\n"
-        "![Time by block, and each convolution against the ceilings](profile.png)\n\n"
+        f"![Time by block, and each convolution against the ceilings]({PICTURE})\n\n"
         + "".join(f"## {one['precision']}\n\n{tables(one, blocks(one, measured['blocks']))}"
                   for one in measured["profiles"])
         + _how(measured))
 
 
-def draw(measured: Measured, path) -> None:
+def draw(measured: Measured, folder) -> None:
     """Draw stacked bars of the blocks' times, and the convolutions under the machine's roof."""
     made = figure(13, 5.5)
     bars, roof = made.subplots(1, 2, width_ratios=(1, 1.4))
     made.suptitle(f"{measured['label']}, {measured['size']}, {measured['device']}", fontsize=10)
     _bars(bars, measured)
     _roof(roof, measured)
-    save(made, path)
+    save(made, folder / PICTURE)
 
 
 def _bars(axis, measured: Measured) -> None:

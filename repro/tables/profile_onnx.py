@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence
+from typing import Dict, Optional, Sequence
 
-from repro.config import parsing
 from repro.tables.markdown import table_of
-from repro.tables.profile import ABOUT, BETWEEN, RUN, Part, added, in_order, ms, tables
-from repro.tables.speed import (
-    G,
-    Measured,
-    calc,
-    count,
-    mebibytes,
-    not_negative,
-    origin,
-    percent,
-    positive,
-    reached,
-    read_json,
-)
+from repro.tables.profile import ABOUT, BETWEEN, Part, added, in_order, ms, tables
+from repro.tables.speed import G, Measured, calc, mebibytes, origin, percent, reached, reader
 from repro.timing.clock import median, p95
 
 AIM = 300  # frames a second, on an H200-class card
@@ -44,18 +31,13 @@ WORDS = {  # of a package: what is timed, and how
         "labels: medians, operator by operator, of what it runs after its rewriting of the graph."),
 }
 BEFORE, AFTER = "before the first operator", "after the last one"
-_MEASURED = {
-    **ABOUT, "provider": parsing.text, "ceiling": parsing.text, "cases": parsing.filled(parsing.mapping({
-        **RUN, "batch": count, "photo": parsing.sequence(positive), "before": not_negative, "after": not_negative})),
-}
+# what `make profile ENGINE=onnx` (or openvino) writes; the version of its package is there by the package's name
+read_measured = reader(*ABOUT, "provider", "cases", optional=NAMES)
 
 
-def read_measured(path, package: str = "onnxruntime") -> Dict[str, Any]:
-    """Return what `make profile ENGINE=onnx` (or openvino) wrote to `path`, checked; a UserError names file and key.
-
-    package  the engine's, whose version the record has by its name.
-    """
-    return read_json(path, {**_MEASURED, package: parsing.text})
+def package_of(measured: Measured) -> str:
+    """Return the name of the engine's package."""
+    return next(name for name in NAMES if name in measured)
 
 
 def rate(measured: Measured, case: Measured, what: str) -> float:
@@ -121,10 +103,10 @@ def _frames(measured: Measured) -> str:
         ("Process, MiB", lambda case: mebibytes(case["memory"]["running"])))
 
 
-def _aim(measured: Measured, paper_seconds: Optional[float], package: str) -> str:
+def _aim(measured: Measured, paper_seconds: Optional[float]) -> str:
     found, best, what = max(((case["batch"] / median(case[what]), case, what) for case in measured["cases"]
                              for what in ("labels", "photo") if case[what]), key=lambda one: one[0])
-    where = "in the graph" if what == "labels" and package == "onnxruntime" else "outside"
+    where = "in the graph" if what == "labels" and "onnxruntime" in measured else "outside"
     text = (f"* **Quickest**: {found:.1f} frames a second with labels of every pixel ({_name(best)}, labels made "
             f"{where})")
     if measured["device"] != "CPU":
@@ -134,8 +116,8 @@ def _aim(measured: Measured, paper_seconds: Optional[float], package: str) -> st
     return text + ".\n"
 
 
-def _section(measured: Measured, paper_seconds: Optional[float], package: str) -> str:
-    cases = measured["cases"]
+def _section(measured: Measured, paper_seconds: Optional[float]) -> str:
+    cases, package = measured["cases"], package_of(measured)
     text = (
         f"## {measured['device']}\n\n"
         f"{measured['label']}, images of {measured['size']} pixels at width {measured['width']:g}, random weights; row "
@@ -147,7 +129,7 @@ def _section(measured: Measured, paper_seconds: Optional[float], package: str) -
         + ", ".join(f"{2 * value / G:.1f} GFLOP/s for {name}" for name, value in
                     {case["precision"]: case["ceiling"] for case in cases}.items())
         + f"; a copy: {measured['bandwidth'] / G:.1f} GB/s, read and written.\n"
-        + _aim(measured, paper_seconds, package)
+        + _aim(measured, paper_seconds)
         + "* **What bounds it**: " + "; ".join(bound(measured, case) for case in cases) + ".\n"
         + "* **What stands between**, ms as profiled: "
         + ".\n  ".join(standing_between(measured, case) for case in cases) + ".\n\n")
@@ -163,11 +145,10 @@ def _section(measured: Measured, paper_seconds: Optional[float], package: str) -
     return f"{text}{origin(measured['provenance'])}\n\n"
 
 
-def page(records: Sequence[Optional[Measured]], paper_seconds: Optional[float] = None,
-         package: str = "onnxruntime") -> str:
-    """Return the page of records of a package: on a CPU, and of onnxruntime on a card; None: not run."""
-    found = [_section(one, paper_seconds, package) for one in records if one]
-    if package == "onnxruntime" and not records[-1]:
+def page(records: Sequence[Measured], paper_seconds: Optional[float] = None) -> str:
+    """Return the page of records of one package: on a CPU, and of onnxruntime on a card."""
+    package, found = package_of(records[0]), [_section(one, paper_seconds) for one in records]
+    if package == "onnxruntime" and all(one["device"] == "CPU" for one in records):
         found.append("## A GPU\n\nNot run: none was at hand. `make profile ENGINE=onnx GPU=0` measures float32, tf32 "
                      "and float16 there, one and eight images at once, beside a large matrix product and a copy "
                      "through the same onnxruntime, and adds them to this page.\n\n")

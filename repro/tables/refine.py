@@ -4,53 +4,26 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
-from repro.config import parsing
 from repro.data import classes as class_sets
 from repro.plot import figure, save
-from repro.records import parse_provenance
 from repro.tables.markdown import joined, table_of
-from repro.tables.speed import Measured, calc, count, each, milliseconds, one_of, origin, positive, reader, seconds
+from repro.tables.speed import Measured, calc, milliseconds, origin, reader
 from repro.timing.clock import median
 
 PICTURE = "sparserefine.png"
 DENSITY = "refine-density.json"
 DENSE = {"halved": "trained on halved images", "trained": "trained on whole images"}
 
-
-def _class_iou(value, place: str) -> Dict[str, Optional[float]]:
-    return parsing.fields(value, place, dict.fromkeys(value if isinstance(value, dict) else (), _SHARE))
-
-
-_SHARE = parsing.optional(parsing.number)
-_ACCURACIES = parsing.mapping({**dict.fromkeys(("pixel_acc", "mean_acc", "mean_iou"), parsing.number),
-                               "class_iou": _class_iou})
-_SPREAD = each(("mean", "spread", "least", "most"), parsing.number)
-_NATURALS = ("seed", "dense_steps", "batch", "steps", "images")
-_RECORD = {
-    **dict.fromkeys(("table", "row", "data", "extra", "preset", "budget", "size"), parsing.text),
-    **dict.fromkeys(_NATURALS, parsing.natural), "dense_network": one_of(tuple(DENSE)), "width": positive,
-    "scales": parsing.filled(positive),
-    "recipe": parsing.mapping({"rate": positive, **dict.fromkeys(("decay", "beta1", "beta2"), parsing.number),
-                               "epsilon": positive, "threshold": parsing.number, "factor": parsing.natural}),
-    "dense": _ACCURACIES, "refined": _ACCURACIES, "selected_pixel_acc": each(("dense", "refined"), _SHARE),
-    "density": _SPREAD, "multiply_adds": _SPREAD, "multiplied": _SPREAD,
-    "dense_multiply_adds": each(("paper", "true"), parsing.natural),
-    "parameters": each(("dense", "refiner"), parsing.natural),
-    "train": parsing.mapping({**dict.fromkeys(("loss_first", "loss_last", "density", "seconds"), parsing.number),
-                              "empty": parsing.natural}),
-    "classes": class_sets.parse_values, "provenance": parse_provenance,
-}
-_CASE = {"density": positive, "pixels": parsing.natural, "positions": parsing.filled(count), "multiply_adds": count,
-         "multiplied": parsing.natural, "seconds": seconds, "places": seconds}
-
 # a training that experiments.refine measured; classes: those of a data set that names its own, extra: the training of
 # the row where it is not the row's own
-read_refined = reader(_RECORD, optional=("classes", "extra"))
-read_density = reader({  # the curve of experiments.refine --density
-    "size": parsing.text, "width": positive, "classes": parsing.natural, "select": seconds,
-    "cases": parsing.filled(parsing.mapping(_CASE)), "provenance": parse_provenance})
+read_refined = reader(
+    "table", "row", "data", "preset", "budget", "size", "seed", "dense_steps", "batch", "steps", "images",
+    "dense_network", "width", "scales", "recipe", "dense", "refined", "selected_pixel_acc", "density", "multiply_adds",
+    "multiplied", "dense_multiply_adds", "parameters", "train", "provenance", optional=("classes", "extra"),
+    classes=class_sets.parse_values)
+read_density = reader("size", "width", "classes", "select", "cases", "provenance")  # of experiments.refine --density
 
 
 def record_files(folder) -> Sequence[Path]:
@@ -140,7 +113,7 @@ def page(records: Sequence[Measured], curve: Optional[Measured]) -> str:
     return joined(parts)
 
 
-def draw(curve: Mapping[str, Any], path) -> None:
+def draw(curve: Mapping[str, Any], folder) -> None:
     """Draw the density-time curve; dashed: time if it were as multiply-adds, from the whole image's."""
     cases, last = curve["cases"], curve["cases"][-1]
     made = figure(5.5, 3.6)
@@ -154,4 +127,4 @@ def draw(curve: Mapping[str, Any], path) -> None:
     axes.set(xlabel="% of the pixels selected", ylabel="ms", ylim=(0, None), xlim=(0, None),
              title=f"sparse part, {curve['size']}, width {curve['width']:g}")
     axes.legend(fontsize=8)
-    save(made, path)
+    save(made, folder / PICTURE)

@@ -1,4 +1,4 @@
-"""What `make tables` writes into docs/reproducibility.md and the model cards, between markers."""
+"""What `make tables` writes into README.md, docs/reproducibility.md and the model cards, between markers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from repro.errors import UserError
 from repro.records import Record
 from repro.tables import index
 from repro.tables.claims import CLAIMS
-from repro.tables.claims_page import GROUPS
+from repro.tables.claims_page import sources_of
+from repro.tables.columns import Costs, calculations, configuration, our_accuracies, paper_accuracies
+from repro.tables.groups import MAIN, Group
 from repro.tables.markdown import markdown_table
-from repro.tables.verdicts import FAILS, HOLDS, MISSING, OPEN, Ours, together
+from repro.tables.verdicts import FAILS, HOLDS, MISSING, OPEN
 
 WORDS = (HOLDS, FAILS, OPEN, MISSING)
+HEADLINE = {"Mean IoU paper": "Mean IoU, paper (Cityscapes)", "Mean IoU ours": "Mean IoU, ours (minicity, lite)",
+           "Calc. paper": "Calc., paper", "Calc. ours": "Calc., ours", "Calc. true": "Calc. with shortcuts"}
 
 
 def with_block(text: str, name: str, block: str, place: str) -> str:
@@ -26,13 +30,20 @@ def with_block(text: str, name: str, block: str, place: str) -> str:
     return f"{before}{begin}\n{block.strip()}\n\n{end}{after}"
 
 
+def headline(rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs, records: Sequence[Record]) -> str:
+    """Return Table 5 in five columns, from the rows, published figures, costs and records of its page."""
+    ours = Group(MAIN, False, tuple(record for record in records if record.group == MAIN))
+    columns = [*paper_accuracies(5, rows, paper["rows"]).values(), *our_accuracies(5, rows, ours).values(),
+               *calculations(5, rows, paper["rows"], costs)]
+    chosen = [(HEADLINE[name], cells) for name, cells in columns if name in HEADLINE]
+    return markdown_table(configuration(5, rows) + chosen, 1)
+
+
 def verdicts(rows: Mapping[Tuple[str, str], Row], costs: Mapping[str, Tuple[int, int]], records: Sequence[Record],
              images: index.Images) -> Dict[str, Sequence[str]]:
     """Return the verdict on each of CLAIMS by data, as tables/claims.md has them."""
-    sources = {name: Ours(group[0], tuple(one for one in records if one.group == group), rows, costs, images)
-               for name, group in GROUPS.items()}
-    return {name: [together([found for one in claim.comparisons for found in [one.verdict(source)] if found])
-                   for claim in CLAIMS] for name, source in sources.items()}
+    return {name: [claim.told(source)[1] for claim in CLAIMS]
+            for name, source in sources_of(rows, costs, records, images).items()}
 
 
 def claims_block(found: Mapping[str, Sequence[str]]) -> str:

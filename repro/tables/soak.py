@@ -5,46 +5,20 @@ from __future__ import annotations
 import statistics
 from typing import Any, Dict, List, Mapping, Sequence
 
-from repro.config import parsing
 from repro.errors import UserError
 from repro.plot import figure, save
-from repro.records import parse_provenance
 from repro.tables.markdown import markdown_table
-from repro.tables.speed import each, mebibytes, origin, positive, reader
+from repro.tables.speed import mebibytes, origin, reader
 
 PICTURE = "soak.png"
-RUNS = {"prediction": "images", "training": "steps", "openvino": "images"}  # and what each does one after the other
+RUNS = {"prediction": "images", "training": "steps"}  # and what each does one after the other
 WARM = 1 / 6  # of a run: what is kept by size of image, or read ahead, is filled
 MEMORY, SPEED = 0.02, 0.05  # that memory may grow by, and speed fall by, in the rest of a flat run
 LEAST = 6  # windows after it
 COUNTS = ("descriptors", "threads", "files")
 Run = Mapping[str, Sequence[float]]
-_KEYS = {"seconds": parsing.sequence(positive),
-         **dict.fromkeys(("done", "memory", *COUNTS, "bytes"), parsing.sequence(parsing.natural))}
-
-
-def _run(value, place: str) -> Dict[str, Any]:
-    made = parsing.fields(value, place, _KEYS)
-    if len({len(values) for values in made.values()}) > 1:
-        raise UserError(f"{place}: its lists are not of one length")
-    if any(a >= b for a, b in zip(made["seconds"], made["seconds"][1:])) \
-            or any(a > b for a, b in zip(made["done"], made["done"][1:])):
-        raise UserError(f"{place}: seconds or done: not in order")
-    if len(after(made)["seconds"]) < LEAST:
-        raise UserError(f"{place}: {len(made['seconds'])} windows, too few to say what is flat")
-    if not all(made["memory"]):
-        raise UserError(f"{place}: memory: none")
-    return made
-
-
-read_soak = reader({  # what experiments.speed.soak writes
-    "minutes": positive, "windows": parsing.natural,
-    "of": parsing.mapping({
-        "prediction": each(("scenes", "sizes", "engines"), parsing.natural),
-        "training": parsing.mapping({**dict.fromkeys(("row", "table", "preset", "data"), parsing.text),
-                                     "checkpoint": parsing.natural})}),
-    "runs": parsing.mapping(dict.fromkeys(RUNS, _run), optional=RUNS), "provenance": parse_provenance,
-})
+# what experiments.speed.soak writes
+read_soak = reader("minutes", "windows", "of", "runs", "provenance")
 
 
 def rates(run: Run) -> List[float]:
@@ -78,6 +52,8 @@ def findings(run: Run) -> Dict[str, Any]:
     more        the counts that are higher in the last third.
     """
     rest = after(run)
+    if len(rest["seconds"]) < LEAST:
+        raise UserError(f"MINUTES: {len(run['seconds'])} windows are too few to say what is flat")
     span = rest["seconds"][-1] - rest["seconds"][0]
     memory, grown = statistics.median(rest["memory"]), steepness(rest["seconds"], rest["memory"]) * span
     first, last = _thirds(rest["rates"])
@@ -115,20 +91,22 @@ def _table(name: str, run: Run) -> str:
 def page(record: Mapping[str, Any]) -> str:
     """Return the page of a record."""
     photos, trained = record["of"]["prediction"], record["of"]["training"]
+    engine = photos.get("engine", "mxnet")
+    sizes = (f"{photos['sizes']} sizes, of which {photos['engines']} engines at most are kept: "
+             "some are made anew each time")
     words = {
         "prediction": f"what `make predict` does with a folder of photos, again and again, with the shipped weights: "
-        f"{photos['scenes']} drawn scenes in {photos['sizes']} sizes, of which {photos['engines']} engines at most are "
-        "kept: some are made anew each time.",
+        f"{photos['scenes']} drawn scenes in "
+        f"{sizes if engine == 'mxnet' else f'sizes whose engines are all kept (ENGINE={engine})'}.",
         "training": f"the row {trained['row']} of Table {trained['table']}, preset {trained['preset']}, on "
         f"{trained['data']}: images read and augmented ahead, a line of the log a step, a checkpoint every "
-        f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step.",
-        "openvino": "the same with ENGINE=openvino, in five sizes, whose engines are all kept."}
+        f"{trained['checkpoint']} steps. Files and memory thus grow a little, by a line of the log and a loss a step."}
     runs = record["runs"]
     return (
         f"# Long runs: {record['minutes']:g} minutes of {' and of '.join(runs)}\n\n"
-        f"{'Two processes side by side, a thread each' if len(runs) > 1 else 'One process, of one thread'} "
-        "(`make soak`).\n\n" + "".join(f"* **{name.capitalize()}**: {words[name]}\n" for name in runs) +
-        f"* **Flat**: after the first sixth, memory grows by no more than {100 * MEMORY:g}% to the end, by a line "
+        "Two processes side by side, a thread each (`make soak`).\n\n"
+        + "".join(f"* **{name.capitalize()}**: {words[name]}\n" for name in runs)
+        + f"* **Flat**: after the first sixth, memory grows by no more than {100 * MEMORY:g}% to the end, by a line "
         f"through it (Theil-Sen); speed in the last third of the rest is not more than {100 * SPEED:g}% below that in "
         "its first; open descriptors, threads and files (temporary ones too) are not more. Medians of "
         f"{record['windows']} windows.\n"
@@ -136,7 +114,7 @@ def page(record: Mapping[str, Any]) -> str:
         f"![Memory and speed]({PICTURE})\n\n" + "\n".join(_table(name, run) for name, run in runs.items()))
 
 
-def draw(record: Mapping[str, Any], path) -> None:
+def draw(record: Mapping[str, Any], folder) -> None:
     """Draw memory above, speed below, over time, a column a run; grey: the warm-up."""
     runs = record["runs"]
     made = figure(4.5 * len(runs), 4.5)
@@ -154,4 +132,4 @@ def draw(record: Mapping[str, Any], path) -> None:
             axes.set_xlim(0, minutes[-1])
             axes.set_ylim(0, 1.08 * axes.get_ylim()[1])
             axes.tick_params(labelsize=8)
-    save(made, path)
+    save(made, folder / PICTURE)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Mapping
 
 from repro.config import parsing
-from repro.config.rows import PRECISIONS
 from repro.device import cpu_words
-from repro.errors import UserError, choice, shown
 from repro.records import versions_of
 from repro.timing.clock import median
 
@@ -15,57 +13,20 @@ FP32, BF16, INT8 = "float32", "bfloat16", "int8"
 G = 1e9
 Measured = Mapping[str, Any]  # a record, or an entry of one
 
-count = parsing.positive(parsing.integer)
-positive = parsing.positive(parsing.number)
-seconds = parsing.filled(positive, "no runs")  # of one or more
-
 
 def read_json(path, checks: Mapping[str, parsing.Check], optional: Iterable[str] = ()) -> Dict[str, Any]:
     """Return the measurement in the file `path`, checked key by key; a UserError names file and key."""
     return parsing.fields(parsing.read_json(path, "measurement"), str(path), dict(checks), optional)
 
 
-def reader(checks: Mapping[str, parsing.Check], optional: Iterable[str] = ()) -> Callable[[Any], Dict[str, Any]]:
-    """Return what reads such a measurement from a file, as `read_json` does."""
-    return lambda path: read_json(path, checks, optional)
+def reader(*keys: str, optional: Iterable[str] = (), **checks: parsing.Check) -> Callable[[Any], Dict[str, Any]]:
+    """Return what reads a measurement of this project from a file.
 
-
-def not_negative(value, place: str) -> float:
-    """Check a number that may be 0, as a time shorter than the profiler's microsecond is."""
-    return value if value == 0 else positive(value, place)
-
-
-def one_of(choices: Sequence[str]) -> parsing.Check:
-    """Check one of `choices`."""
-    return lambda value, place: choice(value, choices, place)
-
-
-precision = one_of(PRECISIONS)
-
-
-def each(names: Iterable[str], check: parsing.Check) -> parsing.Check:
-    """Check a mapping of these names, each value by `check`."""
-    return parsing.mapping(dict.fromkeys(names, check))
-
-
-def size(value, place: str) -> Tuple[int, int]:
-    """Check a height and a width."""
-    found = parsing.sequence(parsing.integer)(value, place)
-    if len(found) != 2 or min(found) < 1:
-        raise UserError(f"{place}: {shown(value)} is not a height and a width")
-    return found
-
-
-def entries(checks: Mapping[str, parsing.Check], *key: str) -> parsing.Check:
-    """Check a list of measurements, no two alike in `key`."""
-    def checked(value, place):
-        found = parsing.sequence(parsing.mapping(checks))(value, place)
-        known = [tuple(one[name] for name in key) for one in found]
-        for index, one in enumerate(known):
-            if one in known[:index]:
-                raise UserError(f"{place}[{index}]: {' '.join(map(str, one))} is there twice")
-        return found
-    return checked
+    A UserError names the file, and what it lacks of these keys or has beside them, as another version's does. checks:
+    of values that are not to stay as they are in the file.
+    """
+    known = {**dict.fromkeys((*keys, *optional), lambda value, place: value), **checks}
+    return lambda path: read_json(path, known, optional)
 
 
 def gflops(measured: Measured) -> float:

@@ -5,30 +5,12 @@ from __future__ import annotations
 from textwrap import fill
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from repro.config import parsing
 from repro.config.rows import PeerRow
 from repro.device import cpu_words
 from repro.plot import figure, save
-from repro.records import parse_provenance
 from repro.tables.engines import best_table
 from repro.tables.markdown import joined, table_of
-from repro.tables.speed import (
-    FP32,
-    INT8,
-    Measured,
-    calc,
-    entries,
-    gflops,
-    mebibytes,
-    milliseconds,
-    origin,
-    percent,
-    positive,
-    precision,
-    reader,
-    seconds,
-    size,
-)
+from repro.tables.speed import FP32, INT8, Measured, calc, gflops, mebibytes, milliseconds, origin, percent, reader
 from repro.tables.targets import A_INT8, TARGETS, A, of, ratio, share, targets_table
 from repro.timing.clock import median, p95
 
@@ -37,14 +19,8 @@ PICTURES = ("table6-cost.png", "table6-waterfall.png")
 INT8_TIMES = 4  # 8-bit multiply-adds in the time of a float32 one
 COLOURS = {FP32: "tab:blue", INT8: "tab:orange", "float16": "tab:green"}
 OTHERS = "s"  # the marker of others' networks; ours: "o"
-read_table6 = reader({  # what experiments.speed.table6 writes
-    "size": size, "width": positive, "threads": parsing.integer, "peak_memory": parsing.integer,
-    "ceiling": parsing.mapping({"rate": positive, "layer": parsing.text}),
-    "rows": entries({
-        "row": parsing.text, "precision": precision, "multiply_adds": parsing.integer, "paper": parsing.integer,
-        "parameters": parsing.integer, "seconds": seconds}, "row", "precision"),
-    "provenance": parse_provenance,
-})
+# what experiments.speed.table6 writes
+read_table6 = reader("size", "width", "threads", "peak_memory", "ceiling", "rows", "provenance")
 
 
 def _printed(rows: Sequence[PeerRow], paper: Mapping[str, Any]) -> str:
@@ -149,7 +125,14 @@ def page(record: Measured, rows: Sequence[PeerRow], paper: Mapping[str, Any],
     return joined(parts)
 
 
-def draw_cost(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
+def draw(record: Measured, rows: Sequence[PeerRow], folder) -> None:
+    """Draw cost against time, and the stages of Table 5 where all are measured."""
+    _draw_cost(record, rows, folder / PICTURES[0])
+    if stages(record):
+        _draw_waterfall(record, rows, folder / PICTURES[1])
+
+
+def _draw_cost(record: Measured, rows: Sequence[PeerRow], path) -> None:
     """Draw every network's time over its multiply-adds, both logarithmic, and what the ceiling allows in float32."""
     made = figure(9, 6)
     axes = made.subplots()
@@ -189,7 +172,7 @@ def _name_points(axes, measured) -> None:
                       color=COLOURS[one["precision"]])
 
 
-def draw_waterfall(record: Mapping[str, Any], rows: Sequence[PeerRow], path) -> None:
+def _draw_waterfall(record: Measured, rows: Sequence[PeerRow], path) -> None:
     """Draw Table 5's stages relative to the single column: multiply-adds, and time beside."""
     found, labels = stages(record), {row.id: row.label for row in rows}
     made = figure(9, 4.2)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
+import numpy as np
+
 from repro.config.rows import Row
-from repro.records import Record, find
+from repro.records import Record, by_seed, find, several
 from repro.tables.groups import NO_COARSE
 from repro.tables.intervals import Interval, bootstrap, pooled, sequences, t_interval
 
@@ -22,16 +23,19 @@ NOT_LESS, NOT_MORE, ALIKE = (-SMALL, math.inf), (-math.inf, SMALL), (-SMALL, SMA
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a table's row: of its training or its `extra` one, in its own inference or another.
-
-    Key "z2" is the mean z2 over computed regions, in records without it that over all positions.
-    """
+    """A figure of a table's row, `key` of repro.records.by_seed: of its training or its `extra` one, in its own
+    inference or another."""
 
     table: str
     row: str
     extra: str = ""
     key: str = "mean_iou"
     inference: str = ""
+
+    @property
+    def terms(self) -> Tuple[Tuple[int, Figure], ...]:
+        """Return the figures that this is the sum of, each with its sign: itself."""
+        return ((1, self),)
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,24 @@ class Gap:
     more: Figure
     less: Figure
 
+    @property
+    def key(self) -> str:
+        """Return the name of both figures in a record's evaluation."""
+        return self.more.key
+
+    @property
+    def terms(self) -> Tuple[Tuple[int, Figure], ...]:
+        """Return the figures that this is the sum of, each with its sign."""
+        return (1, self.more), (-1, self.less)
+
 
 Value = Union[Figure, Gap]
+Terms = Tuple[List[Tuple[float, np.ndarray]], Optional[Tuple[str, ...]]]  # (weight, confusion matrices by image), names
 
 
 @dataclass(frozen=True)
 class Paper:
-    """The paper's figures: table -> rows -> row id -> figures."""
+    """The paper's figures, table -> rows -> row id -> figures, of which there are no records."""
 
     published: Mapping[str, Any]
     missing = "no figures"
@@ -55,6 +70,14 @@ class Paper:
     def resolve(self, figure: Figure) -> Figure:
         """Return the figure that stands for `figure` here: itself."""
         return figure
+
+    def found(self, figure: Figure) -> Tuple[Record, ...]:
+        """Return no records."""
+        return ()
+
+    def inference(self, figure: Figure) -> str:
+        """Return the inference that is asked for; the row's own is not known here."""
+        return figure.inference
 
     def seeds(self, figure: Figure) -> Dict[int, float]:
         """Return the printed figure, if there is one, as of one seed."""
@@ -90,7 +113,7 @@ class Ours:
     def resolve(self, figure: Figure) -> Figure:
         """Return bootstrapping alone for bootstrapping and the coarse set, where there are no coarse labels."""
         coarse = figure.extra == "coarse" and self.data in NO_COARSE
-        return Figure(figure.table, figure.row, "bootstrapping", figure.key, figure.inference) if coarse else figure
+        return replace(figure, extra="bootstrapping") if coarse else figure
 
     def found(self, figure: Figure) -> Tuple[Record, ...]:
         """Return the records of a figure's training, by seed."""
@@ -104,12 +127,7 @@ class Ours:
 
     def seeds(self, figure: Figure) -> Dict[int, float]:
         """Return the figure of each seed."""
-        return _seeds(self.found(figure), figure.key, self.inference(figure))
-
-    def several(self) -> List[Tuple[Record, ...]]:
-        """Return the records of each training measured with several seeds."""
-        trainings = dict.fromkeys((record.network, record.training) for record in self.records)
-        return [found for found in (find(self.records, *one) for one in trainings) if len(found) > 1]
+        return by_seed(self.found(figure), figure.key, self.inference(figure))
 
     def deviation(self, one: Value, other: Value) -> Optional[Tuple[float, int]]:
         """Return the pooled deviation of such paired differences, and its degrees of freedom; None: unknown.
@@ -117,45 +135,47 @@ class Ours:
         Of two inferences of one training: of the same two of its fusion's trainings, if some has several seeds. A
         difference of two gaps varies by the root of 2 more than one of two rows.
         """
-        key = key_of(one)
+        between = self.between_rows(one.key)
         if isinstance(one, Gap) or isinstance(other, Gap):
-            found = self.between_rows(key)
-            return None if found is None else (math.sqrt(2) * found[0], found[1])
+            return between and (math.sqrt(2) * between[0], between[1])
         records = self.found(one)
         if records != self.found(other):
-            return self.between_rows(key)
-        spreads = [_paired(*(_seeds(found, key, self.inference(figure)) for figure in (one, other)))
-                   for found in self.several() if found[0].network.fusion == records[0].network.fusion]
+            return between
+        spreads = [_paired(*(by_seed(found, one.key, self.inference(figure)) for figure in (one, other)))
+                   for found in several(self.records) if found[0].network.fusion == records[0].network.fusion]
         within = pooled(spreads)
-        return self.between_rows(key) if within is None else (
-            within, sum(len(spread) - 1 for spread in spreads if spread))
+        return between if within is None else (within, sum(len(spread) - 1 for spread in spreads if spread))
 
     def between_rows(self, key: str) -> Optional[Tuple[float, int]]:
         """Return the pooled deviation of all pairs of trainings with several seeds, and its degrees of freedom.
 
         Those are (trainings - 1) * (seeds - 1), not those of all pairs, which are not independent.
         """
-        found = [seeds for seeds in (_seeds(some, key) for some in self.several()) if len(seeds) > 1]
+        found = [seeds for seeds in (by_seed(some, key) for some in several(self.records)) if len(seeds) > 1]
         deviation, each = pooled([_paired(*pair) for pair in combinations(found, 2)]), [len(one) - 1 for one in found]
         return None if deviation is None else (deviation, max(1, sum(each) - max(each)))
 
     def over_images(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Interval]:
         """Return the bootstrap's interval of other - one over these seeds; None unless all have their images'."""
-        signed = [(sign * way, figure) for sign, value in ((-1, one), (1, other)) for way, figure in (
-            ((1, value.more), (-1, value.less)) if isinstance(value, Gap) else ((1, value),))]
+        found = self.by_image(one, other, seeds)
+        return found and bootstrap(found[0], sequences(found[1], len(found[0][0][1])))
+
+    def by_image(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Terms]:
+        """Return what other - one over these seeds is the sum of, and the images' names, None where they are not kept;
+        None unless all have results of the same images."""
         terms, names = [], set()
-        for sign, figure in signed:
+        for sign, figure in [(sign * way, figure) for sign, value in ((-1, one), (1, other))
+                             for way, figure in value.terms]:
             for record in self.found(figure):
                 if record.seed in seeds:
                     arrays = self.images(record)
                     if figure.key != "mean_iou" or self.inference(figure) not in arrays:
                         return None
-                    terms.append((sign, arrays[self.inference(figure)]))
-                    names |= {tuple(arrays["images"])} if "images" in arrays else set()
+                    terms.append((sign / len(seeds), arrays[self.inference(figure)]))
+                    names |= {tuple(map(str, arrays["images"]))} if "images" in arrays else set()
         if len({matrices.shape for _, matrices in terms}) != 1 or len(names) > 1:
             return None
-        return bootstrap([(sign / len(seeds), matrices) for sign, matrices in terms],
-                         sequences(names.pop() if names else None, len(terms[0][1])))
+        return terms, names.pop() if names else None
 
 
 Source = Union[Paper, Ours]
@@ -170,36 +190,27 @@ class Difference:
     images: Optional[Interval] = None
 
 
-def _seeds(records: Sequence[Record], key: str, inference: str = "") -> Dict[int, float]:
-    """Return the figure of each seed, by default in fast inference where there is one."""
-    found = {}
-    for record in records:
-        one = record.evaluations.get(inference or ("fast" if "fast" in record.evaluations else "whole"), {})
-        found[record.seed] = one.get("z2_computed", one.get("z2_mean")) if key == "z2" else one.get(key)
-    return {seed: value for seed, value in found.items() if value is not None}
-
-
 def _paired(one: Mapping[int, float], other: Mapping[int, float]) -> Dict[int, float]:
     """Return other - one of each seed that both have."""
     return {seed: other[seed] - value for seed, value in one.items() if seed in other}
 
 
-def by_seed(source: Source, value: Value) -> Dict[int, float]:
-    """Return the value of each seed."""
-    if isinstance(value, Gap):
-        return _paired(by_seed(source, value.less), by_seed(source, value.more))
-    return source.seeds(value)
+def seeds_of(source: Source, value: Value) -> Dict[int, float]:
+    """Return the value of each seed, in a gap of those that both figures have."""
+    parts = [(sign, source.seeds(figure)) for sign, figure in value.terms]
+    return {seed: sum(sign * found[seed] for sign, found in parts) for seed in parts[0][1]
+            if all(seed in found for _, found in parts)}
 
 
 def value_of(source: Source, value: Value) -> Optional[float]:
     """Return the mean over seeds; None where there is none."""
-    values = by_seed(source, value).values()
+    values = seeds_of(source, value).values()
     return sum(values) / len(values) if values else None
 
 
 def difference(source: Source, one: Value, other: Value) -> Optional[Difference]:
     """Return other - one over the seeds that both have; None where there is none."""
-    pairs = _paired(by_seed(source, one), by_seed(source, other))
+    pairs = _paired(seeds_of(source, one), seeds_of(source, other))
     if not pairs:
         return None
     mean, deviation = sum(pairs.values()) / len(pairs), source.deviation(one, other)
@@ -222,24 +233,3 @@ def judged(found: Optional[Difference], bounds: Interval) -> str:
 def together(verdicts: Sequence[Optional[str]]) -> str:
     """Return the verdict on a claim of several differences."""
     return next((verdict for verdict in (MISSING, FAILS, OPEN) if verdict in verdicts), HOLDS)
-
-
-def key_of(value: Value) -> str:
-    """Return the name of the figure in a record's evaluation."""
-    return value.more.key if isinstance(value, Gap) else value.key
-
-
-def regions_active(records: Sequence[Record]) -> Dict[int, int]:
-    """Return {regions with s > 0: images} over the records (seeds) of one training."""
-    counts: Counter = Counter()
-    for record in records:
-        for number, images in (record.evaluations.get("active", {}).get("active_counts") or {}).items():
-            counts[int(number)] += images
-    return dict(sorted(counts.items()))
-
-
-def quartiles(counts: Mapping[int, int]) -> Tuple[int, int, int, int, int]:
-    """Return minimum, quartiles (nearest rank) and maximum of values counted."""
-    values = sorted(Counter(counts).elements())
-    least, lower, middle, upper, most = (values[max(0, math.ceil(len(values) * part / 4) - 1)] for part in range(5))
-    return least, lower, middle, upper, most

@@ -35,8 +35,8 @@ def named(name: str) -> Optional[str]:
     return next((block for prefix, block in PREFIXES if re.match(prefix, name)), None)
 
 
-def blocks_of(symbol) -> List[str]:
-    """Return the block of each operator of `symbol`, in the order of its JSON."""
+def blocks_of(symbol) -> Dict[str, str]:
+    """Return the block of each operator of `symbol`, by its name."""
     nodes = json.loads(symbol.tojson())["nodes"]
     inputs = [[i for i, *_ in node["inputs"] if nodes[i]["op"] != "null"] for node in nodes]
     users: List[List[int]] = [[] for _ in nodes]
@@ -46,7 +46,7 @@ def blocks_of(symbol) -> List[str]:
     operators = [i for i, node in enumerate(nodes) if node["op"] != "null"]
     found: Dict[int, Optional[str]] = {i: named(inner(nodes[i])["name"]) for i in operators}
     if not any(found.values()):
-        return [OTHER] * len(operators)
+        return {nodes[i]["name"]: OTHER for i in operators}
     for i in operators:
         if found[i] is None and nodes[i]["op"] in SELECTING:
             found[i] = "selection"
@@ -60,4 +60,4 @@ def blocks_of(symbol) -> List[str]:
     for i in operators:
         if found[i] is None:
             found[i] = next((found[j] for j in inputs[i] if found[j] is not None), OTHER)
-    return [found[i] or OTHER for i in operators]
+    return {nodes[i]["name"]: found[i] or OTHER for i in operators}

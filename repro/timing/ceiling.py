@@ -125,14 +125,6 @@ class Ceiling:
         return Best(rates[name], str(self._layers[name]))
 
 
-def ceiling(symbol, shape: Tuple[int, ...], ctx=None) -> Ceiling:
-    """Return the ceiling of a traced float32 graph, "data" of `shape`; ValueError where no convolution is measured."""
-    layers = layers_of(symbol, shape)
-    if not layers:
-        raise ValueError("no dense convolution that keeps the size of its maps: no ceiling to measure")
-    return Ceiling(layers, ctx or mx.cpu())
-
-
 class Copies:
     """Copies of COPIED bytes, read once and written once."""
 

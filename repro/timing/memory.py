@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from contextlib import suppress
 from pathlib import Path
+from typing import Callable, Dict
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -31,3 +32,12 @@ def forget_peak() -> None:
     """Let `peak` begin anew, where the system can."""
     with suppress(OSError):
         CLEAR.write_text("5")
+
+
+def held_by(run: Callable[[], object], times: int) -> Dict[str, int]:
+    """Run it so many times; return the most bytes held until then, "built", and since, "running"."""
+    built = peak()
+    forget_peak()
+    for _ in range(times):
+        run()
+    return {"built": max(built, peak()), "running": peak()}

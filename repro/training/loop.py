@@ -30,7 +30,7 @@ class Run:
     folder    of checkpoint.params and log.jsonl; None: nothing is kept. A run that finds them goes on from there.
     identity  what the run is of; a checkpoint of another is refused.
     every     steps between checkpoints.
-    readers   processes that read batches ahead; 0: one thread.
+    readers   threads that read batches ahead; 0: one.
     """
 
     folder: Optional[Path] = None

@@ -17,8 +17,8 @@ from repro.data.loader import Batches, evaluation_batches, majority_map
 from repro.errors import UserError
 from repro.evaluation.inference import evaluate
 from repro.evaluation.metrics import Confusion
+from repro.models.build import Plan
 from repro.models.parameters import arrays_of, assign, assign_backbones, parameters_of, structural
-from repro.models.plan import Plan
 from repro.training import checkpoints
 from repro.training.loop import INITIAL, Run, train
 from repro.training.losses import HardestPixels, TrainingLoss
@@ -116,7 +116,7 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
             return forward_backward(network, chosen[0], images, labels, ctx, run.team, chosen[1], keep)
         trained = train(
             network, backward, mx.optimizer.SGD(momentum=recipe.momentum, wd=recipe.weight_decay), recipe.rate,
-            lambda start: batches.iterate(start, workers=run.readers), steps, ctx, recipe.clip, until, run, state,
+            lambda start: batches.iterate(start, run.readers), steps, ctx, recipe.clip, until, run, state,
             report=report, files_of=lambda step: ", ".join(str(s.image) for s in batches.files_at(step)))
         state = trained.state
     return arrays_of(network), trained

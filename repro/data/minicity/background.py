@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from repro.data.minicity.canvas import Canvas
@@ -164,18 +166,11 @@ def draw_end(canvas: Canvas, layout: Layout, noise: Noise) -> None:
     if layout.end_kind != "open":
         front = layout.end_front
         if layout.end_kind == "hedge":
-            front = Front(
-                "hedge",
-                front.z0,
-                front.z1,
-                9.0,
-                (72.0, 88.0, 58.0),
-                *(getattr(front, n) for n in ("trim", "bay", "storey", "fill", "style", "salt")),
-            )
-        _across(canvas, front, noise, -80.0, 80.0, layout.end, canvas.light())
+            front = replace(front, kind="hedge", height=9.0, colour=(72.0, 88.0, 58.0))
+        _across(canvas, front, noise, -80.0, 80.0, layout.end)
 
 
-def _across(canvas: Canvas, front: Front, noise: Noise, x0: float, x1: float, z: float, light: float) -> None:
+def _across(canvas: Canvas, front: Front, noise: Noise, x0: float, x1: float, z: float) -> None:
     """Draw a front that faces the camera at distance z."""
     camera = canvas.camera
     height, width = canvas.labels.shape
@@ -187,7 +182,7 @@ def _across(canvas: Canvas, front: Front, noise: Noise, x0: float, x1: float, z:
     row, column = np.arange(rows.start, rows.stop), np.arange(columns.start, columns.stop)
     y = (camera.height - (row - camera.cy) * z / camera.focal).astype(np.float32)[:, None]
     u = ((column - camera.cx) * z / camera.focal + 200).astype(np.float32)[None, :]
-    _face(canvas, front, noise, rows, columns, u, y, np.full((1, 1), z, np.float32), light)
+    _face(canvas, front, noise, rows, columns, u, y, np.full((1, 1), z, np.float32), canvas.light())
 
 
 def _along(canvas: Canvas, side: Side, front: Front, at: float, noise: Noise) -> None:
@@ -217,5 +212,5 @@ def draw_front(canvas: Canvas, side: Side, front: Front, behind: bool, noise: No
     if front.kind in ("building", "hedge") and front.z0 > 2:
         depth = 9.0 if front.kind == "building" else 2.0
         x0, x1 = sorted((side.sign * at, side.sign * (at + depth)))
-        _across(canvas, front, noise, x0, x1, front.z0, canvas.light())
+        _across(canvas, front, noise, x0, x1, front.z0)
     _along(canvas, side, front, at, noise)

@@ -5,20 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from repro.data.classes import CITYSCAPES
+
 VOID, EGO, STATIC = 0, 1, 4
 ROAD, SIDEWALK, BUILDING, WALL, FENCE = 7, 8, 11, 12, 13
 POLE, LIGHT, SIGN, VEGETATION, TERRAIN, SKY = 17, 19, 20, 21, 22, 23
 PERSON, RIDER, CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE = 24, 25, 26, 27, 28, 31, 32, 33
 
-# The 19 evaluated classes in the order of Cityscapes' train ids.
-CLASSES = (
-    ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, LIGHT, SIGN, VEGETATION, TERRAIN, SKY, PERSON, RIDER, CAR, TRUCK, BUS,
-    TRAIN, MOTORCYCLE, BICYCLE,
-)
-
 
 def coarsen(labels: np.ndarray) -> np.ndarray:
-    """Coarse annotation of `labels`, both (H, W) uint8 ids: few-cornered polygons inside the large regions.
+    """Return the coarse annotation of `labels`, both (H, W) uint8 ids: few-cornered polygons inside the large regions.
 
     As Cityscapes' gtCoarse: regions shrink from their borders, thin and small things are missing, the rest
     is void 0.
@@ -27,7 +23,7 @@ def coarsen(labels: np.ndarray) -> np.ndarray:
     size = 2 * round(3 * unit) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     coarse = np.zeros_like(labels)
-    for label in CLASSES:
+    for label in CITYSCAPES.ids:
         mask = (labels == label).astype(np.uint8)
         if not mask.any():
             continue

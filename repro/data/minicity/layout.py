@@ -10,6 +10,10 @@ import numpy as np
 from repro.data.minicity.palette import GROUND, LEAVES, METAL, STONE, pick
 
 Colour = Tuple[float, float, float]
+SKIES = (  # at the horizon, and above
+    ((200, 203, 208), (165, 170, 176)), ((190, 205, 225), (95, 135, 190)), ((225, 205, 180), (140, 150, 175)),
+    ((235, 235, 235), (210, 214, 220)), ((150, 152, 158), (112, 116, 124)),
+)
 
 
 @dataclass(frozen=True)
@@ -77,22 +81,13 @@ def _front(rng: np.random.Generator, kind: str, z0: float, z1: float, tall: floa
         "hedge": rng.uniform(1.2, 6.0),
         "open": 0.0,
     }[kind]
-    colour = pick(rng, {"hedge": LEAVES, "fence": METAL + STONE[:4]}.get(kind, STONE))
-    trim = pick(rng, METAL + STONE)
-    bay = {"fence": rng.uniform(0.3, 0.6), "wall": rng.uniform(0.5, 1.0)}.get(kind, rng.uniform(2.0, 4.2))
     return Front(
-        kind,
-        z0,
-        z1,
-        height,
-        colour,
-        trim,
-        bay,
-        rng.uniform(2.7, 3.8),
-        rng.uniform(0.35, 0.65),
-        int(rng.integers(3)),
-        int(rng.integers(1 << 16)),
-    )
+        kind, z0, z1, height,
+        colour=pick(rng, {"hedge": LEAVES, "fence": METAL + STONE[:4]}.get(kind, STONE)),
+        trim=pick(rng, METAL + STONE),
+        bay={"fence": rng.uniform(0.3, 0.6), "wall": rng.uniform(0.5, 1.0)}.get(kind, rng.uniform(2.0, 4.2)),
+        storey=rng.uniform(2.7, 3.8), fill=rng.uniform(0.35, 0.65),
+        style=int(rng.integers(3)), salt=int(rng.integers(1 << 16)))
 
 
 def _fronts(rng, kinds, chances, end: float, tall: float, gap: tuple[float, float]) -> tuple[Front, ...]:
@@ -140,35 +135,18 @@ def sample_layout(rng: np.random.Generator, city: np.random.Generator) -> Layout
     count = 2 if right - left < 8.5 else 3 if right - left < 12 else 4
     lanes = tuple(left + (right - left) * i / count for i in range(1, count))
     ambient = float(rng.choice([0.6, 0.8, 0.95, 1.1], p=[0.15, 0.3, 0.35, 0.2])) * rng.uniform(0.9, 1.1)
-    skies = (
-        ((200, 203, 208), (165, 170, 176)),
-        ((190, 205, 225), (95, 135, 190)),
-        ((225, 205, 180), (140, 150, 175)),
-        ((235, 235, 235), (210, 214, 220)),
-        ((150, 152, 158), (112, 116, 124)),
-    )
     tone = 0.55 + 0.45 * min(1.0, ambient)
-    low, high = (_toned(rng, colour, tone) for colour in skies[int(rng.integers(len(skies)))])
+    low, high = (_toned(rng, colour, tone) for colour in SKIES[int(rng.integers(len(SKIES)))])
     warm = rng.normal(0, 0.06)
     return Layout(
-        horizon=horizon,
-        vanish=0.5 + rng.uniform(-0.16, 0.16),
-        camera=camera,
-        end=end,
+        horizon=horizon, vanish=0.5 + rng.uniform(-0.16, 0.16), camera=camera, end=end,
         end_kind=str(rng.choice(["building", "hedge", "open"], p=[0.45, 0.4, 0.15])),
         end_front=_front(rng, "building", end, end + 10, tall),
-        junction=junction,
-        sides=(sides[0], sides[1]),
-        lanes=lanes,
+        junction=junction, sides=(sides[0], sides[1]), lanes=lanes,
         asphalt=pick(rng, ((105, 105, 108), (85, 86, 90), (128, 125, 122), (145, 142, 138)), 6),
         paving=pick(rng, ((140, 136, 130), (118, 116, 116), (155, 145, 138), (105, 104, 106)), 8),
         soil=pick(rng, GROUND),
-        sky=(low, high),
-        clouds=rng.uniform(0.02, 0.11),
-        haze=rng.uniform(0.0008, 0.008),
-        ambient=ambient,
-        sun=float(rng.uniform(-1, 1)),
-        cast=(1 + warm, 1.0, 1 - warm),
-        noise=rng.uniform(1.5, 5.0),
-        hood=hood,
+        sky=(low, high), clouds=rng.uniform(0.02, 0.11), haze=rng.uniform(0.0008, 0.008),
+        ambient=ambient, sun=float(rng.uniform(-1, 1)), cast=(1 + warm, 1.0, 1 - warm),
+        noise=rng.uniform(1.5, 5.0), hood=hood,
     )

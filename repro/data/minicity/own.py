@@ -7,7 +7,7 @@ import numpy as np
 
 from repro.data.minicity import labels as of
 from repro.data.minicity.scene import scene
-from repro.data.minicity.write import checked, draw, whole
+from repro.data.minicity.write import checked, draw, whole, write_image
 from repro.errors import UserError
 
 # name, id in label files, colour, the labels that become it; all else becomes void, 0.
@@ -39,17 +39,12 @@ def write_own(root, seed: int = 0, size=(256, 512), train: int = 40, val: int = 
     def write(job) -> None:
         split, index = job
         image, ids = scene(seed, split, index, size)
-        _write(folder / "images" / split / f"{index:04d}.jpg", image[..., ::-1], cv2.IMWRITE_JPEG_QUALITY, QUALITY)
+        photo = folder / "images" / split / f"{index:04d}.jpg"
+        write_image(photo, image[..., ::-1], cv2.IMWRITE_JPEG_QUALITY, QUALITY)
         if split != "test":
-            _write(folder / "labels" / split / f"{index:04d}.png", table[ids])
+            write_image(folder / "labels" / split / f"{index:04d}.png", table[ids])
     with whole(root) as folder:
         draw(write, counts, size, progress)
         lines = ["name: street", "void: [0]", "classes:"]
         lines += [f"- {{name: {name}, id: {id}, colour: {list(colour)}}}" for name, id, colour, _ in MERGED]
         (folder / "classes.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _write(path, pixels, *settings: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), np.ascontiguousarray(pixels), settings):
-        raise OSError(f"cannot write {path}")

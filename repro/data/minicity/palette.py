@@ -31,7 +31,7 @@ def pick(rng: np.random.Generator, colours, spread: float = 14.0):
 
 
 def tile(rng: np.random.Generator, grain: float, side: int = 256) -> np.ndarray:
-    """Return A (side, side) float32 noise of about `grain` texels, wrapped around, mean 0 and deviation 1."""
+    """Return a (side, side) float32 noise of about `grain` texels, wrapped around, mean 0 and deviation 1."""
     cells = max(2, round(side / grain))
     noise: np.ndarray = rng.standard_normal((cells, cells), dtype=np.float32)
     if cells < side:

@@ -13,8 +13,13 @@ from repro.data.minicity.palette import CLOTH, METAL, PAINT, SKIN, pick
 RUBBER = (30.0, 30.0, 32.0)
 
 
+def _sleeve(top):
+    """Return the colour of an arm: a little darker than the top."""
+    return tuple(0.85 * c for c in top)
+
+
 def person(canvas: Canvas, rng: np.random.Generator, x: float, z: float, label: int = PERSON) -> None:
-    """Someone standing or walking: two legs apart, a torso of another colour, arms, a head."""
+    """Draw someone standing or walking: two legs apart, a torso of another colour, arms, a head."""
     h = rng.uniform(1.5, 1.9) if rng.random() < 0.88 else rng.uniform(1.0, 1.35)
     at, step = (x, z), rng.uniform(0.04, 0.26)
     top, legs, skin = pick(rng, CLOTH), pick(rng, CLOTH), pick(rng, SKIN)
@@ -22,50 +27,20 @@ def person(canvas: Canvas, rng: np.random.Generator, x: float, z: float, label: 
     canvas.shadow(x - 0.25, z - 0.2, x + 0.25 + canvas.sun * 0.6, z + 0.25, 0.5)
     for side in (-1, 1):
         foot = side * (0.07 + step) * wide
-        canvas.flat(
-            [
-                (side * 0.01 * wide, 0.5 * h),
-                (side * 0.19 * wide, 0.5 * h),
-                (foot + 0.08 * wide, 0.0),
-                (foot - 0.07 * wide, 0.0),
-            ],
-            at,
-            legs,
-            label,
-        )
-    canvas.flat(
-        [
-            (-0.2 * wide, 0.47 * h),
-            (0.2 * wide, 0.47 * h),
-            (0.25 * wide, 0.8 * h),
-            (0.1 * wide, 0.85 * h),
-            (-0.1 * wide, 0.85 * h),
-            (-0.25 * wide, 0.8 * h),
-        ],
-        at,
-        top,
-        label,
-    )
+        leg = [(side * 0.01 * wide, 0.5 * h), (side * 0.19 * wide, 0.5 * h), (foot + 0.08 * wide, 0.0),
+               (foot - 0.07 * wide, 0.0)]
+        canvas.flat(leg, at, legs, label)
+    torso = ((-0.2, 0.47), (0.2, 0.47), (0.25, 0.8), (0.1, 0.85), (-0.1, 0.85), (-0.25, 0.8))
+    canvas.flat([(across * wide, up * h) for across, up in torso], at, top, label)
     swing = rng.uniform(0.02, 0.2)
-    arm = tuple(0.85 * c for c in top)
     for side in (-1, 1):
-        canvas.line(
-            [
-                (side * 0.26 * wide, 0.79 * h),
-                (side * (0.3 + swing) * wide, 0.6 * h),
-                (side * (0.28 + 0.5 * swing) * wide, 0.46 * h),
-            ],
-            0.1,
-            at,
-            arm,
-            label,
-        )
+        arm = ((0.26, 0.79), (0.3 + swing, 0.6), (0.28 + 0.5 * swing, 0.46))
+        canvas.line([(side * across * wide, up * h) for across, up in arm], 0.1, at, _sleeve(top), label)
     canvas.disc(0, 0.925 * h, 0.075 * h, at, skin, label, squeeze=0.85, n=9)
     hair = pick(rng, ((40, 32, 28), (95, 70, 45), (160, 150, 140), (180, 60, 50)))
     canvas.flat([(-0.07 * h, 0.93 * h), (0.07 * h, 0.93 * h), (0.05 * h, h), (-0.05 * h, h)], at, hair, label)
     if rng.random() < 0.3:
-        bag = pick(rng, CLOTH)
-        canvas.rect(0.24 * wide, 0.42 * h, 0.5 * wide, 0.62 * h, at, bag, label)
+        canvas.rect(0.24 * wide, 0.42 * h, 0.5 * wide, 0.62 * h, at, pick(rng, CLOTH), label)
 
 
 def _ring(canvas: Canvas, x, radius, at, label, squeeze) -> None:
@@ -77,7 +52,7 @@ def _ring(canvas: Canvas, x, radius, at, label, squeeze) -> None:
 
 
 def bicycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, ridden: bool = False) -> None:
-    """Draw A bicycle seen from the side, obliquely or from the end, with its rider if `ridden`."""
+    """Draw a bicycle seen from the side, obliquely or from the end, with its rider if `ridden`."""
     at, squeeze = (x, z), float(rng.choice([0.12, 0.5, 0.75, 1.0]))
     frame, s = pick(rng, PAINT + METAL), squeeze
     canvas.shadow(x - 0.8 * s - 0.1, z - 0.15, x + 0.8 * s + 0.1, z + 0.3, 0.4)
@@ -103,28 +78,13 @@ def _rider(canvas: Canvas, rng, at, s: float, seat: float, hands, feet) -> None:
         knee = (0.22 * s + side * 0.14 * (1 - s), seat - 0.25)
         foot = (feet[0] + side * (0.1 + 0.06 * (1 - s)), feet[1])
         canvas.line([hip, knee, foot], 0.15, at, legs, RIDER)
-    canvas.flat(
-        [
-            (hip[0] - wide, seat - 0.05),
-            (hip[0] + wide, seat - 0.05),
-            (shoulder[0] + wide * 1.15, shoulder[1]),
-            (shoulder[0] - wide * 1.15, shoulder[1]),
-        ],
-        at,
-        top,
-        RIDER,
-    )
+    torso = [(hip[0] - wide, seat - 0.05), (hip[0] + wide, seat - 0.05), (shoulder[0] + wide * 1.15, shoulder[1]),
+             (shoulder[0] - wide * 1.15, shoulder[1])]
+    canvas.flat(torso, at, top, RIDER)
     for side in (-1, 1):
-        canvas.line(
-            [
-                (shoulder[0] + side * wide * (1 - s), shoulder[1] - 0.05),
-                (hands[0] * s + side * 0.26 * (1 - s), hands[1]),
-            ],
-            0.1,
-            at,
-            tuple(0.85 * c for c in top),
-            RIDER,
-        )
+        arm = [(shoulder[0] + side * wide * (1 - s), shoulder[1] - 0.05),
+               (hands[0] * s + side * 0.26 * (1 - s), hands[1])]
+        canvas.line(arm, 0.1, at, _sleeve(top), RIDER)
     canvas.disc(shoulder[0] + 0.05 * s, shoulder[1] + 0.17, 0.14, at, skin, RIDER, squeeze=0.85, n=9)
     hat = pick(rng, PAINT)
     x, y = shoulder[0] + 0.05 * s, shoulder[1] + 0.19
@@ -132,7 +92,7 @@ def _rider(canvas: Canvas, rng, at, s: float, seat: float, hands, feet) -> None:
 
 
 def motorcycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, ridden: bool = False) -> None:
-    """Draw A motorcycle or scooter: thick wheels close to a solid body, lower and bulkier than a bicycle."""
+    """Draw a motorcycle or scooter: thick wheels close to a solid body, lower and bulkier than a bicycle."""
     at, s = (x, z), float(rng.choice([0.2, 0.6, 1.0]))
     paint = pick(rng, PAINT)
     canvas.shadow(x - 0.9 * s - 0.15, z - 0.2, x + 0.9 * s + 0.15, z + 0.4, 0.55)
@@ -147,8 +107,7 @@ def motorcycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float, rid
     for wheel in (-0.68, 0.68):
         canvas.disc(wheel * s, 0.31, 0.31, at, RUBBER, MOTORCYCLE, squeeze=s)
         canvas.disc(wheel * s, 0.31, 0.15, at, (125, 125, 128), None, squeeze=s)
-    canvas.flat(
-        [(-0.62 * s, 0.34), (0.34 * s, 0.28), (0.5 * s, 0.8), (0.1 * s, 0.88), (-0.85 * s, 0.8)], at, paint, MOTORCYCLE
-    )
+    body = [(-0.62 * s, 0.34), (0.34 * s, 0.28), (0.5 * s, 0.8), (0.1 * s, 0.88), (-0.85 * s, 0.8)]
+    canvas.flat(body, at, paint, MOTORCYCLE)
     canvas.flat([(-0.8 * s, 0.76), (0.02 * s, 0.76), (0.02 * s, 0.88), (-0.85 * s, 0.9)], at, RUBBER, MOTORCYCLE)
     canvas.line([(0.68 * s, 0.31), (0.45 * s, 1.0), (0.3 * s, 1.1)], 0.1, at, METAL[2], MOTORCYCLE)

@@ -10,7 +10,7 @@ import numpy as np
 
 from repro.data.minicity import people, street, vehicles
 from repro.data.minicity.background import draw_end, draw_front, draw_ground, draw_sky
-from repro.data.minicity.canvas import Camera, Canvas
+from repro.data.minicity.canvas import Canvas
 from repro.data.minicity.labels import BICYCLE, CAR, EGO, PERSON, RIDER, TERRAIN, VEGETATION
 from repro.data.minicity.layout import Layout, sample_layout
 from repro.data.minicity.palette import Noise
@@ -46,17 +46,7 @@ def scene(seed: int, split: str, index: int, size=(256, 512)):
     city = np.random.default_rng([seed, code, 1 << 20, index % len(CITIES[split])])
     layout = sample_layout(rng, city)
     noise = Noise(rng)
-    camera = Camera(0.75 * width, layout.vanish * width, layout.horizon * height, layout.camera)
-    haze = np.asarray(layout.sky[0]) * 0.95
-    canvas = Canvas(
-        np.zeros((height, width, 3), np.uint8),
-        np.zeros((height, width), np.uint8),
-        camera,
-        haze,
-        layout.haze,
-        layout.ambient,
-        layout.sun,
-    )
+    canvas = Canvas(layout, height, width)
     draw_sky(canvas, layout, noise)
     draw_end(canvas, layout, noise)
     draw_ground(canvas, layout, noise, rng)
@@ -78,11 +68,8 @@ def _things(canvas: Canvas, layout: Layout, noise: Noise, rng: np.random.Generat
     # A front comes after what lies beyond its far end and before what stands along it.
     for side in layout.sides:
         for behind, fronts in ((True, side.behind), (False, side.fronts)):
-            things.extend(
-                (front.z1 + 0.1 * behind, partial(draw_front, canvas, side, front, behind, noise))
-                for front in fronts
-                if front.kind != "open"
-            )
+            things.extend((front.z1 + 0.1 * behind, partial(draw_front, canvas, side, front, behind, noise))
+                          for front in fronts if front.kind != "open")
     _traffic(layout, rng, add)
     for side in layout.sides:
         s, kerb = side.sign, side.road
@@ -179,8 +166,8 @@ def _traffic(layout: Layout, rng: np.random.Generator, add) -> None:
 def _bonnet(canvas: Canvas, hood: float) -> None:
     height, width = canvas.labels.shape
     top = round(height * (1 - hood))
-    centre, axes = ((width // 2, height + int(0.02 * height)), (int(0.56 * width), height - top + int(0.02 * height)))
-    colour = canvas.shade((46, 48, 52), 0.0, canvas.ambient)
+    centre, axes = (width // 2, height + int(0.02 * height)), (int(0.56 * width), height - top + int(0.02 * height))
+    colour = canvas.shade((46, 48, 52), 0.0)
     cv2.ellipse(canvas.image, centre, axes, 0, 180, 360, colour, -1, cv2.LINE_AA)
     cv2.ellipse(canvas.labels, centre, axes, 0, 180, 360, (EGO,), -1, cv2.LINE_8)
 

@@ -12,7 +12,7 @@ BARK = ((85, 70, 55), (110, 100, 88), (60, 52, 45))
 
 
 def _post(canvas: Canvas, rng, at, height: float, width: float) -> None:
-    """Draw A round post: bright along one edge, dark along the other."""
+    """Draw a round post: bright along one edge, dark along the other."""
     colour = pick(rng, METAL)
     lit = 1.35 if canvas.sun <= 0 else 0.7
     canvas.rect(-width / 2, 0, width / 2, height, at, colour, POLE)
@@ -21,7 +21,7 @@ def _post(canvas: Canvas, rng, at, height: float, width: float) -> None:
 
 
 def lamp(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """Draw A street lamp: a tall pole whose arm reaches over the road."""
+    """Draw a street lamp: a tall pole whose arm reaches over the road."""
     at, height, arm = (x, z), rng.uniform(5, 8), (-1 if x > 0 else 1) * rng.uniform(0.6, 1.8)
     _post(canvas, rng, at, height, rng.uniform(0.14, 0.24))
     canvas.line([(0, height), (arm, height + 0.25)], 0.1, at, METAL[1], POLE)
@@ -38,7 +38,7 @@ def _head(canvas: Canvas, rng, x, y, at, back: bool) -> None:
 
 
 def traffic_light(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """Draw A signal head on a post, sometimes a second one on an arm over the road."""
+    """Draw a signal head on a post, sometimes a second one on an arm over the road."""
     at, back = (x, z), bool(rng.random() < 0.2)
     _post(canvas, rng, at, 3.2, 0.16)
     if rng.random() < 0.4:
@@ -49,7 +49,7 @@ def traffic_light(canvas: Canvas, rng: np.random.Generator, x: float, z: float) 
 
 
 def sign(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """Draw A traffic sign: a bright plate with a rim of another colour and a mark, one or two on a post."""
+    """Draw a traffic sign: a bright plate with a rim of another colour and a mark, one or two on a post."""
     at, y = (x, z), rng.uniform(2.0, 2.7)
     _post(canvas, rng, at, y + 0.6, 0.1)
     for _ in range(1 + int(rng.random() < 0.35)):
@@ -77,7 +77,7 @@ def sign(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
 
 
 def tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float, noise: Noise) -> None:
-    """Draw A trunk and a leafy crown, both vegetation, as in Cityscapes."""
+    """Draw a trunk and a leafy crown, both vegetation, as in Cityscapes."""
     height, radius = rng.uniform(3.5, 9.0), rng.uniform(1.1, 2.8)
     trunk = height - radius
     canvas.shadow(x - radius * 0.6, z - 0.3, x + radius * 0.6 + canvas.sun * 2, z + 1.2, 0.35)
@@ -133,6 +133,6 @@ def streak(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None
 
 
 def bin_or_box(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """Draw A litter bin, cabinet or bollard: static, which is not evaluated."""
+    """Draw a litter bin, cabinet or bollard: static, which is not evaluated."""
     w, h = rng.uniform(0.12, 0.6), rng.uniform(0.7, 1.4)
     canvas.rect(-w / 2, 0, w / 2, h, (x, z), pick(rng, METAL + PAINT), STATIC)

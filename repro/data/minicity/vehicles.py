@@ -32,31 +32,30 @@ class Box:
         if self.seen:
             side = [(self.inner, y0, z0), (inner, y1, z0 + front), (inner, y1, z1 - back), (self.inner, y0, z1)]
             c.poly(side, colour, label, c.light(self.normal))
-        c.poly(
-            [(self.x0, y0, z0), (self.x1, y0, z0), (b, y1, z0 + front), (a, y1, z0 + front)],
-            colour,
-            label,
-            c.light() * 0.92,
-        )
+        near = [(self.x0, y0, z0), (self.x1, y0, z0), (b, y1, z0 + front), (a, y1, z0 + front)]
+        c.poly(near, colour, label, c.light() * 0.92)
 
-    def front(self, u0, y0, u1, y1, colour, light: float | None = None):
-        """Draw A patch of the near face; u in 0..1 from left to right."""
-        w = self.x1 - self.x0
+    def front(self, u0, y0, u1, y1, colour, light: float | None = None, label: int | None = None):
+        """Draw a patch of the near face; u in 0..1 from left to right."""
+        w, z = self.x1 - self.x0, self.z
         xa, xb = self.x0 + u0 * w, self.x0 + u1 * w
-        z = self.z
-        self.canvas.poly([(xa, y0, z), (xb, y0, z), (xb, y1, z), (xa, y1, z)], colour, None, light)
+        self.canvas.poly([(xa, y0, z), (xb, y0, z), (xb, y1, z), (xa, y1, z)], colour, label, light)
 
     def side(self, v0, y0, v1, y1, colour):
-        """Draw A patch of the visible side face; v in 0..1 from near to far."""
+        """Draw a patch of the visible side face; v in 0..1 from near to far."""
         if self.seen:
-            za, zb = self.z + v0 * self.length, self.z + v1 * self.length
-            x = self.inner
-            self.canvas.poly(
-                [(x, y0, za), (x, y0, zb), (x, y1, zb), (x, y1, za)], colour, None, self.canvas.light(self.normal)
-            )
+            za, zb, x = self.z + v0 * self.length, self.z + v1 * self.length, self.inner
+            patch = [(x, y0, za), (x, y0, zb), (x, y1, zb), (x, y1, za)]
+            self.canvas.poly(patch, colour, None, self.canvas.light(self.normal))
+
+    def shadow(self):
+        """Darken the ground beneath and on the side away from the sun."""
+        sun = self.canvas.sun
+        left, right = self.x0 - 0.15 - max(0, -sun), self.x1 + 0.15 + max(0, sun)
+        self.canvas.shadow(left, self.z - 0.15, right, self.z + self.length, 0.6)
 
     def wheels(self, radius: float, places=(0.16, 0.8)):
-        """Wheels on the side face at these shares of the length, and the tyres seen from the front."""
+        """Draw wheels on the side face at these shares of the length, and the tyres seen from the front."""
         angle = np.arange(10) * (2 * np.pi / 10)
         for place in places if self.seen else ():
             z = self.z + place * self.length
@@ -66,11 +65,7 @@ class Box:
                 hub = [(p[0], radius + (p[1] - radius) * 0.5, z + (p[2] - z) * 0.5) for p in ring]
                 self.canvas.poly(hub, (120, 122, 125))
         for u in (0.02, 0.8):
-            w = self.x1 - self.x0
-            a, b = self.x0 + u * w, self.x0 + (u + 0.18) * w
-            self.canvas.poly(
-                [(a, 0, self.z), (b, 0, self.z), (b, radius, self.z), (a, radius, self.z)], TYRE, self.label
-            )
+            self.front(u, 0, u + 0.18, radius, TYRE, label=self.label)
 
 
 def _lamps(box: Box, away: bool, y: float, size: float, rng) -> None:
@@ -83,19 +78,15 @@ def _lamps(box: Box, away: bool, y: float, size: float, rng) -> None:
     box.front(0.94 - size, y, 0.94, y + 0.16, colour, light)
 
 
-def _ground(canvas: Canvas, box: Box, sun: float) -> None:
-    canvas.shadow(box.x0 - 0.15 - max(0, -sun), box.z - 0.15, box.x1 + 0.15 + max(0, sun), box.z + box.length, 0.6)
-
-
 def car(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False) -> None:
-    """Draw A hatchback, saloon or van; `away`: seen from behind; `across`: side-on."""
+    """Draw a hatchback, saloon or van; `away`: seen from behind; `across`: side-on."""
     colour, van = pick(rng, PAINT), rng.random() < 0.2
     if across:
         return _car_across(canvas, rng, x, z, colour)
     height = rng.uniform(1.8, 2.1) if van else rng.uniform(1.38, 1.65)
     width, length = rng.uniform(1.7, 1.95), rng.uniform(3.7, 4.8)
     box = Box(canvas, x, z, width, length, CAR)
-    _ground(canvas, box, canvas.sun)
+    box.shadow()
     belt = height * 0.58
     box.body(0.22, belt, colour)
     box.wheels(0.32)
@@ -106,7 +97,7 @@ def car(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool
     a, b, zf = cabin.x0 + 0.1, cabin.x1 - 0.1, cabin.z
     c.poly([(a, lo, zf + 0.02), (b, lo, zf + 0.02), (b - 0.12, hi, zf + 0.3), (a + 0.12, hi, zf + 0.3)], GLASS)
     if cabin.seen:
-        i, n, far = (cabin.inner - cabin.normal * 0.02, cabin.inner - cabin.normal * 0.12, cabin.z + cabin.length)
+        i, n, far = cabin.inner - cabin.normal * 0.02, cabin.inner - cabin.normal * 0.12, cabin.z + cabin.length
         mid = zf + 0.52 * cabin.length
         for z0, z1, s0, s1 in ((zf + 0.25, mid - 0.06, 0.25, 0.0), (mid + 0.06, far - 0.25, 0.0, 0.25)):
             c.poly([(i, lo, z0), (i, lo, z1), (n, hi, z1 - s1), (n, hi, z0 + s0)], GLASS)
@@ -133,7 +124,7 @@ def _car_across(canvas: Canvas, rng, x: float, z: float, colour) -> None:
 
 
 def truck(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False) -> None:
-    """Draw A lorry: a cab and a windowless load."""
+    """Draw a lorry: a cab and a windowless load."""
     load, cab = pick(rng, PAINT), pick(rng, PAINT)
     height, width, length = rng.uniform(2.9, 3.8), rng.uniform(2.3, 2.55), rng.uniform(6, 10)
     if across:
@@ -143,20 +134,15 @@ def truck(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bo
         canvas.rect(-h, 0.45, h, 0.8, at, (50, 50, 52), TRUCK)
         left, right = sorted((-flip * h, flip * h * 0.5))
         canvas.rect(left, 0.7, right, height, at, load, TRUCK)
-        canvas.flat(
-            [(flip * h * 0.56, 0.5), (flip * h, 0.5), (flip * h, 1.6), (flip * h * 0.9, 2.6), (flip * h * 0.56, 2.6)],
-            at,
-            cab,
-            TRUCK,
-        )
-        canvas.flat(
-            [(flip * h * 0.66, 1.6), (flip * h * 0.95, 1.6), (flip * h * 0.86, 2.4), (flip * h * 0.66, 2.4)], at, GLASS
-        )
+        for shape, colour, label in (
+                (((0.56, 0.5), (1, 0.5), (1, 1.6), (0.9, 2.6), (0.56, 2.6)), cab, TRUCK),
+                (((0.66, 1.6), (0.95, 1.6), (0.86, 2.4), (0.66, 2.4)), GLASS, None)):
+            canvas.flat([(flip * h * x, y) for x, y in shape], at, colour, label)
         for u in (-0.75, -0.45, 0.75):
             canvas.disc(flip * u * h, 0.48, 0.48, at, TYRE, TRUCK)
         return
     box = Box(canvas, x, z, width, length, TRUCK)
-    _ground(canvas, box, canvas.sun)
+    box.shadow()
     cargo = Box(canvas, x, z + (0 if away else 2.0), width, length - 2.0, TRUCK)
     front = Box(canvas, x, z + (length - 1.9 if away else 0), width - 0.1, 1.9, TRUCK)
     for part in (front, cargo) if away else (cargo, front):
@@ -176,51 +162,39 @@ def truck(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bo
     _lamps(front if not away else box, away, 0.62, 0.13, rng)
 
 
-def bus(
-    canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False, label: int = BUS
-) -> None:
-    """Draw A bus, or with TRAIN a tram: the tram has joints, a skirt over its wheels and a pantograph."""
+def bus(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False,
+        label: int = BUS) -> None:
+    """Draw a bus, or with TRAIN a tram: the tram has joints, a skirt over its wheels and a pantograph."""
     tram = label == TRAIN
     body, stripe = pick(rng, PAINT), pick(rng, PAINT)
     height, width = rng.uniform(2.9, 3.3), rng.uniform(2.4, 2.6)
     length = rng.uniform(18, 32) if tram else rng.uniform(9, 13)
     floor = 0.2 if tram else 0.35
-    count = int(length / (1.6 if tram else 1.35))
+    count, high = int(length / (1.6 if tram else 1.35)), 2.4 if tram else 2.55  # of windows, and their upper edge
     if across:
-        h = min(length, 24.0) / 2
-        at = (x, z)
+        h, at = min(length, 24.0) / 2, (x, z)
         canvas.shadow(x - h, z - 0.2, x + h, z + 2.5, 0.6)
         canvas.rect(-h, floor, h, height, at, body, label)
         canvas.rect(-h, 0.9, h, 1.15, at, stripe)
         for i in range(count):
             a = -h + 2 * h * (i + 0.12) / count
             low = 0.5 if i % 4 == 1 else 1.35
-            canvas.rect(a, low, a + 2 * h * 0.76 / count, 2.4 if tram else 2.55, at, GLASS)
+            canvas.rect(a, low, a + 2 * h * 0.76 / count, high, at, GLASS)
         if not tram:
             for u in (-0.6, 0.62):
                 canvas.disc(u * h, 0.48, 0.48, at, TYRE, label)
         _roof(canvas, at, height, tram, label)
         return
     box = Box(canvas, x, z, width, length, label)
-    _ground(canvas, box, canvas.sun)
+    box.shadow()
     box.body(floor, height, body, front=0.25 if tram else 0.05, narrow=0.15 if tram else 0.0)
     box.side(0, 0.9, 1, 1.15, stripe)
     for i in range(count):
-        low = 0.5 if i % 4 == 1 else 1.35
-        inset = 0.12 if tram else 0.0
-        v0, v1 = (i + 0.12) / count, (i + 0.88) / count
         if box.seen:
-            n, high = box.inner - box.normal * inset * 0.7, 2.4 if tram else 2.55
-            m = box.inner - box.normal * inset * 0.4
-            canvas.poly(
-                [
-                    (m, low, z + v0 * length),
-                    (m, low, z + v1 * length),
-                    (n, high, z + v1 * length),
-                    (n, high, z + v0 * length),
-                ],
-                GLASS,
-            )
+            low, inset = 0.5 if i % 4 == 1 else 1.35, 0.12 if tram else 0.0
+            m, n = box.inner - box.normal * inset * 0.4, box.inner - box.normal * inset * 0.7
+            near, far = z + (i + 0.12) / count * length, z + (i + 0.88) / count * length
+            canvas.poly([(m, low, near), (m, low, far), (n, high, far), (n, high, near)], GLASS)
     if tram:
         for v in (0.33, 0.66):
             box.side(v - 0.008, floor, v + 0.008, height, (40, 40, 42))
@@ -243,5 +217,5 @@ def _roof(canvas: Canvas, at, height: float, tram: bool, label: int) -> None:
 
 
 def train(canvas: Canvas, rng: np.random.Generator, x: float, z: float, away: bool, across: bool = False) -> None:
-    """Draw A tram, which Cityscapes labels as train."""
+    """Draw a tram, which Cityscapes labels as train."""
     bus(canvas, rng, x, z, away, across, TRAIN)

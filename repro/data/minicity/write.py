@@ -15,17 +15,16 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from repro.data.cityscapes import MARKER
 from repro.data.minicity.labels import coarsen
 from repro.data.minicity.scene import city_of, scene
 from repro.errors import UserError
 
 VERSION = 1  # raised whenever a scene's pixels change
-MARKER = "minicity.json"
 
 
-def write_minicity(
-    root, seed: int = 0, size=(256, 512), train: int = 400, val: int = 100, coarse: int = 400, progress: bool = True
-) -> None:
+def write_minicity(root, seed: int = 0, size=(256, 512), train: int = 400, val: int = 100, coarse: int = 400,
+                   progress: bool = True) -> None:
     """Write `train`, `val` and `coarse` (split train_extra, coarsely labelled) scenes under `root`.
 
     The layout and the label ids are those of Cityscapes; the train images have both fine and coarse labels.
@@ -47,7 +46,7 @@ def write_minicity(
 
 
 def checked(root, seed: int, size, counts: dict):
-    """(root, size, counts) as they are used; UserError on a size or count that cannot be drawn."""
+    """Return (root, size, counts) as they are used; UserError on a size or count that cannot be drawn."""
     root, counts = Path(root).absolute(), {split: int(count) for split, count in counts.items()}
     if min(counts.values()) < 0:
         raise UserError(f"minicity counts: {counts} must not be negative")
@@ -79,7 +78,8 @@ def draw(write: Callable[[tuple[str, int]], None], counts: dict, size, progress:
     jobs = [(split, index) for split, count in counts.items() for index in range(count)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # NumPy and OpenCV release the lock
         done = pool.map(write, jobs)
-        for _ in tqdm(done, f"minicity {size[0]}x{size[1]}", len(jobs), unit="scene", disable=not progress):
+        for _ in tqdm(done, f"minicity {size[0]}x{size[1]}", len(jobs), unit="scene",
+                      disable=None if progress else True):
             pass
 
 
@@ -94,30 +94,29 @@ def _holds(root: Path, marker: dict) -> bool:
     try:
         found = json.loads((root / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise UserError(
-            f"minicity: {root} is not empty and is not a minicity folder; choose another or empty it"
-        ) from None
+        raise UserError(f"minicity: {root} is not empty and is not a minicity folder; choose another or empty it"
+                        ) from None
     if found != marker:
-        raise UserError(
-            f"minicity: {root} holds {json.dumps(found)}, wanted {json.dumps(marker)}; "
-            "choose another folder or delete it"
-        )
+        raise UserError(f"minicity: {root} holds {json.dumps(found)}, wanted {json.dumps(marker)}; "
+                        "choose another folder or delete it")
     return True
 
 
 def _write_scene(root: Path, seed: int, split: str, index: int, size) -> None:
     image, labels = scene(seed, split, index, size)
     city = city_of(split, index)
-    name = f"{city}_{index:06d}_000019"
-    kinds = {"leftImg8bit": np.ascontiguousarray(image[..., ::-1])}
+    files = {"leftImg8bit": image[..., ::-1]}
     if split != "train_extra":
-        kinds["gtFine"] = labels
+        files["gtFine_labelIds"] = labels
     if split != "val":
-        kinds["gtCoarse"] = coarsen(labels)
-    for kind, pixels in kinds.items():
-        suffix = "leftImg8bit" if kind == "leftImg8bit" else f"{kind}_labelIds"
-        folder = root / kind / split / city
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}_{suffix}.png"
-        if not cv2.imwrite(str(path), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 2]):
-            raise OSError(f"cannot write {path}")
+        files["gtCoarse_labelIds"] = coarsen(labels)
+    for name, pixels in files.items():
+        path = root / name.partition("_")[0] / split / city / f"{city}_{index:06d}_000019_{name}.png"
+        write_image(path, pixels, cv2.IMWRITE_PNG_COMPRESSION, 2)
+
+
+def write_image(path: Path, pixels: np.ndarray, *settings: int) -> None:
+    """Write ids or B, G, R as an image, its folder made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), np.ascontiguousarray(pixels), settings):
+        raise OSError(f"cannot write {path}")

@@ -1,18 +1,11 @@
-"""Small videos written byte by byte: what OpenCV's writer does not make, but cameras and recorders do; and as cases."""
+"""Small videos written byte by byte: what OpenCV's writer does not make, but cameras and recorders do."""
 
 from __future__ import annotations
 
-import random
 import struct
-from pathlib import Path
-from typing import Iterator
 
 import cv2
 import numpy as np
-
-from experiments.stress.fuzz.case import LINE, RESULT, Case
-from experiments.stress.fuzz.damage import files
-from repro.prediction.photos import Source
 
 SIZE = 48, 64
 RATE = 10
@@ -61,7 +54,7 @@ def _element(identity: str, content) -> bytes:
 
 
 def mkv(times, length=None, kind: bytes = b"matroska") -> bytes:
-    """Return A Matroska of Motion JPEG, its frames at these milliseconds; it says it is `length` of them long, as sound
+    """Return a Matroska of Motion JPEG, its frames at these milliseconds; it says it is `length` of them long, as sound
     is."""
     length = float(times[-1] + 1000 // RATE if length is None else length)
     track = _element("d7", 1) + _element("73c5", 1) + _element("83", 1) + _element("86", b"V_MJPEG") + _element(
@@ -100,33 +93,3 @@ DAMAGED = {  # and those that are damaged
     "last.avi": avi([True] * 8)[:-1100], "counts 30.avi": avi([True] * 10, 30),
     "zeros.mkv": (lambda data: data[:9000] + bytes(4000) + data[13000:])(mkv(range(0, 2000, 100))),
 }
-
-
-def streams(seed: int) -> Iterator[Case]:
-    """repro.prediction.photos.Source of videos whose headers estimate, and of those that are turned."""
-    draw = random.Random(seed)
-
-    def frames(path):
-        return [frame for _, frame in Source(path, "a").timed()]
-
-    def every(value, data):
-        return len(value) >= 2 and (data.count(b"\xff\xd8\xff\xe0") in (len(value), 4)) and all(
-            abs(frame.astype(int) - shade(number)).max() < 9 for number, frame in enumerate(value[:2]))
-    for name, data in GOOD.items():
-        yield from files(name, [("estimates", name, data)], frames, every, (RESULT,))
-    for name, data in DAMAGED.items():
-        yield from files(name, [("damaged streams", name, data)], frames, lambda value, _: False, (LINE,))
-    for number in range(20):
-        times = sorted(draw.sample(range(0, 20000, 20), draw.randrange(5, 20)))
-        length = draw.choice((None, 100, times[-1], 60000))
-        slots = [True, True, *(draw.random() < 0.4 for _ in range(15)), True]
-        for name, data in (("a.mkv", mkv(times, length)), ("a.avi", avi(slots, len(slots) + draw.randrange(2)))):
-            yield from files(name, [("estimates", str(number), data)], frames, every, (RESULT,))
-    for quarters in range(4):
-        def turned(folder: Path, quarters=quarters):
-            return frames(turned_mp4(folder / "a.mp4", quarters))
-
-        def upright(value, quarters=quarters) -> bool:
-            return len(value) == 6 and all(abs(frame.astype(int) - np.rot90(shade(number), -quarters)).max() < 60
-                                           for number, frame in enumerate(value))
-        yield Case("orientation", f"{quarters} quarters", turned, upright, (RESULT,))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Deque, Iterable, Iterator
+from typing import Any, Callable, Deque, Generator, Iterable
 
 AHEAD = 4  # things in the pipeline at once
 _END = object()
 
 
-def pipeline(things: Iterable[Any], function: Callable[[Any], Any], threads: int, ahead: int = AHEAD) -> Iterator[Any]:
+def pipeline(things: Iterable[Any], function: Callable[[Any], Any], threads: int,
+             ahead: int = AHEAD) -> Generator[Any, None, None]:
     """Yield what a function makes of each thing, in their order; so many threads call it at once. `things` is read in a
     thread of its own, `ahead` at most before what is made of the first of them is taken.
 

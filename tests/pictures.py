@@ -1,18 +1,15 @@
-"""Pictures written byte by byte, of which a header says how they lie or which value is white; and as cases."""
+"""Pictures written byte by byte: of which a header says how they lie, which value is white, or what is not so."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from typing import Iterator
 
 import cv2
 import numpy as np
 
-from experiments.stress.fuzz.case import LINE, RESULT, Case
-from experiments.stress.fuzz.damage import files
-from repro.data import images
-from repro.prediction.photos import read_photo
+from experiments.stress.readers import encoded
+from repro.data.headers import PNG
 
 
 def exif(turned: int, order: str = "<") -> bytes:
@@ -21,7 +18,7 @@ def exif(turned: int, order: str = "<") -> bytes:
 
 
 def with_exif(kind: str, picture: np.ndarray, data: bytes) -> bytes:
-    """Return A picture's file with EXIF data: JPEG's APP1, PNG's eXIf, WebP's EXIF chunk."""
+    """Return a picture's file with EXIF data: JPEG's APP1, PNG's eXIf, WebP's EXIF chunk."""
     if kind == ".webp":
         return webp_with_exif(picture, data)
     file = cv2.imencode(kind, picture)[1].tobytes()
@@ -72,7 +69,7 @@ def pnm(form: bytes, most: int) -> bytes:
 
 
 def jp2(bits: int, most: int) -> bytes:
-    """Return A JPEG 2000 file of up to 16 bits that says it has `bits`; its values go up to `most`."""
+    """Return a JPEG 2000 file of up to 16 bits that says it has `bits`; its values go up to `most`."""
     shift = (1 << 15) - (1 << bits - 1)  # values are stored about the middle of what the file says
     values = (np.round(LEVELS * most) + shift).astype(np.uint16)
     data = bytearray(cv2.imencode(".jp2", values)[1].tobytes())
@@ -112,55 +109,29 @@ UNKNOWN = {  # by what is said of them
 
 
 def lying(picture: np.ndarray, turned: int) -> np.ndarray:
-    """Return A picture laid as an EXIF orientation says, so that it is upright once turned back."""
+    """Return a picture laid as an EXIF orientation says, so that it is upright once turned back."""
     return np.ascontiguousarray({
         1: lambda one: one, 2: lambda one: one[:, ::-1], 3: lambda one: one[::-1, ::-1], 4: lambda one: one[::-1],
         5: lambda one: one.transpose(1, 0, 2), 6: np.rot90, 7: lambda one: np.rot90(one.transpose(1, 0, 2), 2),
         8: lambda one: np.rot90(one, -1)}[turned](picture))
 
 
-SEEN = np.zeros((16, 24, 3), np.uint8)
-SEEN[:8, :8], SEEN[8:, 16:] = 250, 120
+def png(height: int, width: int, colour: int = 2) -> bytes:
+    """Return a PNG, each chunk with its checksum, that says it has so many pixels, and holds 100 zeros."""
+    chunks = (b"IHDR" + struct.pack(">IIBB", width, height, 8, colour) + bytes(3), b"IDAT" + zlib.compress(bytes(100)),
+              b"IEND")
+    return PNG + b"".join(struct.pack(">I", len(one) - 4) + one + struct.pack(">I", zlib.crc32(one)) for one in chunks)
 
 
-def orientations(seed: int) -> Iterator[Case]:
-    """photos.read_photo, data.images.read_image and image_size of pictures that are to be turned."""
-    def both(path):
-        read = read_photo(path)
-        if path.suffix in (".jpg", ".png"):
-            assert (images.read_image(path) == read).all() and images.image_size(path) == read.shape[:2]
-        return read
-
-    def upright(value, _):
-        return value.shape == SEEN.shape and abs(value.astype(int) - SEEN).max() < 12
-    for kind in (".jpg", ".png", ".webp", ".tif"):
-        for turned in range(1, 9):
-            for order in "<>" if kind != ".tif" else "<":
-                lies = lying(SEEN, turned)
-                data = with_exif(kind, lies, exif(turned, order)) if kind != ".tif" else tiff(lies, (274, "H", turned))
-                yield from files(f"a{kind}", [("orientation", f"{turned} {order}", data)], both, upright, (RESULT,))
-    for kind in (".jpg", ".png", ".webp"):
-        for number, wrong in enumerate((exif(9), exif(0), exif(6)[:-8], b"", exif(6)[:10], b"II*\0\xff\xff\xff\xff",
-                                        exif(6)[:18] + b"\xff" * 8, exif(6)[:14] + bytes(12))):
-            yield from files(f"a{kind}", [("orientation", f"damaged, {number}", with_exif(kind, SEEN, wrong))], both,
-                             upright, (RESULT,))
-        yield from files(f"a{kind}", [("truncated", kind, with_exif(kind, SEEN, exif(6))[:60])], both, upright, (LINE,))
-
-
-def ranges(seed: int) -> Iterator[Case]:
-    """repro.prediction.photos.read_photo of values of other ranges than 0 to 255."""
-    def scaled(value, content):
-        return value.dtype == np.uint8 and abs(value - LEVELS * 255).max() < (18 if b" 15\n" in content else 2)
-    for name, data in RANGES.items():
-        yield from files("a.png", [("value range", name, data)], read_photo, scaled, (RESULT,))
-    for name, (data, _) in UNKNOWN.items():
-        yield from files("a.png", [("value range", name, data)], read_photo, lambda value, _: False, (LINE,))
-    for bits in range(9, 16):
-        most = (1 << bits) - 1
-        said = {"PNM": pnm(b"P6", most), "grey PNM": pnm(b"P5", most), "JPEG 2000": jp2(bits, most),
-                "TIFF": deep(most, np.uint16, (281, "H", most))}
-        for kind, data in said.items():
-            yield from files("a.png", [("value range", f"{bits} bits of {kind}", data)], read_photo, scaled, (RESULT,))
-        if bits < 13:
-            yield from files("a.png", [("value range", f"{bits} bits in 16 of TIFF", deep(most))], read_photo,
-                             lambda value, _: False, (LINE,))
+JPEG_FRAME = b"\xff\xc0\0\x11\x08\xff\xff\xff\xff\3" + bytes(90) + b"\xff\xd9"
+BOMBS = {
+    "png": png(1 << 15, 1 << 15), "grey png": png(1 << 16, 1 << 16, 0), "wide png": png(1, (1 << 31) - 1),
+    "png of no pixels": png(0, 4), "jpeg": b"\xff\xd8" + JPEG_FRAME,
+    "jpeg behind a comment": b"\xff\xd8\xff\xfe\0\x08hello!" + JPEG_FRAME,
+    "bmp": b"BM" + bytes(12) + struct.pack("<Iii", 40, 1 << 20, -(1 << 20)) + bytes(90),
+    "ppm": b"P6 100000 100000 255 " + b"x" * 90, "pgm with a comment": b"P5 #x\n99999999 #y\n9 255 " + b"x" * 90,
+    "tiff": b"II*\0\x08\0\0\0\2\0" + struct.pack("<HHII", 256, 4, 1, 1 << 20) + struct.pack("<HHII", 257, 4, 1, 1 << 20)
+    + bytes(90), "webp": b"RIFF" + struct.pack("<I", 100) + b"WEBPVP8X" + struct.pack("<I", 10) + b"\0\0\0\0"
+    + b"\xff" * 6 + bytes(90),
+    "jp2": encoded("jp2").replace(struct.pack(">II", 53, 37), struct.pack(">II", 1 << 20, 1 << 20)),
+}
