@@ -48,8 +48,9 @@ engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side (half an h
 precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA
 soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat?
 neighbours-time: $(STAMP)  ## the neighbours timed side by side on DATA, with what they learned here
+density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
 
-table6 profile growth engines precision soak neighbours-time:
+table6 profile growth engines precision soak neighbours-time density:
 	@$(RUN) experiments.speed.$(@:%-time=%)
 
 robustness: $(STAMP)  ## give every reader of files what is wrong, and count what comes of it (a minute)
@@ -70,9 +71,6 @@ pretrain: $(STAMP)  ## train the shipped backbone anew (20 minutes on two cores)
 
 refine check row compare predict export figures submit pretrain:
 	@$(RUN) experiments.$@
-
-density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
-	@$(RUN) experiments.speed.density
 
 minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity), to be looked at
 	@$(RUN) experiments.minicity "$${OUT:-.cache/minicity}"

@@ -99,7 +99,7 @@ def refine(given) -> None:
                  dataclasses.asdict(dataset.classes), preset_dict(preset), given.budget, seed, *values]
         return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
-    same = identity(budget.steps, backbone)
+    same = identity("dense", budget.steps, backbone)
     arrays, _ = train_network(plan, dataset, budget.steps, seed, ctx, imagenet.load_backbone(pretrained),
                               bar("dense network", budget.steps), Run(own / f"dense-{same[:12]}", same))
     for old in (refined.DESCRIPTION, refined.RECORD):  # of other networks than those that come now

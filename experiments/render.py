@@ -28,17 +28,18 @@ from repro.tables.reproducibility import (
     claims_block,
     compute_block,
     differences_block,
+    streets_block,
     verdicts,
     with_block,
 )
 from repro.tables.table6 import read_table6
 
 KNOWN = (*tables.PAGES, *MEASUREMENTS)
-PAGE = ROOT / "docs" / "reproducibility.md"
+PAGE, TRAINING = ROOT / "docs" / "reproducibility.md", ROOT / "docs" / "training.md"
 
 
 def beside() -> Dict[Path, str]:
-    """Return what is written beside the pages: tables/*.csv, blocks in README.md, docs/reproducibility.md and the cards
+    """Return what is written beside the pages: tables/*.csv, blocks in README.md, docs/ and the cards
     of the shipped weights."""
     from repro.models.cost import row_figures
 
@@ -55,8 +56,10 @@ def beside() -> Dict[Path, str]:
     for name, block in (("verdicts", claims_block(found)), ("compute", compute_block(lines, size)),
                         ("differences", differences_block(tables.published("remarks")))):
         page = with_block(page, name, block, PAGE.name)
-    return {ROOT / "README.md": tables.readme(), ROOT / "tables" / "results.csv": index.text(lines, index.RESULTS),
-            ROOT / "tables" / "speed.csv": index.text(timed, index.SPEED), PAGE: page, **cards(timed)}
+    training = with_block(TRAINING.read_text(encoding="utf-8"), "streets", streets_block(rows, records), TRAINING.name)
+    return {TRAINING: training, PAGE: page, ROOT / "README.md": tables.readme(), **cards(timed),
+            ROOT / "tables" / "results.csv": index.text(lines, index.RESULTS),
+            ROOT / "tables" / "speed.csv": index.text(timed, index.SPEED)}
 
 
 def speed_lines():

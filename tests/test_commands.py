@@ -38,6 +38,7 @@ def line(capsys, code):
     (["--table", "3", "--checkpoint", "0"], ("CHECKPOINT: 0 is not 1 or more",)),
     *((["--table", "3", f"--{name}", number], (f"{name.upper()}: {number} is not 0 to 64",))
       for name in ("readers", "jobs") for number in ("-1", "1000")),
+    (["--table", "5", "--row", "model-a", "--extra", "coarse"], ("EXTRA: 'coarse' is not known; choose from own",)),
     (["--table", "3", "--gpu", "x"], ("'x'", "GPU")),
     (["--table", "3", "--data", "/no/such/folder"], ("/no/such/folder", "minicity")),
     (["--table", "3", "--preset", "paper"], ("PRETRAINED", "width 1", "resnet50_v1")),

@@ -71,10 +71,10 @@ def plan(asked) -> List[Job]:
     between(asked.readers, 0, MOST, "READERS")
     between(asked.jobs, 0, MOST, "JOBS")
     device.check(asked.gpu)
-    pairs = [(row.network, training) for row in rows for name, training in row.trainings
-             if asked.extra in ("", name or "own")]
-    if not pairs:
-        raise UserError(f"EXTRA: {asked.extra!r} is no training of these rows; choose from own, bootstrapping, coarse")
+    named = [(name or "own", row.network, training) for row in rows for name, training in row.trainings]
+    if asked.extra:
+        choice(asked.extra, list(dict.fromkeys(name for name, *_ in named)), "EXTRA")
+    pairs = [(network, training) for name, network, training in named if asked.extra in ("", name)]
     pretrained, weights = backbone(asked.pretrained, preset, any(training.pretrained for _, training in pairs))
     folder, identity = data_folder(asked.data, preset)
     dataset = open_dataset(folder)

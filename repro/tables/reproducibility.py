@@ -1,4 +1,4 @@
-"""What `make tables` writes into README.md, docs/reproducibility.md and the model cards, between markers."""
+"""What `make tables` writes into README.md, docs/{reproducibility,training}.md and the cards, between markers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any, Dict, Mapping, Sequence, Tuple
 
 from repro.config.rows import Row
 from repro.errors import UserError
-from repro.records import Record
-from repro.tables import index
+from repro.records import Record, find, record_path
+from repro.tables import band, index
 from repro.tables.claims import CLAIMS
 from repro.tables.claims_page import sources_of
 from repro.tables.columns import Costs, calculations, configuration, our_accuracies, paper_accuracies
@@ -16,6 +16,8 @@ from repro.tables.markdown import markdown_table
 from repro.tables.verdicts import FAILS, HOLDS, MISSING, OPEN
 
 WORDS = (HOLDS, FAILS, OPEN, MISSING)
+STREETS = ("camvid", "street", "full")  # the records of real streets
+SMALL = ("pole", "sign/symbol", "fence", "pedestrian", "bicyclist")
 HEADLINE = {"Mean IoU paper": "Mean IoU, paper (Cityscapes)", "Mean IoU ours": "Mean IoU, ours (minicity, lite)",
            "Calc. paper": "Calc., paper", "Calc. ours": "Calc., ours", "Calc. true": "Calc. with shortcuts"}
 
@@ -37,6 +39,26 @@ def headline(rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs, record
                *calculations(5, rows, paper["rows"], costs)]
     chosen = [(HEADLINE[name], cells) for name, cells in columns if name in HEADLINE]
     return markdown_table(configuration(5, rows) + chosen, 1)
+
+
+def streets_block(rows: Mapping[Tuple[str, str], Row], records: Sequence[Record]) -> str:
+    """Return a line for each training measured on real streets, under the first row that has it, in its inference."""
+    lines: Dict[str, Dict[str, str]] = {}
+    for (table, row_id), row in rows.items():
+        for extra, training in row.trainings:
+            for record in find(records, row.network, training, STREETS):
+                found = record.evaluations[row.inference]
+                chosen = found.get("selection")
+                lines.setdefault(record_path("", record).name, {
+                    "Row": f"{table}, {row_id}{f', {extra}' if extra else ''}", "Seed": str(record.seed),
+                    "Mean IoU": f"{found['mean_iou']:.2f}", "Pixel acc.": f"{found['pixel_acc']:.1f}",
+                    ", ".join(SMALL).capitalize(): ", ".join(f"{found['class_iou'][name]:.0f}" for name in SMALL),
+                    "Their pixels and cars' in computed regions; by a fixed map":
+                    f"{chosen['objects']:.1f}% in {chosen['area']:.1f}% of the area, "
+                    f"{chosen['objects'] / chosen['area']:.2f} times chance; {chosen['fixed']:.1f}%" if chosen else "-",
+                    "Core-minutes": f"{band.core_seconds(record) / 60:.0f}"})
+    return markdown_table([(header, [line[header] for line in lines.values()])
+                           for header in next(iter(lines.values()), {})], 1)
 
 
 def verdicts(rows: Mapping[Tuple[str, str], Row], costs: Mapping[str, Tuple[int, int]], records: Sequence[Record],
