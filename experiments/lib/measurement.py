@@ -42,7 +42,7 @@ class Measurement:
         """Measure unless only the page is asked for; write the record, the page and pictures, and print where.
 
         They go to paths.OWN, with PUBLISH=1 to paths.RESULTS and the folder above it. The record has the provenance of
-        the code that starts, whatever is committed meanwhile, unless `measure` gives one.
+        the code that starts, whatever is committed meanwhile.
 
         given    of a parser with `options`.
         file     the record's name, if it is not NAME.json.

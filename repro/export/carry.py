@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import mxnet as mx
 import numpy as np
@@ -133,38 +132,27 @@ def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray
     return metadata
 
 
-@contextmanager
-def gluon_files(prefix, inputs: Sequence[str], save: Callable[[str], object]) -> Iterator[mx.gluon.SymbolBlock]:
-    """Write `prefix`-symbol.json and -0000.params, and yield what gluon.SymbolBlock.imports makes of them, to be
-    checked: after an error nothing is left.
-
-    inputs  of the symbol. save: writes both files for a prefix.
-    """
-    prefix = Path(prefix)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=prefix.parent, prefix=".writing-") as folder:
-        inside = Path(folder) / prefix.name
-        save(str(inside))
-        files = [f"{inside}-symbol.json", f"{inside}-0000.params"]
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Cannot decide type", UserWarning)  # an input's, in an exported graph
-            loaded = mx.gluon.SymbolBlock.imports(files[0], list(inputs), files[1])
-        yield loaded
-        for file in files:
-            os.replace(file, prefix.parent / Path(file).name)
-
-
 def carry_gluon(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray], prefix) -> Metadata:
     """Write `prefix`-symbol.json and -0000.params, which gluon.SymbolBlock.imports reads, and the record `prefix`.json.
 
     Else as carry_onnx. Its outputs are all that the network has.
     """
+    prefix = Path(prefix)
     network = subject.network(**subject.cuts())
     network(mx.nd.zeros(subject.shape))
-    with gluon_files(prefix, ["data"], network.export) as loaded:
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=prefix.parent, prefix=".writing-") as folder:  # after an error nothing is left
+        inside = Path(folder) / prefix.name
+        network.export(str(inside))
+        files = [f"{inside}-symbol.json", f"{inside}-0000.params"]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Cannot decide type", UserWarning)  # an input's, in an exported graph
+            loaded = mx.gluon.SymbolBlock.imports(files[0], ["data"], files[1])
         loaded.outputs = network.outputs
         found = agreement(gluon_run(subject.network()), gluon_run(loaded), images)
         metadata = _checked(metadata, found.problem(), found, prefix, ("mxnet",))
+        for file in files:
+            os.replace(file, prefix.parent / Path(file).name)
     write_text(f"{prefix}.json", metadata.to_text())
     return metadata
 

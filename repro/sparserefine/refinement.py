@@ -19,7 +19,7 @@ from repro.data.loader import STRIDE
 LEAST = 1e-5  # as in the authors' selectors/entropy.py: probabilities below count as this in the logarithm
 THRESHOLD = 0.3  # their setting for a CNN (HRNet-W48)
 LEVELS = 6
-BLOCKS, GATE = 2, 64  # residual blocks of a level, on each side, and hidden channels of the gate's layers
+BLOCKS, GATE = 2, 64  # as symbols/others/sparserefine.py has them, which needs MXNet; this module does not
 # of the network, in its order: pixels' colours, their dense scores, and Places.arrays
 INPUTS = ("pixels", "dense", *(f"{kind}{i}" for kind, levels in (
     ("same", LEVELS), ("down", LEVELS - 1), ("up", LEVELS - 1)) for i in range(levels)))

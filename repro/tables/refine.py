@@ -23,7 +23,7 @@ read_refined = reader(
     "dense_network", "width", "scales", "recipe", "dense", "refined", "selected_pixel_acc", "density", "multiply_adds",
     "multiplied", "dense_multiply_adds", "parameters", "train", "provenance", optional=("classes", "extra"),
     classes=class_sets.parse_values)
-read_density = reader("size", "width", "classes", "select", "cases", "provenance")  # of experiments.refine --density
+read_density = reader("size", "width", "classes", "select", "cases", "provenance")  # of experiments.speed.density
 
 
 def record_files(folder) -> Sequence[Path]:

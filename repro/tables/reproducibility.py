@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from repro.config.rows import Row
 from repro.errors import UserError
@@ -12,7 +12,7 @@ from repro.tables.claims import CLAIMS
 from repro.tables.claims_page import sources_of
 from repro.tables.columns import Costs, calculations, configuration, our_accuracies, paper_accuracies
 from repro.tables.groups import MAIN, Group
-from repro.tables.markdown import markdown_table
+from repro.tables.markdown import markdown_table, table_of
 from repro.tables.verdicts import FAILS, HOLDS, MISSING, OPEN
 
 WORDS = (HOLDS, FAILS, OPEN, MISSING)
@@ -43,22 +43,27 @@ def headline(rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs, record
 
 def streets_block(rows: Mapping[Tuple[str, str], Row], records: Sequence[Record]) -> str:
     """Return a line for each training measured on real streets, under the first row that has it, in its inference."""
-    lines: Dict[str, Dict[str, str]] = {}
+    lines: Dict[str, Tuple[str, Record, Mapping[str, Any]]] = {}
     for (table, row_id), row in rows.items():
         for extra, training in row.trainings:
             for record in find(records, row.network, training, STREETS):
-                found = record.evaluations[row.inference]
-                chosen = found.get("selection")
-                lines.setdefault(record_path("", record).name, {
-                    "Row": f"{table}, {row_id}{f', {extra}' if extra else ''}", "Seed": str(record.seed),
-                    "Mean IoU": f"{found['mean_iou']:.2f}", "Pixel acc.": f"{found['pixel_acc']:.1f}",
-                    ", ".join(SMALL).capitalize(): ", ".join(f"{found['class_iou'][name]:.0f}" for name in SMALL),
-                    "Their pixels and cars' in computed regions; by a fixed map":
-                    f"{chosen['objects']:.1f}% in {chosen['area']:.1f}% of the area, "
-                    f"{chosen['objects'] / chosen['area']:.2f} times chance; {chosen['fixed']:.1f}%" if chosen else "-",
-                    "Core-minutes": f"{band.core_seconds(record) / 60:.0f}"})
-    return markdown_table([(header, [line[header] for line in lines.values()])
-                           for header in next(iter(lines.values()), {})], 1)
+                name = f"{table}, {row_id}{f', {extra}' if extra else ''}"
+                lines.setdefault(record_path("", record).name, (name, record, record.evaluations[row.inference]))
+    return table_of(
+        list(lines.values()), 1, ("Row", lambda line: line[0]), ("Seed", lambda line: line[1].seed),
+        ("Mean IoU", lambda line: f"{line[2]['mean_iou']:.2f}"),
+        ("Pixel acc.", lambda line: f"{line[2]['pixel_acc']:.1f}"),
+        (", ".join(SMALL).capitalize(), lambda line: ", ".join(f"{line[2]['class_iou'][name]:.0f}" for name in SMALL)),
+        ("Their pixels and cars' in computed regions; by a fixed map", lambda line: _held(line[2].get("selection"))),
+        ("Core-minutes", lambda line: f"{band.core_seconds(line[1]) / 60:.0f}"))
+
+
+def _held(selection: Optional[Mapping[str, Any]]) -> str:
+    if selection is None:
+        return "-"
+    objects, area = selection["objects"], selection["area"]
+    return (f"{objects:.1f}% in {area:.1f}% of the area, {objects / area:.2f} times chance; "
+            f"{selection['fixed']:.1f}%")
 
 
 def verdicts(rows: Mapping[Tuple[str, str], Row], costs: Mapping[str, Tuple[int, int]], records: Sequence[Record],

@@ -32,7 +32,7 @@ def bands(size: Tuple[int, int], density: float, seed: int = 0) -> np.ndarray:
 
 
 def density_curve(size: Tuple[int, int], width: float, classes: int, rounds: int,
-                  densities: Sequence[float] = DENSITIES, ctx=None,
+                  densities: Sequence[float] = DENSITIES,
                   progress: Callable = lambda turns: turns) -> Dict[str, Any]:
     """Time the sparse part on an image of `size` (H, W), with random weights, at each density, all in turns.
 
@@ -40,12 +40,11 @@ def density_curve(size: Tuple[int, int], width: float, classes: int, rounds: int
     "positions" of each level, "multiply_adds" of pairs that exist, "multiplied", "seconds" of everything between
     selection and scores, "places": seconds of what of it is done in NumPy}]}.
     """
-    ctx = ctx or mx.cpu()
     random = np.random.RandomState(0)
     x = random.normal(size=(1, 3, *size)).astype(np.float32)
     scores = random.normal(size=(1, classes, *(side // (STRIDE * FACTOR) for side in size))).astype(np.float32)
     network = build_refiner(classes, width, frozen=True)
-    network.initialize(mx.init.Xavier(), ctx=ctx)
+    network.initialize(mx.init.Xavier())
     network.hybridize()
     runs: Dict[str, Callable[[], object]] = {"select": partial(select, scores, [size])}
     cases: List[Dict[str, Any]] = []
@@ -58,7 +57,7 @@ def density_curve(size: Tuple[int, int], width: float, classes: int, rounds: int
 
         def everything(mask=mask):
             given = selected(x, scores, mask)
-            return None if given is None else run_refiner(network, given, ctx)[0].asnumpy()
+            return None if given is None else run_refiner(network, given, mx.cpu())[0].asnumpy()
 
         runs[f"{density:g}"] = everything
         runs[f"{density:g} places"] = partial(selected, x, scores, mask)
