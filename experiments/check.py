@@ -67,8 +67,8 @@ def check_row(given) -> Optional[bool]:
             given.table, given.data, given.preset, given.budget, given.row, given.extra or "own", str(seed), given.gpu,
             pretrained=given.pretrained))
         record = read_record(path)
-        value = band.core_seconds(record) if cost else record.evaluations[row.inference]["mean_iou"]
-        print(f"seed {seed}: {band.core_seconds(record) / 3600:.2f} core-hours; published by "
+        value = record.train["core_seconds"] if cost else record.evaluations[row.inference]["mean_iou"]
+        print(f"seed {seed}: {record.train['core_seconds'] / 3600:.2f} core-hours; published by "
               f"{published[0].provenance['machine']}, here {record.provenance['machine']}")
         same = [one for one in published if one.seed == seed]
         if same and record.content and same[0].content not in ("", record.content):
@@ -115,7 +115,7 @@ def main(arguments=None) -> int:
     parser = Parser(prog="python -m experiments.check", description=__doc__,
                     formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    options(parser)
+    options(parser, published=True)
     add("--seed", default="0", help="to train with (default %(default)s)")
     add("--data", default="minicity", help="minicity or a folder; of a dry run its name will do (default %(default)s)")
     add("--what", default="accuracy", help="accuracy or cost, the core-seconds of its training (default %(default)s)")

@@ -10,7 +10,7 @@ import sys
 
 from experiments.lib.command import Parser, run
 from experiments.lib.lookup import options
-from experiments.lib.published import group_of, image_names, named, source_of
+from experiments.lib.published import group_of, named, source_of
 from repro.tables.pairs import compare
 
 
@@ -19,7 +19,7 @@ def show(given) -> None:
     group, figures = group_of(given), [named(text, place) for text, place in ((given.a, "A"), (given.b, "B"))]
     source = source_of(group, *figures)
     print(f"A: {given.a}\nB: {given.b}\n{', '.join(group)}; intervals of 90%, as in tables/claims.md\n")
-    print(compare(source, *figures, image_names(given.data)).rstrip("\n"))
+    print(compare(source, *figures).rstrip("\n"))
 
 
 def main(arguments=None) -> int:
@@ -29,7 +29,7 @@ def main(arguments=None) -> int:
     add("--a", default="", help="TABLE/ROW, or TABLE/ROW+EXTRA for a row's extra training")
     add("--b", default="", help="the other, likewise")
     add("--data", default="minicity", help="name or folder of the data (default %(default)s)")
-    options(parser, row=False)
+    options(parser, row=False, published=True)
     return run(show, parser.parse_args(arguments))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from experiments.lib import paths
 from experiments.lib.command import Parser, run
 from experiments.lib.lookup import options
-from experiments.lib.published import beside, evaluate_weights, figure_of, group_of, image_names, source_of
+from experiments.lib.published import beside, evaluate_weights, figure_of, group_of, source_of
 from repro.files import write_text
 from repro.tables.pairs import row_page
 
@@ -26,13 +26,10 @@ def write(given) -> None:
     often = evaluate_weights(given)[1] if given.weights else None
     pictures = {}
     for record in records:
-        log = beside(record, ".jsonl.gz")
-        if log.exists():
-            pictures[record.seed] = f"{name}-seed{record.seed}.png"
-            regions = record.evaluations[row.inference]["regions"]
-            logs.plot(logs.read(log), out.parent / pictures[record.seed], f"{name}, seed {record.seed}",
-                      record.training.p, regions)
-    write_text(out, row_page(name, records, source, row.inference, pictures, often, image_names(given.data)))
+        pictures[record.seed] = f"{name}-seed{record.seed}.png"
+        logs.plot(logs.read(beside(record, ".jsonl.gz")), out.parent / pictures[record.seed],
+                  f"{name}, seed {record.seed}", record.training.p, record.evaluations[row.inference]["regions"])
+    write_text(out, row_page(name, records, source, row.inference, pictures, often))
     print(os.path.relpath(out))
 
 
@@ -40,7 +37,7 @@ def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.row", description=__doc__)
     add = parser.add_argument
-    options(parser)
+    options(parser, published=True)
     add("--data", default="minicity", help="name or folder of the data (default %(default)s)")
     add("--weights", default="", help="the row's .params, to count the regions computed; DATA is then a folder")
     add("--gpu", default="", help="a card, such as 0 (default: the CPU)")

@@ -30,10 +30,10 @@ class Record:
     """A measured training; accuracies are percentages.
 
     `evaluations` maps an inference (whole, classic, fast; active: all regions with s > 0, however many, Section 4.4) to
-    its figures, repro.evaluation.inference.Evaluation's; older records lack "active_counts", "z2_computed" and
-    "selection". `majority` has the accuracies of the training set's per-pixel majority map, `recipe` whatever else two
-    measurements must share to be the same, `classes` those of a data set that names its own (None: those known by the
-    name of the data); `stem` and `decoder_width` where the preset gives them, `sha256` of the .params file.
+    its figures, repro.evaluation.inference.Evaluation's. `majority` has the accuracies of the training set's per-pixel
+    majority map, `recipe` whatever else two measurements must share to be the same, `classes` those of a data set that
+    names its own (None: those known by the name of the data); `stem` and `decoder_width` where the preset gives them,
+    `sha256` of the .params file.
     """
 
     network: AnyNetwork
@@ -174,14 +174,11 @@ def several(records: Sequence[Record]) -> List[Tuple[Record, ...]]:
 
 
 def by_seed(records: Sequence[Record], key: str = "mean_iou", inference: str = "") -> Dict[int, float]:
-    """Return a figure of each seed, by default in fast inference where there is one; without those that lack it.
-
-    Key "z2" is the mean z2 over computed regions, in records without it that over all positions.
-    """
+    """Return a figure of each seed, by default in fast inference where there is one; without those that lack it."""
     found = {}
     for record in records:
         one = record.evaluations.get(inference or ("fast" if "fast" in record.evaluations else "whole"), {})
-        found[record.seed] = one.get("z2_computed", one.get("z2_mean")) if key == "z2" else one.get(key)
+        found[record.seed] = one.get(key)
     return {seed: value for seed, value in found.items() if value is not None}
 
 

@@ -26,5 +26,5 @@ def made_up(row, mean_iou: float = 50.0, training=None, inferences=None, **chang
         steps=200, scale="256x512", width="1/4",
         evaluations={name: dict(figures) for name in inferences or (("classic", "fast") if regions else ("whole",))},
         majority={"pixel_acc": 60.0, "mean_acc": 20.0, "mean_iou": 12.34},
-        train={"loss_first": 3.0, "loss_last": 0.5, "seconds": 100.0}, provenance=PROVENANCE)
+        train={"loss_first": 3.0, "loss_last": 0.5, "seconds": 100.0, "core_seconds": 200.0}, provenance=PROVENANCE)
     return Record(**{**values, **changes})

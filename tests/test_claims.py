@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from claiming import COSTS, PUBLISHED, ROWS, SCTF, TABLES, WTA, claims_in, noise, ours, record_of, seeds
 from made_up import made_up
 
@@ -12,10 +10,10 @@ from experiments.lib.tables import render
 from repro.tables.claims import CLAIMS, MODEL_A, REMOVED, REPAIRED, SPARSE
 from repro.tables.claims_page import claims_page
 from repro.tables.comparisons import (
+    Z2,
     alike,
     change,
     dominated,
-    everywhere,
     released,
     rising,
     same,
@@ -37,7 +35,6 @@ from repro.tables.verdicts import (
     Paper,
     judged,
     together,
-    value_of,
 )
 
 
@@ -97,21 +94,17 @@ def test_inference_is_the_same_or_not_whatever_the_spread():
 
 
 def test_z2_dominates_once_and_is_released_by_more_than_its_own_spread():
-    plain = [Figure("table4", row, key="z2") for row in REPAIRED]
-    after = [Figure("table4", row, "coarse", "z2") for row in REPAIRED]
+    plain = [Figure("table4", row, key=Z2) for row in REPAIRED]
+    after = [Figure("table4", row, "coarse", Z2) for row in REPAIRED]
     pairs = [(one, (other,)) for one, other in zip(plain, after)]
     for before, later, dominates, verdict in (
             ((0.01, 0.3, 0.3, 0.3), (0.2, 0.1, 0.1, 0.1), HOLDS, HOLDS),
             ((0.01, 0.3, 0.3, 0.3), (0.1, 0.9, 0.9, 0.9), HOLDS, OPEN),
             ((0.04, 0.02, 0.3, 0.3), (0.2, 0.01, 0.9, 0.9), HOLDS, OPEN),
             ((0.2, 0.3, 0.3, 0.3), (0.9, 0.9, 0.9, 0.9), FAILS, OPEN)):
-        source = ours(*noise(0.1, "z2_mean"), *(record_of(figure, 30.0, z2_mean=z2)
-                                                for figure, z2 in zip(plain + after, before + later)))
+        source = ours(*noise(0.1, Z2), *(record_of(figure, 30.0, z2_computed=z2)
+                                         for figure, z2 in zip(plain + after, before + later)))
         assert dominated(source, *plain)[1] == dominates and released(source, *pairs)[1] == verdict
-    assert everywhere(source, plain[0]) == ("over all positions", None)
-    assert everywhere(Paper(PUBLISHED), plain[0]) == ("", None)
-    newer = ours(record_of(plain[0], 30.0, z2_mean=0.3, z2_computed=0.01))
-    assert value_of(newer, plain[0]) == 0.01 and everywhere(newer, plain[0])[0] == ""
     assert dominated(ours(), *plain)[1] == released(ours(), *pairs)[1] == MISSING
 
 
@@ -128,7 +121,7 @@ def test_a_variable_number_of_regions_is_told_with_its_distribution():
     for counts, verdict in (({"8": 3}, FAILS), ({"8": 8, "2": 1, "13": 1}, FAILS), ({"9": 3}, HOLDS),
                             ({"8": 3, "9": 3}, HOLDS), ({"5": 2, "20": 1}, HOLDS)):
         assert varies(ours(with_active(SPARSE["0.25"], counts)), SPARSE["0.25"])[1] == verdict, counts
-    assert varies(ours(record_of(SPARSE["0.25"], 40.0)), SPARSE["0.25"])[1] == MISSING  # older than the evaluation
+    assert varies(ours(record_of(SPARSE["0.25"], 40.0)), SPARSE["0.25"])[1] == MISSING
     text = page_of(source.records)
     row = next(line for line in text.splitlines() if "| 5 / 5 / 9 |" in line)
     assert [cell.strip() for cell in row.strip("|").split(" | ")][2:] == [
@@ -140,8 +133,8 @@ def test_without_coarse_labels_bootstrapping_stands_alone():
     bootstrapped = Figure("table4", MODEL_A, "bootstrapping")
     assert ours(record_of(bootstrapped, 30.0), data="camvid").seeds(figure) == {0: 30.0}
     assert ours(record_of(bootstrapped, 30.0)).seeds(figure) == {}
-    z2 = [Figure("table4", MODEL_A, extra, "z2") for extra in ("", "bootstrapping", "coarse")]
-    source = ours(record_of(z2[0], 30.0, z2_mean=0.1), record_of(z2[1], 30.0, z2_mean=0.2), data="camvid")
+    z2 = [Figure("table4", MODEL_A, extra, Z2) for extra in ("", "bootstrapping", "coarse")]
+    source = ours(record_of(z2[0], 30.0, z2_computed=0.1), record_of(z2[1], 30.0, z2_computed=0.2), data="camvid")
     assert change(source, z2[0], z2[1:], GAINS)[0] == "0.100 → 0.200"
 
 
@@ -190,22 +183,15 @@ def test_one_seed_each_decides_no_difference():
     assert "Pooled deviation on minicity: unknown" in text
 
 
-def test_the_row_from_scratch_says_its_steps():
-    removed, scratch = ([Figure("table4", row, extra) for extra in ("", "bootstrapping", "coarse")]
-                        for row in ("1110-1131", "1110-1131-scratch"))
-    records = [record_of(figure, 24.0) for figure in removed]
-    records += [replace(record_of(figure, 35.0), steps=3240) for figure in scratch]
-    row = next(row for row in claims_in(page_of(records)) if "scratch" in row["Claim"])
-    assert row["minicity"].endswith("; 200 → 3240 steps") and "steps" not in row["Paper (Cityscapes)"]
-
-
 def test_a_long_run_stands_beside_the_published_anchors():
-    row = ROWS["ablations", "model-a-scratch"]
-    record = made_up(row, 52.34, data="camvid", preset="long", width="0.5", steps=9200)
-    line = next(line for line in page_of([record]).splitlines() if "Long run" in line)
-    for words in ("52.34 mean IoU (width 0.5, 9200 steps from scratch, bootstrapping", "ENet 51.3 without ImageNet",
-                  "SegNet 55.6 with ImageNet"):
+    row, steps = ROWS["table4", MODEL_A], {"budget": "full+steps29440", "steps": 29440}
+    record = made_up(row, 52.34, dict(row.extra)["bootstrapping"], data="camvid", preset="street", width="0.5", **steps)
+    text = page_of([record])
+    line = next(line for line in text.splitlines() if "Long run" in line)
+    for words in ("52.34 mean IoU (width 0.5, 29440 steps from a pre-trained backbone, bootstrapping",
+                  "ENet 51.3 without ImageNet", "SegNet 55.6 with ImageNet"):
         assert words in line
+    assert "* **ours (camvid, street, full+steps29440)**: camvid" in text
     assert "Long run, Model A on CamVid: not measured" in page_of(())
 
 

@@ -45,9 +45,7 @@ def test_every_record_is_in_the_index_as_its_file_has_it(lines):
             assert (line["commit"], line["command"], line["sha256"]) == (
                 record["provenance"]["commit"], record["provenance"]["command"], record.get("sha256") or "")
             for key in ("mean_iou", "pixel_acc", "mean_acc"):
-                low, high = line[f"{key}_low"], line[f"{key}_high"]
-                assert bool(low) == path.with_suffix(".npz").exists()
-                assert not low or float(low) <= figures[key] <= float(high)
+                assert float(line[f"{key}_low"]) <= figures[key] <= float(line[f"{key}_high"])
     assert not found
 
 
@@ -57,7 +55,7 @@ def test_the_docs_example_reads_columns_that_are_there(lines):
     names = {*re.findall(r"results\.(\w+) ==", example), *re.findall(r'groupby\(\[(.*?)\]', example)[0].replace(
         '"', "").split(", "), *re.findall(r"\)\.(\w+)\.agg", example)}
     assert names == {"own", "data", "preset", "table", "row", "training", "mean_iou"} <= set(lines[0])
-    assert any((line["own"], line["data"], line["preset"]) == ("1", "camvid", "lite") for line in lines)
+    assert any((line["own"], line["data"], line["preset"]) == ("1", "camvid", "street") for line in lines)
 
 
 def test_verdicts_are_those_of_the_claims_page():
@@ -78,8 +76,9 @@ def test_costs_are_the_tables_and_the_bands_are_those_of_check(lines):
             own = [one for one in records if (one.network, one.training) == (row.network, row.training)
                    and one.data == line["data"] and one.preset == line["preset"]]
             found = band.accuracy(own, records, line["inference"])
-            assert [float(line[f"band_{end}"]) for end in ("low", "high")] == pytest.approx(
-                [found.low, found.high], abs=1e-4)
+            assert [line[f"band_{end}"] for end in ("low", "high")] == ["", ""] if found is None else [
+                float(line[f"band_{end}"]) for end in ("low", "high")] == pytest.approx(
+                    [found.low, found.high], abs=1e-4)
 
 
 def test_records_with_all_beside_them_are_at_most_40_mb():
@@ -107,7 +106,6 @@ def test_the_band_of_several_seeds_and_of_one():
 def test_the_bands_of_cost_and_speed():
     records = [record_of(WTA, 30.0, seed) for seed in (0, 1)]
     records[1] = replace(records[1], train={**records[1].train, "core_seconds": 90.0})
-    assert [band.core_seconds(one) for one in records] == [200.0, 90.0]  # 100 s on 2 threads
     assert (band.cost(records).low, band.cost(records).high) == (45.0, 400.0)
     table6 = {"rows": [{"row": row, "precision": "float32", "seconds": seconds} for row, seconds in
                        (("icnet", [3.0, 3.3, 9.0]), ("model-a", [1.0, 1.1, 1.2]))]}
@@ -127,11 +125,12 @@ def matrices(*correct):
 
 def test_two_rows_by_seed_class_and_image():
     kept = {WTA.row: matrices(5, 6, 7), SCTF.row: matrices(6, 8, 6)}
+    names = dict.fromkeys(kept, ["b_1", "b_2", "b_3"])
     records = [record for figure in (WTA, SCTF) for record in seeds(figure, *((30.0, 31.0) if figure == WTA else
                                                                               (32.0, 34.0)))]
     def images(record):
         row = WTA.row if record.training == ROWS["table3", WTA.row].training else SCTF.row
-        return {"fast": kept[row], "images": np.array(["b_1", "b_2", "b_3"])}
+        return {"fast": kept[row], "images": np.array(names[row])}
     for record in records:
         for one in record.evaluations.values():
             one["class_iou"] = {"road": one["mean_iou"], "train": 1.0}
@@ -142,8 +141,8 @@ def test_two_rows_by_seed_class_and_image():
     ahead = text.partition("Where A")[2]
     assert "b_3" in ahead.partition("Where B")[0] and ahead.partition("Where B")[2].index("b_2") < ahead.partition(
         "Where B")[2].index("b_1")
-    text = pairs.compare(ours(*records), WTA, SCTF)
-    assert "Not by image: A: no per-image results are kept of seed 0, 1; B: no" in text
+    names[SCTF.row] = ["b_1", "b_2", "b_4"]
+    assert "A and B were measured on different images" in pairs.compare(ours(*records, images=images), WTA, SCTF)
     assert pairs.compare(ours(*records[:1], *seeds(SCTF, 1.0, 2.0)[1:]), WTA, SCTF) == "no seed is published of both"
 
 

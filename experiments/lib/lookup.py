@@ -34,14 +34,18 @@ class Wanted(NamedTuple):
     weights: str = ""
 
 
-def options(parser, row: bool = True) -> None:
-    """Add the options that name a trained row, or with what rows were trained, but for DATA, SEED and WEIGHTS."""
+def options(parser, row: bool = True, published: bool = False) -> None:
+    """Add the options that name a trained row, or with what rows were trained, but for DATA, SEED and WEIGHTS.
+
+    published: PRESET is by default the one that DATA is published with.
+    """
     add = parser.add_argument
     if row:
         add("--table", default="", help=f"the row's table, one of {', '.join(TABLES)}")
         add("--row", default="", help="a row's id in experiments/*.yaml")
         add("--extra", default="", help="bootstrapping or coarse: that training of the row (default: the row's own)")
-    add("--preset", default="lite", help=f"trained with, of {', '.join(PRESETS)} (default %(default)s)")
+    add("--preset", default="" if published else "lite", help=f"trained with, of {', '.join(PRESETS)} (default: "
+        f"{'the one that DATA is published with' if published else 'lite'})")
     add("--budget", default="full", help="trained with (default %(default)s)")
 
 

@@ -27,24 +27,20 @@ def beside(record: Record, suffix: str) -> Path:
 
 
 def group_of(given) -> Group:
-    """Return (data, preset, budget) as records have them; DATA is a folder, or a name that is published."""
+    """Return (data, preset, budget) as records have them; DATA is a folder, or a name that is published.
+
+    Without PRESET, `given` takes the one that this data is published with.
+    """
     from repro.data import open_dataset
 
-    folder = os.path.expanduser(given.data)
+    folder, every = os.path.expanduser(given.data), load_records(paths.RESULTS)
+    data, known = given.data, sorted({one.data for one in every} | {"minicity"})
     if os.path.isdir(folder):
-        return open_dataset(folder).name, given.preset, given.budget
-    known = sorted({path.name.split("-")[0] for path in paths.RESULTS.iterdir() if path.is_dir()} | {"minicity"})
-    if given.data not in known:
-        raise UserError(f"DATA: {given.data!r} is neither a folder nor published; choose from {', '.join(known)}")
-    return given.data, given.preset, given.budget
-
-
-def image_names(data: str) -> List[str]:
-    """Return the names of the measured images in the folder DATA; none where it is no folder."""
-    from repro.data import open_dataset
-
-    folder = os.path.expanduser(data)
-    return [Path(one.image).stem for one in open_dataset(folder).measured] if os.path.isdir(folder) else []
+        data = open_dataset(folder).name
+    elif data not in known:
+        raise UserError(f"DATA: {data!r} is neither a folder nor published; choose from {', '.join(known)}")
+    given.preset = given.preset or next((one.preset for one in every if one.data == data), "lite")
+    return data, given.preset, given.budget
 
 
 def figure_of(table: str, row: str, extra: str = "") -> Figure:

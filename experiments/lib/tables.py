@@ -49,11 +49,8 @@ def published_records():
 
 
 def published_images(record):
-    """Return what lies beside a published record: confusion matrices by inference, the images' names; {} of older ones.
-    """
+    """Return what lies beside a published record: confusion matrices by inference, and "images", their names."""
     path = paths.RESULTS / "-".join(record.group) / record_path("", record).with_suffix(".npz").name
-    if not path.exists():
-        return {}
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
 

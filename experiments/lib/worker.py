@@ -156,7 +156,7 @@ def _measure(job: Job) -> None:
     if job.split:
         dataset = dataclasses.replace(dataset, measured_split=job.split)
     backbone = imagenet.load_backbone(job.pretrained) if training.pretrained else None
-    steps = budget.steps if training.pretrained else budget.scratch_steps
+    steps = budget.steps_of(job.network)
     team = joined(bool(os.environ.get(ROLE)))
     shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": True if team.rank else None}
     here = Run(job.folder, job.specification, job.every, job.readers, team)

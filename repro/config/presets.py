@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Dict, Optional, Tuple
 
 from repro.config import parsing
+from repro.config.networks import AnyNetwork, Network
 from repro.data.headers import LARGEST
 from repro.errors import UserError, choice, shown
 
@@ -15,11 +16,18 @@ WIDEST = 16
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a row is trained, one without pre-training too, and on how many images it is measured (None: all)."""
+    """How long a row is trained, and on how many images it is measured (None: all).
+
+    scratch_steps: of networks that are not the paper's, which no backbone fits, and of the backbone itself.
+    """
 
     steps: int
     scratch_steps: int
     images: Optional[int]
+
+    def steps_of(self, network: AnyNetwork) -> int:
+        """Return the steps of a row, from a backbone or from random values."""
+        return self.steps if isinstance(network, Network) else self.scratch_steps
 
 
 @dataclass(frozen=True)

@@ -59,16 +59,9 @@ def accuracy(own: Sequence[Record], every: Sequence[Record], inference: str) -> 
     return Band(centre, centre - half, centre + half, text)
 
 
-def core_seconds(record: Record) -> float:
-    """Return the seconds of one core that a training took; of older records seconds times threads, the most it was."""
-    threads = record.provenance["machine"].rpartition(", ")[2].split(" ")[0]
-    measured = record.train.get("core_seconds")
-    return measured if measured is not None else record.train["seconds"] * (int(threads) if threads.isdigit() else 1)
-
-
 def cost(own: Sequence[Record]) -> Band:
     """Return the band of a training's core-seconds: the published ones, by COST less to COST more."""
-    found = [core_seconds(record) for record in own]
+    found = [record.train["core_seconds"] for record in own]
     return Band(statistics.mean(found), min(found) / COST, max(found) * COST,
                 f"from {len(found)} published, by {COST:g} either way, as machines differ")
 

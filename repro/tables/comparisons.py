@@ -37,6 +37,7 @@ from repro.tables.verdicts import (
 FLOAT_ERROR = 0.05  # points of mean IoU
 DOMINATED = 0.05    # a mean z2 below this leaves the half column 95% of the weight
 LISTED = 3          # figures beyond so many are given by their lowest and highest
+Z2 = "z2_computed"  # the full column's mean weight, over the positions of computed regions
 CHANCE = 2          # times chance: what computed regions are to hold of small objects
 
 Told = Tuple[str, Optional[str]]
@@ -48,7 +49,7 @@ def text_of(source: Source, value: Value) -> str:
     average = value_of(source, value)
     if average is None:
         return source.missing
-    digits = 3 if value.key == "z2" else 2
+    digits = 3 if value.key == Z2 else 2
     values = seeds_of(source, value).values()
     half = f" ± {(max(values) - min(values)) / 2:.{digits}f}"
     return f"{average:.{digits}f}" + half * (len(values) > 1 and isinstance(value, Figure))
@@ -155,18 +156,6 @@ def beside(source: Source, *pairs: Pair) -> Told:
     """Give the paper's own figures of bootstrapping without the coarse set, beside ours on data without one."""
     texts = [change(source, *pair, ALIKE)[0] for pair in pairs]
     return ("bs. alone: " + "; ".join(texts) if isinstance(source, Paper) else ""), None
-
-
-def everywhere(source: Source, *figures: Figure) -> Told:
-    """Say whether mean z2 of figures are over all positions, as in records without that of computed regions."""
-    found = [record.evaluations.get(source.inference(figure)) for figure in figures for record in source.found(figure)]
-    return "over all positions" * any(one and one.get("z2_computed") is None for one in found), None
-
-
-def steps(source: Source, one: Figure, other: Figure) -> Told:
-    """Say how long two figures' networks were trained."""
-    found = [source.found(figure) for figure in (one, other)]
-    return "{} → {} steps".format(*(records[0].steps for records in found)) if all(found) else "", None
 
 
 class Numbers(NamedTuple):

@@ -56,15 +56,14 @@ def _measured(record: Record, records: Sequence[Record], inference: str, beside:
     found = record.evaluations[inference]
     line = {"data": record.data, "preset": record.preset, "budget": record.budget, "seed": record.seed,
             "inference": inference, "steps": record.steps, "images": found["images"],
-            "core_hours": round(band.core_seconds(record) / 3600, 4), "commit": record.provenance["commit"],
+            "core_hours": round(record.train["core_seconds"] / 3600, 4), "commit": record.provenance["commit"],
             **_machine(record.provenance), "sha256": record.sha256, "command": record.provenance["command"],
             "record": f"{'-'.join(record.group)}/{record_path('', record).name}"}
+    matrices = beside[inference]
+    of = sequences(beside["images"])
     for name, figure in FIGURES.items():
-        line[name] = found[name]
-        if inference in beside:
-            matrices = beside[inference]
-            low, high = bootstrap([(1, matrices)], sequences(list(beside.get("images", ())), len(matrices)), figure)
-            line.update({f"{name}_low": round(low, 4), f"{name}_high": round(high, 4)})
+        low, high = bootstrap([(1, matrices)], of, figure)
+        line.update({name: found[name], f"{name}_low": round(low, 4), f"{name}_high": round(high, 4)})
     own = band.accuracy(find(records, record.network, record.training, record.group), records, inference)
     return line if own is None else {**line, "band_low": round(own.low, 4), "band_high": round(own.high, 4)}
 

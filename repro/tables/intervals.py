@@ -32,10 +32,10 @@ def pooled(spreads: Sequence[Mapping[int, float]]) -> Optional[float]:
     return math.sqrt(sum(((one - one.mean()) ** 2).sum() for one in several) / freedom) if several else None
 
 
-def sequences(names: Optional[Sequence[str]], images: int) -> Sequence:
-    """Return the sequence of each image, the part of its name before "_"; single images without names or with one."""
-    found = [name.split("_")[0] for name in names or ()]
-    return found if len(set(found)) > 1 else [*range(images)]
+def sequences(names: Sequence[str]) -> Sequence:
+    """Return the sequence of each image, the part of its name before "_"; single images where all are of one."""
+    found = [name.split("_")[0] for name in names]
+    return found if len(set(found)) > 1 else [*range(len(names))]
 
 
 def bootstrap(terms: Sequence[Tuple[float, np.ndarray]], groups: Sequence,

@@ -17,21 +17,14 @@ LISTED = 10  # images of each kind
 WORDS = {HOLDS: "B is above A", FAILS: "B is below A"}
 
 
-def names_of(kept: Optional[Sequence[str]], images: int, given: Sequence[str]) -> List[str]:
-    """Return the images' names: as kept, else as `given`, else their numbers in the order of the data."""
-    found = given if kept is None else kept
-    return [str(one) for one in found] if len(found) == images else [f"image {one + 1}" for one in range(images)]
-
-
 def _interval(found: Optional[Interval]) -> str:
     return "-" if found is None else f"{found[0]:+.2f} to {found[1]:+.2f}"
 
 
-def compare(source: Ours, one: Figure, other: Figure, given: Sequence[str] = ()) -> str:
+def compare(source: Ours, one: Figure, other: Figure) -> str:
     """Return B - A (`other` - `one`) of two trainings in their rows' inferences: by seed, by class, by image.
 
-    Intervals are of 90%: t's over seeds and the bootstrap over images, as in tables/claims.md. given: the images'
-    names, where no record has them.
+    Intervals are of 90%: t's over seeds and the bootstrap over images, as in tables/claims.md.
     """
     values = seeds_of(source, one), seeds_of(source, other)
     seeds = [seed for seed in values[0] if seed in values[1]]
@@ -48,12 +41,7 @@ def compare(source: Ours, one: Figure, other: Figure, given: Sequence[str] = ())
              for figure in (one, other)]
     by_image = source.by_image(one, other, seeds)
     text += _by_class(pairs, by_image)
-    if by_image:
-        return f"{text}\n{_by_image(*by_image, given)}"
-    without = {name: ", ".join(str(record.seed) for record in records if inference not in source.images(record))
-               for name, (records, inference) in zip("AB", pairs)}
-    lacks = [f"{name}: no per-image results are kept of seed {some}" for name, some in without.items() if some]
-    return f"{text}\nNot by image: {'; '.join(lacks) or 'A and B were measured on different images'}.\n"
+    return f"{text}\n" + (_by_image(*by_image) if by_image else "A and B were measured on different images.\n")
 
 
 def _differences(header: str, lines, *more) -> str:
@@ -69,8 +57,7 @@ def _by_class(pairs, by_image: Optional[Terms]) -> str:
         some = [[record.evaluations[inference]["class_iou"].get(name) for record in records]
                 for records, inference in pairs]
         if None not in some[0] + some[1]:
-            interval = bootstrap(by_image[0], sequences(by_image[1], len(by_image[0][0][1])),
-                                 partial(_of_class, number)) if by_image else None
+            interval = by_image and bootstrap(by_image[0], sequences(by_image[1]), partial(_of_class, number))
             lines.append((name, *(sum(values) / len(values) for values in some), _interval(interval)))
     return _differences("Class", lines, ("Images", lambda line: line[3]))
 
@@ -80,10 +67,10 @@ def _of_class(number: int, matrices: np.ndarray) -> np.ndarray:
     return np.nan_to_num(class_iou(matrices)[:, number])
 
 
-def _by_image(terms, names: Optional[Sequence[str]], given: Sequence[str]) -> str:
+def _by_image(terms, names: Sequence[str]) -> str:
     """Return how the images' own mean IoU differ, and those where most."""
     changes = sum(weight * mean_iou(matrices) for weight, matrices in terms)
-    names, order = names_of(names, len(changes), given), np.argsort(changes, kind="stable")
+    order = np.argsort(changes, kind="stable")
     low, middle, high = np.percentile(changes, (25, 50, 75))
     text = (f"By image: B above A in {(changes > 0).sum()} of {len(changes)}, below in {(changes < 0).sum()}; "
             f"quartiles {low:+.2f}, {middle:+.2f}, {high:+.2f}.\n\n")
@@ -99,28 +86,22 @@ def _listed(kinds, names, values, form: str) -> str:
 
 
 def row_page(title: str, records: Sequence[Record], source: Ours, inference: str, pictures: Mapping[int, str],
-             often: Optional[np.ndarray], given: Sequence[str] = ()) -> str:
+             often: Optional[np.ndarray]) -> str:
     """Return the page of a published row: curves, IoU by class, the best and worst images, regions computed.
 
     pictures  of the curves, by seed. often: share of the images in which a region is computed, (Y, X); None: unknown.
-    given     the images' names, where no record has them.
     """
     text = f"# {title}\n\n"
     for record in records:
-        found, images = record.evaluations[inference], source.images(record).get(inference)
+        found, beside = record.evaluations[inference], source.images(record)
         text += (f"## Seed {record.seed}\n\nMean IoU {found['mean_iou']:.2f}%, pixel accuracy "
                  f"{found['pixel_acc']:.2f}%, mean accuracy {found['mean_acc']:.2f}%, {inference} inference, "
                  f"{found['images']} images, {record.steps} steps; `{record.provenance['command']}`.\n\n")
-        text += f"![Curves of seed {record.seed}]({pictures[record.seed]})\n\n" if record.seed in pictures else \
-            "No log is kept of this training: no curves.\n\n"
+        text += f"![Curves of seed {record.seed}]({pictures[record.seed]})\n\n"
         ious = found["class_iou"]
         text += markdown_table([("Class", list(ious)), ("IoU", [
             "-" if one is None else f"{one:.2f}" for one in ious.values()])], 1)
-        if images is None:
-            text += "\nNo per-image results are kept of this training: no best and worst images.\n\n"
-            continue
-        values = mean_iou(images)
-        names = names_of(source.images(record).get("images"), len(values), given)
+        values, names = mean_iou(beside[inference]), beside["images"]
         order = np.argsort(values, kind="stable")
         text += "\n" + _listed((("Best images", order[::-1][:LISTED]), ("Worst images", order[:LISTED])), names, values,
                                ".2f") + "\n"

@@ -57,7 +57,7 @@ class Gap:
 
 
 Value = Union[Figure, Gap]
-Terms = Tuple[List[Tuple[float, np.ndarray]], Optional[Tuple[str, ...]]]  # (weight, confusion matrices by image), names
+Terms = Tuple[List[Tuple[float, np.ndarray]], Tuple[str, ...]]  # (weight, confusion matrices by image), names
 
 
 @dataclass(frozen=True)
@@ -158,11 +158,10 @@ class Ours:
     def over_images(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Interval]:
         """Return the bootstrap's interval of other - one over these seeds; None unless all have their images'."""
         found = self.by_image(one, other, seeds)
-        return found and bootstrap(found[0], sequences(found[1], len(found[0][0][1])))
+        return found and bootstrap(found[0], sequences(found[1]))
 
     def by_image(self, one: Value, other: Value, seeds: Collection[int]) -> Optional[Terms]:
-        """Return what other - one over these seeds is the sum of, and the images' names, None where they are not kept;
-        None unless all have results of the same images."""
+        """Return what other - one over these seeds is the sum of, and the images' names; None where those differ."""
         terms, names = [], set()
         for sign, figure in [(sign * way, figure) for sign, value in ((-1, one), (1, other))
                              for way, figure in value.terms]:
@@ -172,10 +171,8 @@ class Ours:
                     if figure.key != "mean_iou" or self.inference(figure) not in arrays:
                         return None
                     terms.append((sign / len(seeds), arrays[self.inference(figure)]))
-                    names |= {tuple(map(str, arrays["images"]))} if "images" in arrays else set()
-        if len({matrices.shape for _, matrices in terms}) != 1 or len(names) > 1:
-            return None
-        return terms, names.pop() if names else None
+                    names.add(tuple(map(str, arrays["images"])))
+        return (terms, names.pop()) if len(names) == 1 else None
 
 
 Source = Union[Paper, Ours]

@@ -161,7 +161,7 @@ def measure(network: AnyNetwork, training: Training, dataset: Dataset, preset: P
     """
     classes = len(dataset.classes)
     plan = Plan(network, training, preset, size_of(read_image(dataset.train[0].image)))
-    steps = budget.steps if training.pretrained else budget.scratch_steps
+    steps = budget.steps_of(network)
     arrays, trained = train_network(plan, dataset, steps, seed, ctx, backbone, report, run)
     keep(arrays)
     samples = dataset.measured[:budget.images]
