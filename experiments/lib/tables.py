@@ -17,7 +17,7 @@ from repro.records import load_records, record_path, told_apart
 from repro.tables.claims_page import claims_page
 from repro.tables.columns import ABLATIONS
 from repro.tables.render import page, with_counterparts
-from repro.tables.reproducibility import headline, with_block
+from repro.tables.reproducibility import headline, streets_block, with_block
 
 CLAIMS = "claims"
 PAGES = {**{str(number): f"table{number}" for number in range(1, 6)}, ABLATIONS: ABLATIONS, CLAIMS: CLAIMS}
@@ -84,9 +84,10 @@ def render(chosen: str, local: bool = False) -> str:
 
 
 def readme() -> str:
-    """Return the README's text with its short table rendered anew."""
-    path = ROOT / "README.md"
-    return with_block(path.read_text(encoding="utf-8"), "headline", headline(*sources("table5")), path.name)
+    """Return the README's text with its short tables rendered anew."""
+    path, found = ROOT / "README.md", sources("table5")
+    text = with_block(path.read_text(encoding="utf-8"), "headline", headline(*found), path.name)
+    return with_block(text, "streets", streets_block(all_rows(), found[-1], few=True), path.name)
 
 
 def write(chosen: str, local: bool = False) -> None:
