@@ -22,8 +22,8 @@ from repro.data.loader import evaluation_batches
 from repro.figures import panels
 from repro.figures.outputs import Outputs, window
 
-SCTF, ISCTF, SMALL = (f"{name}-sparse-p0.5-l0.001-r{side}"
-                      for name, side in (("sctf", 256), ("isctf", 256), ("isctf", 128)))
+SCTF, ISCTF, SMALL, FEW = (f"{name}-sparse-p{p}-l0.001-r{side}" for name, p, side in (
+    ("sctf", 0.5, 256), ("isctf", 0.5, 256), ("isctf", 0.5, 128), ("isctf", 0.25, 256)))
 NAMES = {SCTF: "SCTF, 256-px regions", ISCTF: "ISCTF, 256-px regions", SMALL: "ISCTF, 128-px regions"}
 SHOWN = 12  # of the test images, where there are so many: that of the pipeline and the weights
 
@@ -54,16 +54,16 @@ def draw(given) -> None:
     size = tuple(side // 3 for side in image_size(samples[0].image))
     best = None
     bar = tqdm(samples, desc="test images", unit="image", disable=None)
-    for sample, sctf, isctf, small in zip(bar, *(outputs_of(row, dataset) for row in NAMES)):
+    for sample, sctf, isctf, small, few in zip(bar, *(outputs_of(row, dataset) for row in (*NAMES, FEW))):
         for row, one in ((ISCTF, isctf), (SMALL, small)):
             often[row] = often[row] + one.mask / len(samples)
         corner, excess = window(sctf, isctf, size)
         if best is None or excess > best[0]:
             best = excess, corner, (sctf, isctf, small)
         if sample == samples[min(SHOWN, len(samples) - 1)]:
-            shown = isctf, small
+            shown, steps = (isctf, small), few
     pipeline, comparison, weights = (folder / f"{name}.png" for name in ("pipeline", "comparison", "weights"))
-    panels.draw_pipeline(shown[0], dataset.classes, pipeline)
+    panels.draw_pipeline(steps, dataset.classes, pipeline)
     panels.draw_comparison(*best[2], best[1], size, list(NAMES.values()), dataset.classes, comparison)
     panels.draw_weights(shown, list(often.values()), [NAMES[row] for row in often], len(samples), weights)
     for path in (pipeline, comparison, weights):
