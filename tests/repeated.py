@@ -36,7 +36,7 @@ def main(data: str, readers: int, out: str) -> None:
     training = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=False, pretrained=True)
     result, arrays, _ = measure(MODEL_A, training, dataset, preset, Budget(STEPS, STEPS, None), 0, [mx.cpu()],
                                      parameters.load(BACKBONE), run=Run(readers=readers))
-    shipped = load(EXPERIMENTS / "pretrained" / "minicity-1110-1131.params")
+    shipped = load(EXPERIMENTS / "pretrained" / "minicity-isctf.params")
     found = [shipped.segment(read_image(sample.image), scores=True) for sample in dataset.val]
     pixels = b"".join(array.tobytes() for array in scene(1, "train", 2, (64, 128)))
     same = {"majority": result["majority"], "scene": hashlib.sha256(pixels).hexdigest(),

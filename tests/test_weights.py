@@ -200,7 +200,7 @@ def test_the_shipped_weights_are_small_and_what_they_say():
     assert SHIPPED.parent == PRETRAINED.parent and SHIPPED.stat().st_size <= command.SHIPPED_AT_MOST == 12_000_000
     assert about.data == "minicity" and about.classes == CITYSCAPES and not about.provenance["dirty"]
     published = records.read_record(paths.RESULTS / "minicity-lite-full" / (
-        "isctf-half1131-full1110-optimised-r256-sparse-p0.25-l0.001-bootstrapping-coarse-scratch.json"))
+        "isctf-half3463-full3463-r256-sparse-p0.25-l0.001.json"))
     assert (about.network, about.training) == (published.network, published.training)
     assert about == weights.of_record(SHIPPED, published, LITE)
     assert about.mean_iou > 3 * published.majority["mean_iou"]

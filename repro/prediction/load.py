@@ -1,6 +1,6 @@
 """Trained weights as a call from a photo to labels, in this project's engine, onnxruntime or OpenVINO.
 
-    segmenter = load("experiments/pretrained/minicity-1110-1131.params")
+    segmenter = load("experiments/pretrained/camvid-model-a.params")
     found = segmenter.segment(image)                  # uint8 RGB (H, W, 3), of any size
     found.labels, found.active, found.weights         # classes, regions computed, the full column's weight
 """
