@@ -17,7 +17,7 @@ from experiments.lib.measurement import Measurement, options, reduced
 from experiments.lib.pages import MEASUREMENTS
 from experiments.lib.repeat import command_of, portable
 from repro.errors import UserError
-from repro.tables import engines, growth, neighbours, precision, profile, profile_onnx, refine, soak, table6
+from repro.tables import engines, growth, precision, profile, profile_onnx, refine, soak, table6
 
 MADE = Measurement("made", lambda folder: json.loads((folder / "made.json").read_text())["a"],
                    lambda found: f"{found}\n", lambda found, pages: (pages / "made.png").write_text("drawn"))
@@ -112,7 +112,6 @@ def test_a_committed_page_is_its_rendering(name, tmp_path, monkeypatch, capsys):
     (table6.read_table6, "table6.json"), (engines.read_engines, "engines-GenuineIntel-6-207.json"),
     (growth.read_growth, "growth.json"), (soak.read_soak, "soak.json"), (profile.read_measured, "profile.json"),
     (profile_onnx.read_measured, "profile-onnx.json"), (precision.read_measured, "precision.json"),
-    (neighbours.read_speed, "neighbours-camvid.json"),
     (refine.read_refined, "refine-camvid.json"), (refine.read_density, "refine-density.json")])
 def test_a_record_of_another_version_is_one_line(read, name, tmp_path):
     record = json.loads((paths.RESULTS / name).read_text())

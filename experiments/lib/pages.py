@@ -98,7 +98,7 @@ def neighbours_page(found) -> str:
 
 
 NEIGHBOURS = Measurement("neighbours", read_neighbours, neighbours_page,
-                         lambda found, pages: neighbours.draw(*found[0], pages), records="neighbours-*.json")
+                         lambda found, pages: neighbours.draw(*found[0], pages), records="*/*.json")
 LOCAL_NEIGHBOURS = Measurement("neighbours", partial(read_neighbours, local=True), NEIGHBOURS.page, NEIGHBOURS.draw)
 
 

@@ -115,16 +115,16 @@ def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tu
         "The same images, recipe, loss and engine for all; another system's own recipe may serve it better.\n\n"
         f"* **Width**: {theirs} at their authors' own width, whatever the preset's; the paper's networks at the "
         "preset's. Compare multiply-adds and times, not names.\n"
-        "* **Training**: the paper's networks begin with the backbone trained on minicity, and keep its batch norm's "
-        "statistics; the others begin with random values, learn theirs, and train for as many steps as backbone and "
-        "row together (the backbone's are of more images). Online bootstrapping and coarse labels are not used; the "
+        "* **Training**: the paper's networks begin with the preset's backbone, and keep its batch norm's statistics; "
+        "the others begin with random values, learn theirs, and train for as many steps as backbone and row together "
+        "(lite; the backbone's are of more images). Online bootstrapping and coarse labels are not used; the "
         "paper's figure of Model A is with both.\n"
         "* **Scores**: those of SGCPNet and Fast-SCNN, at 1/8, are brought to 1/4 bilinearly, where the loss of all is."
         "\n* **Time**: each network in a process of its own, in turns, in this project's engine in float32; the "
         "median. **Memory**: the most that its process had while it labelled, above what it had before the network was "
         "made.\n"
-        + ("* **SparseRefine**: multiply-adds are those of the image that is timed, as multiplied; "
-           "[its own page](sparserefine.md).\n" if refined else "")
+        + ("* **SparseRefine**: trained as [its own page](sparserefine.md) says; multiply-adds are those of the image "
+           "that is timed, as multiplied.\n" if refined else "")
         + "* **-**: not measured.",
         f"## As published, on Cityscapes\n\n{_published(rows, printed['rows'], costs)}",
         *(_section(rows, group, speed_of(group, speeds), refined) for group in groups_shown(rows, records)),
