@@ -50,7 +50,8 @@ def accuracy(own: Sequence[Record], every: Sequence[Record], inference: str) -> 
         for words, records in scopes.items():
             if not spreads:
                 spreads = [by_seed(some) for some in several(records)]
-                text = f"from the spread of {len(spreads)} trainings {words} with several seeds, as it has one seed"
+                text = (f"from the spread of {len(spreads)} training{'s' * (len(spreads) > 1)} {words} with several "
+                        "seeds, as it has one seed")
     deviation = pooled(spreads)
     if deviation is None:
         return None
