@@ -25,7 +25,7 @@ from repro.training import checkpoints, cluster
 from repro.training.loop import Run, train
 from repro.training.losses import HardestPixels, TrainingLoss
 from repro.training.run import train_network
-from repro.training.team import Team
+from repro.training.team import Summed, Team
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAIN = Training("sparse", 0.25, 0.001, bootstrapping=False, coarse=False, pretrained=True)
@@ -130,6 +130,17 @@ def test_parameters_are_shared_before_a_gradient_is_summed_and_before_the_first_
     with pytest.raises(StopIteration):
         train(network, None, mx.optimizer.SGD(), None, batches, 1, [mx.cpu()], run=Run(team=Team(store)))
     assert seen == [("init", 0), ("init", 1), ("pull", 0), ("pull", 1)]
+
+
+def test_each_phase_of_a_training_has_keys_of_its_own():
+    """dist_sync waited for ever for a key that a dense phase had begun with before."""
+    network = mx.gluon.nn.Dense(2, in_units=3)
+    network.initialize()
+    team = Team(Recorder())
+    for _ in range(2):
+        Summed(list(network.collect_params().values()), team).sum()
+    begun = [key for what, key in team.kvstore.asked if what == "init"]
+    assert begun == [0, 1, 2, 3] and [key for what, key in team.kvstore.asked if what == "push"] == begun
 
 
 @pytest.fixture()

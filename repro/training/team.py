@@ -10,7 +10,7 @@ import numpy as np
 from repro.errors import UserError
 from repro.models.parameters import AVERAGES, structural
 
-FIRST_KEY = 1_000_000  # Summed numbers the parameters from 0
+FIRST_KEY = 1_000_000  # those of parameters are numbered from 0
 
 
 class Team:
@@ -25,6 +25,12 @@ class Team:
         self.rank = kvstore.rank if kvstore else 0
         self.size = kvstore.num_workers if kvstore else 1
         self._keys: Dict[Tuple[int, ...], int] = {}
+        self._taken = 0
+
+    def keys(self, number: int) -> range:
+        """Return so many keys of the kvstore that nothing else has: one that is begun with twice waits for ever."""
+        self._taken += number
+        return range(self._taken - number, self._taken)
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """Return the sum over the processes of a float32 array of one shape."""
@@ -56,16 +62,16 @@ class Summed:
 
     def __init__(self, parameters: Sequence[mx.gluon.Parameter], team: Team):
         """Begin with the first process's values everywhere. All processes must do so at the same time."""
-        self._parameters = parameters
+        self._parameters, self._keys = parameters, team.keys(len(parameters))
         several = any(len(p.list_ctx()) > 1 for p in parameters)
         self._store = team.kvstore or (mx.kv.create("device") if several else None)
         if self._store is None:
             return
         # through copies: a forward pass may have left a kernel in oneDNN's own layout, which is not sent, silently
         values = [mx.nd.array(p.list_data()[0].asnumpy()) for p in parameters]
-        for key, value in enumerate(values):
+        for key, value in zip(self._keys, values):
             self._store.init(key, value)
-        for key, (parameter, value) in enumerate(zip(parameters, values)):
+        for key, parameter, value in zip(self._keys, parameters, values):
             self._store.pull(key, value)
             parameter.set_data(value)
         mx.nd.waitall()
@@ -74,7 +80,7 @@ class Summed:
         """Give every device the sum of all its parameters' gradients. Does not wait for it."""
         if self._store is None:
             return
-        for key, parameter in enumerate(self._parameters):
+        for key, parameter in zip(self._keys, self._parameters):
             self._store.push(key, parameter.list_grad(), priority=-key)
             self._store.pull(key, parameter.list_grad(), priority=-key)
 
