@@ -73,7 +73,7 @@ def test_a_dry_run_measures_nothing(trained, published, capsys, monkeypatch):
     published(0)
     monkeypatch.setattr(check, "measured", None)
     assert check.main([*ROW, "--data", "camvid", "--dry-run"]) == 0
-    assert "core-hours, by what is published (100 steps)" in capsys.readouterr().out
+    assert "core-hours, by what is published (60 steps)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments, words", [
