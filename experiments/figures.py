@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Iterator
 
@@ -52,18 +53,18 @@ def draw(given) -> None:
     samples = dataset.measured
     often = dict.fromkeys((ISCTF, SMALL), 0)
     size = tuple(side // 3 for side in image_size(samples[0].image))
-    best = None
+    best, at = None, min(SHOWN, len(samples) - 1)
     bar = tqdm(samples, desc="test images", unit="image", disable=None)
-    for sample, sctf, isctf, small, few in zip(bar, *(outputs_of(row, dataset) for row in (*NAMES, FEW))):
+    for sample, sctf, isctf, small in zip(bar, *(outputs_of(row, dataset) for row in NAMES)):
         for row, one in ((ISCTF, isctf), (SMALL, small)):
             often[row] = often[row] + one.mask / len(samples)
         corner, excess = window(sctf, isctf, size)
         if best is None or excess > best[0]:
             best = excess, corner, (sctf, isctf, small)
-        if sample == samples[min(SHOWN, len(samples) - 1)]:
-            shown, steps = (isctf, small), few
+        if sample == samples[at]:
+            shown = isctf, small
     pipeline, comparison, weights = (folder / f"{name}.png" for name in ("pipeline", "comparison", "weights"))
-    panels.draw_pipeline(steps, dataset.classes, pipeline)
+    panels.draw_pipeline(next(islice(outputs_of(FEW, dataset), at, None)), dataset.classes, pipeline)
     panels.draw_comparison(*best[2], best[1], size, list(NAMES.values()), dataset.classes, comparison)
     panels.draw_weights(shown, list(often.values()), [NAMES[row] for row in often], len(samples), weights)
     for path in (pipeline, comparison, weights):

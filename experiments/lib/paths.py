@@ -14,7 +14,7 @@ CACHE = ROOT / ".cache"                     # what this machine keeps
 OWN = CACHE / "speed"                       # its measurements that are not published, with their pages
 RESULTS = ROOT / "tables" / "results"       # published records; their pages are in the folder above
 PRETRAINED = HERE / "pretrained" / "minicity-quarter.params"  # the backbone
-SHIPPED = HERE / "pretrained" / "minicity-isctf.params"   # of drawn scenes
+SHIPPED = HERE / "pretrained" / "minicity-isctf.params"        # of drawn scenes
 STREET = HERE / "pretrained" / "camvid-model-a.params"        # of real streets (NOTICE: for research)
 PRESETS = tuple(sorted(path.stem for path in (HERE / "presets").glob("*.yaml") if path.stem != "pretrain"))
 TABLES = {**{number: f"table{number}" for number in "12345"}, "ablations": "ablations",

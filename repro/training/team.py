@@ -10,8 +10,6 @@ import numpy as np
 from repro.errors import UserError
 from repro.models.parameters import AVERAGES, structural
 
-FIRST_KEY = 1_000_000  # those of parameters are numbered from 0
-
 
 class Team:
     """One process of a team; alone without a kvstore.
@@ -39,7 +37,8 @@ class Team:
         key = self._keys.get(values.shape)
         value = mx.nd.array(values)
         if key is None:
-            key = self._keys[values.shape] = FIRST_KEY + len(self._keys)
+            key, = self.keys(1)
+            self._keys[values.shape] = key
             self.kvstore.init(key, mx.nd.zeros(values.shape))
         self.kvstore.push(key, value)
         self.kvstore.pull(key, out=value)
