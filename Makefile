@@ -15,7 +15,7 @@ OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev
 export OMP_NUM_THREADS PYTHON CARD
 
 TABLES := table1 table2 table3 table4 table5 ablations neighbours
-SCRIPTS := $(TABLES) table6 profile growth engines precision neighbours-time refine density soak robustness faults \
+SCRIPTS := $(TABLES) table6 profile growth engines precision refine density soak robustness faults \
   check row compare tables predict export figures submit pretrain minicity
 
 .DEFAULT_GOAL := help
@@ -47,11 +47,10 @@ growth: $(STAMP)  ## how time and memory grow with regions, image, batch and thr
 engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side (half an hour, idle)
 precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA
 soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat?
-neighbours-time: $(STAMP)  ## the neighbours timed side by side on DATA, with what they learned here
 density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
 
-table6 profile growth engines precision soak neighbours-time density:
-	@$(RUN) experiments.speed.$(@:%-time=%)
+table6 profile growth engines precision soak density:
+	@$(RUN) experiments.speed.$@
 
 robustness: $(STAMP)  ## give every reader of files what is wrong, and count what comes of it (a minute)
 faults: $(STAMP)  ## kill runs at random moments, fill their disk, run two at once (half an hour)

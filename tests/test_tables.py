@@ -154,7 +154,7 @@ def test_committed_page_is_its_rendering(chosen):
 
 
 def test_every_table_that_is_measured_has_a_page_and_no_other_is_asked_for(capsys):
-    assert set(TABLES) - {"neighbours"} < set(PAGES)  # that one's is experiments/speed/neighbours.py's
+    assert set(TABLES) - {"neighbours"} < set(PAGES)  # that one's is in experiments/lib/pages.py
     assert main(["--table", "7"]) == 2 and "ablations" in capsys.readouterr().err
 
 

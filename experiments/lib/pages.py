@@ -65,11 +65,6 @@ def read_precisions(folder: Path):
 PRECISION = Measurement("precision", read_precisions, precision.page, records="precision*.json")
 
 
-def read_speeds(folder: Path) -> Dict[str, Any]:
-    """Return the measured times in a folder by the data's name."""
-    return {one["data"]: one for one in map(neighbours.read_speed, sorted(folder.glob("neighbours-*.json")))}
-
-
 def read_refined(folder: Path) -> Dict[str, Any]:
     """Return the records of SparseRefine over the row that it is made for, by the data's name."""
     found = [(path, refine.read_refined(path)) for path in refine.record_files(folder)]
@@ -79,27 +74,24 @@ def read_refined(folder: Path) -> Dict[str, Any]:
 def read_neighbours(folder: Path, local: bool = False):
     """Return what the neighbours' page is rendered from.
 
-    That is (rows, records, times, SparseRefine's records), as published; and the latter three of this machine, or None
-    where only what is published is shown: of the published folder, unless `local`.
+    That is (rows, records, SparseRefine's records), as published; and the latter two of this machine, or None where
+    only what is published is shown: of the published folder, unless `local`.
     """
-    given = (load_rows(HERE / "neighbours.yaml"), load_records(paths.RESULTS), read_speeds(paths.RESULTS),
-             read_refined(paths.RESULTS))
+    given = load_rows(HERE / "neighbours.yaml"), load_records(paths.RESULTS), read_refined(paths.RESULTS)
     if not local and folder == paths.RESULTS:
         return given, None
-    return given, (told_apart(load_records(paths.CACHE / "results")), read_speeds(paths.OWN),
-                   read_refined(paths.CACHE / "refine"))
+    return given, (told_apart(load_records(paths.CACHE / "results")), read_refined(paths.CACHE / "refine"))
 
 
 def neighbours_page(found) -> str:
     """Return the neighbours' page."""
-    (rows, records, speeds, refined), own = found
-    text = neighbours.page(rows, published("neighbours"), costs_of(rows), records, speeds, refined)
-    return text + (neighbours.local_part(rows, records, speeds, own[0], own[1], {**refined, **own[2]}) if own else "")
+    (rows, records, refined), own = found
+    text = neighbours.page(rows, published("neighbours"), costs_of(rows), records, refined)
+    return text + (neighbours.local_part(rows, records, own[0], {**refined, **own[1]}) if own else "")
 
 
-NEIGHBOURS = Measurement("neighbours", read_neighbours, neighbours_page,
-                         lambda found, pages: neighbours.draw(*found[0], pages), records="*/*.json")
-LOCAL_NEIGHBOURS = Measurement("neighbours", partial(read_neighbours, local=True), NEIGHBOURS.page, NEIGHBOURS.draw)
+NEIGHBOURS = Measurement("neighbours", read_neighbours, neighbours_page, records="*/*.json")
+LOCAL_NEIGHBOURS = Measurement("neighbours", partial(read_neighbours, local=True), NEIGHBOURS.page)
 
 
 def read_sparserefine(folder: Path):

@@ -24,15 +24,11 @@ MEMORY = Path("/proc/meminfo")
 
 def chosen_rows(text: str = ""):
     """Return the measured rows of table6.yaml, or those with these ids, "a,b"."""
-    return named([row for row in load_peers(HERE / "table6.yaml") if row.measured], text)
-
-
-def named(rows, text: str, *others: str):
-    """Return those of `rows` with these ids, "a,b"; "": all. `others` are ids too, of no row."""
-    names = text.split(",") if text else [row.id for row in rows]
+    rows = {row.id: row for row in load_peers(HERE / "table6.yaml") if row.measured}
+    names = text.split(",") if text else [*rows]
     for name in names:
-        choice(name, (*(row.id for row in rows), *others), "ROW")
-    return [row for row in rows if row.id in names]
+        choice(name, [*rows], "ROW")
+    return [row for name, row in rows.items() if name in names]
 
 
 def progress(what: str, unit: str = "it") -> Callable:
@@ -115,11 +111,11 @@ def side_by_side(serve_case, cases, threads: Sequence[int], rounds: int, name: s
         return [(facts[number], rounded(timings[number].seconds), one.last) for number, one in enumerate(running)]
 
 
-def serve_turns(pipe, facts: Dict[str, Any], run: Callable[[], object], base: int = 0) -> None:
-    """Be the process of a case: warm it up, send facts, then run it in turns, and send the most memory above `base`."""
+def serve_turns(pipe, facts: Dict[str, Any], run: Callable[[], object]) -> None:
+    """Be the process of a case: warm it up, send facts, then run it in turns, and send the most memory it held."""
     def turn() -> int:
         run()
-        return max(0, peak() - base)
+        return peak()
     for _ in range(2):
         turn()
     forget_peak()

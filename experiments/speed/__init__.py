@@ -1,1 +1,1 @@
-"""Measure time and memory: make table6, profile, engines, growth, precision, neighbours-time, soak."""
+"""Measure time and memory: make table6, profile, engines, growth, precision, soak."""
