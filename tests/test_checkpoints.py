@@ -51,10 +51,10 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("training, changes", (
-    (SPARSE, {}), (SCRATCH, {}), (SCRATCH, {"dense_share": 0.5, "bootstrapping_start": 0.4, "clip": None})),
+    (SPARSE, {}), (SCRATCH, {}), (SCRATCH, {"dense_share": 0.5, "clip": None})),
     ids=("frozen", "scratch", "phases"))
 def test_a_run_stopped_twice_ends_as_one_never_stopped(training, changes, setting, tmp_path):
-    """The last has a first phase of four steps, on all regions and all pixels: it is stopped in both."""
+    """The last has a first phase of four steps, on all regions: it is stopped in both."""
     preset, dataset, backbone = setting
     preset = dataclasses.replace(preset, recipe=dataclasses.replace(preset.recipe, **changes))
     plan = Plan(MODEL_A, training, preset, (128, 256))

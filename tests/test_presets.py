@@ -51,7 +51,6 @@ def test_regions_that_do_not_divide_and_an_unknown_budget_are_said(lite):
     (lambda v: v["recipe"].update(batch=1.5), ("recipe: batch", "not an integer")),
     (lambda v: v["recipe"].update(momentum=1.5), ("recipe: momentum", "not between 0 and 1")),
     (lambda v: v["recipe"].update(warmup=-1), ("recipe: warmup", "below 0")),
-    (lambda v: v["recipe"].update(bootstrapping_start=2), ("recipe: bootstrapping_start", "not between 0 and 1")),
     (lambda v: v["recipe"].update(stops=["half"]), ("recipe: stops[0]", "'half'", "cross, weights, sparse_head")),
     (lambda v: v["recipe"].update(lr=1), ("recipe: unknown key 'lr'", "learning_rate")),
     (lambda v: v["budgets"].update(long={"steps": 5}), ("budgets: long", "is missing")),

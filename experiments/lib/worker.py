@@ -25,7 +25,7 @@ from tqdm import tqdm
 from experiments.lib.command import Parser, contexts, run
 from repro.config import parsing
 from repro.config.networks import AnyNetwork, network_dict, parse_network
-from repro.config.presets import Budget, Preset, parse_preset, preset_dict, recipe_dict
+from repro.config.presets import Budget, Preset, parse_preset, preset_dict
 from repro.config.rows import Training, parse_training, training_dict, training_name
 from repro.files import locked, replacing, write_bytes
 from repro.training.cluster import PARENT, ROLE, end_with_parent
@@ -90,8 +90,8 @@ def specification(network: AnyNetwork, training: Training, seed: int, content: s
     backbone."""
     row = {"network": network_dict(network), "training": training_dict(training), "seed": seed}
     return hashlib.sha256(json.dumps(
-        [row, content, recipe_dict(preset.recipe), dataclasses.asdict(budget), preset.crop, preset.width, preset.stem,
-         preset.decoder_width, preset.shrink, split, weights if training.pretrained else ""],
+        [row, content, dataclasses.asdict(preset.recipe), dataclasses.asdict(budget), preset.crop, preset.width,
+         preset.stem, preset.decoder_width, preset.shrink, split, weights if training.pretrained else ""],
         sort_keys=True).encode()).hexdigest()
 
 
@@ -160,7 +160,7 @@ def _measure(job: Job) -> None:
     team = joined(bool(os.environ.get(ROLE)))
     shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": True if team.rank else None}
     here = Run(job.folder, job.specification, job.every, job.readers, team)
-    recipe = {"specification": job.specification, **recipe_dict(job.preset.recipe),
+    recipe = {"specification": job.specification, **dataclasses.asdict(job.preset.recipe),
               **({"content": job.content, "size": "{}x{}".format(*image_size(dataset.train[0].image))}
                  if job.content else {})}
     record = records.Record(job.network, training, dataset.name, job.preset.name, job.label, job.seed, steps, "", "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Optional, Tuple
 
 from repro.config import parsing
@@ -52,7 +52,6 @@ class Recipe:
     head_scale: float = 1  # the sparse head's first values are multiplied by this
     lambda_scale: float = 1  # lambda is multiplied by this: its strength against the loss goes as regions in a batch
     dense_share: float = 0  # share of the steps, the first, in which every region is computed
-    bootstrapping_start: float = 0  # share of the steps, the first, that are trained on all pixels before the hard ones
 
     def rate(self, step: int, steps: int) -> float:
         """Return the learning rate of step 0 ... steps - 1."""
@@ -133,20 +132,14 @@ _RECIPE = parsing.object_of(Recipe, {
     "momentum": _fraction, "weight_decay": parsing.number, "bias_rate": _NUMBER, "new_rate": _NUMBER,
     "clip": parsing.optional(_NUMBER), "scales": _pair(_NUMBER), "threshold": _fraction, "keep": _COUNT,
     "stops": parsing.sequence(lambda value, place: choice(parsing.text(value, place), STOPS, place)),
-    "head_rate": _NUMBER, "head_scale": _NUMBER, "lambda_scale": _NUMBER, "dense_share": _fraction,
-    "bootstrapping_start": _fraction},
-    optional=("head_rate", "head_scale", "lambda_scale", "dense_share", "bootstrapping_start"))
+    "head_rate": _NUMBER, "head_scale": _NUMBER, "lambda_scale": _NUMBER, "dense_share": _fraction},
+    optional=("head_rate", "head_scale", "lambda_scale", "dense_share"))
 
 
 def _budgets(value, place) -> Dict[str, Budget]:
     if not isinstance(value, dict) or not value:
         raise UserError(f"{place}: {shown(value)} is not a mapping from a name to steps and images")
     return {parsing.text(name, place): _BUDGET(budget, f"{place}: {name}") for name, budget in value.items()}
-
-
-def recipe_dict(recipe: Recipe) -> Dict[str, Any]:
-    """Return `recipe` as plain values; `bootstrapping_start`, which came later, where it is set."""
-    return {name: value for name, value in asdict(recipe).items() if value or name != "bootstrapping_start"}
 
 
 def changed(preset: Preset, changes: Dict[str, int]) -> Preset:

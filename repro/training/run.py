@@ -92,16 +92,16 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
         set_rates(network, recipe, new)
         phases.append((until, network))
 
-    # losses: of every labelled pixel, and from `late` on of the hard ones
+    # losses: of every labelled pixel, or of the hard ones
     columns = [name for name in network.outputs if name in ("quarter", "half", "full", "double")]
     spread = plan.region // 4 if plan.region and plan.network.fusion == "isctf" else None
     positions = recipe.batch * plan.crop[0] * plan.crop[1] // 16  # scores are at 1/4
     keep = min(recipe.keep, positions)
-    late = round(steps * recipe.bootstrapping_start) if training.bootstrapping else steps
-    plain = TrainingLoss(columns, spread)
-    hard = TrainingLoss(columns, spread, recipe.threshold, keep, part=parts > 1)
-    hardest = HardestPixels(columns, spread, min(keep, positions // parts)) if parts > 1 else None
-    for block in filter(None, (plain, hard, hardest)):
+    loss, hardest = TrainingLoss(columns, spread), None
+    if training.bootstrapping:
+        loss = TrainingLoss(columns, spread, recipe.threshold, keep, part=parts > 1)
+        hardest = HardestPixels(columns, spread, min(keep, positions // parts)) if parts > 1 else None
+    for block in filter(None, (loss, hardest)):
         block.hybridize(static_alloc=True, static_shape=True)
 
     # batches
@@ -112,8 +112,7 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
     state = checkpoints.read(run.checkpoint)
     for until, network in phases:
         def backward(step, images, labels, network=network):
-            chosen = (plain, None) if step < late else (hard, hardest)
-            return forward_backward(network, chosen[0], images, labels, ctx, run.team, chosen[1], keep)
+            return forward_backward(network, loss, images, labels, ctx, run.team, hardest, keep)
         trained = train(
             network, backward, mx.optimizer.SGD(momentum=recipe.momentum, wd=recipe.weight_decay), recipe.rate,
             lambda start: batches.iterate(start, run.readers), steps, ctx, recipe.clip, until, run, state,
