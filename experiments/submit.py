@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from tqdm import tqdm
 
 from experiments.lib.command import Parser, contexts, run
-from experiments.lib.lookup import chosen, data_folder, options, preset_of, trained_plan
+from experiments.lib.lookup import check_early, chosen, data_folder, options, preset_of, trained_plan
+from repro.errors import UserError, choice
 
 
 def submit(given) -> None:
     """Find the parameters, run the network on the split, write the files."""
-    chosen(given)  # before anything takes time
+    chosen(given)  # this and the next before anything takes time
     preset = preset_of(given.preset)
+    check_early(preset, given.budget, given.weights, given.seed)
     ctx = contexts(given.gpu)
     from repro.data import open_dataset
     from repro.data.images import image_size
     from repro.evaluation import submission
     from repro.training.run import network_factory
 
+    choice(given.split, submission.SPLITS, "SPLIT")
+    if Path(given.out).exists() and not Path(given.out).is_dir():
+        raise UserError(f"OUT: {given.out} is a file, not a folder")
     dataset = open_dataset(data_folder(given.data, preset)[0])
     samples = submission.samples_of(dataset, given.split)
     plan, arrays = trained_plan(given, dataset, image_size(samples[0].image))

@@ -77,7 +77,8 @@ def test_a_dry_run_measures_nothing(trained, published, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--table", "9", "--row", "x"], "'9'"),
+    (["--table", "9", "--row", "x"], "TABLE: '9'"),
+    (["--table", "4", "--row", "1120-1241", "--extra", "x"], "'x' is not known; choose from bootstrapping, coarse"),
     (["--table", "1", "--row", "x"], "ROW of table1: 'x' is not known; choose from stride8"),
     (["--table", "1", "--row", "stride32", "--extra", "coarse"], "no training but its own"),
     ([*ROW, "--data", "nowhere"], "'nowhere' is neither a folder nor published; choose from camvid"),
@@ -135,6 +136,6 @@ def test_the_page_of_a_row_and_a_comparison(trained, published, capsys, tmp_path
     a = ["--a", "1/stride32", "--b", "1/stride32", "--data", str(data), "--budget", "quick"]
     assert compare.main(a) == 0
     out = capsys.readouterr().out
-    assert "B above A in 0 of" in out and "+0.00 points" in out
+    assert "B above A in 0 of" in out and "+0.00 points" in out and ": B is A.\n" in out
     assert compare.main([*a[:2], "--b", "stride32"]) == 2
     assert "B: 'stride32' is not TABLE/ROW" in capsys.readouterr().err

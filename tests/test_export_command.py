@@ -189,6 +189,7 @@ def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     ([*RANDOM, "--k", "9"], "K: 9 is not between 1 and 8, the regions of the image (2x4)"),
     ([*RANDOM, "--k", "0"], "K: 0 is not between 1 and 8"),
     ([*RANDOM, "--size", "big"], "'big' is not a height and a width"),
+    ([*RANDOM, "--size", "99999x99999"], "'99999x99999' are more than"),
     ([*RANDOM, "--format", "tflite"], "FORMAT: 'tflite' is not known; choose from onnx, gluon"),
     ([*RANDOM, "--precision", "float64"],
      "PRECISION of onnx: 'float64' is not known; choose from float32, float16, int8"),

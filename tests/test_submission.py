@@ -149,7 +149,7 @@ def test_an_image_that_cannot_be_read_ends_it_without_a_zip(city, command, tmp_p
 
 @pytest.mark.parametrize("settings, words", [
     ({"row": ""}, ("ROW of table3", ROW)),
-    ({"table": ""}, ("table", "1, 2, 3, 4, 5")),
+    ({"table": ""}, ("TABLE", "1, 2, 3, 4, 5")),
     ({"split": "holdout"}, ("SPLIT", "'holdout'", "test, val, train")),
     ({"split": "test"}, ("SPLIT", "no images in test", "val, train")),
     ({"arguments": ("--extra", "coarse")}, ("EXTRA of " + ROW, "'coarse'")),
@@ -167,6 +167,18 @@ def test_a_wrong_choice_is_one_line(settings, words, city, command):
     assert code == 2 and said.startswith("error: ") and said.count("\n") == 1, said
     assert all(word.format(city / "city") in said for word in words), said
     assert not out.exists()
+
+
+@pytest.mark.parametrize("settings, words", [
+    (("--seed", "a"), "SEED: 'a'"), (("--budget", "long"), "'long' is not known; choose from quick, full"),
+    (("--weights", "/no/such.params"), "no such file"), (("--split", "holdout"), "choose from test, val, train"),
+    (("--out", __file__), "is a file, not a folder"),
+])
+def test_what_is_wrong_is_told_before_data_is_written(settings, words, command, monkeypatch):
+    """The drawn scenes take minutes."""
+    monkeypatch.setattr(submit, "data_folder", None)
+    code, said, _ = command(*settings)
+    assert code == 2 and words in said
 
 
 def test_scores_that_are_not_finite_are_no_labels(city, command, tmp_path):

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from experiments.lib import paths
+from experiments.lib.command import seed_of
 from experiments.lib.paths import HERE, PRESETS, PRETRAINED, TABLES
 from experiments.lib.tables import chosen_rows
 from repro import records
 from repro.config import parsing
 from repro.config.presets import load_preset
 from repro.errors import UserError, choice
+from repro.models import params_format
 from repro.prediction import weights
 
 HALF = "resnet50-half"  # PRETRAINED: the backbone that repro/models/open_nsfw.py converts
@@ -66,7 +68,17 @@ def chosen(wanted):
     trainings = dict(row.trainings)
     if wanted.extra and len(trainings) == 1:
         raise UserError(f"EXTRA of {row.id}: {wanted.extra!r}: it has no training but its own; leave it out")
-    return row, trainings[choice(wanted.extra, tuple(trainings), f"EXTRA of {row.id}")]
+    if wanted.extra not in trainings:
+        choice(wanted.extra, [extra for extra in trainings if extra], f"EXTRA of {row.id}")
+    return row, trainings[wanted.extra]
+
+
+def check_early(preset, budget: str, weights: str, seed: str = "0") -> None:
+    """Raise a UserError for a BUDGET, WEIGHTS or SEED that cannot be, before data is written or read."""
+    preset.budget(budget.partition("+")[0])
+    seed_of(seed, "SEED")
+    if weights:
+        params_format.read(weights)
 
 
 def data_folder(data: str, preset=None) -> Tuple[Path, str]:

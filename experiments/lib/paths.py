@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Tuple
 
 from repro.config.networks import HEIGHT, WIDTH
+from repro.data.headers import LARGEST
 from repro.errors import UserError
 
 HERE = Path(__file__).resolve().parents[1]  # experiments/
@@ -27,4 +28,6 @@ def parse_size(text: str) -> Tuple[int, int]:
     parts = text.split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
         raise UserError(f"--size: {text!r} is not a height and a width, such as {SIZE}")
+    if int(parts[0]) * int(parts[1]) > LARGEST:
+        raise UserError(f"--size: {text!r} are more than {LARGEST} pixels")
     return int(parts[0]), int(parts[1])

@@ -25,7 +25,7 @@ PAGES = {**{str(number): f"table{number}" for number in range(1, 6)}, ABLATIONS:
 
 def chosen_rows(table: str, row: Optional[str] = None) -> Tuple[Row, ...]:
     """Return the rows of a table of TABLES, or the one of them with this id."""
-    rows = load_rows(HERE / f"{TABLES[choice(table, tuple(TABLES), 'table')]}.yaml")
+    rows = load_rows(HERE / f"{TABLES[choice(table, tuple(TABLES), 'TABLE')]}.yaml")
     if row is None:
         return rows
     choice(row, [one.id for one in rows], f"ROW of {TABLES[table]}")

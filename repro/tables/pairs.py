@@ -33,7 +33,8 @@ def compare(source: Ours, one: Figure, other: Figure) -> str:
         return "no seed is published of both"
     lines: List[Tuple] = [(str(seed), values[0][seed], values[1][seed]) for seed in seeds]
     lines.append(("mean", *(sum(some[seed] for seed in seeds) / len(seeds) for some in values)))
-    verdict = WORDS.get(judged(found, GAINS), "not decidable: t's interval holds 0, or is unknown")
+    verdict = "B is A" if one == other else WORDS.get(
+        judged(found, GAINS), "not decidable: t's interval holds 0, or is unknown")
     text = _differences("Seed", lines) + (
         f"\nMean IoU, B - A: {found.mean:+.2f} points; t {_interval(found.interval)}; images "
         f"{_interval(found.images)}: {verdict}.\n\n")
