@@ -35,7 +35,7 @@ table2: ## several input columns and fusion approaches
 table3: ## fast inference with spatial sparsity
 table4: ## residual units removed
 table5: ## ablation study; trains nothing that tables 1-4 do not
-ablations: ## what the paper mentions without a table: Eq. (3), Model A trained long
+ablations: ## what the paper mentions without a table: Eq. (3), Model A otherwise
 neighbours: ## SGCPNet, Fast-SCNN and ICNet trained by the same recipe, beside ours (ICNet: over an hour)
 
 $(TABLES): $(STAMP)
