@@ -148,7 +148,7 @@ class Chosen(nn.HybridBlock):
 
 
 class FastTwoColumn(SparseTwoColumn):
-    """Fast inference, and training, of SCTF and ISCTF: the full column on k regions of each image (Figure 1).
+    """Fast inference of SCTF and ISCTF, and ISCTF's WTA training: the full column on k regions an image (Figure 1).
 
     k  regions that `select` keeps.
     """

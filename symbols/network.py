@@ -1,7 +1,7 @@
 """The networks: one column (Figure 2), several columns fused (Figure 3), spatial sparsity (Figures 1 and 4).
 
 Columns, decoders, selectors and fusions arrive built. Every network names what it returns in `outputs`; the first is
-always "scores", the fused score maps (N, K, H/4, W/4). Nothing but convolutions has parameters, so that the same
+always "scores", the fused score maps (N, K, H/4, W/4). No trained parameter depends on the grid, so that the same
 parameters serve classic and fast inference on any grid of regions of one size.
 """
 

@@ -51,6 +51,8 @@ class SparsityTerm(nn.HybridBlock):
 class HeadSelector(nn.HybridBlock):
     """The sparse head, the sigmoid of its s, and in training the sparsity term on that (Figure 4).
 
+    Section 3.4 multiplies z2 by the up-sampled s; that it is the sigmoid of s is assumed, as in Eq. (3) and (4).
+
     tau       positions half@1/4 along a region's side, R / 8.
     sparsity  a SparsityTerm, or None.
     stopped   no gradient passes from s back to the half column.
