@@ -19,6 +19,7 @@ from tqdm import tqdm
 from experiments.lib.command import Parser, card_of, contexts, run
 from experiments.lib.paths import CACHE, SHIPPED, STREET
 from repro.errors import UserError
+from repro.files import no_file
 from repro.prediction.photos import Source, passed_over, sources
 from repro.prediction.results import image_file, segment
 from repro.timing.clock import Timing
@@ -27,8 +28,7 @@ from repro.timing.clock import Timing
 def predict(given) -> None:
     """Segment all that is given; UserError at the end if something could not be."""
     out = Path(os.path.expanduser(given.output))
-    if out.exists() and not out.is_dir():
-        raise UserError(f"OUTPUT: {given.output} is a file, not a folder")
+    no_file(out, "OUTPUT")
     folder = os.path.expanduser(given.input)
     if os.path.isdir(folder) and os.path.realpath(out) == os.path.realpath(folder):
         raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")

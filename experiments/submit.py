@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from tqdm import tqdm
 
 from experiments.lib.command import Parser, contexts, run
 from experiments.lib.lookup import check_early, chosen, data_folder, options, preset_of, trained_plan
-from repro.errors import UserError, choice
+from repro.errors import choice
+from repro.files import no_file
 
 
 def submit(given) -> None:
@@ -24,8 +24,7 @@ def submit(given) -> None:
     from repro.training.run import network_factory
 
     choice(given.split, submission.SPLITS, "SPLIT")
-    if Path(given.out).exists() and not Path(given.out).is_dir():
-        raise UserError(f"OUT: {given.out} is a file, not a folder")
+    no_file(given.out, "OUT")
     dataset = open_dataset(data_folder(given.data, preset)[0])
     samples = submission.samples_of(dataset, given.split)
     plan, arrays = trained_plan(given, dataset, image_size(samples[0].image))

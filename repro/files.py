@@ -39,6 +39,12 @@ def replacing(path) -> Iterator[Path]:
             os.unlink(name)
 
 
+def no_file(path, what: str) -> None:
+    """Raise a UserError that begins with `what` if a file is where a folder is to be."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise UserError(f"{what}: {path} is a file, not a folder")
+
+
 def walk(root, enter: Callable[[Path], bool] = lambda folder: True) -> List[Path]:
     """Return the files in a folder, and in those below it that `enter` takes, sorted.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from claiming import ROWS, SCTF, WTA, ours, record_of, seeds
+from claiming import ROWS, SCTF, WTA, claims_in, ours, record_of, seeds
 
 from experiments import render
 from experiments.lib.paths import RESULTS, ROOT
@@ -17,7 +17,7 @@ from repro.errors import UserError
 from repro.models.cost import row_cost, row_figures
 from repro.records import read_record
 from repro.tables import band, pairs
-from repro.tables.claims import SPARSE
+from repro.tables.claims import CLAIMS, SPARSE
 from repro.tables.reproducibility import with_block
 
 
@@ -56,6 +56,14 @@ def test_the_docs_example_reads_columns_that_are_there(lines):
         '"', "").split(", "), *re.findall(r"\)\.(\w+)\.agg", example)}
     assert names == {"own", "data", "preset", "table", "row", "training", "mean_iou"} <= set(lines[0])
     assert any((line["own"], line["data"], line["preset"]) == ("1", "camvid", "street") for line in lines)
+
+
+def test_verdicts_are_those_of_the_claims_page():
+    page, claims = (claims_in((ROOT / path).read_text(encoding="utf-8")) for path in (
+        "docs/reproducibility.md", "tables/claims.md"))
+    assert len(page) == len(claims) == len(CLAIMS)
+    for data in ("minicity", "CamVid"):
+        assert [row[data] for row in page] == [row[f"Verdict, {data}"] for row in claims]
 
 
 def test_costs_are_the_tables_and_the_bands_are_those_of_check(lines):

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from repro.config.networks import Neighbour
+from repro.engine import Options, engine_of
+from repro.evaluation.inference import named_outputs
 from repro.models import cost
 from repro.models.build import build
-from repro.models.parameters import parameters_of
+from repro.models.parameters import arrays_of, parameters_of
 from repro.models.peers import random_values
 from symbols.others.sgcpnet import CHANNELS, Fuse, SqueezeExcite, Unit, halved
 
@@ -109,3 +111,11 @@ def test_what_is_far_is_seen_everywhere():
     moved[:, :, :64, :64] *= 3
     apart = (network(x) - network(moved)).abs().asnumpy()
     assert apart[:, :, -4:, -4:].min() > 0
+
+
+def test_the_engine_gives_the_network_s_scores():
+    network, x = valued(build(SGCP, 5), SHAPE), image()
+    arrays, wanted = arrays_of(network), named_outputs(network, x)["scores"].asnumpy()
+    for options in (Options(), Options(fused=False)):
+        found = engine_of(build(SGCP, 5), arrays, SHAPE, options).outputs(x)[0].asnumpy()
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-4 * abs(wanted).max())

@@ -63,6 +63,13 @@ def test_a_trained_network_gives_the_same_labels_fast_and_classic(training, data
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-4 * np.abs(one).max())
 
 
+def test_the_same_seed_gives_the_same_parameters_and_another_does_not(dataset, preset, backbone):
+    plan = Plan(MODEL_A, SPARSE, preset, (128, 256))
+    runs = [train_network(plan, dataset, 3, seed, CPU, backbone)[0] for seed in (0, 0, 1)]
+    assert all((runs[0][name] == runs[1][name]).min().asscalar() == 1 for name in runs[0])
+    assert any((runs[0][name] != runs[2][name]).max().asscalar() == 1 for name in runs[0])
+
+
 def test_bootstrapping_trains_on_the_hard_pixels(dataset, preset, backbone):
     recipe = dataclasses.replace(preset.recipe, threshold=0.01, keep=500)  # of 4096 pixels
     plain, hard = (train_network(

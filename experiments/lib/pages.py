@@ -71,16 +71,15 @@ def read_refined(folder: Path) -> Dict[str, Any]:
     return {one["data"]: one for path, one in found if path.name == f"refine-{one['data']}.json"}
 
 
-def read_neighbours(folder: Path, local: bool = False):
-    """Return what the neighbours' page is rendered from.
+def read_neighbours(_: Path, local: bool = False):
+    """Return what the neighbours' page is rendered from, whatever the folder.
 
-    That is (rows, records, SparseRefine's records), as published; and the latter two of this machine, or None where
-    only what is published is shown: of the published folder, unless `local`.
+    That is (rows, records, SparseRefine's records), as published; and the latter two of this machine, or None unless
+    `local`.
     """
     given = load_rows(HERE / "neighbours.yaml"), load_records(paths.RESULTS), read_refined(paths.RESULTS)
-    if not local and folder == paths.RESULTS:
-        return given, None
-    return given, (told_apart(load_records(paths.CACHE / "results")), read_refined(paths.CACHE / "refine"))
+    own = (told_apart(load_records(paths.CACHE / "results")), read_refined(paths.CACHE / "refine")) if local else None
+    return given, own
 
 
 def neighbours_page(found) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Tuple
 
 from repro.config.networks import HEIGHT, WIDTH
-from repro.data.headers import LARGEST
 from repro.errors import UserError
 
 HERE = Path(__file__).resolve().parents[1]  # experiments/
@@ -28,6 +27,6 @@ def parse_size(text: str) -> Tuple[int, int]:
     parts = text.split("x")
     if len(parts) != 2 or not all(part.isdigit() and int(part) for part in parts):
         raise UserError(f"--size: {text!r} is not a height and a width, such as {SIZE}")
-    if int(parts[0]) * int(parts[1]) > LARGEST:
-        raise UserError(f"--size: {text!r} are more than {LARGEST} pixels")
-    return int(parts[0]), int(parts[1])
+    from repro.config.presets import readable  # here, as it brings OpenCV
+
+    return readable((int(parts[0]), int(parts[1])), f"--size: {text!r}")

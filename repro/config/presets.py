@@ -102,11 +102,15 @@ def _pair(check):
     return checked
 
 
-def _pixels(value, place):
-    size = _pair(_COUNT)(value, place)
+def readable(size: Tuple[int, int], said: str) -> Tuple[int, int]:
+    """Return (H, W) if images of it can be read; a UserError begins with `said`."""
     if size[0] * size[1] > LARGEST:
-        raise UserError(f"{place}: {shown(value)} are more than {LARGEST} pixels")
+        raise UserError(f"{said} are more than {LARGEST} pixels")
     return size
+
+
+def _pixels(value, place):
+    return readable(_pair(_COUNT)(value, place), f"{place}: {shown(value)}")
 
 
 def _fraction(value, place):

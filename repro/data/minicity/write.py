@@ -19,6 +19,7 @@ from repro.data.cityscapes import MARKER
 from repro.data.minicity.labels import coarsen
 from repro.data.minicity.scene import city_of, scene
 from repro.errors import UserError
+from repro.files import no_file
 
 VERSION = 1  # raised whenever a scene's pixels change
 
@@ -87,8 +88,7 @@ def _holds(root: Path, marker: dict) -> bool:
     """Whether `root` holds the data described by `marker`; UserError if it holds anything else."""
     if not root.exists():
         return False
-    if not root.is_dir():
-        raise UserError(f"minicity: {root} is a file, not a folder")
+    no_file(root, "minicity")
     if not any(root.iterdir()):
         return False
     try:
