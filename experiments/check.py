@@ -63,9 +63,10 @@ def check_row(given) -> Optional[bool]:
     if given.weights:
         value = evaluate_weights(given)[0].mean_iou
     else:
+        budget, longer, steps = given.budget.partition("+steps")  # as a record of STEPS= names it
         path, = measured(Asked(
-            given.table, given.data, given.preset, given.budget, given.row, given.extra or "own", str(seed), given.gpu,
-            pretrained=given.pretrained))
+            given.table, given.data, given.preset, budget, given.row, given.extra or "own", str(seed), given.gpu,
+            pretrained=given.pretrained, steps=int(steps) if longer else None))
         record = read_record(path)
         value = record.train["core_seconds"] if cost else record.evaluations[row.inference]["mean_iou"]
         print(f"seed {seed}: {record.train['core_seconds'] / 3600:.2f} core-hours; published by "

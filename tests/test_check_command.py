@@ -69,6 +69,25 @@ def test_a_training_is_inside_the_band_or_not(trained, published, capsys):
     assert f"OUTSIDE: {value} here" in capsys.readouterr().out
 
 
+def test_a_row_of_other_steps_is_checked_with_as_many(trained, published, monkeypatch):
+    """BUDGET=quick+steps3 was not known once the test images were to be read."""
+    published(0)
+    for path in list(paths.RESULTS.rglob("*.json")):
+        made = write_record(paths.RESULTS, replace(read_record(path), budget="quick+steps3"))
+        for suffix in (".npz", ".jsonl.gz"):
+            made.with_suffix(suffix).write_bytes(path.with_suffix(suffix).read_bytes())
+    arguments = [*ROW[:-1], "quick+steps3", "--data", str(trained[0])]
+    assert check.main([*arguments, "--weights", str(trained[1].with_suffix(".params"))]) == 0
+    asked = []
+
+    def measured(given):
+        asked.append(given)
+        return [trained[1]]
+    monkeypatch.setattr(check, "measured", measured)
+    assert check.main(arguments) == 0
+    assert (asked[0].budget, asked[0].steps) == ("quick", 3)
+
+
 def test_a_dry_run_measures_nothing(trained, published, capsys, monkeypatch):
     published(0)
     monkeypatch.setattr(check, "measured", None)

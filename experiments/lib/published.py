@@ -106,7 +106,7 @@ def evaluate_weights(given) -> Tuple[Any, Optional[np.ndarray]]:
     from repro.training.run import EVALUATION_BATCH, network_factory
 
     dataset = open_dataset(data_folder(given.data, preset)[0])
-    samples = dataset.measured[:preset.budget(given.budget).images]
+    samples = dataset.measured[:preset.budget(given.budget.partition("+")[0]).images]
     plan, arrays = trained_plan(given, dataset, image_size(samples[0].image))
     made = network_factory(plan, arrays, len(dataset.classes), row.inference, ctx)
     batches = evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple))

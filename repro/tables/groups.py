@@ -98,12 +98,14 @@ def caption(group: Group, target: str) -> str:
     def of_all(shown) -> str:
         return "; ".join(sorted({shown(one) for one in provenances}))
     warning = " This is a quick check of the whole path, too short to compare rows by." if budget == "quick" else ""
+    factors = {r.recipe.get("lambda_scale", 1) for r in records if r.training.lam is not None} - {1}
+    scaled = f" (lambda as printed is multiplied by {listed(factors)})" if factors else ""
     majorities = listed(f"{record.majority['mean_iou']:.2f}" for record in records)
     return (
         f"* **{name}**: {data}, {images} images measured, scale {listed(r.scale for r in records)}"
         f"{_images(group)}, "
         f"width {listed(r.width for r in records)} (preset {preset}), budget {budget}: "
-        f"{from_to([r.steps for r in records])} steps, seeds {listed(r.seed for r in records)}. "
+        f"{from_to([r.steps for r in records])} steps{scaled}, seeds {listed(r.seed for r in records)}. "
         f"The training set's per-pixel majority map has mean IoU {majorities}.{warning} "
         f"Commit {listed(map(commit, provenances))}; {of_all(versions_of)}; {of_all(cpu_words)}; "
         f"{from_to([p['date'] for p in provenances])}; "

@@ -61,7 +61,7 @@ def streets_block(rows: Mapping[Tuple[str, str], Row], records: Sequence[Record]
         ("Mean IoU", lambda line: f"{line[2]['mean_iou']:.2f}"),
         ("Pixel acc.", lambda line: f"{line[2]['pixel_acc']:.1f}"),
         (", ".join(SMALL).capitalize(), lambda line: ", ".join(f"{line[2]['class_iou'][name]:.0f}" for name in SMALL)),
-        ("Their pixels and cars' in computed regions; by a fixed map", lambda line: _held(line[2].get("selection"))),
+        ("Pixels of small objects in computed regions; by a fixed map", lambda line: _held(line[2].get("selection"))),
         ("Core-minutes", lambda line: f"{line[1].train['core_seconds'] / 60:.0f}"))
 
 

@@ -202,7 +202,7 @@ class Pyramid(nn.HybridBlock):
                 setattr(self, f"up{level}", Fuse(count, frozen, prefix=f"up{level}_"))
 
     def hybrid_forward(self, F, c3, c4, c5):
-        """Return the widened maps of the backbone @1/8, @1/16, @1/32 -> P3 ... P7, (N, 64, @1/8 ... @1/128)."""
+        """Return P3 ... P7, (N, 64, @1/8 ... @1/128), of the backbone's maps @1/8, @1/16, @1/32."""
         p6 = self.smaller(self.lateral6(c5))
         p7 = self.smaller(p6)
         p3, *passed = self.down(self.lateral3(c3), self.lateral4(c4), self.lateral5(c5), p6, p7)

@@ -163,12 +163,12 @@ class SparseUNet(nn.HybridBlock):
 
 
 def entropy(F, p, axis: int):
-    """Probabilities along `axis` -> their entropy in natural units, the axis kept with one element."""
+    """Return the entropy, in natural units, of probabilities along `axis`, which is kept with one element."""
     return F.sum(p * F.log(F.clip(p, LEAST, 1)), axis=axis, keepdims=True) * -1
 
 
 def certainty(F, scores):
-    """scores (M, K) -> softmax probabilities and their entropy in natural units, (M, K + 1)."""
+    """Return (M, K + 1): the softmax probabilities of scores (M, K), and their entropy in natural units."""
     p = F.softmax(scores, axis=-1)
     return F.concat(p, entropy(F, p, -1), dim=1)
 
