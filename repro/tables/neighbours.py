@@ -7,13 +7,13 @@ from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
 from repro.config.networks import Network
 from repro.config.rows import Row
 from repro.records import Record, find
+from repro.tables.columns import NONE, spread
 from repro.tables.groups import MAIN, Group, caption, groups_of
 from repro.tables.markdown import joined, table_of
 from repro.tables.render import MARKER
 from repro.tables.speed import calc
 
 REFINED = "SparseRefine"
-NONE = "-"
 Refined = Mapping[str, Mapping[str, Any]]  # records as repro.tables.refine reads them, by name of the data
 
 
@@ -39,13 +39,6 @@ def lines(rows: Sequence[Row], group: Group, refined: Refined) -> List[Line]:
     return made
 
 
-def _accuracy(values: Sequence[float]) -> str:
-    if not values:
-        return NONE
-    mean = f"{sum(values) / len(values):.2f}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f}, {len(values)} seeds)"
-
-
 def _published(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tuple[int, int]]) -> str:
     def column(header: str, key: str):
         values = {row.id: printed.get(row.id, {}).get(key) for row in rows}
@@ -58,7 +51,8 @@ def _published(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[s
 
 def _section(rows: Sequence[Row], group: Group, refined: Refined, local: bool = False) -> str:
     shown = table_of(lines(rows, group, refined), 1, ("Network", lambda line: line.label),
-                     ("Mean IoU", lambda line: _accuracy(line.accuracies)), ("Steps", lambda line: line.steps))
+                     ("Mean IoU", lambda line: spread(line.accuracies) if line.accuracies else NONE),
+                     ("Steps", lambda line: line.steps))
     return f"## {group.key[0]}{', this machine' * local}\n\n{caption(group, 'neighbours')}\n{shown}"
 
 

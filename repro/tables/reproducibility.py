@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from statistics import fmean
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from repro.config.rows import Row
+from repro.config.rows import Row, training_name
 from repro.errors import UserError
-from repro.records import Record, find, record_path
+from repro.records import Record, find
 from repro.tables import index
 from repro.tables.claims import CLAIMS
 from repro.tables.claims_page import sources_of
-from repro.tables.columns import Costs, calculations, configuration, our_accuracies, paper_accuracies
-from repro.tables.groups import MAIN, Group
+from repro.tables.columns import Costs, calculations, configuration, our_accuracies, paper_accuracies, spread
+from repro.tables.groups import MAIN, Group, listed
 from repro.tables.markdown import markdown_table, table_of
 from repro.tables.verdicts import FAILS, HOLDS, MISSING, OPEN
 
 WORDS = (HOLDS, FAILS, OPEN, MISSING)
-STREETS = ("camvid", "street", "full")  # the records of real streets
+STREETS = ("camvid", "street")  # data and preset of real streets
 SMALL = ("pole", "sign/symbol", "fence", "pedestrian", "bicyclist")
 HEADLINE = {
     "Mean IoU paper": "Mean IoU, paper (Cityscapes)", "Mean IoU ours": "Mean IoU, ours (minicity, lite)",
@@ -47,30 +48,34 @@ def headline(rows: Sequence[Row], paper: Mapping[str, Any], costs: Costs, record
 def streets_block(rows: Mapping[Tuple[str, str], Row], records: Sequence[Record], few: bool = False) -> str:
     """Return a line for each training measured on real streets, under the first row that has it, in its inference.
 
-    few: of FEW alone.
+    Percentages are means over its seeds. few: of FEW alone.
     """
-    lines: Dict[str, Tuple[str, Record, Mapping[str, Any]]] = {}
-    for (table, row_id), row in rows.items():
-        for extra, training in row.trainings:
-            for record in find(records, row.network, training, STREETS):
+    found: Dict[Tuple[str, ...], Tuple[str, List[Record], List[Mapping[str, Any]]]] = {}
+    for group in sorted({one.group for one in records if (one.data, one.preset) == STREETS}):
+        for (table, row_id), row in rows.items():
+            for extra, training in row.trainings:
                 name = f"{table}, {row_id}{f', {extra}' if extra else ''}"
-                lines.setdefault(record_path("", record).name, (name, record, record.evaluations[row.inference]))
+                of_it = [*find(records, row.network, training, group)]
+                if of_it and (not few or name in FEW):
+                    found.setdefault((*group, training_name(row.network, training)), (
+                        name, of_it, [one.evaluations[row.inference] for one in of_it]))
     return table_of(
-        [line for line in lines.values() if not few or line[0] in FEW], 1,
-        ("Row", lambda line: line[0]), ("Seed", lambda line: line[1].seed),
-        ("Mean IoU", lambda line: f"{line[2]['mean_iou']:.2f}"),
-        ("Pixel acc.", lambda line: f"{line[2]['pixel_acc']:.1f}"),
-        (", ".join(SMALL).capitalize(), lambda line: ", ".join(f"{line[2]['class_iou'][name]:.0f}" for name in SMALL)),
-        ("Pixels of small objects in computed regions; by a fixed map", lambda line: _held(line[2].get("selection"))),
-        ("Core-minutes", lambda line: f"{line[1].train['core_seconds'] / 60:.0f}"))
+        [*found.values()], 1,
+        ("Row", lambda line: line[0]), ("Seeds", lambda line: listed(one.seed for one in line[1])),
+        ("Steps", lambda line: listed(one.steps for one in line[1])),
+        ("Mean IoU", lambda line: spread([one["mean_iou"] for one in line[2]])),
+        ("Pixel acc.", lambda line: f"{fmean(one['pixel_acc'] for one in line[2]):.1f}"),
+        (", ".join(SMALL).capitalize(), lambda line: ", ".join(
+            f"{fmean(one['class_iou'][name] for one in line[2]):.0f}" for name in SMALL)),
+        ("Pixels of small objects in computed regions; by a fixed map", lambda line: _held(line[2])),
+        ("Core-minutes", lambda line: f"{fmean(one.train['core_seconds'] for one in line[1]) / 60:.0f}"))
 
 
-def _held(selection: Optional[Mapping[str, Any]]) -> str:
-    if selection is None:
+def _held(evaluations: Sequence[Mapping[str, Any]]) -> str:
+    if "selection" not in evaluations[0]:
         return "-"
-    objects, area = selection["objects"], selection["area"]
-    return (f"{objects:.1f}% in {area:.1f}% of the area, {objects / area:.2f} times chance; "
-            f"{selection['fixed']:.1f}%")
+    objects, area, fixed = (fmean(one["selection"][key] for one in evaluations) for key in ("objects", "area", "fixed"))
+    return f"{objects:.1f}% in {area:.1f}% of the area, {objects / area:.2f} times chance; {fixed:.1f}%"
 
 
 def verdicts(rows: Mapping[Tuple[str, str], Row], costs: Mapping[str, Tuple[int, int]], records: Sequence[Record],
