@@ -29,7 +29,7 @@ def test_each_row_has_its_accuracy_and_published_figures():
     text = page(ROWS, PRINTED, COSTS, records(), {})
     before, measured = text.split("## minicity")
     assert lines_of(measured, "Model A") == [["Model A", "25.00", "200"]]
-    assert lines_of(measured, "SGCPNet") == [["SGCPNet", "30.50 (30.00 to 31.00, 2 seeds)", "3240"]]
+    assert lines_of(measured, "SGCPNet") == [["SGCPNet", "30.50 ± 0.50 (2 seeds)", "3240"]]
     assert lines_of(measured, "ICNet") == [["ICNet (gluoncv, ResNet-50)", "-", "-"]]
     assert lines_of(before, "SGCPNet") == [
         ["SGCPNet", "a paper", "69.5", "-", "768x1536", "178.5", "a card", "3.00g"]]
