@@ -6,7 +6,6 @@ All of it is of the committed records alone.
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 from pathlib import Path
 from typing import Dict, Sequence
 
@@ -43,13 +42,12 @@ def beside() -> Dict[Path, str]:
     of the shipped weights."""
     from repro.models.cost import row_figures
 
-    costs = lru_cache(maxsize=None)(row_figures)
     rows = tables.all_rows()
     by_table = {table: [row for (name, _), row in rows.items() if name == table] for table in TABLES.values()}
     records = load_records(RESULTS)
-    lines = index.results(by_table, records, costs, tables.published_images)
+    lines = index.results(by_table, records, row_figures, tables.published_images)
     timed = speed_lines()
-    found = verdicts(rows, {row.id: costs(row)[:2] for row in by_table["table5"]},
+    found = verdicts(rows, {row.id: row_figures(row)[:2] for row in by_table["table5"]},
                      [one for one in records if isinstance(one.network, Network)], tables.published_images)
     page = PAGE.read_text(encoding="utf-8")
     size = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())

@@ -20,7 +20,7 @@ from repro.config.rows import Training, load_rows
 from repro.data import open_dataset, read_image
 from repro.data.minicity import scene
 from repro.models import parameters
-from repro.models.cost import row_cost
+from repro.models.cost import row_figures
 from repro.prediction.load import load
 from repro.training.loop import Run
 from repro.training.run import measure
@@ -40,7 +40,7 @@ def main(data: str, readers: int, out: str) -> None:
     found = [shipped.segment(read_image(sample.image), scores=True) for sample in dataset.val]
     pixels = b"".join(array.tobytes() for array in scene(1, "train", 2, (64, 128)))
     same = {"majority": result["majority"], "scene": hashlib.sha256(pixels).hexdigest(),
-            "cost": [row_cost(row) for row in load_rows(EXPERIMENTS / "table5.yaml") if row.id == "model-a"]}
+            "cost": [row_figures(row) for row in load_rows(EXPERIMENTS / "table5.yaml") if row.id == "model-a"]}
     np.savez(out, same=json.dumps(same), evaluations=json.dumps(result["evaluations"]),
              **{name: np.stack([getattr(one, name) for one in found]) for name in ("labels", "active", "scores")},
              **{f"trained.{name}": array.asnumpy() for name, array in arrays.items()})

@@ -23,19 +23,19 @@ UP = {"kernel": (4, 4), "stride": (2, 2), "pad": (1, 1), "num_filter": 6, "num_g
 def test_every_calc_cell_equals_the_papers_as_printed(number, row):
     printed = PUBLISHED[f"table{number}"]["rows"][row.id]["calc"]
     if printed is not None:  # Table 5 prints "-" where a stage changes no cost
-        assert giga(cost.row_cost(row)[0]) == printed
+        assert giga(cost.row_figures(row)[0]) == printed
 
 
 def test_a_region_costs_what_table_3_implies():
     by_id = {row.id: row for n, row in ROWS if n == 3}
-    four, eight = (cost.row_cost(by_id[f"isctf-sparse-p{p}-l0.001-r256"])[0] for p in ("0.13", "0.25"))
+    four, eight = (cost.row_figures(by_id[f"isctf-sparse-p{p}-l0.001-r256"])[0] for p in ("0.13", "0.25"))
     column = [one for one in cost.row_counts(by_id["isctf-sparse-p0.25-l0.001-r256"]) if "full_backbone" in one.name]
     assert (eight - four) / 4 == cost.paper(column) / 8 == pytest.approx(4.5666e9, rel=1e-4)
 
 
 def test_shortcuts_are_what_true_adds():
     plain = next(row for n, row in ROWS if n == 1 and row.network.output_stride == 32)
-    paper, true = cost.row_cost(plain)
+    paper, true, _ = cost.row_figures(plain)
     # 1x1 projections 64->256, 256->512, 512->1024, 1024->2048 at 1/4 ... 1/32
     by_hand = sum(a * b * (1024 // s) * (2048 // s) for a, b, s in
                   ((64, 256, 4), (256, 512, 8), (512, 1024, 16), (1024, 2048, 32)))

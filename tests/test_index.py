@@ -14,7 +14,7 @@ from claiming import ROWS, SCTF, WTA, claims_in, ours, record_of, seeds
 from experiments import render
 from experiments.lib.paths import RESULTS, ROOT
 from repro.errors import UserError
-from repro.models.cost import row_cost, row_figures
+from repro.models.cost import row_figures
 from repro.records import read_record
 from repro.tables import band, pairs
 from repro.tables.claims import CLAIMS, SPARSE
@@ -68,8 +68,7 @@ def test_verdicts_are_those_of_the_claims_page():
 
 def test_costs_are_the_tables_and_the_bands_are_those_of_check(lines):
     row = ROWS["table3", SPARSE["0.25"].row]
-    assert row_figures(row)[:2] == row_cost(row) and row_figures(row)[2] == row_figures(
-        replace(row, inference="classic"))[2] > 10 ** 7
+    assert row_figures(row)[2] == row_figures(replace(row, inference="classic"))[2] > 10 ** 7
     records = [read_record(path) for path in sorted(RESULTS.glob("*/*.json"))]
     for line in lines:
         if line["table"] == "table3" and line["row"] == row.id and line["inference"] != "active":

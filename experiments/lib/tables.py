@@ -62,9 +62,9 @@ def published(name: str):
 
 def costs_of(rows):
     """Return the multiply-adds of rows by id, (in the paper's convention, true)."""
-    from repro.models.cost import row_cost
+    from repro.models.cost import row_figures
 
-    return {row.id: row_cost(row) for row in rows}
+    return {row.id: row_figures(row)[:2] for row in rows}
 
 
 def sources(name: str):

@@ -12,16 +12,18 @@ import json
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence, Tuple
+from functools import lru_cache
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import mxnet as mx
 
-from repro.config.networks import HEIGHT, WIDTH
+from repro.config.networks import HEIGHT, WIDTH, Network
 from repro.config.rows import Row
 from repro.models.build import build, is_constant
 
 # In the name of a projection shortcut's convolution: this project's networks, gluoncv's ResNets for segmentation.
 SHORTCUT = re.compile(r"shortcut|_down\d+_")
+CLASSES = 19  # of Cityscapes
 
 
 @dataclass(frozen=True)
@@ -102,34 +104,36 @@ def true(counts: Sequence[Count]) -> int:
     return sum(c.multiply_adds for c in counts)
 
 
-def row_network(row: Row, classes: int = 19):
-    """Return a row's full network on the paper's image, 1024x2048, as its inference runs it; and that image's shape."""
+@lru_cache(maxsize=None)  # rows of several tables, and trainings of a row, are of one network: half a second each
+def _figures(network: Network, k: Optional[int], fast: bool) -> Tuple[Tuple[Count, ...], int]:
+    """Return the counted layers on the paper's image, 1024x2048, and the number of learned parameters."""
     regions: Dict[str, Any] = {}
-    side = row.network.region
-    if side is not None:
-        grid = (HEIGHT // side, WIDTH // side)
-        regions = {"grid": grid, "region": side, "k": row.k(grid[0] * grid[1]), "fast": row.inference == "fast"}
-    return build(row.network, classes, size=(HEIGHT, WIDTH), **regions), (1, 3, HEIGHT, WIDTH)
-
-
-def row_counts(row: Row, classes: int = 19) -> Tuple[Count, ...]:
-    """Return the counted layers of a row's full network on the paper's image, 1024x2048, as its inference runs it."""
-    network, shape = row_network(row, classes)
-    return count(trace(network, shape), shape)
-
-
-def row_cost(row: Row) -> Tuple[int, int]:
-    """Return a row's multiply-adds: (in the paper's convention, true), the Calc. cells of Tables 1 to 5."""
-    counts = row_counts(row)
-    return paper(counts), true(counts)
+    if network.region is not None:
+        grid = (HEIGHT // network.region, WIDTH // network.region)
+        regions = {"grid": grid, "region": network.region, "k": k, "fast": fast}
+    made, shape = build(network, CLASSES, size=(HEIGHT, WIDTH), **regions), (1, 3, HEIGHT, WIDTH)
+    symbol = trace(made, shape)
+    arguments, _, _ = symbol.infer_shape(data=shape)
+    shapes = dict(zip(symbol.list_arguments(), arguments))
+    constants = {name for name, one in made.collect_params().items() if is_constant(one)}
+    return count(symbol, shape), sum(math.prod(shapes[name]) for name in shapes.keys() - constants - {"data"})
 
 
 def row_figures(row: Row) -> Tuple[int, int, int]:
-    """Return a row's multiply-adds as row_cost, and how many parameters are learned, of the same network."""
-    network, shape = row_network(row)
-    symbol = trace(network, shape)
-    arguments, _, _ = symbol.infer_shape(data=shape)
-    shapes = dict(zip(symbol.list_arguments(), arguments))
-    constants = {name for name, one in network.collect_params().items() if is_constant(one)}
-    counts = count(symbol, shape)
-    return paper(counts), true(counts), sum(math.prod(shapes[name]) for name in shapes.keys() - constants - {"data"})
+    """Return what a row's full network costs on the paper's image, 1024x2048, as its inference runs it.
+
+    Those are its multiply-adds (in the paper's convention, true), the Calc. cells of Tables 1 to 5, and how many
+    parameters are learned.
+    """
+    counts, parameters = _counted(row)
+    return paper(counts), true(counts), parameters
+
+
+def row_counts(row: Row) -> Tuple[Count, ...]:
+    """Return the counted layers of a row's full network, as row_figures counts them."""
+    return _counted(row)[0]
+
+
+def _counted(row: Row) -> Tuple[Tuple[Count, ...], int]:
+    regions = row.network.regions
+    return _figures(row.network, None if regions is None else row.k(regions), row.inference == "fast")

@@ -47,11 +47,10 @@ def bootstrap(terms: Sequence[Tuple[float, np.ndarray]], groups: Sequence,
     """
     _, at = np.unique(groups, return_inverse=True)
     number = at.max() + 1
+    members = np.eye(number)[:, at]  # (groups, images): counts are whole numbers, so that these sums are exact
     draws = np.random.RandomState(0).multinomial(number, np.full(number, 1 / number), DRAWS)
     total = np.zeros(DRAWS)
     for weight, matrices in terms:
-        sums = np.zeros((number, *matrices.shape[1:]))
-        np.add.at(sums, at, matrices)
-        total += weight * figure(np.tensordot(draws, sums, 1))
+        total += weight * figure(np.tensordot(draws, np.tensordot(members, matrices, 1), 1))
     low, high = np.percentile(total, (5, 95))
     return float(low), float(high)
