@@ -15,7 +15,7 @@ OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev
 export OMP_NUM_THREADS PYTHON CARD
 
 TABLES := table1 table2 table3 table4 table5 ablations neighbours
-SCRIPTS := $(TABLES) table6 profile growth engines precision refine density soak robustness faults \
+SCRIPTS := $(TABLES) table6 profile growth engines precision refine density soak robustness \
   check row compare tables predict export figures submit pretrain minicity
 
 .DEFAULT_GOAL := help
@@ -53,9 +53,6 @@ table6 profile growth engines precision soak density:
 	@$(RUN) experiments.speed.$@
 
 robustness: $(STAMP)  ## give every reader of files what is wrong, and count what comes of it (a minute)
-faults: $(STAMP)  ## kill runs at random moments, fill their disk, run two at once (half an hour)
-
-robustness faults:
 	@$(RUN) experiments.stress.$@
 
 refine: $(STAMP)  ## SparseRefine over a network at half resolution, trained and measured
@@ -77,7 +74,6 @@ minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
 	@$(if $(TABLE)$(HELP),,$(RUN) experiments.stress.robustness --render)
-	@$(if $(TABLE)$(HELP),,$(RUN) experiments.stress.faults --render)
 
 test: $(OPENVINO)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)

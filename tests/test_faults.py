@@ -1,10 +1,13 @@
-"""Runs that are killed, whose disk is full, or that are two at once: what experiments/stress/faults.py counts."""
+"""Runs that are killed, whose disk is full, or that are two at once: each ends as one that was left alone."""
 
 from __future__ import annotations
 
 import dataclasses
 import fcntl
-import json
+import os
+import resource
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,21 +15,19 @@ from pathlib import Path
 
 import pytest
 from folders import write_camvid
-from made_up import PROVENANCE, made_up
+from made_up import made_up
+from trials import Tree
 
 from experiments import table as measure
 from experiments.lib import paths, schedule, tables, worker
-from experiments.stress import faults
-from experiments.stress.tree import Fault, Tree
-from experiments.stress.trials import TRIALS
 from repro import records
 from repro.data.minicity import write, write_minicity
 from repro.errors import UserError
-from repro.models import parameters
-from repro.tables.faults import EVENTS, KILLS, PHASES, page, read_faults
+from repro.models import parameters, params_format
 from repro.training import run as library
+from repro.training.checkpoints import META
 
-ROOT = Path(__file__).resolve().parent.parent
+WORKER = "experiments.lib.worker"
 
 
 @pytest.fixture()
@@ -133,12 +134,12 @@ def test_a_killed_command_leaves_no_process_of_its_cluster(late):
 import os, signal, sys, time
 from pathlib import Path
 from repro.training.cluster import Cluster
-made = Cluster([sys.executable, "-c", {code!r}.format({late})], ["localhost"], {{}}, Path({str(ROOT)!r}))
+made = Cluster([sys.executable, "-c", {code!r}.format({late})], ["localhost"], {{}}, Path({str(paths.ROOT)!r}))
 print(*(one.pid for one in (*made.helpers, *made.workers)), flush=True)
 time.sleep({3 - late})
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-c", script], cwd=paths.ROOT, stdout=subprocess.PIPE, text=True) as process:
         pids = [int(word) for word in process.stdout.readline().split()]
     assert len(pids) == 3 and all_end(pids)
 
@@ -160,126 +161,69 @@ def test_a_data_set_drawn_by_another_process_meanwhile_is_taken(tmp_path, monkey
         write_minicity(tmp_path / "other", **counts)
 
 
-def test_a_kill_a_full_disk_and_two_at_once_end_as_they_should(tmp_path):
-    """One trial of each kind; make faults runs them many times."""
-    made = Tree(tmp_path)
-    found, wrong = faults.count_kills(made, 1, 0)
-    events, more = faults.count_events(made, ("full_disk", "two"), 1, 0)
-    assert not wrong + more
-    assert sum(one["kills"] for one in found["phases"].values()) == 1
-    assert events["full_disk"]["seconds"] and events["two"] == {"times": 1, "faults": 0, "seconds": None}
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    return Tree(tmp_path_factory.mktemp("faults"))
 
 
-@pytest.fixture()
-def tree(tmp_path, monkeypatch):
-    """A tree without the project in it."""
-    monkeypatch.setattr("experiments.stress.tree.write_minicity", lambda *_, **__: None)
-    monkeypatch.setattr("experiments.stress.tree.shutil.copytree",
-                        lambda source, target, ignore: target.mkdir(parents=True))
-    return Tree(tmp_path)
+@pytest.mark.parametrize("victim, words, options", [
+    (WORKER, "its process ended with code -9", ()),
+    ("DMLC_ROLE=worker", "on localhost ended (killed by SIGKILL)", ("--hosts", "localhost,localhost")),
+], ids=("alone", "team"))  # a test's name is in the environment, which is searched
+def test_a_killed_process_is_one_line_and_its_run_goes_on(victim, words, options, tree):
+    """The process that trains, and one of two workers of a cluster."""
+    tree.fresh(*options)
+    with tree.start(*options) as run:
+        run.wait_for(lambda: tree.steps() >= 3)
+        os.kill(run.find(victim), signal.SIGKILL)
+        run.end_with(words)
+    tree.same_in_the_end(*options)
 
 
-def put(path: Path, data: str = "x") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(data)
+def test_a_killed_command_leaves_no_process_and_its_run_goes_on(tree):
+    tree.fresh()
+    with tree.start() as run:
+        run.wait_for(lambda: tree.steps() >= 3)
+        os.kill(run.pid, signal.SIGKILL)
+        tree.same_in_the_end()  # started at once, it waits for that
+        run.gone()
 
 
-def test_phases_are_told_by_files(tree):
-    assert tree.phase() == "start" and tree.checkpoint_step() == 0
-    for name, text, phase in (("runs/a.lock", "", "building"), ("runs/a/log.jsonl", "", "building"),
-                              ("runs/a/log.jsonl", "{}\n", "training"), ("runs/a/.writing-x.params", "", "checkpoint"),
-                              ("results/g/.writing-x.params", "", "evaluation"),
-                              ("results/g/a.params", "", "evaluation"), ("results/g/.writing-x.png", "", "record"),
-                              ("results/g/.writing-x.json", "", "record"), ("results/g/a.json", "", "page"),
-                              ("../tables/.writing-x.md", "", "page"), ("../tables/ablations.md", "", "end")):
-        put(tree.cache / name, text)
-        assert tree.phase() == phase and phase in PHASES, name
-    assert tree.half_written() == 5
-    tree.clear()
-    assert tree.phase() == "start" and not tree.half_written()
+def test_a_full_disk_is_one_line_and_its_run_goes_on(tree):
+    """The size of the worker's files is limited between the first checkpoint and the second."""
+    tree.fresh()
+    with tree.start() as run:
+        run.wait_for(lambda: tree.checkpoint is not None)
+        size = tree.checkpoint.stat().st_size // 2  # the log is smaller
+        resource.prlimit(run.find(WORKER), resource.RLIMIT_FSIZE, (size, size))
+        run.end_with("is the disk full?")
+    assert not [*tree.folder.rglob(".writing-*")] and META in params_format.read(tree.checkpoint)
+    tree.same_in_the_end()
 
 
-def test_what_differs_from_an_uninterrupted_run_is_a_fault(tree):
-    def write(seconds, date, steps=6):
-        put(tree.cache / "results/g/a.json", json.dumps({
-            "steps": steps, "train": {"seconds": seconds, "core_seconds": seconds}, "provenance": {"date": date}}))
-        put(tree.folder / "tables/ablations.md", f"measured {date}; 3")
-    params = tree.cache / "results/g/a.params"
-    put(params, "values")
-    write(3, "2026-01-02")
-    tree._whole[()] = tree.left()
-
-    def fault(words):
-        with pytest.raises(Fault, match=words):
-            tree.as_never_stopped()
-    write(3, "2026-01-02", steps=7)
-    fault("a.json differs")
-    write(4, "2026-01-03")
-    put(tree.cache / "results/g/.writing-x.json", "{")
+def test_a_second_run_waits_and_goes_on_where_the_first_is_killed(tree):
+    tree.fresh()
+    with tree.start() as one:
+        one.wait_for(lambda: tree.steps() >= 3)
+        one.signal(signal.SIGSTOP)
+        with tree.start() as other:
+            other.wait_for(lambda: "another process is at it; waiting" in other.text())
+            one.signal(signal.SIGKILL)
+            other.end_well()
     tree.as_never_stopped()
-    put(params, "value")
-    fault("a.params differs")
-    params.rename(params.with_name("b.params"))
-    fault("a.params is not there")
-    put(params, "values")
-    fault("b.params is there")
-    params.with_name("b.params").unlink()
-    (tree.cache / "runs" / "a").mkdir(parents=True)
-    fault("the run's folder a is left")
 
 
-def counted():
-    phases = {name: dict(zip(KILLS, (4, 3, 2, 1))) for name in PHASES}
-    events = {name: {"times": 3, "faults": 1, "seconds": None if "two" in name else 4.25} for name in EVENTS}
-    return {"seed": 7, "left": 5, "phases": phases, "events": events, "provenance": PROVENANCE}
-
-
-def test_the_page_counts_and_a_wrong_count_is_named(tmp_path):
-    path = tmp_path / "a.json"
-    put(path, json.dumps(counted()))
-    text = page(read_faults(path))
-    lines = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in text.splitlines() if "|" in line]
-    assert "at 32 random moments" in text and "Seed of the moments: 7." in text and "5 temporary files" in text
-    assert ["training", "4", "3", "2", "3", "1"] in lines and ["all", "32", "24", "16", "24", "8"] in lines
-    assert [EVENTS["worker"], "3", "2", "1", "4.2"] in lines and [EVENTS["two"], "3", "2", "1", "-"] in lines
-    put(path, "{}")
-    with pytest.raises(UserError, match="a.json: key 'seed' is missing"):
-        read_faults(path)
-
-
-def test_faults_of_events_are_said_and_counted(monkeypatch, capsys):
-    def two(tree, draw):
-        raise Fault("code 1")
-    assert TRIALS.keys() == EVENTS.keys()
-    monkeypatch.setitem(TRIALS, "two", two)
-    monkeypatch.setitem(TRIALS, "worker", lambda tree, draw: 1.26)
-    found, wrong = faults.count_events(None, ["two", "worker"], 2, 0)
-    assert found == {"two": {"times": 2, "faults": 2, "seconds": None},
-                     "worker": {"times": 2, "faults": 0, "seconds": 1.3}}
-    assert wrong == [f"{EVENTS['two']}: code 1"] * 2 and f"  {wrong[0]}\n" in capsys.readouterr().err
-    assert faults.main(["--moments", "-1"]) == 2 and "--moments: -1 is below 0" in capsys.readouterr().err
-
-
-def test_what_is_counted_is_written(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(paths, "OWN", tmp_path / "own")
-    monkeypatch.setattr(faults, "Tree", lambda folder: None)
-    monkeypatch.setattr(faults, "count_kills", lambda *of: ({name: counted()[name] for name in ("phases", "left")}, []))
-    monkeypatch.setattr(faults, "count_events", lambda *of: (counted()["events"], []))
-    assert faults.main(["--moments", "1"]) == 0 and capsys.readouterr().out.endswith("own/faults.md\n")
-    found = read_faults(tmp_path / "own" / "faults.json")
-    assert found["left"] == 5 and found["provenance"]["command"] == "make faults MOMENTS=1"
-    assert (tmp_path / "own" / "faults.md").read_text() == page(found)
-
-
-def test_a_run_that_ends_before_it_is_killed_is_a_fault(tree, capsys):
-    """Here at once, as there is no program in the tree."""
-    tree._whole[()] = {}
-    found, wrong = faults.count_kills(tree, 2, 0)
-    assert len(wrong) == 2 and all("ended" in one for one in wrong)
-    assert wrong[0] in capsys.readouterr().err and sum(one["faults"] for one in found["phases"].values()) == 2
-
-
-def test_the_committed_page_is_its_rendering():
-    found = faults.MEASUREMENT.read(paths.RESULTS)
-    assert page(found) == (paths.RESULTS.parent / "faults.md").read_text(encoding="utf-8")
-    assert not sum(one["faults"] for part in ("phases", "events") for one in found[part].values())
+def test_files_of_another_run_with_the_same_names_are_not_taken(tree):
+    """A run from other weights is killed as it has replaced the parameters; the record is not that of the first."""
+    tree.fresh()
+    tree.run()
+    weights = bytearray(paths.PRETRAINED.read_bytes())
+    weights[len(weights) // 2] ^= 1
+    other, params = tree.folder / "other.params", next(tree.cache.glob("results/*/*.params"))
+    other.write_bytes(weights)
+    before = params.stat().st_ino
+    with tree.start("--pretrained", str(other)) as run:
+        run.wait_for(lambda: params.stat().st_ino != before)
+        run.signal(signal.SIGKILL)
+    shutil.rmtree(tree.cache / "runs")  # from which that would go on
+    tree.same_in_the_end()

@@ -15,7 +15,7 @@ from repro.errors import UserError
 from repro.files import write_text
 from repro.records import provenance
 
-COUNTS = ("rounds", "frames", "minutes", "moments", "times")  # options of which more is no other measurement
+COUNTS = ("rounds", "frames", "minutes")  # options of which more is no other measurement
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def options(parser: Parser, rounds: int = 0, image: bool = False) -> None:
 
 
 def reduced(given, but=()) -> str:
-    """Return in which ways a run is not the whole measurement, such as "--times 1 is less than 3"; "" if it is."""
+    """Return in which ways a run is not the whole measurement, such as "--rounds 1 is less than 9"; "" if it is."""
     found = []
     for name, value in changed(given).items():
         option = f"--{name.replace('_', '-')}"
