@@ -15,7 +15,7 @@ OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev
 export OMP_NUM_THREADS PYTHON CARD
 
 TABLES := table1 table2 table3 table4 table5 ablations neighbours
-SCRIPTS := $(TABLES) table6 profile growth engines precision refine density soak robustness \
+SCRIPTS := $(TABLES) table6 profile growth engines precision refine density soak \
   check row compare tables predict export figures submit pretrain minicity
 
 .DEFAULT_GOAL := help
@@ -52,9 +52,6 @@ density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with dens
 table6 profile growth engines precision soak density:
 	@$(RUN) experiments.speed.$@
 
-robustness: $(STAMP)  ## give every reader of files what is wrong, and count what comes of it (a minute)
-	@$(RUN) experiments.stress.$@
-
 refine: $(STAMP)  ## SparseRefine over a network at half resolution, trained and measured
 check: $(STAMP)  ## train a published ROW of TABLE, or evaluate WEIGHTS: inside the published band? DRY=1: what it takes
 row: $(STAMP)  ## the page of a published ROW of TABLE: curves, classes, best and worst images
@@ -73,7 +70,6 @@ minicity: $(STAMP)  ## write the embedded scenes to OUT (default .cache/minicity
 
 tables: $(STAMP)  ## write tables/*.md from the published records alone
 	@$(RUN) experiments.render
-	@$(if $(TABLE)$(HELP),,$(RUN) experiments.stress.robustness --render)
 
 test: $(OPENVINO)  ## run the tests, warnings as errors; COV=1: of which branches, failing below 90%
 	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile $(if $(filter-out 0,$(COV)),--cov --cov-config=setup.cfg)

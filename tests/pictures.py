@@ -7,8 +7,8 @@ import zlib
 
 import cv2
 import numpy as np
+from readers import encoded
 
-from experiments.stress.readers import encoded
 from repro.data.headers import PNG
 
 

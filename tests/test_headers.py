@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from pictures import BOMBS, LEVELS, RANGES, UNKNOWN, exif, lying, tiff, with_exif
+from readers import KINDS, encoded
 
-from experiments.stress.readers import KINDS, encoded
 from repro.data import CITYSCAPES, images
 from repro.data.decoding import _silence, decode
 from repro.data.headers import LARGEST, PNG, picture_size

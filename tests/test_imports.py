@@ -88,7 +88,7 @@ def test_no_library_imports_experiments_or_tests():
 
 
 def test_scripts_share_lib_alone():
-    """Parts of stress/ and the engines of speed/ are one script's each."""
+    """The engines of speed/ are one script's each."""
     def allowed(path, module):
         own = ".".join(path.relative_to(ROOT).parts[:-1])
         return not module.startswith("experiments.") or module.startswith("experiments.lib.") or (

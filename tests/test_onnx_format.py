@@ -7,9 +7,9 @@ import random
 from dataclasses import replace
 
 import pytest
+from networks import network
 from onnx import TensorProto, helper
 
-from experiments.stress.networks import network
 from repro.data import CITYSCAPES
 from repro.errors import UserError
 from repro.runtime.metadata import Check, Metadata, parse

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator
 
 import cv2
+import damage
 import mxnet as mx
 import numpy as np
 import yaml
+from cases import Reader, Sample
+from damage import Damaged
 from mxnet.gluon.model_zoo import vision
+from networks import network, wrong_networks
 
 from experiments.lib.paths import HERE
-from experiments.stress import damage
-from experiments.stress.cases import Reader, Sample
-from experiments.stress.damage import Damaged
-from experiments.stress.networks import network, wrong_networks
 from repro.config import presets, rows
 from repro.config.networks import network_dict
 from repro.data import CITYSCAPES, images, open_dataset, own
@@ -207,26 +207,19 @@ def _opened(path: Path) -> int:
 
 
 READERS = {
-    "images": Reader("images of a data set (PNG, JPEG)", partial(_encoded, "png", "jpg", "progressive"), _image,
-                     _picture, damage.picture),
-    "labels": Reader("labels of a data set (PNG)", _ids, partial(images.read_label, classes=CITYSCAPES), _picture,
+    "images": Reader(partial(_encoded, "png", "jpg", "progressive"), _image, _picture, damage.picture),
+    "labels": Reader(_ids, partial(images.read_label, classes=CITYSCAPES), _picture, damage.picture),
+    "photos": Reader(partial(_encoded, *KINDS), lambda path: next(sources(str(path))[0].frames()), _picture,
                      damage.picture),
-    "photos": Reader("photos to segment (nine formats)", partial(_encoded, *KINDS),
-                     lambda path: next(sources(str(path))[0].frames()), _picture, damage.picture),
-    "videos": Reader("videos to segment (AVI, MP4, Matroska)", _videos, _frames, _video,
-                     partial(damage.binary, count=4), any_name=False),
-    "datasets": Reader("folders of data sets (three layouts)", _folders, _opened,
-                       lambda found, _, sample: 0 < found <= sample.found, damage.folder),
-    "classes": Reader("classes of an own data set (YAML)", lambda: {"classes.yaml": yaml.safe_dump(CLASSES).encode()},
-                      own.read_classes, _classes, damage.text),
-    "rows": Reader("rows of tables (YAML)", _yaml("table1.yaml", "neighbours.yaml"), rows.load_rows, _rows,
-                   damage.text),
-    "presets": Reader("presets (YAML)", _yaml("presets/lite.yaml"), lambda path: presets.load_preset(path, "a"),
-                      _preset, damage.text),
-    "parameters": Reader("parameters of a network (.params)", lambda: {"a.params": saved(arrays_of(_network()))},
-                         _assigned, _arrays, _parameters),
-    "backbones": Reader("pre-trained backbones (.params)", _zoo, load_backbone, _arrays, _parameters),
-    "exported": Reader("exported networks (ONNX)", lambda: {"bare.onnx": network(None), "a.onnx": network()}, _labels,
+    "videos": Reader(_videos, _frames, _video, partial(damage.binary, count=4), any_name=False),
+    "datasets": Reader(_folders, _opened, lambda found, _, sample: 0 < found <= sample.found, damage.folder),
+    "classes": Reader(lambda: {"classes.yaml": yaml.safe_dump(CLASSES).encode()}, own.read_classes, _classes,
+                      damage.text),
+    "rows": Reader(_yaml("table1.yaml", "neighbours.yaml"), rows.load_rows, _rows, damage.text),
+    "presets": Reader(_yaml("presets/lite.yaml"), lambda path: presets.load_preset(path, "a"), _preset, damage.text),
+    "parameters": Reader(lambda: {"a.params": saved(arrays_of(_network()))}, _assigned, _arrays, _parameters),
+    "backbones": Reader(_zoo, load_backbone, _arrays, _parameters),
+    "exported": Reader(lambda: {"bare.onnx": network(None), "a.onnx": network()}, _labels,
                        lambda found, *_: found.shape == (32, 48) and found.dtype == np.uint8,
                        partial(damage.binary, count=40), wrong_networks),
 }

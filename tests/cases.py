@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Tuple
 
-from experiments.stress import damage
+import damage
+
 from repro.errors import LONGEST, UserError
-from repro.tables.robustness import FAULT, LINE, RESULT
+
+RESULT, LINE, FAULT = "right result", "one clear line", "fault"
 
 
 class Sample(NamedTuple):
@@ -26,7 +28,6 @@ class Sample(NamedTuple):
 class Reader:
     """A reader of what people bring.
 
-    about    what it reads, as the page says it.
     samples  makes right files, or folders, by their names.
     read     (path) -> what it makes of a file; a UserError refuses it.
     right    (what it made, of which content, the sample) -> whether that is right.
@@ -35,7 +36,6 @@ class Reader:
     any_name whether a file's name may be other bytes than UTF-8.
     """
 
-    about: str
     samples: Callable[[], Dict[str, Any]]
     read: Callable[[Path], Any]
     right: Callable[[Any, Any, Sample], Any]
@@ -68,13 +68,13 @@ def put(path: Path, content: damage.Content) -> Path:
     return path
 
 
-def cases(reader: Reader, seed: int = 0) -> Iterator[Case]:
-    """Yield what a reader is given: each sample damaged, and what is no sample; the same for the same seed."""
+def cases(reader: Reader) -> Iterator[Case]:
+    """Yield what a reader is given: each sample damaged, and what is no sample; the same every time."""
     for name, content in reader.samples().items():
         with tempfile.TemporaryDirectory() as made:
             sample = Sample(content, reader.read(put(Path(made) / name, content)))
         yield Case("as it should be", name, name, content, (RESULT,), sample)
-        for kind, where, other in reader.damage(content, random.Random(f"{seed} {name}")):
+        for kind, where, other in reader.damage(content, random.Random(f"0 {name}")):
             yield Case(kind, where, name, other, (RESULT, LINE), sample)
 
     def of_name(kind: str, where: str, path: str, other: damage.Content, allowed: str) -> Case:

@@ -1,1 +1,0 @@
-"""Give readers what is wrong, kill runs, fill disks: make robustness, faults."""
