@@ -15,7 +15,7 @@ OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev
 export OMP_NUM_THREADS PYTHON CARD
 
 TABLES := table1 table2 table3 table4 table5 ablations neighbours
-SCRIPTS := $(TABLES) table6 profile growth engines precision refine density soak \
+SCRIPTS := $(TABLES) table6 profile growth engines precision refine soak \
   check row compare tables predict export figures submit pretrain minicity
 
 .DEFAULT_GOAL := help
@@ -47,9 +47,8 @@ growth: $(STAMP)  ## how time and memory grow with regions, image, batch and thr
 engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side (half an hour, idle)
 precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA
 soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat?
-density: $(STAMP)  ## how the time of SparseRefine's sparse part falls with density (8 minutes on an idle machine)
 
-table6 profile growth engines precision soak density:
+table6 profile growth engines precision soak:
 	@$(RUN) experiments.speed.$@
 
 refine: $(STAMP)  ## SparseRefine over a network at half resolution, trained and measured

@@ -76,7 +76,7 @@ def test_results_go_into_the_cache_unless_they_are_published(folders, capsys):
 
 @pytest.mark.parametrize("script, arguments, name", [
     ("table6", [], "table6.json"), ("engines", [], "engines-"), ("growth", [], "growth.json"),
-    ("soak", [], "soak.json"), ("profile", [], "profile.json"), ("density", [], "refine-density.json"),
+    ("soak", [], "soak.json"), ("profile", [], "profile.json"),
     ("profile", ["--engine", "onnx"], "profile-onnx.json"), ("profile", ["--engine", "openvino"], "profile-openvino."),
 ])
 @pytest.mark.parametrize("publish", [[], ["--publish"]], ids=["own", "published"])
@@ -112,7 +112,7 @@ def test_a_committed_page_is_its_rendering(name, tmp_path, monkeypatch, capsys):
     (table6.read_table6, "table6.json"), (engines.read_engines, "engines-GenuineIntel-6-207.json"),
     (growth.read_growth, "growth.json"), (soak.read_soak, "soak.json"), (profile.read_measured, "profile.json"),
     (profile_onnx.read_measured, "profile-onnx.json"), (precision.read_measured, "precision.json"),
-    (refine.read_refined, "refine-camvid.json"), (refine.read_density, "refine-density.json")])
+    (refine.read_refined, "refine-camvid.json")])
 def test_a_record_of_another_version_is_one_line(read, name, tmp_path):
     record = json.loads((paths.RESULTS / name).read_text())
     assert read(paths.RESULTS / name).keys() == record.keys()

@@ -94,14 +94,10 @@ LOCAL_NEIGHBOURS = Measurement("neighbours", partial(read_neighbours, local=True
 
 
 def read_sparserefine(folder: Path):
-    """Return the records of trainings, and the density's curve or None."""
-    curve = folder / refine.DENSITY
-    return ([refine.read_refined(path) for path in refine.record_files(folder)],
-            refine.read_density(curve) if curve.is_file() else None)
+    """Return the records of trainings."""
+    return [refine.read_refined(path) for path in refine.record_files(folder)]
 
 
-SPARSEREFINE = Measurement(
-    "sparserefine", read_sparserefine, lambda found: refine.page(*found),
-    lambda found, pages: found[1] and refine.draw(found[1], pages), records="refine-*.json")
+SPARSEREFINE = Measurement("sparserefine", read_sparserefine, refine.page, records="refine-*.json")
 MEASUREMENTS = {one.name: one for one in (TABLE6, PROFILE, *EXPORTED.values(), GROWTH, ENGINES, PRECISION, NEIGHBOURS,
                                           SPARSEREFINE, SOAK)}

@@ -1,19 +1,15 @@
-"""The page on SparseRefine: what refinement gives of a dense prediction, and what the sparse part takes by density."""
+"""The page on SparseRefine: what refinement gives of a dense prediction."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
 from repro.data import classes as class_sets
-from repro.plot import figure, save
 from repro.tables.markdown import joined, table_of
-from repro.tables.speed import Measured, calc, milliseconds, origin, reader
-from repro.timing.clock import median
+from repro.tables.speed import Measured, calc, origin, reader
 
-PICTURE = "sparserefine.png"
-DENSITY = "refine-density.json"
 DENSE = {"halved": "trained on halved images", "trained": "trained on whole images"}
 
 # a training that experiments.refine measured; classes: those of a data set that names its own, extra: the training of
@@ -23,12 +19,11 @@ read_refined = reader(
     "dense_network", "width", "scales", "recipe", "dense", "refined", "selected_pixel_acc", "density", "multiply_adds",
     "multiplied", "dense_multiply_adds", "parameters", "train", "provenance", optional=("classes", "extra"),
     classes=class_sets.parse_values)
-read_density = reader("size", "width", "classes", "select", "cases", "provenance")  # of experiments.speed.density
 
 
 def record_files(folder) -> Sequence[Path]:
     """Return the records of trainings in a folder, sorted."""
-    return sorted(path for path in Path(folder).glob("refine-*.json") if path.name != DENSITY)
+    return sorted(Path(folder).glob("refine-*.json"))
 
 
 def _around(values: Mapping[str, float], shown) -> str:
@@ -58,19 +53,6 @@ def _accuracy(records: Sequence[Measured]) -> str:
             f"{r['parameters'][name] / 1e6:.2f} M" for name in ("dense", "refiner"))))
 
 
-def _curve(cases: Sequence[Measured]) -> str:
-    first, last = cases[0], cases[-1]
-    return table_of(
-        cases, 0, ("Pixels selected (%)", lambda c: f"{100 * c['density']:g}"),
-        ("Of the coarsest level (%)", lambda c: f"{100 * c['positions'][-1] / last['positions'][-1]:.0f}"),
-        ("Multiply-adds", lambda c: calc(c["multiply_adds"])), ("as multiplied", lambda c: calc(c["multiplied"])),
-        ("Time (ms)", lambda c: milliseconds(median(c["seconds"]))),
-        ("of it places (ms)", lambda c: milliseconds(median(c["places"]))),
-        ("/ first", lambda c: f"{median(c['seconds']) / median(first['seconds']):.2f}"),
-        ("ms / 10^9 multiply-adds", lambda c: f"{median(c['seconds']) / c['multiply_adds'] * 1e12:.1f}"),
-        ("Runs", lambda c: len(c["seconds"])))
-
-
 _HEAD = """\
 # SparseRefine over a network at half resolution
 
@@ -84,13 +66,6 @@ Mask2Former-T/L and SegNeXt-L on Cityscapes, with negligible to no loss of accur
   neighbour is not active.
 * **Trained** as the authors' public code does, but for the data and what is said below the table (theirs: a rate of
   3e-4, batches of 4, 500 epochs, planes at width 1)."""
-_CURVE_HEAD = """\
-## Time against density
-
-The sparse part alone, from selection to scores, on an image of {size} with random weights at width {width:g}, all
-densities in turns; medians. Selected are bands of pixels, as lie along borders. A strided layer keeps every position
-that its kernels reach, so that coarser levels fill sooner: what the smallest selections cost. *Places*: looking up, in
-NumPy, which pixel lies where. The selector itself takes {select} ms at any density."""
 
 
 def _source(record: Measured) -> str:
@@ -101,30 +76,7 @@ def _source(record: Measured) -> str:
             f"{recipe['rate']:g}, batch {record['batch']}. {origin(record['provenance'])}")
 
 
-def page(records: Sequence[Measured], curve: Optional[Measured]) -> str:
-    """Return the page; `records` as read_refined gives them, `curve` as read_density (None: not measured)."""
-    parts = [_HEAD]
-    if records:
-        sources = "\n".join(map(_source, records))
-        parts.append(f"## Accuracy and cost\n\n{sources}\n\n{_accuracy(records)}")
-    if curve:
-        head = _CURVE_HEAD.format(**{**curve, "select": milliseconds(median(curve["select"]))})
-        parts += [head, _curve(curve["cases"]), f"* {origin(curve['provenance'])}\n\n![Its curve]({PICTURE})"]
-    return joined(parts)
-
-
-def draw(curve: Mapping[str, Any], folder) -> None:
-    """Draw the density-time curve; dashed: time if it were as multiply-adds, from the whole image's."""
-    cases, last = curve["cases"], curve["cases"][-1]
-    made = figure(5.5, 3.6)
-    axes = made.subplots()
-    x, whole = [100 * case["density"] for case in cases], median(last["seconds"])
-    axes.plot(x, [median(case["seconds"]) * 1e3 for case in cases], marker="o", markersize=3, label="measured")
-    axes.plot(x, [whole * case["multiply_adds"] / last["multiply_adds"] * 1e3 for case in cases],
-              linestyle="--", color="0.6", linewidth=0.9, label="as the last one's multiply-adds")
-    axes.plot(x, [median(case["places"]) * 1e3 for case in cases], marker="o", markersize=2, color="tab:red",
-              label="of it places")
-    axes.set(xlabel="% of the pixels selected", ylabel="ms", ylim=(0, None), xlim=(0, None),
-             title=f"sparse part, {curve['size']}, width {curve['width']:g}")
-    axes.legend(fontsize=8)
-    save(made, folder / PICTURE)
+def page(records: Sequence[Measured]) -> str:
+    """Return the page; `records` as read_refined gives them."""
+    sources = "\n".join(map(_source, records))
+    return joined([_HEAD, f"## Accuracy and cost\n\n{sources}\n\n{_accuracy(records)}"])
