@@ -5,7 +5,6 @@
     python -m experiments.export --row model-a --weights random --preset paper          before it is trained
     python -m experiments.export --precision int8                   or float16: what that loses is in the record
     python -m experiments.export --format gluon                     symbol and parameters, for SymbolBlock.imports
-    python -m experiments.export --weights .cache/refine/minicity   SparseRefine's two networks, a file each
 
 Size, batch and k are constants of a file: another one is another export of the same parameters, never another training.
 """
@@ -32,7 +31,6 @@ from repro.data.images import image_size
 from repro.data.loader import STRIDE
 from repro.data.minicity import scene
 from repro.errors import UserError, choice
-from repro.files import write_text
 from repro.records import provenance
 from repro.runtime.metadata import PRECISIONS, Metadata
 
@@ -153,7 +151,8 @@ def export(given) -> None:
     for name in ("batch", "images"):
         at_least_one(getattr(given, name), name.upper())
     if os.path.isdir(os.path.expanduser(given.weights)):
-        return export_refined(given)
+        raise UserError(f"WEIGHTS: {given.weights}: a folder, not a .params file; SparseRefine, which `make refine` "
+                        "leaves in one, is not exported, but `make predict WEIGHTS=` runs it")
     from repro.export import carry
 
     origin = provenance("")
@@ -179,43 +178,6 @@ def export(given) -> None:
     print(os.path.relpath(out) + ("" if given.format == "onnx" else "-symbol.json"))
 
 
-def export_refined(given) -> None:
-    """Carry both of SparseRefine's networks out of the folder WEIGHTS."""
-    from experiments.lib.refined import load, refined_of, refuse
-    from repro.export import carry
-    from repro.sparserefine.export import carry_refiner
-    from repro.sparserefine.exported import DENSE, REFINER, Record
-    from repro.sparserefine.measure import shrunk_size
-    from repro.sparserefine.refined import of_record, shrunk
-
-    refuse(ROW=given.row, K=given.k is not None, PRECISION=given.precision != "float32", BATCH=given.batch != 1,
-           FORMAT=given.format != "onnx")
-    trained = load(given.weights)
-    record, plan, factor = trained.record, trained.plan, trained.record["recipe"]["factor"]
-    about, refined = of_record(trained.folder, record), refined_of(trained)
-    size = parse_size(given.size or record["size"])
-    small = round_up(shrunk_size(size, factor), plan.multiple)
-    out = Path(given.out or paths.ROOT / "exported" / f"sparserefine-{trained.folder.name}-{size[0]}x{size[1]}")
-    source = Source(f"sparserefine-{record['row']}", plan.network, plan.training, plan.preset, about.classes,
-                         trained.dense, str(about))
-    subject, metadata = subject_of(given, source, small, provenance(""))
-    dataset = None if given.data == "minicity" else open_dataset(data_folder(given.data)[0])
-    images = pictures(dataset, size, given.images)
-    whole = (*subject.shape[:2], *(side * factor for side in small))
-    halves = [shrunk(x, factor) for x in batches(images, whole)]
-    selections = [one for one in (refined.segment(image).given for image in images) if one is not None]
-    of = Record(str(about), refined.threshold, factor, tuple(about.classes.names), metadata.commit)
-    files = [f"{out}{end}.onnx" for end in (DENSE, REFINER)]
-    carry.carry_onnx(subject, metadata, halves, files[0])
-    of = carry_refiner(trained.network(), of, selections, files[1])
-    write_text(Path(f"{out}{REFINER}.json"), of.to_text())
-    print(f"{about}")
-    print(f"as here on {of.check['selections']} images, {of.check['pixels']} selected pixels: {of.check['apart']:.1e} "
-          "of the largest score apart")
-    for file in files:
-        print(os.path.relpath(file))
-
-
 def main(arguments=None) -> int:
     """Run; the exit code is 2 on a user's mistake."""
     parser = Parser(prog="python -m experiments.export", description=__doc__.split("\n")[0])
@@ -225,8 +187,7 @@ def main(arguments=None) -> int:
     add("--k", type=int, help="regions computed (default: as the row is tested)")
     add("--size", default="", help="height x width of the largest image (default: that of the data)")
     add("--batch", type=int, default=1, help="images at once (default %(default)s)")
-    add("--weights", default="", help="a .params file, random, or a folder that make refine left (default: "
-        "with ROW those trained on this machine)")
+    add("--weights", default="", help="a .params file, or random (default: with ROW those trained on this machine)")
     add("--out", default="", help="file to write, for gluon a prefix (default: in exported/, a name that says it all)")
     add("--format", default="onnx", help=f"{' or '.join(FORMATS)} (default %(default)s)")
     add("--precision", default="float32", help=f"of ONNX: {', '.join(PRECISIONS)} (default %(default)s)")

@@ -111,7 +111,6 @@ S = mx.sym
     lambda x: S.contrib.BilinearResize2D(x, height=13, width=16, align_corners=False),
     lambda x: S.log(S.clip(x, 1e-2, 1)), lambda x: 1 - x, lambda x: S.transpose(x, axes=(0, 2, 3, 1)),
     lambda x: S.transpose(x),
-    lambda x: S.FullyConnected(S.reshape(x, (-1, 8)), S.reshape(x, (-1, 8)), no_bias=True, num_hidden=36),
 ])
 def test_operators_one_by_one(tmp_path, make):
     x = mx.nd.array(np.random.RandomState(0).standard_normal((2, 3, 6, 8)))

@@ -13,7 +13,7 @@ PURE = (  # what does without MXNet
     "config", "data", "labels", "tables", "figures", "runtime", "device", "errors", "files", "records", "plot",
     "evaluation.metrics", "evaluation.selection", "models.params_format", "timing.clock", "timing.memory",
     "prediction.weights", "prediction.segmenter", "prediction.photos", "prediction.overlay", "pipeline",
-    "sparserefine.refinement", "sparserefine.refined", "sparserefine.exported")
+    "sparserefine.refinement", "sparserefine.refined")
 
 
 def name(path: Path) -> str:

@@ -1,19 +1,14 @@
-"""experiments.refine: from a folder of images to a record; and what it leaves, predicted with, exported, and run in
-onnxruntime without MXNet."""
+"""experiments.refine: from a folder of images to a record; and what it leaves, predicted with."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 
 import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import helper
 from refining import run
 
 from experiments import export, predict, refine
@@ -28,9 +23,7 @@ from repro.evaluation.metrics import Confusion
 from repro.models.build import Plan
 from repro.models.cost import count, trace, true
 from repro.models.parameters import load, save_arrays
-from repro.runtime.metadata import KEY
-from repro.runtime.onnx import OnnxEngine
-from repro.sparserefine import exported, measure
+from repro.sparserefine import measure
 from repro.sparserefine.measure import dense_cost, halved
 from repro.sparserefine.refined import of_record
 from repro.tables.refine import read_refined
@@ -137,15 +130,6 @@ def photo(refined_folder):
     return dataset.measured[0].image, read_sample(dataset.measured[0], dataset.classes)[0]
 
 
-@pytest.fixture(scope="module")
-def carried(refined_folder, tmp_path_factory):
-    """Both networks as ONNX files: what their names begin with."""
-    prefix, street = tmp_path_factory.mktemp("made") / "network", refined_folder.parents[2] / "street"
-    assert export.main(["--weights", str(refined_folder), "--out", str(prefix), "--data", str(street), "--images",
-                        "2"]) == 0
-    return prefix
-
-
 def test_predict_takes_such_a_folder(photo, refined_folder, tmp_path, capsys):
     path, image = photo
     assert predict.main(["--input", str(path), "--weights", str(refined_folder), "--output", str(tmp_path)]) == 0
@@ -165,61 +149,6 @@ def test_predict_takes_such_a_folder(photo, refined_folder, tmp_path, capsys):
             segmenter.segment(**wrong)
 
 
-WITHOUT_MXNET = """
-import sys
-import numpy as np
-from repro.sparserefine.exported import load
-found = load(sys.argv[1]).segment(np.load(sys.argv[2]))
-np.savez(sys.argv[3], labels=found.labels, refined=found.refined)
-assert "mxnet" not in sys.modules
-"""
-
-
-def test_in_onnxruntime_both_networks_find_the_same_without_mxnet(photo, refined_folder, carried, tmp_path):
-    (_, image), trained = photo, refined.load(refined_folder)
-    record = json.loads(carried.with_name("network-refiner.json").read_text())
-    assert record["check"]["selections"] == 2 and record["check"]["apart"] <= 1e-4
-    assert record["classes"] == list(trained.record["refined"]["class_iou"]) and record["threshold"] == 0.3
-    dense = json.loads(carried.with_name("network-dense.json").read_text())
-    assert dense["input"]["shape"] == [1, 3, 32, 64] and dense["check"]["labels"] == 0
-    assert sorted(one.name for one in carried.parent.iterdir()) == sorted(
-        f"network-{kind}.{end}" for kind in ("dense", "refiner") for end in ("onnx", "json"))
-    there = refined.refined_of(trained)
-    for size in ((64, 128), (40, 100)):  # of the file's size, and smaller: other numbers of pixels, none of them given
-        np.save(tmp_path / "photo.npy", image[:size[0], :size[1]])
-        subprocess.run([sys.executable, "-c", WITHOUT_MXNET, str(carried), str(tmp_path / "photo.npy"),
-                        str(tmp_path / "found.npz")], cwd=paths.ROOT, check=True)
-        found, wanted = np.load(tmp_path / "found.npz"), there.segment(image[:size[0], :size[1]])
-        assert found["labels"].shape == found["refined"].shape == size and wanted.mask.any()
-        if size == (64, 128):
-            np.testing.assert_array_equal(found["labels"], wanted.labels)
-            np.testing.assert_array_equal(found["refined"], wanted.mask)
-
-
-def test_exported_files_that_do_not_fit_are_one_line(carried, tmp_path):
-    prefix = shutil.copytree(carried.parent, tmp_path / "made") / carried.name
-    dense, refiner = (prefix.with_name(f"network-{kind}.onnx") for kind in ("dense", "refiner"))
-    with pytest.raises(UserError, match="image of 128x128 when padded: .*network is for up to 64x128"):
-        exported.load(prefix).segment(np.zeros((65, 128, 3), np.uint8))
-    with pytest.raises(UserError, match="network-dense.onnx: not a refiner's: it makes scores of data"):
-        exported.OnnxRefiner(dense)
-    with pytest.raises(UserError, match="its inputs .* are not one of RGB images"):
-        OnnxEngine(refiner)
-    damaged = prefix.with_name("damaged.onnx")
-    damaged.write_bytes(refiner.read_bytes().replace(b'"threshold"', b'"thresh\xff\xfed"'))
-    with pytest.raises(UserError, match="damaged.onnx: its record is not UTF-8"):
-        exported.OnnxRefiner(damaged)
-    model = onnx.load(str(refiner))
-    for record, words in ((dataclasses.replace(exported.OnnxRefiner(refiner).record, classes=("road",)).to_text(),
-                           "11 and 1 classes"), ('{"format": 2}', "format 2 is not known"), (None, "have no record")):
-        del model.metadata_props[:]
-        if record:
-            helper.set_model_props(model, {KEY: record})
-        onnx.save(model, str(refiner))
-        with pytest.raises(UserError, match=words):
-            exported.load(prefix)
-
-
 def test_what_does_not_suit_such_a_folder_is_one_line(photo, refined_folder, tmp_path, capsys):
     known = ["--weights", str(refined_folder), "--input", str(photo[0]), "--output", str(tmp_path / "out")]
     for script, arguments, words in (
@@ -228,10 +157,7 @@ def test_what_does_not_suit_such_a_folder_is_one_line(photo, refined_folder, tmp
             (predict, [*known, "--shrink", "3"], "SHRINK: 3"),
             (predict, [*known, "--engine", "onnx"], "ENGINE: onnx does not run a folder of SparseRefine's"),
             (predict, ["--weights", str(tmp_path), *known[2:]], "a folder, but not one that `make refine` left"),
-            (export, [*known[:2], "--precision", "int8"], "PRECISION: not for SparseRefine"),
-            (export, [*known[:2], "--batch", "2"], "BATCH: not for SparseRefine"),
-            (export, [*known[:2], "--row", "stride32"], "ROW: not for SparseRefine"),
-            (export, [*known[:2], "--format", "gluon"], "FORMAT: not for SparseRefine")):
+            (export, known[:2], "SparseRefine, which `make refine` leaves in one, is not exported")):
         assert script.main(arguments) == 2
         errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
         assert len(errors) == 1 and words in errors[0], errors

@@ -1,4 +1,4 @@
-"""What `make refine` left on this machine: loaded, for `make predict` to segment with, and for `make export`."""
+"""What `make refine` left on this machine: loaded, for `make predict` to segment with."""
 
 from __future__ import annotations
 

@@ -11,8 +11,7 @@
     agreement.py  whether an exported network is the one it was made from
 
 Written from the linked graph (repro/engine/graph.py) rather than by MXNet's exporter, which has no converter for some
-of its operators and gets others silently wrong. The input's size is fixed, and so every shape is a constant, but for
-the rows of SparseRefine's refiner (repro/sparserefine/export.py).
+of its operators and gets others silently wrong. The input's size is fixed, and so every shape is a constant.
 """
 
 from repro.export.write import PORTABLE, to_onnx

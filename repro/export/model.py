@@ -27,11 +27,9 @@ class Model:
 
     made  what each entry of the graph, (id of node, index), has become.
     at    the name of the node that is being written.
-    rows  maps are rows of any number, and the first side of a shape is that of an example.
     """
 
-    def __init__(self, rows: bool = False):
-        self.rows = rows
+    def __init__(self) -> None:
         self.nodes: List[onnx.NodeProto] = []
         self.constants: Dict[str, onnx.TensorProto] = {}
         self.made: Dict[Tuple[int, int], Value] = {}

@@ -116,12 +116,6 @@ def _bilinear(scale: int) -> np.ndarray:
     return (line[:, None] * line).astype(np.float32)
 
 
-def _fully_connected(model: Model, node: Node, inputs: Sequence[Value], shape):
-    if len(inputs[0].shape) != 2:
-        raise NotImplementedError(f"{node.op} {node.name}: of {len(inputs[0].shape)} dimensions, not of rows")
-    return model.add("Gemm", *inputs, transB=1)
-
-
 def _hard_sigmoid(model: Model, node: Node, inputs: Sequence[Value], shape):
     return model.add("HardSigmoid", inputs[0], alpha=float(node.attrs.get("alpha", 0.2)),
                      beta=float(node.attrs.get("beta", 0.5)))
@@ -150,7 +144,7 @@ def _pooling(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 
 def _reshape(model: Model, node: Node, inputs: Sequence[Value], shape):
-    return model.add("Reshape", inputs[0], model.constant((-1, *shape[1:]) if model.rows else shape))
+    return model.add("Reshape", inputs[0], model.constant(shape))
 
 
 def _rsqrt(model: Model, node: Node, inputs: Sequence[Value], shape):
@@ -198,7 +192,7 @@ def _swap_axis(model: Model, node: Node, inputs: Sequence[Value], shape):
 
 
 def _take(model: Model, node: Node, inputs: Sequence[Value], shape):
-    """Places outside are clipped by MXNet, and an error here; regions and rows, which it is used for, are inside."""
+    """Places outside are clipped by MXNet, and an error here; regions, which it is used for, are inside."""
     _only(node, axis="0", mode="clip")
     places = inputs[1] if inputs[1].kind in ("int32", "int64") else model.add("Cast", inputs[1], to=TensorProto.INT32)
     return model.add("Gather", inputs[0], places, axis=0)
@@ -229,8 +223,8 @@ def _zeros_like(model: Model, node: Node, inputs: Sequence[Value], shape):
 CONVERTERS: Mapping[str, Callable[[Model, Node, Sequence[Value], Tuple[int, ...]], Any]] = {
     "Activation": _activation, "_contrib_AdaptiveAvgPooling2D": _adaptive_pooling,
     "_contrib_BilinearResize2D": _bilinear_resize, "BatchNorm": _batch_norm, "Cast": _cast, "Concat": _concat,
-    "Convolution": _convolution, "Deconvolution": _deconvolution, "FullyConnected": _fully_connected, "Pad": _pad,
-    "Pooling": _pooling, "Reshape": _reshape, "SequenceMask": _sequence_mask, "SliceChannel": _slice_channel,
+    "Convolution": _convolution, "Deconvolution": _deconvolution, "Pad": _pad, "Pooling": _pooling,
+    "Reshape": _reshape, "SequenceMask": _sequence_mask, "SliceChannel": _slice_channel,
     "SwapAxis": _swap_axis, "UpSampling": _up_sampling, "_mul_scalar": _with_scalar("Mul"),
     "_plus_scalar": _with_scalar("Add"), "_rminus_scalar": _with_scalar("Sub", scalar_first=True),
     "broadcast_add": _simple("Add"), "broadcast_maximum": _simple("Max"), "broadcast_mul": _simple("Mul"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, NamedTuple, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import onnx
 from onnx import helper
@@ -18,14 +18,6 @@ PORTABLE = Options(padded=False, read_in=False, fused=False)  # without what ser
 OF_FLOATS = ("topk", "one_hot")  # MXNet's operators that give floats, whatever they are given
 
 
-class Given(NamedTuple):
-    """An input of a file: its shape and type. `rows` names its first side where that may be any number."""
-
-    shape: Tuple[int, ...]
-    kind: str = "float32"
-    rows: str = ""
-
-
 def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequence[str] = ("scores",)) -> None:
     """Write a network to the file `path`, whole or not at all.
 
@@ -35,26 +27,17 @@ def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequenc
 
     NotImplementedError names an operator that has no converter.
     """
-    write(symbol, arrays, {INPUT: Given(shape)}, path, names)
-
-
-def write(symbol, arrays: Arrays, given: Mapping[str, Given], path, names: Sequence[str], rows: str = "") -> None:
-    """Write as to_onnx, of inputs with these names.
-
-    rows  the name of the outputs' first side, where maps are rows of any number: all that the graph does must then be
-          right for other numbers than the example's, given.shape[0].
-    """
     outputs = graph.read(symbol)
     nodes = graph.ordered(outputs)
     strange = sorted({f"{n.op} ({n.name})" for n in nodes if n.op != "null" and n.op not in CONVERTERS})
     if strange:
         raise NotImplementedError(f"no converter for {', '.join(strange)}; there is one for {', '.join(CONVERTERS)}")
-    shape_of = graph.shapes(outputs, arrays, {name: one.shape for name, one in given.items()})
-    model = Model(rows=bool(rows))
+    shape_of = graph.shapes(outputs, arrays, {INPUT: shape})
+    model = Model()
     for node in nodes:
         model.at = node.name
-        if node.op == "null" and node.name in given:
-            made, kind = node.name, given[node.name].kind
+        if node.op == "null" and node.name == INPUT:
+            made, kind = node.name, "float32"
         elif node.op == "null":
             kind = arrays[node.name].dtype.__name__
             made = model.constant(arrays[node.name].asnumpy(), kind, node.name)
@@ -70,17 +53,13 @@ def write(symbol, arrays: Arrays, given: Mapping[str, Given], path, names: Seque
     kept, read = _alive(model.nodes, names)
     made = helper.make_model(
         helper.make_graph(
-            kept, "network", [_info(name, *one) for name, one in given.items()],
-            [_info(name, v.shape, v.kind, rows) for name, v in zip(names, found)],
+            kept, "network", [helper.make_tensor_value_info(INPUT, TYPES["float32"], shape)],
+            [helper.make_tensor_value_info(name, TYPES[v.kind], v.shape) for name, v in zip(names, found)],
             [constant for name, constant in model.constants.items() if name in read]),
         producer_name="spatial-sparsity", ir_version=IR, opset_imports=[helper.make_opsetid("", OPSET)])
     onnx.checker.check_model(made, full_check=True)
     with replacing(path) as temporary:
         onnx.save(made, str(temporary))
-
-
-def _info(name: str, shape: Tuple[int, ...], kind: str, rows: str) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, TYPES[kind], [rows, *shape[1:]] if rows else shape)
 
 
 def _alive(nodes: Sequence[onnx.NodeProto], names: Sequence[str]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 import onnxruntime
@@ -32,16 +32,10 @@ class OnnxEngine(Exported):
         self._session = session(path, providers)
 
     def _outputs(self, images: np.ndarray) -> Tuple[np.ndarray, ...]:
-        return ran(self._session, self._path, {self.input_name: images})
-
-
-def ran(session, path, given: Mapping[str, np.ndarray],
-        names: Optional[Sequence[str]] = None) -> Tuple[np.ndarray, ...]:
-    """Return the outputs of a session with these names (None: all); UserError where they cannot be computed."""
-    try:
-        return tuple(session.run(names, given))
-    except UNREADABLE as error:
-        raise UserError(f"{path}: onnxruntime cannot run it: {reason(error)}") from None
+        try:
+            return tuple(self._session.run(None, {self.input_name: images}))
+        except UNREADABLE as error:
+            raise UserError(f"{self._path}: onnxruntime cannot run it: {reason(error)}") from None
 
 
 def session(path, providers: Sequence[Provider] = (CPU,), trace: Optional[str] = None):

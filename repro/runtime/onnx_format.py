@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, List, Sequence, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from repro.data.headers import LARGEST
 from repro.errors import UserError
 from repro.files import given
-from repro.runtime.metadata import KEY, parse
+from repro.runtime.metadata import KEY, Metadata, parse
 
 # onnxruntime 1.19 divides by these without a look; onnx's checker lets 0 pass, and divides by it where it infers shapes
 DIVISORS = ("strides", "dilations", "kernel_shape", "group", "blocksize", "block_size", "num_outputs")
@@ -60,8 +60,8 @@ def input_of(model: onnx.ModelProto, path) -> Tuple[str, Tuple[int, ...]]:
     return inputs[0][0], shape
 
 
-def record_of(model: onnx.ModelProto, path, parse: Callable[[str, str], Any] = parse):
-    """Return the record inside a file, which `parse` reads; None where there is none."""
+def record_of(model: onnx.ModelProto, path) -> Optional[Metadata]:
+    """Return the record inside a file; None where there is none."""
     for value in (one.value for one in model.metadata_props if one.key == KEY):
         try:
             return parse(value if isinstance(value, str) else value.decode(), str(path))

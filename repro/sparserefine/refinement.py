@@ -20,9 +20,6 @@ LEAST = 1e-5  # as in the authors' selectors/entropy.py: probabilities below cou
 THRESHOLD = 0.3  # their setting for a CNN (HRNet-W48)
 LEVELS = 6
 BLOCKS, GATE = 2, 64  # as symbols/others/sparserefine.py has them, which needs MXNet; this module does not
-# of the network, in its order: pixels' colours, their dense scores, and Places.arrays
-INPUTS = ("pixels", "dense", *(f"{kind}{i}" for kind, levels in (
-    ("same", LEVELS), ("down", LEVELS - 1), ("up", LEVELS - 1)) for i in range(levels)))
 STRIP = 64  # rows of a map whose entropy is computed at a time
 
 
@@ -170,7 +167,7 @@ class Selected:
 
     @property
     def arrays(self) -> Tuple[np.ndarray, ...]:
-        """In the order of INPUTS."""
+        """The network's inputs, in its order."""
         return self.pixels, self.dense, *self.places.arrays
 
 
