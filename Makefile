@@ -56,7 +56,7 @@ check: $(STAMP)  ## train a published ROW of TABLE, or evaluate WEIGHTS: inside 
 row: $(STAMP)  ## the page of a published ROW of TABLE: curves, classes, best and worst images
 compare: $(STAMP)  ## two published rows, A=TABLE/ROW B=TABLE/ROW+bootstrapping, by seed, class and image
 predict: $(READY)  ## label INPUT (a photo, folder, "pattern" or video; default: a drawn scene) into OUTPUT
-export: $(STAMP)  ## a trained network as ONNX, or FORMAT=gluon, checked
+export: $(STAMP)  ## a trained network as ONNX, checked
 figures: $(STAMP)  ## draw tables/{pipeline,comparison,weights}.png, after make table3 BUDGET=full
 submit: $(STAMP)  ## label SPLIT (test) with a trained ROW of TABLE for Cityscapes' evaluation server, into OUT
 pretrain: $(STAMP)  ## train the shipped backbone anew (20 minutes on two cores)

@@ -4,7 +4,6 @@
     python -m experiments.export --row model-a --k 16 --size 512x1024 --batch 4         a row as trained here
     python -m experiments.export --row model-a --weights random --preset paper          before it is trained
     python -m experiments.export --precision int8                   or float16: what that loses is in the record
-    python -m experiments.export --format gluon                     symbol and parameters, for SymbolBlock.imports
 
 Size, batch and k are constants of a file: another one is another export of the same parameters, never another training.
 """
@@ -34,7 +33,6 @@ from repro.errors import UserError, choice
 from repro.records import provenance
 from repro.runtime.metadata import PRECISIONS, Metadata
 
-FORMATS = ("onnx", "gluon")
 RANDOM, MODEL_A = "random", "model-a"
 CALIBRATION = 16  # training images that give int8's ranges
 
@@ -118,8 +116,8 @@ def file_of(given, row: str, k: Optional[int], shape) -> Path:
     """Where it is written: OUT, or a name that says what it is."""
     name = f"{row}{'' if k is None else f'-k{k}'}-{shape[2]}x{shape[3]}" + f"-batch{shape[0]}" * (shape[0] > 1)
     name += f"-{given.precision}" * (given.precision != "float32")
-    out = Path(given.out or paths.ROOT / "exported" / (name + ".onnx" * (given.format == "onnx")))
-    if given.format == "onnx" and out.suffix != ".onnx":
+    out = Path(given.out or paths.ROOT / "exported" / f"{name}.onnx")
+    if out.suffix != ".onnx":
         raise UserError(f"OUT: {str(out)!r} does not end with .onnx")
     return out
 
@@ -137,8 +135,7 @@ def subject_of(given, source: Source, size, origin):
     named = subject.build().outputs
     return subject, Metadata(
         row=source.row, training=training_name(source.network, source.training), weights=source.weights, shape=shape,
-        multiple=plan.multiple, outputs=tuple(named) if given.format == "gluon" else tuple(
-            name for name in carry.OUTPUTS if name in named),
+        multiple=plan.multiple, outputs=tuple(name for name in carry.OUTPUTS if name in named),
         stride=STRIDE, region=plan.region, grid=grid, k=k, classes=source.classes,
         commit=origin["commit"] + "+" * origin["dirty"], precision=given.precision,
         **({"selector": source.network.selector} if plan.region else {}))
@@ -146,8 +143,7 @@ def subject_of(given, source: Source, size, origin):
 
 def export(given) -> None:
     """Find the parameters, write the file and its record, print what was found."""
-    choice(given.format, FORMATS, "FORMAT")
-    choice(given.precision, PRECISIONS if given.format == "onnx" else PRECISIONS[:1], f"PRECISION of {given.format}")
+    choice(given.precision, PRECISIONS, "PRECISION")
     for name in ("batch", "images"):
         at_least_one(getattr(given, name), name.upper())
     if os.path.isdir(os.path.expanduser(given.weights)):
@@ -165,17 +161,14 @@ def export(given) -> None:
     subject, metadata = subject_of(given, source, size, origin)
     out, shape = file_of(given, source.row, subject.k, subject.shape), subject.shape
     images = list(batches(pictures(dataset, size, given.images), shape))
-    if given.format == "gluon":
-        check = carry.carry_gluon(subject, metadata, images, out).check
-    else:
-        seen = pictures(dataset, size, CALIBRATION, "train") if given.precision == "int8" else ()
-        check = carry.carry_onnx(subject, metadata, images, out, list(batches(seen, shape))).check
+    seen = pictures(dataset, size, CALIBRATION, "train") if given.precision == "int8" else ()
+    check = carry.carry_onnx(subject, metadata, images, out, list(batches(seen, shape))).check
     print(f"{source.row}: {source.weights}")
     like = "as MXNet's" if given.precision == "float32" else f"{given.precision} beside float32, which is as MXNet's,"
     print(f"{like} on {check.images} images: {check.labels} of {check.pixels} pixels labelled differently, outputs "
           f"{check.apart:.1e} of the largest apart, {check.ties} ties in the selection"
           + f", {check.others} times other regions" * (given.precision != "float32"))
-    print(os.path.relpath(out) + ("" if given.format == "onnx" else "-symbol.json"))
+    print(os.path.relpath(out))
 
 
 def main(arguments=None) -> int:
@@ -188,9 +181,8 @@ def main(arguments=None) -> int:
     add("--size", default="", help="height x width of the largest image (default: that of the data)")
     add("--batch", type=int, default=1, help="images at once (default %(default)s)")
     add("--weights", default="", help="a .params file, or random (default: with ROW those trained on this machine)")
-    add("--out", default="", help="file to write, for gluon a prefix (default: in exported/, a name that says it all)")
-    add("--format", default="onnx", help=f"{' or '.join(FORMATS)} (default %(default)s)")
-    add("--precision", default="float32", help=f"of ONNX: {', '.join(PRECISIONS)} (default %(default)s)")
+    add("--out", default="", help="file to write (default: in exported/, a name that says it all)")
+    add("--precision", default="float32", help=f"{', '.join(PRECISIONS)} (default %(default)s)")
     add("--data", default="minicity", help="whose images it is checked on, and a row's classes (default %(default)s)")
     add("--images", type=int, default=8, help="that the file is checked on (default %(default)s)")
     return run(export, parser.parse_args(arguments))

@@ -14,7 +14,6 @@ import onnx
 import onnxruntime
 import pytest
 from made_up import made_up
-from mxnet.gluon import SymbolBlock
 
 from experiments import export
 from experiments.lib import paths, tables
@@ -129,19 +128,6 @@ def test_normalisation_is_the_files(exported, tmp_path):
     assert (OnnxEngine(exported).labels(image) != wanted).mean() > 1e-2
 
 
-def test_gluons_own_files_load_without_this_project(tmp_path):
-    call(tmp_path / "out" / "network", *RANDOM, "--k", "3", "--format", "gluon")
-    prefix = tmp_path / "out" / "network"
-    assert sorted(path.name for path in prefix.parent.iterdir()) == [
-        "network-0000.params", "network-symbol.json", "network.json"]
-    record = parse(prefix.with_suffix(".json").read_text(), "")
-    assert record.outputs == ("scores", "half", "full", "z2", "s", "mask") and record.check.apart <= 1e-4
-    network = SymbolBlock.imports(f"{prefix}-symbol.json", ["data"], f"{prefix}-0000.params")
-    x = mx.nd.random.normal(shape=(1, 3, 128, 256))
-    found, wanted = (made[0].asnumpy() for made in (network(x), in_mxnet(3)(x)))
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * abs(wanted).max())
-
-
 def test_another_k_and_batch_are_another_file(tmp_path):
     call(tmp_path / "both.onnx", *RANDOM, "--k", "5", "--batch", "2", "--images", "3")
     engine = OnnxEngine(tmp_path / "both.onnx")
@@ -190,10 +176,8 @@ def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     ([*RANDOM, "--k", "0"], "K: 0 is not between 1 and 8"),
     ([*RANDOM, "--size", "big"], "'big' is not a height and a width"),
     ([*RANDOM, "--size", "99999x99999"], "'99999x99999' are more than"),
-    ([*RANDOM, "--format", "tflite"], "FORMAT: 'tflite' is not known; choose from onnx, gluon"),
     ([*RANDOM, "--precision", "float64"],
-     "PRECISION of onnx: 'float64' is not known; choose from float32, float16, int8"),
-    ([*RANDOM, "--precision", "int8", "--format", "gluon"], "PRECISION of gluon: 'int8' is not known; choose from"),
+     "PRECISION: 'float64' is not known; choose from float32, float16, int8"),
     ([*RANDOM, "--out", "network.pb"], "OUT: 'network.pb' does not end with .onnx"),
     ([*RANDOM, "--batch", "0"], "BATCH: 0 is not 1 or more"),
     ([*RANDOM, "--seed", "abc"], "SEED: 'abc' is not a whole number from 0 to 4294967295"),

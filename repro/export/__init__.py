@@ -6,7 +6,7 @@
     half.py       that file in float16
     int8.py       and in int8
     labels.py     with labels of every pixel made inside it
-    carry.py      a row's network with its record, as ONNX or as Gluon's own files, checked before they are there
+    carry.py      a row's network with its record, checked before the file is there
     engine.py     a network in another engine at once
     agreement.py  whether an exported network is the one it was made from
 

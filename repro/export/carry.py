@@ -1,4 +1,4 @@
-"""A row's network, trained or not, carried out of this project: as ONNX, or as Gluon's own symbol and parameters.
+"""A row's network, trained or not, carried out of this project as ONNX.
 
 Its fast inference, at one image size, batch and k; others are another file from the same parameters. Every file is
 run on images beside the network it was made from, and put in its place only if it gives the same; one in float16 or
@@ -8,10 +8,7 @@ int8 beside the float32 file it was made from, and what it loses is in its recor
 from __future__ import annotations
 
 import os
-import tempfile
-import warnings
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
 import mxnet as mx
@@ -54,16 +51,12 @@ class Subject:
             settings.update(fast=True, k=self.k)
         return self.plan.build(self.classes, self.shape[2:], **settings)
 
-    def network(self, **settings):
+    def network(self):
         """Return the network with its values, as Gluon runs it."""
-        network = self.build(**settings)
+        network = self.build()
         assign(network, self.arrays, "the trained network", mx.cpu())
         network.hybridize(static_alloc=True, static_shape=True)
         return network
-
-    def cuts(self) -> Dict[str, bool]:
-        """Fast inference's exact short cuts."""
-        return PORTABLE.network() if self.plan.region else {}
 
 
 def random_arrays(plan: Plan, classes: int, seed: int = 0) -> Dict[str, mx.nd.NDArray]:
@@ -108,7 +101,7 @@ def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray
                  outputs, or in another precision than float32 no finite ones.
     calibration  such batches, others, that int8's ranges are measured on.
     """
-    network = subject.build(**subject.cuts())
+    network = subject.build(**(PORTABLE.network() if subject.plan.region else {}))  # exact short cuts
     symbol, arrays = traced(network, subject.arrays, subject.shape, "the trained network")
     numbers = [network.outputs.index(name) for name in metadata.outputs]
     symbol, arrays = prepared(symbol, arrays, subject.shape, PORTABLE, numbers)
@@ -132,36 +125,9 @@ def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray
     return metadata
 
 
-def carry_gluon(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray], prefix) -> Metadata:
-    """Write `prefix`-symbol.json and -0000.params, which gluon.SymbolBlock.imports reads, and the record `prefix`.json.
-
-    Else as carry_onnx. Its outputs are all that the network has.
-    """
-    prefix = Path(prefix)
-    network = subject.network(**subject.cuts())
-    network(mx.nd.zeros(subject.shape))
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=prefix.parent, prefix=".writing-") as folder:  # after an error nothing is left
-        inside = Path(folder) / prefix.name
-        network.export(str(inside))
-        files = [f"{inside}-symbol.json", f"{inside}-0000.params"]
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Cannot decide type", UserWarning)  # an input's, in an exported graph
-            loaded = mx.gluon.SymbolBlock.imports(files[0], ["data"], files[1])
-        loaded.outputs = network.outputs
-        found = agreement(gluon_run(subject.network()), gluon_run(loaded), images)
-        metadata = _checked(metadata, found.problem(), found, prefix, ("mxnet",))
-        for file in files:
-            os.replace(file, prefix.parent / Path(file).name)
-    write_text(f"{prefix}.json", metadata.to_text())
-    return metadata
-
-
-def _checked(metadata: Metadata, problem: Optional[str], found: Agreement, path,
-             packages: Sequence[str] = ("mxnet", "onnxruntime")) -> Metadata:
+def _checked(metadata: Metadata, problem: Optional[str], found: Agreement, path) -> Metadata:
     if problem:
         raise UserError(f"{path}: not written: unlike in MXNet, {problem}")
-    versions = {"mxnet": mx.__version__, "onnxruntime": onnxruntime.__version__}
     return replace(metadata, check=Check(
         found.images, found.ties, found.pixels, found.labels, float(f"{max(found.apart.values()):.2g}"),
-        {name: versions[name] for name in packages}, found.others))
+        {"mxnet": mx.__version__, "onnxruntime": onnxruntime.__version__}, found.others))
