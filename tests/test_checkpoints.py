@@ -1,13 +1,8 @@
-"""Runs that survive: stopped anywhere, killed with -9 too, and started again, they end as one that never stopped."""
+"""Runs that survive: stopped anywhere and started again, they end as one that never stopped."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -16,12 +11,9 @@ import numpy as np
 import pytest
 from model_a import BACKBONE, MODEL_A
 
-from experiments.lib import schedule
-from experiments.lib.worker import read_job
 from repro.config.rows import Training
 from repro.data import open_dataset
 from repro.errors import UserError
-from repro.files import write_text
 from repro.models import parameters
 from repro.models.build import Plan
 from repro.training import checkpoints, logs
@@ -147,29 +139,3 @@ def test_curves_are_drawn(tmp_path):
         logs.plot(chosen, tmp_path / name, "title", 0.25, 32)
         picture = cv2.imread(str(tmp_path / name))
         assert picture.shape[1] == 1000 and picture.std() > 10
-
-
-def worker(job):
-    write_text(job.file, job.text())
-    assert read_job(job.file) == job
-    return subprocess.Popen([sys.executable, "-W", "ignore", "-m", "experiments.lib.worker", str(job.file)], cwd=ROOT,
-                            stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
-
-
-def test_a_row_killed_with_9_at_any_moment_ends_with_the_same_parameters(street, tmp_path):
-    job, = schedule.plan(schedule.Asked("1", data=str(street), row="stride32", steps=30, checkpoint=4))
-    whole = dataclasses.replace(job, results=str(tmp_path / "whole"), runs=str(tmp_path / "whole-runs"))
-    assert worker(whole).wait() == 0
-    for moment in (3, 11, 22):
-        process, log = worker(job), job.folder / "log.jsonl"
-        while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= moment):
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        assert not list(Path(job.results).glob("*/*.json"))
-    assert worker(job).wait() == 0
-    one, other = (next(Path(folder).glob("*/*.params")) for folder in (whole.results, job.results))
-    same(parameters.load(one), parameters.load(other))
-    assert list(schedule.finished([job])) == [job.specification]
-    assert not job.folder.exists() and one.with_suffix(".png").exists()
-    assert [line["step"] for line in logs.read(other.with_suffix(".jsonl.gz"))] == list(range(1, 31))

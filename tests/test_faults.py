@@ -23,6 +23,7 @@ from experiments.lib import paths, schedule, tables, worker
 from repro import records
 from repro.data.minicity import write, write_minicity
 from repro.errors import UserError
+from repro.files import write_text
 from repro.models import parameters, params_format
 from repro.training import run as library
 from repro.training.checkpoints import META
@@ -47,6 +48,11 @@ def locked_by_another(job) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def test_a_job_is_read_as_it_is_written(job):
+    write_text(job.file, job.text())
+    assert worker.read_job(job.file) == job
 
 
 def test_a_fresh_run_leaves_the_folder_to_the_one_that_holds_its_lock(job, monkeypatch):

@@ -7,7 +7,7 @@ from made_up import PROVENANCE, made_up
 from pages import COSTS, PAPER, ROWS, all_records, cells, shown
 
 from experiments.lib.paths import ROOT, TABLES
-from experiments.lib.tables import PAGES, readme, render
+from experiments.lib.tables import PAGES, render
 from experiments.render import main
 from repro.tables.columns import reduction
 from repro.tables.markdown import markdown_table
@@ -138,12 +138,6 @@ def test_markdown_is_aligned_and_escaped():
     assert len({len(line) for line in lines}) == 1
     with pytest.raises(ValueError, match="lengths"):
         markdown_table((("a", []), ("b", ["1"])), left=1)
-
-
-def test_the_readmes_short_table_is_its_rendering():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme() == text
-    assert "| Model A" in text and "31.5g" in text
 
 
 @pytest.mark.parametrize("chosen", sorted(PAGES))
