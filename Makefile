@@ -10,7 +10,9 @@ REQUIREMENTS := requirements/base.txt requirements/$(if $(filter mxnet,$(CARD)),
 STAMP := $(VENV)/.installed
 OPENVINO := $(VENV)/.openvino
 READY := $(if $(findstring openvino,$(ENGINE)),$(OPENVINO),$(STAMP))
-RUN = MAKE_TARGET=$@ $(VENV)/bin/python -W ignore::DeprecationWarning -m
+# what a target is given on the command line, which its script refuses if it has no such option
+GIVEN := $(if $(word 2,$(MAKECMDGOALS)),,$(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name))))
+RUN = MAKE_TARGET="$@ $(strip $(GIVEN))" $(VENV)/bin/python -W ignore::DeprecationWarning -m
 OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 export OMP_NUM_THREADS PYTHON CARD
 

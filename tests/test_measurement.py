@@ -141,6 +141,22 @@ def test_makes_variables_are_options(monkeypatch, capsys):
     assert capsys.readouterr().err == "error: argument --rate: invalid float value: 'fast'\n"
 
 
+def test_a_variable_that_a_target_has_not_is_said(monkeypatch, capsys):
+    for name, value in (("ROWS", "a"), ("TURNS", ""), ("OMP_NUM_THREADS", "1"), ("PYTHON", "x"), ("DATA", "~")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["made", "--rate", "1"])
+    monkeypatch.setenv(TARGET, "made TURNS OMP_NUM_THREADS PYTHON DATA")
+    assert parser().parse_args().data == os.path.expanduser("~")
+    monkeypatch.setenv(TARGET, "made ROWS DATA")
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args()
+    assert ended.value.code == 2 and capsys.readouterr().err == (
+        "error: ROWS: make made has no such variable; choose from ROW, ROUNDS, CUDA_GRAPH, DATA, PUBLISH, RENDER\n")
+    for words, told in ((["SEED=1"], 'MAKE_TARGET="table3 SEED"'), (["predict", "INPUT=a"], 'MAKE_TARGET="table3 "')):
+        done = subprocess.run(["make", "-n", "table3", *words], cwd=paths.ROOT, capture_output=True, text=True)
+        assert told in done.stdout
+
+
 def test_make_help_describes_the_variables_of_a_target():
     done = subprocess.run(["make", "help", "TARGET=clean"], cwd=paths.ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and "error: TARGET: 'clean' has no variables; choose from table1 " in done.stderr

@@ -12,7 +12,10 @@ from tqdm import tqdm
 
 from repro.errors import UserError
 
-TARGET = "MAKE_TARGET"  # environment: the target that make runs a script for, whose options are variables then
+# environment: the target that make runs a script for, whose options are variables then; and the variables on make's
+# command line, where it is the only target
+TARGET = "MAKE_TARGET"
+ALL = ("HELP", "MAKEFLAGS", "PYTHON", "PYTHONPATH", "SHELL", "TMPDIR", "VENV")  # that every target may be given
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,14 +26,19 @@ class Parser(argparse.ArgumentParser):
     """
 
     def parse_args(self, args=None, namespace=None):
-        """Parse `args`; None: the command line, before it make's variables."""
+        """Parse `args`; None: the command line, before it make's variables. ~ is the user's folder."""
         if args is None:
             args = sys.argv[1:]
-            if os.environ.pop(TARGET, ""):  # not for the processes that this one starts
+            made = os.environ.pop(TARGET, "").split()  # not for the processes that this one starts
+            if made:
                 if os.environ.get("HELP"):
                     self.exit(0, self.variables(args))
+                self._check_names(*made, fixed=args)
                 args = [*self._from_make(), *args]
         given = super().parse_args(args, namespace)
+        for name, value in vars(given).items():  # which not every shell has done behind a =
+            if isinstance(value, str):
+                setattr(given, name, os.path.expanduser(value))
         given.usual = {action.dest: action.default for action in self._options()}
         return given
 
@@ -41,15 +49,29 @@ class Parser(argparse.ArgumentParser):
     def variables(self, fixed=()) -> str:
         """Return the help as make's variables, without those whose options are `fixed` by the target."""
         lines = [self.description]
-        for action in self._options():
-            if action.help != argparse.SUPPRESS and action.option_strings[-1] not in fixed:
-                name = f"  {action.dest.upper()}={'1' if action.nargs == 0 else ''}"
-                text = action.help % {"default": action.default}
-                lines.append(textwrap.fill(text, 118, initial_indent=f"{name:17} ", subsequent_indent=" " * 18))
+        for action in self._variables(fixed):
+            name = f"  {action.dest.upper()}={'1' if action.nargs == 0 else ''}"
+            text = action.help % {"default": action.default}
+            lines.append(textwrap.fill(text, 118, initial_indent=f"{name:17} ", subsequent_indent=" " * 18))
         return "\n".join(lines) + "\n"
 
     def _options(self) -> List[argparse.Action]:
         return [action for action in self._actions if action.option_strings and action.dest != "help"]
+
+    def _variables(self, fixed) -> List[argparse.Action]:
+        return [action for action in self._options()
+                if action.help != argparse.SUPPRESS and action.option_strings[-1] not in fixed]
+
+    def _check_names(self, target: str, *names: str, fixed) -> None:
+        """Refuse a variable that the target has not, as SEED where it is SEEDS: else it would be as if not given.
+
+        One with a _ is of the environment, such as OMP_NUM_THREADS.
+        """
+        known = [action.dest.upper() for action in self._variables(fixed)]
+        others = {action.dest.upper() for action in self._actions if not action.option_strings}.union(ALL)
+        for name in names:
+            if "_" not in name and name not in others.union(known) and os.environ.get(name):
+                self.error(f"{name}: make {target} has no such variable; choose from {', '.join(known)}")
 
     def _from_make(self) -> List[str]:
         given = [(action, os.environ.get(action.dest.upper(), "")) for action in self._options()]
