@@ -21,9 +21,9 @@ from typing import List, Optional
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, Reported, run, seed_of
-from experiments.lib.lookup import options
+from experiments.lib.lookup import backbone, check_early, options, preset_of
 from experiments.lib.paths import ROOT
-from experiments.lib.published import evaluate_weights, figure_of, group_of, source_of
+from experiments.lib.published import classes_of, evaluate_weights, figure_of, group_of, source_of
 from experiments.lib.schedule import Asked, measured
 from repro.errors import UserError, choice
 from repro.records import load_records, read_record
@@ -53,6 +53,9 @@ def check_row(given) -> Optional[bool]:
     if found is None:
         raise UserError(f"{given.row}: no band, as no training is published with several seeds")
     unit, name = (" core-seconds", "cost of the training") if cost else ("%", f"mean IoU in {row.inference} inference")
+    check_early(given, classes_of(published[0]))
+    if not given.weights:
+        backbone(given.pretrained, preset_of(given.preset), published[0].training.pretrained, fetch=not given.dry)
     say(name, unit, found, f"seeds {', '.join(str(one.seed) for one in published)}")
     spent = band.cost(published).centre / 3600
     if given.dry:
@@ -79,6 +82,10 @@ def check_row(given) -> Optional[bool]:
 
 def check_speed(given) -> Optional[bool]:
     """Check the ratio of a network's time to Model A's, both measured in turns here."""
+    for name, usual in given.usual.items():
+        if name not in ("table", "row", "dry") and getattr(given, name) != usual:
+            raise UserError(f"{name.upper()}: {getattr(given, name)}: of table 6 times are checked, of the network on "
+                            "this CPU whatever its training; leave it out")
     if given.row == BASE:
         raise UserError(f"ROW of table 6: {BASE} is what the others are compared with; choose another")
     record = read_table6(paths.RESULTS / "table6.json")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from experiments.lib import paths
 from experiments.lib.command import Parser, run
-from experiments.lib.lookup import options
-from experiments.lib.published import beside, evaluate_weights, figure_of, group_of, source_of
+from experiments.lib.lookup import check_early, options
+from experiments.lib.published import beside, classes_of, evaluate_weights, figure_of, group_of, source_of
 from repro.files import write_text
 from repro.tables.pairs import row_page
 
@@ -21,6 +21,8 @@ def write(given) -> None:
     figure, group = figure_of(given.table, given.row, given.extra), group_of(given)
     source = source_of(group, figure)
     records, row = source.found(figure), source.rows[figure.table, figure.row]
+    if given.weights:
+        check_early(given, classes_of(records[0]))
     name = "-".join(filter(None, (figure.table, figure.row, figure.extra, *group)))
     out = Path(given.out or paths.CACHE / "rows") / f"{name}.md"
     often = evaluate_weights(given)[1] if given.weights else None

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from experiments.lib.command import Parser, contexts, run
 from experiments.lib.lookup import check_early, chosen, data_folder, options, preset_of, trained_plan
+from repro.data.classes import CITYSCAPES
 from repro.errors import choice
 from repro.files import no_file
 
@@ -16,7 +17,7 @@ def submit(given) -> None:
     """Find the parameters, run the network on the split, write the files."""
     chosen(given)  # this and the next before anything takes time
     preset = preset_of(given.preset)
-    check_early(preset, given.budget, given.weights, given.seed)
+    check_early(given, len(CITYSCAPES))
     ctx = contexts(given.gpu)
     from repro.data import open_dataset
     from repro.data.images import image_size

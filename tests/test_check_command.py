@@ -105,7 +105,13 @@ def test_a_dry_run_measures_nothing(trained, published, capsys, monkeypatch):
     ([*ROW, "--data", "camvid", "--what", "taste"], "WHAT: 'taste' is not known; choose from accuracy, cost"),
     ([*ROW, "--data", "camvid", "--what", "cost", "--weights", "x"], "leave WHAT=cost out"),
     ([*ROW, "--data", "camvid", "--seed", "-1"], "SEED"),
+    ([*ROW, "--data", "camvid", "--dry-run", "--gpu", "x"], "GPU: 'x' is not a list of card numbers"),
+    ([*ROW, "--data", "camvid", "--dry-run", "--weights", "x"], "weights x: no such file"),
+    ([*ROW, "--data", "camvid", "--dry-run", "--weights", str(paths.STREET)], "of another network: it lacks"),
+    ([*ROW, "--data", "camvid", "--weights", str(paths.STREET)], "of another network: it lacks"),
+    ([*ROW, "--data", "camvid", "--dry-run", "--pretrained", "x"], "PRETRAINED: x: no such file"),
     (["--table", "6", "--row", "model-a"], "what the others are compared with"),
+    (["--table", "6", "--row", "icnet", "--gpu", "0"], "GPU: 0: of table 6 times are checked"),
 ])
 def test_a_mistake_is_a_line(arguments, words, trained, published, capsys):
     published(0)

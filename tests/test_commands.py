@@ -53,6 +53,22 @@ def test_a_wrong_choice(arguments, words, capsys, tmp_path, monkeypatch):
     assert all(word in error for word in words), error
 
 
+@pytest.mark.parametrize("arguments, words", [
+    (["--split", "tests"], "SPLIT: 'tests' is not known; choose from val, test"),
+    (["--batch", "3", "--hosts", "localhost,localhost"], "BATCH: 3 does not divide among the 2 devices"),
+    (["--hosts", "localhost,elsewhere"], "HOSTS: elsewhere: "),
+    (["--pretrained", str(paths.STREET)], "camvid-model-a.params: not a backbone"),
+    (["--pretrained", str(paths.PRETRAINED), "--preset", "street"],
+     "a backbone of width 0.25; preset street needs one of width 0.5"),
+])
+def test_it_is_said_before_data_are_drawn(arguments, words, capsys, monkeypatch):
+    def unknown(name):
+        raise OSError("no such name")
+    monkeypatch.setattr("socket.gethostbyname", unknown)
+    monkeypatch.setattr(schedule, "data_folder", lambda *given: pytest.fail("drawn"))
+    assert words in line(capsys, measure.main(["--table", "3", *arguments]))
+
+
 def test_other_scripts_say_what_is_wrong(capsys, tmp_path):
     assert "layout" in line(capsys, measure.main(["--table", "3", "--data", str(tmp_path)]))
     assert "BUDGET" in line(capsys, pretrain.main(["--budget", "some"]))

@@ -13,13 +13,15 @@ from experiments.lib import paths
 from experiments.lib.command import seed_of
 from experiments.lib.paths import HERE, PRESETS, PRETRAINED, TABLES
 from experiments.lib.tables import chosen_rows
-from repro import records
+from repro import device, records
 from repro.config import parsing
 from repro.config.presets import load_preset
 from repro.errors import UserError, choice
 from repro.models import params_format
 from repro.prediction import weights
 
+# a backbone's first unit, as make pretrain, Gluon and MXNet 1.2's Gluon name it
+UNITS = ("level2.0.conv1.weight", "features.4.0.body.0.weight", "stage1_conv0_weight")
 HALF = "resnet50-half"  # PRETRAINED: the backbone that repro/models/open_nsfw.py converts
 
 
@@ -73,12 +75,23 @@ def chosen(wanted):
     return row, trainings[wanted.extra]
 
 
-def check_early(preset, budget: str, weights: str, seed: str = "0") -> None:
-    """Raise a UserError for a BUDGET, WEIGHTS or SEED that cannot be, before data is written or read."""
-    preset.budget(budget.partition("+")[0])
-    seed_of(seed, "SEED")
-    if weights:
-        params_format.read(weights)
+def check_early(wanted, classes: int) -> None:
+    """Raise a UserError for a PRESET, BUDGET, SEED, GPU or WEIGHTS that cannot be, before data is written or read.
+
+    classes  that the row's network tells apart.
+    """
+    preset = preset_of(wanted.preset)
+    preset.budget(wanted.budget.partition("+")[0])
+    seed_of(getattr(wanted, "seed", "0"), "SEED")
+    device.check(wanted.gpu)
+    if wanted.weights:
+        from repro.models import parameters
+        from repro.models.build import Plan
+
+        row, training = chosen(wanted)
+        plan = Plan(row.network, training, preset, preset.size)
+        parameters.check(plan.build(classes, plan.crop), parameters.load(wanted.weights), (1, 3, *plan.crop),
+                         f"weights {wanted.weights}")
 
 
 def data_folder(data: str, preset=None) -> Tuple[Path, str]:
@@ -140,24 +153,37 @@ def of_same_data(pairs, wanted, dataset):
     return sorted((pair for pair in pairs if pair[1].content in (now, "")), key=lambda pair: pair[1].content == "")
 
 
-def backbone(pretrained: str, preset, needed: bool) -> Tuple[str, str]:
-    """Return PRETRAINED's file, which is there if it is `needed`, and what identifies its values."""
+def backbone(pretrained: str, preset, needed: bool, fetch: bool = True) -> Tuple[str, str]:
+    """Return PRETRAINED's file, which is there and a backbone if it is `needed`, and what identifies its values.
+
+    fetch: one that is asked for by name is downloaded where it is not there; else nothing is looked at then.
+    """
     name = pretrained or preset.backbone or str(PRETRAINED)
     path = Path(os.path.expanduser(name)).absolute()
     if needed:
         if not path.is_file():
             from repro.models import imagenet, open_nsfw
 
+            if not fetch and name in (HALF, *imagenet.NAMES):
+                return name, ""
             if name == HALF:  # asked for by name: downloaded once, its hash checked
                 path = open_nsfw.backbone_file(paths.CACHE / "backbones")
             elif name in imagenet.NAMES:
                 path = Path(imagenet.model_file(name))
         if not path.is_file():
             raise UserError(f"PRETRAINED: {name}: no such file; `make pretrain` makes one of quarter width")
-        if path == PRETRAINED and preset.width != 0.25:
-            raise UserError(f"PRETRAINED: preset {preset.name} needs a backbone of width {preset.width:g}, the shipped "
-                            "one has 0.25; give the .params file of Gluon's or gluoncv's resnet50_v1")
+        width = _width(path)
+        if width != preset.width:
+            raise UserError(f"PRETRAINED: {name}: {f'a backbone of width {width:g}' if width else 'not a backbone'}; "
+                            f"preset {preset.name} needs one of width {preset.width:g}; Gluon's and gluoncv's "
+                            f"resnet50_v1 has width 1, {HALF} 0.5, the shipped one 0.25")
     return str(path), hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _width(path: Path) -> float:
+    """Return the width of a backbone, by the channels of its first unit; 0 of what is none."""
+    arrays = params_format.read(path)
+    return next((arrays[name].shape[0] / 64 for name in UNITS if name in arrays), 0)
 
 
 def own_records() -> Iterator[Tuple[Path, records.Record]]:

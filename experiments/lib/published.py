@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.lib import paths
 from experiments.lib.command import contexts
-from experiments.lib.lookup import Wanted, check_early, chosen, data_folder, preset_of, trained_plan
+from experiments.lib.lookup import Wanted, chosen, data_folder, preset_of, trained_plan
 from experiments.lib.paths import TABLES
 from experiments.lib.tables import all_rows, published_images
 from repro.config.networks import Network
@@ -90,13 +90,17 @@ class _Watched:
         return outputs
 
 
+def classes_of(record: Record) -> int:
+    """Return how many classes a record's network tells apart."""
+    return len(next(iter(record.evaluations.values()))["class_iou"])
+
+
 def evaluate_weights(given) -> Tuple[Any, Optional[np.ndarray]]:
     """Return (the figures in the row's inference, the share of images in which each region is computed).
 
-    given  options that name a row, its data and WEIGHTS; UserError for weights that are not the row's.
+    given  options that name a row, its data and WEIGHTS, which `check_early` has looked at.
     """
     preset, ctx, (row, _) = preset_of(given.preset), contexts(given.gpu)[0], chosen(given)
-    check_early(preset, given.budget, given.weights)
     from tqdm import tqdm
 
     from repro.data import open_dataset

@@ -20,7 +20,7 @@ from experiments.lib.worker import Job, alone, forget, specification
 from repro.device import threads
 from repro.errors import UserError, choice
 from repro.files import write_text
-from repro.training.cluster import Cluster, parse_hosts
+from repro.training.cluster import Cluster, address, parse_hosts
 
 MOST = 64  # processes of a kind that may be asked for
 
@@ -71,6 +71,11 @@ def plan(asked) -> List[Job]:
     between(asked.readers, 0, MOST, "READERS")
     between(asked.jobs, 0, MOST, "JOBS")
     device.check(asked.gpu)
+    parts = max(1, len(device.parse(asked.gpu))) * max(1, len(parse_hosts(asked.hosts)))
+    if preset.recipe.batch % parts:
+        raise UserError(f"BATCH: {preset.recipe.batch} does not divide among the {parts} devices of GPU and HOSTS")
+    if asked.split:
+        choice(asked.split, ("val", "test"), "SPLIT")
     named = [(name or "own", row.network, training) for row in rows for name, training in row.trainings]
     if asked.extra:
         choice(asked.extra, list(dict.fromkeys(name for name, *_ in named)), "EXTRA")
@@ -79,7 +84,7 @@ def plan(asked) -> List[Job]:
     folder, identity = data_folder(asked.data, preset)
     dataset = open_dataset(folder)
     if asked.split:
-        dataset = dataclasses.replace(dataset, measured_split=choice(asked.split, ("val", "test"), "SPLIT"))
+        dataset = dataclasses.replace(dataset, measured_split=asked.split)
     if not dataset.coarse and any(training.coarse for _, training in pairs):
         print(f"{dataset.name} has no coarsely labelled images; rows that ask for them are trained without",
               file=sys.stderr)
@@ -112,6 +117,7 @@ def finished(jobs: Sequence[Job]) -> Dict[str, Path]:
 def measured(asked) -> List[Path]:
     """Measure what is Asked and missing on this machine; return the record files of all of it."""
     hosts = parse_hosts(asked.hosts)
+    address(hosts)
     jobs = plan(asked)
     done = {} if asked.fresh else finished(jobs)
     due = [job for job in jobs if job.specification not in done]

@@ -35,8 +35,8 @@ def parse_hosts(text: str) -> List[str]:
     return hosts
 
 
-def _address(hosts: Sequence[str]) -> str:
-    """Return this machine's address as the workers see it."""
+def address(hosts: Sequence[str]) -> str:
+    """Return this machine's address as the workers see it; UserError where the first other one is not known."""
     remote = [host for host in hosts if host not in LOCAL]
     if not remote:
         return "127.0.0.1"
@@ -110,7 +110,7 @@ class Cluster:
         if not hosts:
             self.workers = [worker(command, LOCAL[0], environment, folder)]
             return
-        shared = {"DMLC_PS_ROOT_URI": _address(hosts), "DMLC_PS_ROOT_PORT": str(_free_port()),
+        shared = {"DMLC_PS_ROOT_URI": address(hosts), "DMLC_PS_ROOT_PORT": str(_free_port()),
                   "DMLC_NUM_WORKER": str(len(hosts)), "DMLC_NUM_SERVER": str(len(hosts))}
         here = {**os.environ, **shared, "DMLC_NODE_HOST": shared["DMLC_PS_ROOT_URI"], "OMP_NUM_THREADS": "1"}
         helper = f"from repro.training.cluster import end_with_parent; end_with_parent({os.getpid()}); import mxnet"
