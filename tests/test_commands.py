@@ -54,7 +54,8 @@ def test_a_wrong_choice(arguments, words, capsys, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["--split", "tests"], "SPLIT: 'tests' is not known; choose from val, test"),
+    (["--split", "tests", "--data", "a"], "SPLIT of a: 'tests' is not known; choose from val, test"),
+    (["--split", "test"], "SPLIT of minicity: 'test' is not known; choose from val"),
     (["--batch", "3", "--hosts", "localhost,localhost"], "BATCH: 3 does not divide among the 2 devices"),
     (["--hosts", "localhost,elsewhere"], "HOSTS: elsewhere: "),
     (["--pretrained", str(paths.STREET)], "camvid-model-a.params: not a backbone"),

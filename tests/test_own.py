@@ -182,6 +182,14 @@ def test_a_measurement_is_of_what_the_files_hold_wherever_they_lie(here):
     assert [path for path, _ in kept] == [paths[0], here]
 
 
+def test_a_split_is_measured_on_only_where_it_is_labelled(here):
+    write_own(here / "yard", size=(128, 256))
+    photo, = (here / "yard" / "images" / "test").iterdir()
+    refused(lambda: planned(here / "yard", split="test"), f"{photo}: no label (which SPLIT asks for); 1 of the 1 image")
+    photo.unlink()
+    refused(lambda: planned(here / "yard", split="test"), "SPLIT: yard has no images in test")
+
+
 def test_from_a_folder_to_a_running_network(here, capfd):
     """Trained, described, predicted with, exported and run: in the folder's classes and ids all the way."""
     assert minicity.main([str(here / "street"), "--own", "--size", "128x256", "--train", "4", "--val", "2"]) == 0

@@ -60,6 +60,7 @@ def plan(asked) -> List[Job]:
     from repro.config.rows import training_name
     from repro.data import open_dataset
     from repro.data.contents import check_regions
+    from repro.data.dataset import check_labelled
 
     rows = chosen_rows(asked.table, asked.row or None)
     changes = {name: value for name, value in (("batch", asked.batch), ("steps", asked.steps)) if value is not None}
@@ -75,7 +76,7 @@ def plan(asked) -> List[Job]:
     if preset.recipe.batch % parts:
         raise UserError(f"BATCH: {preset.recipe.batch} does not divide among the {parts} devices of GPU and HOSTS")
     if asked.split:
-        choice(asked.split, ("val", "test"), "SPLIT")
+        choice(asked.split, ("val",) if asked.data == "minicity" else ("val", "test"), f"SPLIT of {asked.data}")
     named = [(name or "own", row.network, training) for row in rows for name, training in row.trainings]
     if asked.extra:
         choice(asked.extra, list(dict.fromkeys(name for name, *_ in named)), "EXTRA")
@@ -85,6 +86,8 @@ def plan(asked) -> List[Job]:
     dataset = open_dataset(folder)
     if asked.split:
         dataset = dataclasses.replace(dataset, measured_split=asked.split)
+        if not check_labelled(dataset.measured, asked.split, "which SPLIT asks for"):
+            raise UserError(f"SPLIT: {dataset.name} has no images in {asked.split}")
     if not dataset.coarse and any(training.coarse for _, training in pairs):
         print(f"{dataset.name} has no coarsely labelled images; rows that ask for them are trained without",
               file=sys.stderr)
