@@ -28,7 +28,7 @@ from repro.timing.clock import Timing
 def predict(given) -> None:
     """Segment all that is given; UserError at the end if something could not be."""
     out = Path(os.path.expanduser(given.output))
-    no_file(out, "OUTPUT")
+    no_file(out, "OUTPUT", write=True)
     folder = os.path.expanduser(given.input)
     if os.path.isdir(folder) and os.path.realpath(out) == os.path.realpath(folder):
         raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")

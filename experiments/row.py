@@ -10,7 +10,7 @@ from experiments.lib import paths
 from experiments.lib.command import Parser, run
 from experiments.lib.lookup import check_early, options
 from experiments.lib.published import beside, classes_of, evaluate_weights, figure_of, group_of, source_of
-from repro.files import write_text
+from repro.files import no_file, write_text
 from repro.tables.pairs import row_page
 
 
@@ -24,7 +24,9 @@ def write(given) -> None:
     if given.weights:
         check_early(given, classes_of(records[0]))
     name = "-".join(filter(None, (figure.table, figure.row, figure.extra, *group)))
-    out = Path(given.out or paths.CACHE / "rows") / f"{name}.md"
+    folder = Path(given.out or paths.CACHE / "rows")
+    no_file(folder, "OUT", write=True)
+    out = folder / f"{name}.md"
     often = evaluate_weights(given)[1] if given.weights else None
     pictures = {}
     for record in records:

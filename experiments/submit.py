@@ -25,7 +25,7 @@ def submit(given) -> None:
     from repro.training.run import network_factory
 
     choice(given.split, submission.SPLITS, "SPLIT")
-    no_file(given.out, "OUT")
+    no_file(given.out, "OUT", write=True)
     dataset = open_dataset(data_folder(given.data, preset)[0])
     samples = submission.samples_of(dataset, given.split)
     plan, arrays = trained_plan(given, dataset, image_size(samples[0].image))

@@ -39,10 +39,14 @@ def replacing(path) -> Iterator[Path]:
             os.unlink(name)
 
 
-def no_file(path, what: str) -> None:
-    """Raise a UserError that begins with `what` if a file is where a folder is to be."""
-    if os.path.exists(path) and not os.path.isdir(path):
-        raise UserError(f"{what}: {path} is a file, not a folder")
+def no_file(path, what: str, write: bool = False) -> None:
+    """Raise a UserError that begins with `what` if a file is where a folder, or one above it, is to be; `write`: or if
+    that folder, or where it is to be made, may not be written to."""
+    there = next(one for one in (Path(path), *Path(path).parents, Path("/")) if os.path.exists(one))
+    if not os.path.isdir(there):
+        raise UserError(f"{what}: {there} is a file, not a folder")
+    if write and not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"{what}: {there} may not be written to")
 
 
 def walk(root, enter: Callable[[Path], bool] = lambda folder: True) -> List[Path]:

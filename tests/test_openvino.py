@@ -24,6 +24,7 @@ from repro.data.classes import ClassSet
 from repro.engine import Engine
 from repro.errors import UserError
 from repro.export.carry import in_precision
+from repro.prediction.load import load
 from repro.runtime import ceiling, openvino
 from repro.runtime.metadata import KEY, Metadata
 from repro.runtime.onnx import OnnxEngine
@@ -100,6 +101,8 @@ def test_precisions_are_the_files_and_the_cpus(both, monkeypatch):
     monkeypatch.setattr(openvino, "has_bfloat16", lambda: False)
     with pytest.raises(UserError, match="PRECISION: bfloat16: this CPU has no AMX"):
         OpenvinoEngine(folder / "float32.onnx", "bfloat16")
+    with pytest.raises(UserError, match="PRECISION: bfloat16: this CPU has no AMX"):  # before an image is read
+        load(paths.SHIPPED, engine="openvino", precision="bfloat16")
     assert OpenvinoEngine(folder / "int8.onnx").labels(photo(8, 8)).shape == (8, 8)
 
 

@@ -177,14 +177,24 @@ def test_hidden_and_linked_files_are_one_matter_for_folders_and_patterns(tmp_pat
     for name, target in (("link", "../elsewhere"), ("loop", "."), ("again", "b"), ("b/up", ".."), ("none.png", "none"),
                          ("round.png", "round.png"), ("e.png", "../elsewhere/linked.png")):
         (root / name).symlink_to(target)
-    expected = ["a", "b/c", "e", "link/deep/d", "link/linked"]
+    expected = ["a", "b/c", "e", "link/deep/d", "link/linked", "none", "round"]
     for given in (root, root / "**", root / "**" / "*", root / "**" / "*.png", tmp_path / "[A]" / "**" / "*"):
         assert [source.name for source in sources(str(given))] == expected, given
-    assert [source.name for source in sources(str(root / "*"))] == ["a", "e"]
+    assert [source.name for source in sources(str(root / "*"))] == ["a", "e", "none", "round"]
+    refused(lambda: read_photo(root / "none.png"), root / "none.png", "cannot be read (No such file")
     assert [source.name for source in sources(str(root / "*" / "*.png"))] == ["b/c", "link/linked"]
     for given in (root / ".hidden", root / ".hidden" / "*", root / ".hidden" / "h.png"):  # asked for by its name
         assert [source.name for source in sources(str(given))] == ["h"]
     refused(lambda: sources(str(root / "._*")), "no photo or video is called so")
+
+
+def test_no_two_have_results_of_one_name(tmp_path):
+    for name in ("same.jpg", "same.png", "same.jpg.png", "clip/000000.jpg", "clip.jpg.mp4", "clip.mp4", "a.jpg",
+                 "a/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert sorted(source.name for source in sources(str(tmp_path))) == [
+        "a", "a/b", "clip.jpg", "clip.mp4", "clip/000000", "same.jpg", "same.jpg.png", "same.png"]
 
 
 def test_results_of_before_are_no_photos_and_inputs_are_not_hidden(tmp_path):

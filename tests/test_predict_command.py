@@ -6,21 +6,23 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import clips
 import cv2
 import numpy as np
 import pytest
 from described import random_weights
-from folders import write_png
+from folders import refused, write_png
 from test_photos import noise, video
 
 from experiments import predict
 from experiments.lib.paths import ROOT
 from repro.data import CAMVID, CITYSCAPES
-from repro.prediction import weights
+from repro.errors import UserError
+from repro.prediction import results, weights
 from repro.prediction.load import load
-from repro.prediction.photos import read_photo
+from repro.prediction.photos import Source, read_photo
 
 
 @pytest.fixture()
@@ -168,7 +170,7 @@ def test_wrong_choices_and_weights_that_are_not_there_are_one_line(command, tmp_
     assert code == 2 and told == f"error: weights {tmp_path}/b.params: no such file\n"
 
 
-def test_where_results_cannot_be_written(command, tmp_path):
+def test_where_results_cannot_be_written(command, tmp_path, monkeypatch):
     photos, file = tmp_path / "photos", tmp_path / "file"
     write_png(photos / "a.png", noise())
     (tmp_path / "link").symlink_to(photos)
@@ -176,9 +178,22 @@ def test_where_results_cannot_be_written(command, tmp_path):
     for given, out, words in ((photos, photos, "is INPUT; name another folder"),
                               (tmp_path / "link" / ".", photos, "is INPUT; name another folder"),
                               (photos, file, "is a file, not a folder"),
-                              (photos, file / "inside", "cannot be written")):
+                              (photos, file / "inside", f"{file} is a file, not a folder")):
         code, _, told, _ = command("--input", given, "--output", out)
-        assert code == 2 and told.splitlines()[-1].startswith("error: OUTPUT: ") and words in told
+        assert code == 2 and told.startswith("error: OUTPUT: ") and words in told and told.count("\n") == 1
+    monkeypatch.setattr("os.access", lambda place, mode: place != tmp_path)
+    code, _, told, _ = command("--input", photos, "--output", tmp_path / "new" / "out")
+    assert code == 2 and told == f"error: OUTPUT: {tmp_path} may not be written to\n"
+
+
+def test_an_image_that_cannot_be_segmented_is_named(tmp_path):
+    write_png(tmp_path / "a.png", noise())
+
+    def segment(image, scores):
+        raise UserError("image of 64x64: too large")
+    refusing = SimpleNamespace(segment=segment, weights=SimpleNamespace(classes=CITYSCAPES))
+    refused(lambda: list(results.segment(Source(tmp_path / "a.png", "a"), refusing, tmp_path, False)),
+            f"{tmp_path}/a.png: image of 64x64: too large")
 
 
 def test_results_in_the_folder_of_the_photos_are_not_taken_for_photos(command, tmp_path):

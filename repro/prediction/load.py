@@ -51,6 +51,10 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
     choice(precision, ENGINES[choice(engine, ENGINES, "ENGINE")], f"precision of ENGINE {engine}")
     if precision == "int8" and not len(calibration):
         raise UserError("precision int8: needs photos to find its ranges with, as calibration")
+    if engine == "openvino":
+        from repro.runtime.openvino import check_precision
+
+        check_precision(precision)  # not of every image
     arrays = parameters.load(about.path)
     least = (about.multiple, about.multiple)
     parameters.check(_network(about, least, 1, Options()), arrays, (1, 3, *least), f"weights {about.path}")

@@ -102,7 +102,7 @@ def _of_pattern(path: Path) -> List[Path]:
 
     def right(one: Path, begins: bool = False) -> bool:
         return _matches(one.relative_to(base).parts, parts[first:], begins)
-    return [one for one in walk(base, lambda folder: right(folder, True)) if right(one) and os.path.isfile(one)]
+    return [one for one in walk(base, lambda folder: right(folder, True)) if right(one)]
 
 
 def sources(given: str, but=None) -> Tuple[Source, ...]:
@@ -129,13 +129,17 @@ def sources(given: str, but=None) -> Tuple[Source, ...]:
         hint += "; [...] is read as one of the characters in it, a bracket is written [[]" if "[" in given else ""
     else:
         raise UserError(f"INPUT: {given}: no such file or folder")
-    found = [one for one in found if os.path.isfile(one)]
+    found = [one for one in found if os.path.isfile(one) or not os.path.exists(one)]  # links to nothing too
     if not found:
         raise UserError(f"INPUT: {given}: no photo or video{hint}")
     places = [one.relative_to(root) for one in sorted(found)]
     alike = Counter(place.with_suffix("") for place in places)
-    return tuple(Source(root / place, str(place.with_suffix("") if alike[place.with_suffix("")] == 1 else place))
-                 for place in places)
+    files, folders = {*places}, {folder for place in places for folder in place.parents}
+
+    def name(place: Path) -> str:  # a video's results are in a folder of that name
+        short, video = place.with_suffix(""), place.suffix.lower() in VIDEOS
+        return str(place if alike[short] > 1 or short in files or video and short in folders else short)
+    return tuple(Source(root / place, name(place)) for place in places)
 
 
 def passed_over(given: str, but=None) -> str:

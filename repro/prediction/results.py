@@ -87,7 +87,11 @@ def segment(source: Source, segmenter, out: Path, scores: bool) -> Iterator[Tupl
 
     def found_in(timed):
         began = time.perf_counter()
-        return (*timed, segmenter.segment(timed[1], scores), time.perf_counter() - began)
+        try:
+            found = segmenter.segment(timed[1], scores)
+        except UserError as error:  # such as of an image that is too large for an exported file
+            raise UserError(f"{source.path}: {error}") from None
+        return (*timed, found, time.perf_counter() - began)
 
     with film(out / f"{source.name}_overlay.mp4", source.rate()) if source.video else nullcontext() as video:
         for number, (second, image, found, spent) in enumerate(pipeline(source.timed(), found_in, SEGMENTING)):

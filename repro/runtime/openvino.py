@@ -42,10 +42,15 @@ def _precision(path, model, wanted: Optional[str]) -> str:
     if (chosen == "int8") != (own == "int8"):
         raise UserError(f"PRECISION: {chosen}: {path} is in {own}; `make export PRECISION=int8` writes one in int8, "
                         "and a float32 file runs in bfloat16")
-    if chosen == "bfloat16" and not has_bfloat16():
+    check_precision(chosen)
+    return chosen
+
+
+def check_precision(precision: str) -> None:
+    """Raise a UserError for bfloat16 on a CPU that does not multiply it."""
+    if precision == "bfloat16" and not has_bfloat16():
         raise UserError("PRECISION: bfloat16: this CPU has no AMX or AVX-512 with BF16, which multiply it; choose from "
                         "float32, int8")
-    return chosen
 
 
 def model_read(path):
