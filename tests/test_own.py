@@ -190,6 +190,14 @@ def test_a_split_is_measured_on_only_where_it_is_labelled(here):
     refused(lambda: planned(here / "yard", split="test"), "SPLIT: yard has no images in test")
 
 
+def test_a_first_image_whose_crops_have_too_few_regions_is_said(here):
+    sample = open_dataset(write_own(here / "yard", size=(128, 256))).train[0]
+    assert planned(here / "yard")
+    write_png(sample.image, np.zeros((8, 8, 3), np.uint8))
+    write_png(sample.label, np.full((8, 8), 7, np.uint8))
+    refused(lambda: planned(here / "yard"), sample.image, "8x8 pixels (height x width) are 1 of the 64 px regions")
+
+
 def test_from_a_folder_to_a_running_network(here, capfd):
     """Trained, described, predicted with, exported and run: in the folder's classes and ids all the way."""
     assert minicity.main([str(here / "street"), "--own", "--size", "128x256", "--train", "4", "--val", "2"]) == 0

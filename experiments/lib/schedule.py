@@ -95,8 +95,9 @@ def plan(asked) -> List[Job]:
     trainings = {training_name(*pair): pair for pair in pairs}.values()
     coarse = dataset.coarse if any(training.coarse for _, training in trainings) else ()
     found = examined(asked.leak, dataset, coarse, budget.images)
+    first = () if preset.crop else dataset.train[:1]  # whose size that of the crops is
     for network, training in trainings:
-        check_regions(dataset.measured[:budget.images], found, network, training, preset)
+        check_regions((*first, *dataset.measured[:budget.images]), found, network, training, preset)
     content = content_of(asked, dataset, found, images=budget.images)
     with_coarse = content_of(asked, dataset, found, coarse, budget.images)
     label = "+".join([budget_name, *(f"{name}{value}" for name, value in changes.items()),
