@@ -11,13 +11,18 @@ from tqdm import tqdm
 from experiments.lib import paths
 from experiments.lib.command import Parser, contexts, run
 from experiments.lib.paths import HERE, PRETRAINED
-from repro.files import write_text
+from repro.errors import UserError
+from repro.files import no_file, write_text
 
 SEED = 1001  # of scenes that no table's training or test set contains
 
 
 def pretrain(given) -> None:
     """Train and write the weights and, beside them, where they came from."""
+    out = Path(given.out)
+    if out.suffix != ".params":  # this and the next before anything takes time
+        raise UserError(f"OUT: {out}: must end in .params")
+    no_file(out.parent, "OUT", write=True)
     ctx = contexts(given.gpu)
     from repro import records
     from repro.config.networks import Column, Network
@@ -42,7 +47,6 @@ def pretrain(given) -> None:
         measured, arrays, _ = measure(network, training, open_dataset(data), preset, budget, 0, ctx,
                                            report=report)
     backbone = {name.partition(".")[2]: value for name, value in arrays.items() if name.startswith("full_column.")}
-    out = Path(given.out)
     parameters.save_arrays(out, backbone)
     measured.update(scenes={"generator": "minicity", "seed": SEED, "train": 1200, "size": list(preset.size)},
                     provenance=provenance)

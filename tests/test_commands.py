@@ -73,6 +73,10 @@ def test_it_is_said_before_data_are_drawn(arguments, words, capsys, monkeypatch)
 def test_other_scripts_say_what_is_wrong(capsys, tmp_path):
     assert "layout" in line(capsys, measure.main(["--table", "3", "--data", str(tmp_path)]))
     assert "BUDGET" in line(capsys, pretrain.main(["--budget", "some"]))
+    assert "OUT: README.md: must end in .params" in line(capsys, pretrain.main(["--out", "README.md"]))
+    (tmp_path / "file").write_text("")
+    assert "file is a file, not a folder" in line(capsys, pretrain.main(["--out", str(tmp_path / "file" / "a.params")]))
+    (tmp_path / "file").unlink()
     assert "height and a width" in line(capsys, minicity.main([str(tmp_path / "x"), "--size", "big"]))
     with pytest.raises(SystemExit) as ended:
         predict.main(["--k", "foo"])
