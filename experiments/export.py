@@ -34,6 +34,7 @@ from repro.records import provenance
 from repro.runtime.metadata import PRECISIONS, Metadata
 
 RANDOM, MODEL_A = "random", "model-a"
+OF_ROW = ("table", "extra", "preset", "budget", "seed")  # what weights that describe themselves say
 CALIBRATION = 16  # training images that give int8's ranges
 
 
@@ -155,6 +156,9 @@ def export(given) -> None:
     dataset = None if given.data == "minicity" else open_dataset(data_folder(given.data)[0])
     if given.weights == RANDOM:
         given.row = given.row or MODEL_A
+    for name in () if given.row else OF_ROW:
+        if getattr(given, name) != given.usual[name]:
+            raise UserError(f"{name.upper()}: {getattr(given, name)}: is of a trained row; give ROW too")
     source = of_row(given, dataset) if given.row else of_weights(given.weights or SHIPPED)
     size = source.preset.size if dataset is None else image_size(dataset.measured[0].image)
     size = parse_size(given.size) if given.size else size

@@ -184,6 +184,7 @@ def test_what_was_trained_here_is_found(tmp_path, monkeypatch, capsys):
     (["--row", "model-a", "--weights", str(export.SHIPPED)], "of another network: it lacks "),
     (["--row", "ours-isctf", "--weights", str(export.SHIPPED), "--preset", "paper"], "this network has (64, 3, 7, 7)"),
     ([*RANDOM, "--preset", "huge"], "PRESET: 'huge' is not known; choose from"),
+    (["--preset", "street"], "PRESET: street: is of a trained row; give ROW too"),
     (["--weights", "/none.params"], "/none"),
     (["--row", "stride32", "--weights", "/none.params"], "weights /none.params: no such file"),
 ])

@@ -6,7 +6,6 @@ import dataclasses
 import fcntl
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -217,19 +216,3 @@ def test_a_second_run_waits_and_goes_on_where_the_first_is_killed(tree):
             one.signal(signal.SIGKILL)
             other.end_well()
     tree.as_never_stopped()
-
-
-def test_files_of_another_run_with_the_same_names_are_not_taken(tree):
-    """A run from other weights is killed as it has replaced the parameters; the record is not that of the first."""
-    tree.fresh()
-    tree.run()
-    weights = bytearray(paths.PRETRAINED.read_bytes())
-    weights[len(weights) // 2] ^= 1
-    other, params = tree.folder / "other.params", next(tree.cache.glob("results/*/*.params"))
-    other.write_bytes(weights)
-    before = params.stat().st_ino
-    with tree.start("--pretrained", str(other)) as run:
-        run.wait_for(lambda: params.stat().st_ino != before)
-        run.signal(signal.SIGKILL)
-    shutil.rmtree(tree.cache / "runs")  # from which that would go on
-    tree.same_in_the_end()
