@@ -24,6 +24,7 @@ from experiments.lib.command import Parser, Reported, run, seed_of
 from experiments.lib.lookup import backbone, check_early, options, preset_of
 from experiments.lib.paths import ROOT
 from experiments.lib.published import classes_of, evaluate_weights, figure_of, group_of, source_of
+from experiments.lib.repeat import changed
 from experiments.lib.schedule import Asked, measured
 from repro.errors import UserError, choice
 from repro.records import load_records, read_record
@@ -82,9 +83,9 @@ def check_row(given) -> Optional[bool]:
 
 def check_speed(given) -> Optional[bool]:
     """Check the ratio of a network's time to Model A's, both measured in turns here."""
-    for name, usual in given.usual.items():
-        if name not in ("table", "row", "dry") and getattr(given, name) != usual:
-            raise UserError(f"{name.upper()}: {getattr(given, name)}: of table 6 times are checked, of the network on "
+    for name, value in changed(given).items():
+        if name not in ("table", "row", "dry"):
+            raise UserError(f"{name.upper()}: {value}: of table 6 times are checked, of the network on "
                             "this CPU whatever its training; leave it out")
     if given.row == BASE:
         raise UserError(f"ROW of table 6: {BASE} is what the others are compared with; choose another")

@@ -21,6 +21,7 @@ from experiments.lib import paths
 from experiments.lib.command import Parser, at_least_one, run, seed_of
 from experiments.lib.lookup import chosen, data_folder, described, options, preset_of, table_of, trained
 from experiments.lib.paths import SHIPPED, parse_size
+from experiments.lib.repeat import changed
 from repro.config.networks import AnyNetwork
 from repro.config.presets import Preset, round_up
 from repro.config.rows import Training, training_name
@@ -147,7 +148,7 @@ def export(given) -> None:
     choice(given.precision, PRECISIONS, "PRECISION")
     for name in ("batch", "images"):
         at_least_one(getattr(given, name), name.upper())
-    if os.path.isdir(os.path.expanduser(given.weights)):
+    if os.path.isdir(given.weights):
         raise UserError(f"WEIGHTS: {given.weights}: a folder, not a .params file; SparseRefine, which `make refine` "
                         "leaves in one, is not exported, but `make predict WEIGHTS=` runs it")
     from repro.export import carry
@@ -156,9 +157,9 @@ def export(given) -> None:
     dataset = None if given.data == "minicity" else open_dataset(data_folder(given.data)[0])
     if given.weights == RANDOM:
         given.row = given.row or MODEL_A
-    for name in () if given.row else OF_ROW:
-        if getattr(given, name) != given.usual[name]:
-            raise UserError(f"{name.upper()}: {getattr(given, name)}: is of a trained row; give ROW too")
+    for name, value in changed(given).items():
+        if name in OF_ROW and not given.row:
+            raise UserError(f"{name.upper()}: {value}: is of a trained row; give ROW too")
     source = of_row(given, dataset) if given.row else of_weights(given.weights or SHIPPED)
     size = source.preset.size if dataset is None else image_size(dataset.measured[0].image)
     size = parse_size(given.size) if given.size else size

@@ -27,10 +27,9 @@ from repro.timing.clock import Timing
 
 def predict(given) -> None:
     """Segment all that is given; UserError at the end if something could not be."""
-    out = Path(os.path.expanduser(given.output))
+    out = Path(given.output)
     no_file(out, "OUTPUT", write=True)
-    folder = os.path.expanduser(given.input)
-    if os.path.isdir(folder) and os.path.realpath(out) == os.path.realpath(folder):
+    if os.path.isdir(given.input) and os.path.realpath(out) == os.path.realpath(given.input):
         raise UserError(f"OUTPUT: {given.output} is INPUT; name another folder")
     found = sources(given.input, but=out) if given.input else ()
     segmenter = segmenter_of(given)
@@ -105,7 +104,7 @@ def place_of(given) -> dict:
 def segmenter_of(given):
     """Load what WEIGHTS names: a .params file, a folder of SparseRefine's, or a file of `make export`."""
     place = place_of(given)
-    if os.path.isdir(os.path.expanduser(given.weights)):
+    if os.path.isdir(given.weights):
         from experiments.lib import refined
 
         refined.refuse(K=given.k is not None, SCORES=given.scores, PRECISION=given.precision)
@@ -119,7 +118,7 @@ def segmenter_of(given):
         for name in ("k", "shrink"):
             if getattr(given, name) is not None:
                 raise UserError(f"{name.upper()}: {getattr(given, name)}: an exported file has its own")
-        path = Path(os.path.expanduser(given.weights))
+        path = Path(given.weights)
         if given.engine == "onnx" and given.precision:
             raise UserError(f"PRECISION: {given.precision}: onnxruntime computes in the file's own")
         return engine_of_file(path, given.engine, given.precision or None, **place)

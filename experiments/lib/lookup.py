@@ -58,6 +58,11 @@ def preset_of(name: str):
     return load_preset(HERE / "presets" / f"{choice(name, PRESETS, 'PRESET')}.yaml", name)
 
 
+def budget_of(wanted):
+    """Return the budget of a preset that a record was made with: BUDGET is its name, with the changes it had."""
+    return preset_of(wanted.preset).budget(wanted.budget.partition("+")[0])
+
+
 def table_of(row: str) -> str:
     """Return the table that has this row."""
     known = {one.id: table for table in TABLES for one in chosen_rows(table)}
@@ -81,7 +86,7 @@ def check_early(wanted, classes: int) -> None:
     classes  that the row's network tells apart.
     """
     preset = preset_of(wanted.preset)
-    preset.budget(wanted.budget.partition("+")[0])
+    budget_of(wanted)
     seed_of(getattr(wanted, "seed", "0"), "SEED")
     device.check(wanted.gpu)
     if wanted.weights:
@@ -148,7 +153,7 @@ def of_same_data(pairs, wanted, dataset):
     """
     now = ""
     if any(record.content for _, record in pairs) and wanted.data != "minicity":
-        images = preset_of(wanted.preset).budget(wanted.budget.partition("+")[0]).images
+        images = budget_of(wanted).images
         now = content_of(wanted, dataset, _checked(dataset, images=images), images=images)
     return sorted((pair for pair in pairs if pair[1].content in (now, "")), key=lambda pair: pair[1].content == "")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.lib import paths
 from experiments.lib.command import contexts
-from experiments.lib.lookup import Wanted, chosen, data_folder, preset_of, trained_plan
+from experiments.lib.lookup import Wanted, budget_of, chosen, data_folder, preset_of, trained_plan
 from experiments.lib.paths import TABLES
 from experiments.lib.tables import all_rows, published_images
 from repro.config.networks import Network
@@ -33,10 +33,10 @@ def group_of(given) -> Group:
     """
     from repro.data import open_dataset
 
-    folder, every = os.path.expanduser(given.data), load_records(paths.RESULTS)
+    every = load_records(paths.RESULTS)
     data, known = given.data, sorted({one.data for one in every} | {"minicity"})
-    if os.path.isdir(folder):
-        data = open_dataset(folder).name
+    if os.path.isdir(data):
+        data = open_dataset(data).name
     elif data not in known:
         raise UserError(f"DATA: {data!r} is neither a folder nor published; choose from {', '.join(known)}")
     given.preset = given.preset or next((one.preset for one in every if one.data == data), "lite")
@@ -110,7 +110,7 @@ def evaluate_weights(given) -> Tuple[Any, Optional[np.ndarray]]:
     from repro.training.run import EVALUATION_BATCH, network_factory
 
     dataset = open_dataset(data_folder(given.data, preset)[0])
-    samples = dataset.measured[:preset.budget(given.budget.partition("+")[0]).images]
+    samples = dataset.measured[:budget_of(given).images]
     plan, arrays = trained_plan(given, dataset, image_size(samples[0].image))
     made = network_factory(plan, arrays, len(dataset.classes), row.inference, ctx)
     batches = evaluation_batches(samples, dataset.classes, EVALUATION_BATCH, (plan.multiple, plan.multiple))
