@@ -17,7 +17,7 @@ OMP_NUM_THREADS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev
 export OMP_NUM_THREADS PYTHON CARD
 
 TABLES := table1 table2 table3 table4 table5 ablations neighbours
-SCRIPTS := $(TABLES) table6 profile growth engines precision refine soak \
+SCRIPTS := $(TABLES) table6 profile engines precision refine \
   check row compare tables predict export figures submit pretrain minicity
 
 .DEFAULT_GOAL := help
@@ -45,12 +45,10 @@ $(TABLES): $(STAMP)
 
 table6: $(STAMP)  ## speed: ours, its peers and the stages of table 5 side by side (20 minutes on an idle machine)
 profile: $(READY)  ## where the time of one inference goes, in MXNet, or with ENGINE=onnx or openvino
-growth: $(STAMP)  ## how time and memory grow with regions, image, batch and threads
 engines: $(OPENVINO)  ## MXNet, onnxruntime and OpenVINO side by side (half an hour, idle)
 precision: $(READY)  ## what bfloat16 and int8 lose of the accuracy of rows trained on DATA
-soak: $(READY)  ## predict and train side by side for 30 minutes: do memory and speed stay flat?
 
-table6 profile growth engines precision soak:
+table6 profile engines precision:
 	@$(RUN) experiments.speed.$@
 
 refine: $(STAMP)  ## SparseRefine over a network at half resolution, trained and measured

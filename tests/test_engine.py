@@ -140,21 +140,6 @@ def test_recording_and_values_of_the_caller_are_left_alone(model_a):
         value[:] = before[name]
 
 
-def test_memory_stays_flat(model_a):
-    made = model_a[2]
-    photo = np.random.RandomState(0).randint(0, 256, (128, 256, 3)).astype(np.uint8)
-
-    def resident():
-        with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * 4096
-    for _ in range(20):
-        made.labels(photo)
-    before = resident()
-    for _ in range(100):
-        made.labels(photo)
-    assert resident() - before < 4 * 2 ** 20  # one frame has 0.4 MB of pixels
-
-
 def test_an_unknown_precision_is_named():
     with pytest.raises(Exception, match="choose from float32, int8$"):
         Options(precision="int4")

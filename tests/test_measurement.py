@@ -17,7 +17,7 @@ from experiments.lib.measurement import Measurement, options, reduced
 from experiments.lib.pages import MEASUREMENTS
 from experiments.lib.repeat import command_of, portable
 from repro.errors import UserError
-from repro.tables import engines, growth, precision, profile, profile_onnx, refine, soak, table6
+from repro.tables import engines, precision, profile, profile_onnx, refine, table6
 
 MADE = Measurement("made", lambda folder: json.loads((folder / "made.json").read_text())["a"],
                    lambda found: f"{found}\n", lambda found, pages: (pages / "made.png").write_text("drawn"))
@@ -75,8 +75,7 @@ def test_results_go_into_the_cache_unless_they_are_published(folders, capsys):
 
 
 @pytest.mark.parametrize("script, arguments, name", [
-    ("table6", [], "table6.json"), ("engines", [], "engines-"), ("growth", [], "growth.json"),
-    ("soak", [], "soak.json"), ("profile", [], "profile.json"),
+    ("table6", [], "table6.json"), ("engines", [], "engines-"), ("profile", [], "profile.json"),
     ("profile", ["--engine", "onnx"], "profile-onnx.json"), ("profile", ["--engine", "openvino"], "profile-openvino."),
 ])
 @pytest.mark.parametrize("publish", [[], ["--publish"]], ids=["own", "published"])
@@ -110,7 +109,7 @@ def test_a_committed_page_is_its_rendering(name, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("read, name", [
     (table6.read_table6, "table6.json"), (engines.read_engines, "engines-GenuineIntel-6-207.json"),
-    (growth.read_growth, "growth.json"), (soak.read_soak, "soak.json"), (profile.read_measured, "profile.json"),
+    (profile.read_measured, "profile.json"),
     (profile_onnx.read_measured, "profile-onnx.json"), (precision.read_measured, "precision.json"),
     (refine.read_refined, "refine-camvid.json")])
 def test_a_record_of_another_version_is_one_line(read, name, tmp_path):
@@ -174,14 +173,14 @@ def doubled(pipe, value) -> None:
         raise UserError("no value")
     if value < 0:
         os._exit(3)
-    processes.serve(pipe, lambda: 2 * value)
+    pipe.send(2 * value)
 
 
-def test_a_process_runs_in_turns_and_what_it_raises_is_raised_here():
+def test_a_process_sends_and_what_it_raises_is_raised_here():
     before = os.environ.get("OMP_NUM_THREADS")
     with processes.Process(doubled, 4, OMP_NUM_THREADS=3) as one, processes.Process(doubled, None, OMP_NUM_THREADS=1) \
             as wrong, processes.Process(doubled, -1, OMP_NUM_THREADS=1) as ends:
-        assert one.read() == "3" and one.run() == one.run() == one.last == 8
+        assert one.read() == "3" and one.read() == one.last == 8
         assert wrong.read() == "1" and os.environ.get("OMP_NUM_THREADS") == before
         with pytest.raises(UserError, match="no value"):
             wrong.read()

@@ -1,12 +1,14 @@
-"""Training keeps nothing of a step: what the C library has given out, in bytes, is the same after many of them."""
+"""Training and prediction keep nothing of a step or image: what the C library has given out stays the same."""
 
 from __future__ import annotations
 
 import ctypes
 import dataclasses
+import os
 import re
 
 import mxnet as mx
+import numpy as np
 import pytest
 from model_a import MODEL_A
 
@@ -14,6 +16,7 @@ from repro.config.networks import Column, Network
 from repro.config.rows import Training
 from repro.data import open_dataset
 from repro.models.build import Plan
+from repro.prediction.load import load
 from repro.training.run import train_network
 
 UNITS = (3, 4, 6, 3)
@@ -56,3 +59,21 @@ def test_memory_of_training_stays(network, training, city, lite, backbone, tmp_p
             held[step] = given_out(tmp_path)
     train_network(plan, open_dataset(city), BEGIN + STEPS + 1, 0, [mx.cpu()], backbone, look)
     assert (held[BEGIN + STEPS] - held[BEGIN]) / STEPS < ALLOWED
+
+
+@pytest.mark.parametrize("engine", ["mxnet", "onnx", "openvino"])
+def test_a_thousand_frames_leave_nothing(engine, about, tmp_path):
+    segmenter = load(about.path, engine=engine)
+    frames = [np.random.RandomState(side).randint(0, 256, (64, side, 3)).astype(np.uint8) for side in (100, 128, 190)]
+    held = []
+
+    def look():
+        held.append((given_out(tmp_path), len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))))
+    for number in range(1000):
+        if number == 30:  # every size's engine is made
+            look()
+        segmenter.segment(frames[number % len(frames)])
+    look()
+    (before, *open_before), (after, *open_after) = held
+    assert (after - before) / 970 < 256  # bytes a frame, which has 19,200 and more
+    assert open_after <= open_before

@@ -15,7 +15,7 @@ from repro.errors import UserError
 from repro.files import write_text
 from repro.records import provenance
 
-COUNTS = ("rounds", "frames", "minutes")  # options of which more is no other measurement
+COUNTS = ("rounds", "frames")  # options of which more is no other measurement
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from experiments.lib.tables import costs_of, published
 from repro.config.rows import load_peers, load_rows
 from repro.errors import UserError
 from repro.records import load_records, told_apart
-from repro.tables import engines, growth, neighbours, precision, profile, profile_onnx, refine, soak, table6
+from repro.tables import engines, neighbours, precision, profile, profile_onnx, refine, table6
 
 PROFILED = {"row": "model-a", "size": paths.SIZE, "width": 1.0}  # which the paper has a time of
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}       # by ENGINE=
@@ -29,8 +29,6 @@ TABLE6 = Measurement(
     lambda found: table6.page(found[0], load_peers(HERE / "table6.yaml"), published("table6"), found[1]),
     lambda found, pages: table6.draw(found[0], load_peers(HERE / "table6.yaml"), pages))
 ENGINES = Measurement("engines", read_engines, engines.page, records="engines-*.json")
-GROWTH = Measurement("growth", lambda folder: growth.read_growth(folder / "growth.json"), growth.page, growth.draw)
-SOAK = Measurement("soak", lambda folder: soak.read_soak(folder / "soak.json"), soak.page, soak.draw)
 
 
 def paper_seconds(record):
@@ -99,5 +97,5 @@ def read_sparserefine(folder: Path):
 
 
 SPARSEREFINE = Measurement("sparserefine", read_sparserefine, refine.page, records="refine-*.json")
-MEASUREMENTS = {one.name: one for one in (TABLE6, PROFILE, *EXPORTED.values(), GROWTH, ENGINES, PRECISION, NEIGHBOURS,
-                                          SPARSEREFINE, SOAK)}
+MEASUREMENTS = {one.name: one for one in (TABLE6, PROFILE, *EXPORTED.values(), ENGINES, PRECISION, NEIGHBOURS,
+                                          SPARSEREFINE)}

@@ -1,4 +1,4 @@
-"""Processes that each run one function: what is measured in turns has threads and memory of its own."""
+"""A process that runs one function: what is measured there has threads and memory of its own."""
 
 from __future__ import annotations
 
@@ -53,22 +53,6 @@ class Process:
         if isinstance(self.last, Exception):
             raise self.last
         return self.last
-
-    def start(self) -> None:
-        """Let it run once."""
-        self._pipe.send(None)
-
-    def run(self):
-        """Let it run once, and return what it sends."""
-        self.start()
-        return self.read()
-
-
-def serve(pipe, run) -> None:
-    """Be such a process, once it is ready: send what run() returns for each time that the other end starts it."""
-    while True:
-        pipe.recv()
-        pipe.send(run())
 
 
 def _call(pipe, function, values) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Sequence
+from typing import Any, Callable, Dict
 
 from tqdm import tqdm
 
 from experiments.lib.paths import HERE
-from experiments.lib.processes import Process, serve
 from repro.config.rows import load_peers
 from repro.errors import choice
-from repro.timing.clock import interleaved, rounded
-from repro.timing.memory import forget_peak, peak, resident
+from repro.timing.clock import interleaved
+from repro.timing.memory import resident
 
 CALIBRATION = 2  # scenes that give int8's ranges
 LEAST, SHARE = 3, 45.0  # turns of the slowest; seconds that one's turns may take, if there are more of them
@@ -93,34 +92,6 @@ def enter(found: Dict[str, Competitor]):
             else:
                 during[name] = one.present
     return estimates, during
-
-
-def side_by_side(serve_case, cases, threads: Sequence[int], rounds: int, name: str = ""):
-    """Time cases in one interleaved run, each in a process of its own with its number of threads.
-
-    A process calls serve_case(pipe, case), which ends with serve_turns. Returns (its facts, seconds of its turns, its
-    memory) of each case.
-    """
-    facts, running = [], []
-    with ExitStack() as stack:
-        for case, count in zip(progress(f"{name}started", "process")(cases), threads):
-            running.append(stack.enter_context(Process(serve_case, case, OMP_NUM_THREADS=count)))
-            facts.append(running[-1].read())
-        timings = interleaved({number: one.run for number, one in enumerate(running)}, rounds, 1,
-                              progress=progress(f"{name}rounds"))
-        return [(facts[number], rounded(timings[number].seconds), one.last) for number, one in enumerate(running)]
-
-
-def serve_turns(pipe, facts: Dict[str, Any], run: Callable[[], object]) -> None:
-    """Be the process of a case: warm it up, send facts, then run it in turns, and send the most memory it held."""
-    def turn() -> int:
-        run()
-        return peak()
-    for _ in range(2):
-        turn()
-    forget_peak()
-    pipe.send(facts)
-    serve(pipe, turn)
 
 
 def turns(seconds: float, anew: bool = False) -> int:

@@ -1,1 +1,1 @@
-"""Measure time and memory: make table6, profile, engines, growth, precision, soak."""
+"""Measure time and memory: make table6, profile, engines, precision."""
