@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 import random
 import tempfile
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, NamedTuple
 
 import cv2
 import damage
 import mxnet as mx
 import numpy as np
 import yaml
-from cases import Reader, Sample
 from damage import Damaged
 from mxnet.gluon.model_zoo import vision
 from networks import network, wrong_networks
@@ -29,6 +29,33 @@ from repro.models.imagenet import load_backbone
 from repro.models.parameters import arrays_of, assign, load
 from repro.prediction.photos import CUT, sources
 from repro.runtime.onnx import OnnxEngine
+
+
+class Sample(NamedTuple):
+    """A right file, or folder, and what its reader makes of it."""
+
+    content: Any
+    found: Any
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of what people bring.
+
+    samples  makes right files, or folders, by their names.
+    read     (path) -> what it makes of a file; a UserError refuses it.
+    right    (what it made, of which content, the sample) -> whether that is right.
+    damage   (a sample's content, random generator) -> damaged contents; one of damage.py's functions.
+    wrong    makes more files that must be refused, by what is wrong with them.
+    any_name whether a file's name may be other bytes than UTF-8.
+    """
+
+    samples: Callable[[], Dict[str, Any]]
+    read: Callable[[Path], Any]
+    right: Callable[[Any, Any, Sample], Any]
+    damage: Callable[[Any, random.Random], Iterator[Damaged]]
+    wrong: Callable[[], Dict[str, bytes]] = field(default=dict)
+    any_name: bool = True
 
 
 def _known(content, sample: Sample) -> bool:

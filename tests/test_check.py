@@ -39,16 +39,8 @@ def truncate(path):
     path.write_bytes(path.read_bytes()[:-30])
 
 
-def flip_a_bit(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(bytes(data))
-
-
 @pytest.mark.parametrize("damage, words", [
     (truncate, "the PNG file is truncated"),
-    (flip_a_bit, "the PNG file is damaged (checksum at byte "),
-    (lambda path: path.write_bytes(b"GIF89a"), "not a PNG file"),
     (lambda path: path.unlink(), "cannot be read (No such file or directory)"),
 ])
 def test_the_first_bad_file_is_named_and_all_are_counted(samples, damage, words):

@@ -12,7 +12,7 @@ from folders import write_png
 from peers import cityscapes_evaluation
 
 from repro.data import CITYSCAPES, IGNORE, read_label
-from repro.evaluation.metrics import Confusion
+from repro.evaluation.metrics import FIGURES, Confusion
 
 SIZE, IMAGES = (24, 32), 3
 NAMES = CITYSCAPES.names
@@ -29,9 +29,9 @@ def classes_but(*names):
     return [number for number in EVERY_CLASS if NAMES[number] not in names]
 
 
-def written(folder, truth_ids, predicted, seed=0):
+def written(folder, truth_ids, predicted):
     """Random truths of these ids and predictions of these train ids as files: (truths, predictions)."""
-    random = np.random.RandomState(seed)
+    random = np.random.RandomState(0)
     truths, predictions = [], []
     for number in range(IMAGES):
         frame = f"aachen_{number:06d}_000019"
@@ -65,7 +65,7 @@ def same(confusion, found):
     # its own count of pixels, "nbCorrectPixels", is of those it ignores (in1d, inverted); so the matrix is asked
     hits = sum(int(matrix[i, id]) for i, id in enumerate(CITYSCAPES.ids))
     accuracy = 100 * hits / matrix.sum() if matrix.sum() else float("nan")
-    assert confusion.pixel_accuracy() == pytest.approx(accuracy, rel=1e-12, abs=0, nan_ok=True)
+    assert FIGURES["pixel_acc"](confusion.matrix) == pytest.approx(accuracy, rel=1e-12, abs=0, nan_ok=True)
 
 
 def test_the_classes_are_its_own():
@@ -76,18 +76,12 @@ def test_the_classes_are_its_own():
     assert {id % 256 for id in void} == set(CITYSCAPES.void)  # its licence plate, -1, is 255 in an 8-bit file
 
 
-CASES = {  # ids in the truth, train ids predicted, classes without an IoU
-    "all 34 ids, all classes predicted": (EVERY_ID, EVERY_CLASS, ()),
-    "only labelled ids": (CITYSCAPES.ids, EVERY_CLASS, ()),
-    "a class predicted but absent in truth counts as 0": (ids_but("train"), EVERY_CLASS, ()),
-    "a class in truth but never predicted counts as 0": (EVERY_ID, classes_but("wall"), ()),
-    "a class in neither has none": (ids_but("train", "bus"), classes_but("train", "bus"), ("train", "bus")),
-    "nothing but void": (VOID, EVERY_CLASS, NAMES),
-    "one class": ((7,), [0], NAMES[1:]),
-}
-
-
-@pytest.mark.parametrize("truth_ids, predicted, without", list(CASES.values()), ids=list(CASES))
+@pytest.mark.parametrize("truth_ids, predicted, without", [
+    (EVERY_ID, EVERY_CLASS, ()),
+    (ids_but("train"), classes_but("wall"), ()),  # predicted but nowhere in truth, and the other way round: 0
+    (ids_but("train", "bus"), classes_but("train", "bus"), ("train", "bus")),
+    (VOID, EVERY_CLASS, NAMES),
+])
 def test_every_figure_is_cityscapesscripts(truth_ids, predicted, without, tmp_path):
     truths, predictions = written(tmp_path, truth_ids, predicted)
     confusion = ours(truths, predictions)

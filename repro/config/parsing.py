@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
+import sys
 from typing import Any, Callable, Dict, Iterable, Mapping
 
 import yaml
@@ -117,18 +117,11 @@ def integer(value, place: str) -> int:
 
 def number(value, place: str) -> float:
     """Return the value, which must be a finite number; a UserError begins with `place`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _finite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         text = isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value)  # a number, but not to YAML
         hint = " (YAML wants 0.001 for 1e-3)" if text else ""
         raise UserError(f"{place}: {shown(value)} is not a number{hint}")
     return float(value)
-
-
-def _finite(value) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond every float
-        return False
 
 
 def natural(value, place: str) -> int:
@@ -216,17 +209,5 @@ def sequence(check: Check) -> Check:
         if not isinstance(value, (list, tuple)):
             raise UserError(f"{place}: {shown(value)} is not a list")
         return tuple(check(item, f"{place}[{index}]") for index, item in enumerate(value))
-
-    return checked
-
-
-def filled(check: Check, empty: str = "the list is empty") -> Check:
-    """`sequence(check)` of one item or more; `empty` is said of none."""
-
-    def checked(value, place):
-        result = sequence(check)(value, place)
-        if not result:
-            raise UserError(f"{place}: {empty}")
-        return result
 
     return checked

@@ -40,7 +40,8 @@ def check_labelled_pixels(samples: Sequence[Sample], found: Found, classes: Clas
         return ""
     first = labelled[0].label
     named = classes == CITYSCAPES and any(str(one.label).endswith("_labelIds.png") for one in labelled)
-    hint = "train ids are read from *_labelTrainIds.png" if named else f"its classes have the ids {_ids(classes)}"
+    ids = ", ".join(map(str, classes.ids[:8])) + ", ..." * (len(classes) > 8)
+    hint = "train ids are read from *_labelTrainIds.png" if named else f"its classes have the ids {ids}"
     seen = {train_id for sample in labelled for train_id in found[sample].classes}
     if not seen:
         raise UserError(f"{first}: all its pixels are void, as are those of all {len(labelled)} labels of {split}; "
@@ -50,10 +51,6 @@ def check_labelled_pixels(samples: Sequence[Sample], found: Found, classes: Clas
         return (f"{first}: {100 * void:.0f}% of the pixels of {split} are void, no class has an id above {_MANY}: are "
                 f"these train ids? {hint}")
     return ""
-
-
-def _ids(classes: ClassSet) -> str:
-    return ", ".join(map(str, classes.ids[:8])) + (", ..." if len(classes) > 8 else "")
 
 
 def check_apart(train: Sequence[Sample], measured: Sequence[Sample], found: Found, allowed: bool = False) -> str:

@@ -68,10 +68,6 @@ class Confusion:
         counts = np.bincount(labels * classes + predictions, minlength=classes * classes)
         self.matrix += counts.reshape(classes, classes)
 
-    def pixel_accuracy(self) -> float:
-        """Return the percentage of the counted pixels that are predicted right."""
-        return float(pixel_accuracy(self.matrix))
-
     def class_iou(self) -> List[Optional[float]]:
         """Return the IoU of each class in percent, None for a class neither labelled nor predicted."""
         return [None if np.isnan(iou) else float(iou) for iou in class_iou(self.matrix)]

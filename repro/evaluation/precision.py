@@ -96,8 +96,7 @@ def compare(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str
     """
     size = image_size(dataset.measured[0].image)
     found = labelled(engines(plan, arrays, dataset, size, precisions, calibration), dataset, progress)
-    return {"images": found["images"], "calibration": calibration, "size": found["size"],
-            "mean_iou": found["mean_iou"], "alike": min(found["alike"].values(), default=100)}
+    return {**found, "calibration": calibration, "alike": min(found["alike"].values(), default=100)}
 
 
 def compare_exported(plan: Plan, arrays: Dict, dataset: Dataset, precisions: Sequence[str],

@@ -35,11 +35,6 @@ def samples_of(dataset: Dataset, split: str) -> Tuple[Sample, ...]:
     return tuple(dataclasses.replace(sample, label=None) for sample in samples)
 
 
-def file_name(image) -> str:
-    """Return the name under which the server looks for an image's labels: <city>_<sequence>_<frame>_labelIds.png."""
-    return f"{Path(image).name.replace('_leftImg8bit.png', '')}_labelIds.png"
-
-
 def write_labels(folder, samples: Sequence[Sample], network_for: Callable[[int, int], object], multiple: int, ctx,
                  pack: bool = False, progress=lambda batches: batches) -> Tuple[Path, ...]:
     """Predict each image and write its labels, uint8 (H, W) of original ids, into `folder`; returns the paths.
@@ -53,7 +48,8 @@ def write_labels(folder, samples: Sequence[Sample], network_for: Callable[[int, 
     files, which a server would find as well.
     """
     folder = Path(folder)
-    paths = tuple(folder / file_name(sample.image) for sample in samples)
+    # the server looks for <city>_<sequence>_<frame>_labelIds.png
+    paths = tuple(folder / f"{sample.image.name.replace('_leftImg8bit.png', '')}_labelIds.png" for sample in samples)
     if len(set(paths)) < len(paths):
         raise UserError("two images have the same name, so one's labels would replace the other's")
     others = sorted(set(folder.glob("*.png")) - set(paths))

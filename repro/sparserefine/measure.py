@@ -86,7 +86,7 @@ def evaluate_refined(refined: Refined, batches: Iterable, names: Sequence[str], 
             for name, existing in (("multiply_adds", True), ("multiplied", False)):
                 found[name].append(0 if prediction.given is None else sum(multiply_adds(
                     prediction.given.places, planes_of(width), len(names), existing=existing).values()))
-    there = {name: round(confusions[f"{name}_there"].pixel_accuracy(), 4) for name in ("dense", "refined")}
+    there = {name: confusions[f"{name}_there"].accuracies()["pixel_acc"] for name in ("dense", "refined")}
     return {**{name: {**confusions[name].accuracies(), "class_iou": by_class(names, confusions[name].class_iou())}
                for name in ("dense", "refined")},
             "selected_pixel_acc": {name: None if np.isnan(value) else value for name, value in there.items()},

@@ -32,15 +32,21 @@ def city_of(split: str, index: int) -> str:
     return cities[index % len(cities)]
 
 
+def sides(size) -> tuple[int, int]:
+    """Return (H, W) in pixels, if a scene can be drawn of it; UserError otherwise."""
+    height, width = (int(side) for side in size)
+    if min(height, width) < 32:
+        raise UserError(f"SIZE: {height}x{width} must be HxW with both sides at least 32 pixels")
+    return height, width
+
+
 def scene(seed: int, split: str, index: int, size=(256, 512)):
     """Scene `index` of `split`: image (H, W, 3) uint8 RGB and labels (H, W) uint8 Cityscapes ids.
 
     `size` is (H, W) in pixels; the same scene at another size shows the same things. Raises UserError on an
     unknown split or a size under 32 pixels.
     """
-    height, width = (int(v) for v in size)
-    if min(height, width) < 32:
-        raise UserError(f"SIZE: {height}x{width} is too small; both sides need at least 32 pixels")
+    height, width = sides(size)
     code = SPLITS.index(choice(split, SPLITS, "minicity split"))
     rng = np.random.default_rng([seed, code, index])
     city = np.random.default_rng([seed, code, 1 << 20, index % len(CITIES[split])])

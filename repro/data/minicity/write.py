@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from repro.data.cityscapes import MARKER
 from repro.data.minicity.labels import coarsen
-from repro.data.minicity.scene import city_of, scene
+from repro.data.minicity.scene import city_of, scene, sides
 from repro.errors import UserError
 from repro.files import no_file
 
@@ -51,12 +51,9 @@ def checked(root, seed: int, size, counts: dict):
     root, counts = Path(root).absolute(), {split: int(count) for split, count in counts.items()}
     if min(counts.values()) < 0:
         raise UserError(f"minicity counts: {counts} must not be negative")
-    size = [int(side) for side in size]
-    if len(size) != 2 or min(size) < 32:
-        raise UserError(f"SIZE: {'x'.join(map(str, size))} must be HxW with both sides at least 32 pixels")
     if seed < 0:
         raise UserError(f"minicity seed: {seed} must not be negative")
-    return root, size, counts
+    return root, list(sides(size)), counts
 
 
 @contextmanager
