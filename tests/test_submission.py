@@ -117,14 +117,14 @@ def test_test_images_need_no_labels_and_parameters_may_be_named(city, command, t
 def test_a_second_submission_replaces_the_first_unless_it_is_refused(city, command, tmp_path):
     """For parameters of another row, or for other files, which would be mixed in; a bad image leaves no zip."""
     street, arguments = tmp_path / "street", ("--zip", "--weights", str(next(city.rglob("*.params"))))
-    write_cityscapes(street, (("train", 1), ("val", 2)), size=(120, 250))
+    write_cityscapes(street, (("train", 1), ("val", 3)), size=(120, 250))
     code, said, out = command(*arguments, data=street)
     assert code == 0, said
     first = {path: path.read_bytes() for path in out.iterdir()}
     for path in first:
         path.write_bytes(b"of an earlier run")
     assert command(*arguments, data=street)[0] == 0
-    assert {path: path.read_bytes() for path in out.iterdir()} == first and len(first) == 2
+    assert {path: path.read_bytes() for path in out.iterdir()} == first and len(first) == 3
     code, said, _ = command(*arguments, data=street, row="sctf-sparse-p0.5-l0.001-r256")
     assert code == 2 and "of another network" in said
     assert {path: path.read_bytes() for path in out.iterdir()} == first

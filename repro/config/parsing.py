@@ -117,6 +117,7 @@ def integer(value, place: str) -> int:
 
 def number(value, place: str) -> float:
     """Return the value, which must be a finite number; a UserError begins with `place`."""
+    # abs: neither NaN, nor infinite, nor an integer beyond every float
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         text = isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+[eE][-+]?\d+", value)  # a number, but not to YAML
         hint = " (YAML wants 0.001 for 1e-3)" if text else ""
