@@ -53,7 +53,7 @@ class Reader:
     samples: Callable[[], Dict[str, Any]]
     read: Callable[[Path], Any]
     right: Callable[[Any, Any, Sample], Any]
-    damage: Callable[[Any, random.Random], Iterator[Damaged]]
+    damage: Callable[[Any, random.Random], Iterator[Damaged]] = damage.binary
     wrong: Callable[[], Dict[str, bytes]] = field(default=dict)
     any_name: bool = True
 
@@ -189,9 +189,9 @@ def _arrays(found, content: bytes, sample: Sample) -> bool:
         for name, value in found.items())
 
 
-def _parameters(data: bytes, draw: random.Random) -> Iterator[Damaged]:
+def _parameters(data: bytes, draw: random.Random, count: int = 30) -> Iterator[Damaged]:
     """Damage a .params file: its bytes; and one of its values."""
-    yield from damage.binary(data, draw, 30)
+    yield from damage.binary(data, draw, count)
     arrays = mx.nd.load_frombuffer(data)
     for name in draw.sample(sorted(arrays), min(len(arrays), 7)):
         rest, value = {key: one for key, one in arrays.items() if key != name}, arrays[name]
@@ -245,7 +245,7 @@ READERS = {
     "rows": Reader(_yaml("table1.yaml", "neighbours.yaml"), rows.load_rows, _rows, damage.text),
     "presets": Reader(_yaml("presets/lite.yaml"), lambda path: presets.load_preset(path, "a"), _preset, damage.text),
     "parameters": Reader(lambda: {"a.params": saved(arrays_of(_network()))}, _assigned, _arrays, _parameters),
-    "backbones": Reader(_zoo, load_backbone, _arrays, _parameters),
+    "backbones": Reader(_zoo, load_backbone, _arrays, partial(_parameters, count=10)),
     "exported": Reader(lambda: {"bare.onnx": network(None), "a.onnx": network()}, _labels,
                        lambda found, *_: found.shape == (32, 48) and found.dtype == np.uint8,
                        partial(damage.binary, count=40), wrong_networks),
