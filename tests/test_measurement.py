@@ -151,7 +151,7 @@ def test_a_variable_that_a_target_has_not_is_said(monkeypatch, capsys):
         parser().parse_args()
     assert ended.value.code == 2 and capsys.readouterr().err == (
         "error: ROWS: make made has no such variable; choose from ROW, ROUNDS, CUDA_GRAPH, DATA, PUBLISH, RENDER\n")
-    monkeypatch.delenv("MAKEFLAGS", raising=False)  # the variables of the `make test` that runs this test are not given here
+    monkeypatch.delenv("MAKEFLAGS", raising=False)  # nor are those given that `make test` was given
     for words, told in ((["SEED=1"], 'MAKE_TARGET="table3 SEED"'), (["predict", "INPUT=a"], 'MAKE_TARGET="table3 "')):
         done = subprocess.run(["make", "-n", "table3", *words], cwd=paths.ROOT, capture_output=True, text=True)
         assert told in done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Callable, Dict
 
 from tqdm import tqdm
 
