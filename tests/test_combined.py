@@ -8,7 +8,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from graphs import CLASSES, MODEL_A, built, image, outputs, sparse
-from pages import EXPERIMENTS
+from model_a import EXPERIMENTS
 
 from repro.config.networks import network_dict, parse_network
 from repro.config.rows import Row, Training, load_rows, training_name

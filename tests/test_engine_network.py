@@ -6,7 +6,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from graphs import CLASSES, MODEL_A, WIDTH, built, image, outputs, sparse
-from pages import EXPERIMENTS
+from model_a import EXPERIMENTS
 
 from repro.config.rows import load_peers
 from repro.models import cost

@@ -1,71 +1,64 @@
-"""Tables 1-5 as pages, and that the committed pages are their rendering."""
+"""The pages of Tables 1-5 and of the ablations, with groups beside the main one; the committed are their rendering."""
 
 from __future__ import annotations
 
 import pytest
+from claiming import PUBLISHED, TABLES
 from made_up import PROVENANCE, made_up
-from pages import COSTS, PAPER, ROWS, all_records, cells, shown
 
-from experiments.lib.paths import ROOT, TABLES
+from experiments.lib import paths
 from experiments.lib.tables import PAGES, render
 from experiments.render import main
-from repro.tables.columns import reduction
+from repro.tables.columns import ABLATIONS, reduction
 from repro.tables.markdown import markdown_table
 from repro.tables.render import MARKER, page
 from repro.tables.speed import giga
 
-
-@pytest.mark.parametrize("number", sorted(ROWS))
-def test_published_figures_are_of_the_tables_rows(number):
-    rows = PAPER[f"table{number}"]["rows"]
-    assert list(rows) == [row.id for row in ROWS[number]]
-    printed = cells(shown(number))
-    for name, key in (("Pixel acc.", "pixel_acc"), ("Mean acc.", "mean_acc"), ("Mean IoU", "mean_iou")):
-        assert printed[f"{name} paper"] == ["-" if row[key] is None else f"{row[key]:.2f}" for row in rows.values()]
-        assert printed[f"{name} ours"] == ["not measured"] * len(rows)
-    assert printed["Calc. paper"] == [f"{row['calc']}g" if row["calc"] else "-" for row in rows.values()]
-    assert printed["Calc. true"] == ["1000g"] * len(rows)
+ROWS = {number: TABLES[f"table{number}"] for number in range(1, 6)}
+PAPER = {number: PUBLISHED[f"table{number}"] for number in ROWS}
+# Stand-ins for the counted costs: the printed figures themselves, 77.0 where Table 5 prints none.
+COSTS = {n: {row.id: (round(float(PAPER[n]["rows"][row.id]["calc"] or 77) * 1e9), 10**12) for row in rows}
+         for n, rows in ROWS.items()}
 
 
-def test_table_4_has_a_column_per_extra_training():
-    rows = PAPER["table4"]["rows"].values()
-    records = [made_up(row, 40.0 + i, training=t) for row in ROWS[4] for i, (_, t) in enumerate(row.trainings)]
-    printed = cells(shown(4, records))
-    for name, key, iou in (("Mean IoU + bs.", "bootstrapping", "41.00"), ("Mean IoU + coarse", "coarse", "42.00")):
-        assert printed[f"{name} paper"] == ["-" if row[key] is None else f"{row[key]:.2f}" for row in rows]
-        assert printed[f"{name} ours"] == ["-" if row[key] is None else iou for row in rows]
-    assert printed["1×: removed"] == ["0", "13", "13", "12", "12", "13", "13", "- (from scratch)"]
-    assert printed["1/2×: removed"] == ["0", "6", "6", "8", "8", "8", "10", "- (from scratch)"]
+def cells(text):
+    """{header: [cells]} of the last two markdown tables in `text`, those of a page's last part."""
+    found = {}
+    for block in [block for block in text.split("\n\n") if block.startswith("| ")][-2:]:
+        lines = [line.strip("|\n").split(" | ") for line in block.splitlines()]
+        header, _, *body = [[cell.strip() for cell in line] for line in lines]
+        assert {len(line) for line in body} == {len(header)} and len(set(header)) == len(header)
+        found.update({name: [line[i] for line in body] for i, name in enumerate(header)})
+    return found
+
+
+def committed(chosen):
+    """A page as committed: below MARKER a working copy may hold this machine's own figures, which never are."""
+    return (paths.ROOT / "tables" / f"{PAGES[chosen]}.md").read_bytes().decode("utf-8").split(f"\n{MARKER}\n")[0]
+
+
+def shown(number, published=(), local=()):
+    return page(number, ROWS[number], PAPER[number], COSTS[number], published, local)
+
+
+def all_records(number, **changes):
+    return [made_up(row, training=training, **changes) for row in ROWS[number] for _, training in row.trainings]
 
 
 def test_table_5_percentages_and_differences_follow_from_the_printed_figures():
-    paper = PAPER["table5"]["rows"]
-    printed = cells(shown(5, [made_up(row, paper[row.id]["mean_iou"] or 74.74) for row in ROWS[5]
+    """And the counted costs give the paper's percentages; that they are its own is test_cost.py's."""
+    counted = cells(committed("5"))
+    for name in ("Calc. Δ", "Calc. Overall Δ"):
+        told = [pair for pair in zip(counted[f"{name} paper"], counted[f"{name} ours"]) if pair[0] != "-"]
+        assert len(told) >= 4 and all(paper == ours for paper, ours in told)
+    printed = cells(shown(5, [made_up(row, PAPER[5]["rows"][row.id]["mean_iou"] or 74.74) for row in ROWS[5]
                               if row.id != "isctf-fast"]))
-    for name, key in (("Calc. Δ", "calc_delta"), ("Calc. Overall Δ", "calc_overall")):
-        figures = ["-" if row[key] is None else row[key] for row in paper.values()]
-        assert printed[f"{name} paper"] == figures
-        told = [(one, other) for one, other, row in zip(printed[f"{name} ours"], figures, paper.values())
-                if row["calc"]]
-        assert len(told) == 7 and all(one == other for one, other in told)
     for name in ("Δ", "Overall Δ"):
         compared = [pair for pair in zip(printed[f"{name} paper"], printed[f"{name} ours"]) if pair[0] != "-"]
         assert len(compared) == 6 and all(paper == ours for paper, ours in compared)
     assert printed["Δ ours"][:5] == ["-", "-", "-0.62", "+0.02", "+0.00"]
     few = cells(shown(5, [made_up(ROWS[5][3]), made_up(ROWS[5][8])]))  # a difference needs both sides
     assert few["Δ ours"] == ["-", "-", "not measured", "not measured", "+0.00"] + ["not measured"] * 4
-
-
-def test_tables_1_to_3_print_the_configurations():
-    one, two, three = (cells(shown(number)) for number in (1, 2, 3))
-    assert [one[f"Dilation {level}"] for level in (3, 4, 5)] == [["", "", ""], ["✓", "", ""], ["✓", "✓", ""]]
-    assert [one[name] for name in ("1/32→1/16", "1/16→1/8", "1/8→1/4")] == [
-        ["-", "-", "✓"], ["-", "✓", "✓"], ["✓", "✓", "✓"]]
-    assert two["1/2×"] == ["✓", "✓", "", "✓", "✓", "✓", "✓", "✓", "✓"]
-    assert [two["1/4×"].count("✓"), two["full"].count("✓"), two["2×"].count("✓")] == [1, 9, 2]
-    assert two["Fusion approach"][-1] == "improved sparse coarse-to-fine (ISCTF)"
-    assert three["Computed"] == [f"{k}/32" for k in (16, 8, 12, 16, 4, 6, 8, 12, 16)] + ["64/128", "16/32", "16/32"]
-    assert three["λ"][:5] == ["0.001", "-", "-", "-", "0.001"] and three["λ"][8] == "0.0001"
 
 
 def test_the_rows_inference_is_printed():
@@ -77,12 +70,6 @@ def test_the_rows_inference_is_printed():
     assert cells(shown(2, [record]))["Mean IoU ours"][ROWS[2].index(twin)] == "60.00"
     del record.evaluations["fast"]
     assert cells(shown(3, [record]))["Mean IoU ours"][0] == "not measured"
-
-
-def test_seeds_are_averaged():
-    text = shown(1, [made_up(ROWS[1][0], iou, seed=seed) for seed, iou in enumerate((50.0, 51.0, 53.0))])
-    assert cells(text)["Mean IoU ours"] == ["51.33 ± 1.50 (3 seeds)", "not measured", "not measured"]
-    assert "seeds 0, 1, 2" in text
 
 
 def test_groups_stand_side_by_side_published_first():
@@ -115,9 +102,9 @@ def test_caption_says_where_figures_come_from():
 def test_nothing_is_compared_with_the_papers_accuracies():
     """Figures of the paper change no cell but their own."""
     records = all_records(5)
-    paper = {name: dict(row, mean_iou=1.0, pixel_acc=2.0, delta="?") for name, row in PAPER["table5"]["rows"].items()}
+    paper = {name: dict(row, mean_iou=1.0, pixel_acc=2.0, delta="?") for name, row in PAPER[5]["rows"].items()}
     one = cells(shown(5, records))
-    other = cells(page(5, ROWS[5], dict(PAPER["table5"], rows=paper), COSTS[5], records))
+    other = cells(page(5, ROWS[5], dict(PAPER[5], rows=paper), COSTS[5], records))
     assert {name for name in one if one[name] != other[name]} == {"Pixel acc. paper", "Mean IoU paper", "Δ paper"}
 
 
@@ -142,21 +129,62 @@ def test_markdown_is_aligned_and_escaped():
 
 @pytest.mark.parametrize("chosen", sorted(PAGES))
 def test_committed_page_is_its_rendering(chosen):
-    """Below MARKER a working copy may hold this machine's own figures, which are never committed."""
-    committed = (ROOT / "tables" / f"{PAGES[chosen]}.md").read_bytes().decode("utf-8")
-    assert committed.split(f"\n{MARKER}\n")[0] == render(chosen)
+    assert committed(chosen) == render(chosen)
 
 
 def test_every_table_that_is_measured_has_a_page_and_no_other_is_asked_for(capsys):
-    assert set(TABLES) - {"neighbours"} < set(PAGES)  # that one's is in experiments/lib/pages.py
+    for number, rows in ROWS.items():
+        assert list(PAPER[number]["rows"]) == [row.id for row in rows]
+    assert set(paths.TABLES) - {"neighbours"} < set(PAGES)  # that one's is in experiments/lib/pages.py
     assert main(["--table", "7"]) == 2 and "ablations" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", sorted(ROWS))
-def test_counted_costs_are_the_papers(number):
-    """Every Calc. cell, and Table 5's percentages, as printed; the paper has none for two rows."""
-    printed = cells(render(str(number)))
-    for name in ["Calc."] + ["Calc. Δ", "Calc. Overall Δ"] * (number == 5):
-        told = [pair for pair in zip(printed[f"{name} paper"], printed[f"{name} ours"]) if pair[0] != "-"]
-        assert all(paper == ours for paper, ours in told)
-        assert len(told) >= (4 if number == 5 else len(ROWS[number]))
+def camvid(row, mean_iou, k, regions, **changes):
+    """A made-up record of CamVid on its own grid."""
+    record = made_up(row, mean_iou, data="camvid", scale="384x512", **changes)
+    for one in record.evaluations.values():
+        one.update(images=233, **({"k": k, "regions": regions} if row.network.regions else {}))
+    return record
+
+
+def test_another_grid_of_regions_has_its_own_computed_column_and_is_in_the_caption():
+    quarter, small = (next(row for row in ROWS[3] if row.id.endswith(end)) for end in ("p0.25-l0.001-r256", "r128"))
+    text = shown(3, [*all_records(3), camvid(quarter, 33.0, 12, 48), camvid(small, 31.0, 96, 192)])
+    told = dict(zip([row.id for row in ROWS[3]], cells(text)["Computed (camvid)"]))
+    assert told.pop(quarter.id) == "12/48" and told.pop(small.id) == "96/192" and set(told.values()) == {"not measured"}
+    for words in ("images of 360x480 padded to whole regions", "scale 384x512", "regions of 64 px: 6x8 = 48, k = 12 at",
+                  "regions of 32 px: 12x16 = 192, k = 96 at p = 0.5"):
+        assert words in text
+    assert "Computed (camvid)" not in shown(3, all_records(3)) and "padded" not in shown(3, all_records(3))
+
+
+def test_a_training_on_coarse_labels_is_not_missed_where_there_are_none():
+    rows = {row.id: row for row in ROWS[5]}
+    records = [camvid(rows[name], 30.0 + i, 12, 48) for i, name in enumerate(("max", "optimised-bootstrapping"))]
+    text = shown(5, records)
+    printed = dict(zip(rows, zip(*(cells(text)[f"{name} ours (camvid)"] for name in ("Mean IoU", "Overall Δ")))))
+    assert printed["optimised-bootstrapping"] == ("31.00", "+1.00")
+    assert printed["optimised"] == ("not measured", "not measured")
+    assert printed["optimised-coarse"] == printed["model-a"] == ("-", "-")
+    assert "no coarsely labelled set" in text and "no coarsely labelled set" not in shown(5, all_records(5))
+
+
+def test_a_group_has_no_column_of_what_it_did_not_measure():
+    row = next(row for row in ROWS[4] if row.id == "1120-1241")
+    record = camvid(row, 52.0, 12, 48, training=dict(row.extra)["bootstrapping"], preset="long", width="0.5")
+    headers = [name for name in cells(shown(4, [record])) if "camvid" in name]
+    assert headers == ["Mean IoU + bs. ours (camvid, long)"]
+    assert "width 0.5 (preset long)" in shown(4, [record])
+
+
+def test_ablations_stand_beside_the_rows_they_differ_from_in_the_equation():
+    rows = TABLES[ABLATIONS]
+    costs = {row.id: (10**9, 2 * 10**9) for row in rows}
+    text = page(ABLATIONS, rows, PUBLISHED[ABLATIONS], costs, [made_up(rows[0], 40.0)])
+    assert [row.id for row in rows[:4]] == [
+        "isctf-sparse-p0.25-eq3", "isctf-sparse-p0.25-l0.001-r256", "isctf-sparse-p0.5-eq3",
+        "isctf-sparse-p0.5-l0.001-r256"]
+    assert cells(text)["Equation"][:4] == ["(3)", "(4)", "(3)", "(4)"]
+    assert cells(text)["Mean IoU ours"][:2] == ["40.00", "not measured"]
+    assert set(cells(text)["Calc. true"]) == {"2.00g"} and not any("paper" in name for name in cells(text))
+    assert text.startswith("# Ablations. ")
