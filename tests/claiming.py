@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from made_up import made_up
 
 from experiments.lib.paths import HERE
@@ -40,6 +41,11 @@ def noise(width, key="mean_iou"):
     rows = [Figure("table4", "3463-3463", extra) for extra in ("", "bootstrapping")]
     return [record_of(figure, 30.0, seed, **{key: value}) for figure, values in zip(rows, ((5.0,) * 3, by_seed))
             for seed, value in enumerate(values)]
+
+
+def matrices(*right):
+    """Confusion matrices of images of 100 pixels of two classes each, of which so many are right."""
+    return np.array([[[one, 100 - one], [100 - one, one]] for one in right], np.uint32)
 
 
 def claims_in(text):

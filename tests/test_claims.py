@@ -9,17 +9,7 @@ from experiments.lib.tables import CLAIMS as PAGE
 from experiments.lib.tables import render
 from repro.tables.claims import CLAIMS, MODEL_A, REMOVED, REPAIRED, SPARSE
 from repro.tables.claims_page import claims_page
-from repro.tables.comparisons import (
-    Z2,
-    alike,
-    change,
-    dominated,
-    released,
-    rising,
-    same,
-    selects,
-    varies,
-)
+from repro.tables.comparisons import Z2, alike, change, dominated, released, rising, same, selects, varies
 from repro.tables.verdicts import (
     ALIKE,
     FAILS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from claiming import SCTF, WTA, noise, ours, record_of, seeds
+from claiming import SCTF, WTA, matrices, noise, ours, record_of, seeds
 
 from repro.evaluation.metrics import mean_iou
 from repro.tables.claims import SPARSE
@@ -46,11 +46,6 @@ def test_two_inferences_are_compared_within_each_training():
     single.evaluations["fast"]["mean_iou"] -= 3
     assert difference(ours(single), classic, fast).interval is None
     assert difference(ours(single, *noise(1)), classic, fast).interval == pytest.approx((-4, -2))  # as between rows
-
-
-def matrices(*right):
-    """Confusion matrices of images of 100 pixels of two classes each, of which so many are right."""
-    return np.array([[[one, 100 - one], [100 - one, one]] for one in right], np.uint32)
 
 
 def test_a_bootstrap_draws_whole_sequences_with_replacement():

@@ -1,6 +1,8 @@
-"""The neighbours' page, from made-up records and from a small training of its own."""
+"""The neighbours' page, from made-up records and from a small training of its own; SparseRefine's, of a changed one."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 from folders import write_camvid
@@ -10,6 +12,7 @@ from speed_records import lines_of
 from experiments import table as measure
 from experiments.lib import paths, tables
 from repro.config.rows import load_rows
+from repro.tables import refine
 from repro.tables.neighbours import local_part, page
 from repro.tables.render import MARKER
 
@@ -52,6 +55,15 @@ def test_sparserefine_stands_beside_them_where_it_is_measured():
     assert "(sparserefine.md)" in text
     for other in ({**one, "budget": "quick"}, {**one, "preset": "paper"}):
         assert "SparseRefine over" not in page(ROWS, PRINTED, COSTS, records(), {"minicity": other})
+
+
+def test_sparserefine_s_page_shows_a_seed_and_what_there_is_none_of(tmp_path):
+    record = json.loads((paths.RESULTS / "refine-minicity.json").read_text(encoding="utf-8"))
+    changed = {**record, "seed": 1, "selected_pixel_acc": {"dense": 61.25, "refined": None}}
+    (tmp_path / "refine-minicity-seed1.json").write_text(json.dumps(changed))
+    path, = refine.record_files(tmp_path)
+    (first, *cells), = lines_of(refine.page([refine.read_refined(path)]), "minicity, seed 1")
+    assert first == "minicity, seed 1" and cells[5:7] == ["61.25", "-"]
 
 
 def test_nothing_measured_is_said():
