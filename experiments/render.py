@@ -21,16 +21,9 @@ from repro.files import write_text
 from repro.prediction.weights import digest
 from repro.records import load_records
 from repro.tables import index
+from repro.tables.claims_page import differences
 from repro.tables.engines import read_engines
-from repro.tables.reproducibility import (
-    card_block,
-    claims_block,
-    compute_block,
-    differences_block,
-    streets_block,
-    verdicts,
-    with_block,
-)
+from repro.tables.reproducibility import card_block, claims_block, compute_block, streets_block, verdicts, with_block
 from repro.tables.table6 import read_table6
 
 KNOWN = (*tables.PAGES, *MEASUREMENTS)
@@ -46,26 +39,21 @@ def beside() -> Dict[Path, str]:
     by_table = {table: [row for (name, _), row in rows.items() if name == table] for table in TABLES.values()}
     records = load_records(RESULTS)
     lines = index.results(by_table, records, row_figures, tables.published_images)
-    timed = speed_lines()
+    timed = index.speed(
+        read_table6(RESULTS / "table6.json"),
+        {path.stem: read_engines(path) for path in sorted(RESULTS.glob("engines-*.json"))},
+        {path.stem: parsing.read_json(path, "measurement") for path in sorted(RESULTS.glob("profile*.json"))})
     found = verdicts(rows, {row.id: row_figures(row)[:2] for row in by_table["table5"]},
                      [one for one in records if isinstance(one.network, Network)], tables.published_images)
     page = PAGE.read_text(encoding="utf-8")
     size = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())
     for name, block in (("verdicts", claims_block(found)), ("compute", compute_block(lines, size)),
-                        ("differences", differences_block(tables.published("remarks")))):
+                        ("differences", differences(tables.published("remarks")))):
         page = with_block(page, name, block, PAGE.name)
     training = with_block(TRAINING.read_text(encoding="utf-8"), "streets", streets_block(rows, records), TRAINING.name)
     return {TRAINING: training, PAGE: page, ROOT / "README.md": tables.readme(), **cards(timed),
             ROOT / "tables" / "results.csv": index.text(lines, index.RESULTS),
             ROOT / "tables" / "speed.csv": index.text(timed, index.SPEED)}
-
-
-def speed_lines():
-    """Return the lines of tables/speed.csv."""
-    return index.speed(
-        read_table6(RESULTS / "table6.json"),
-        {path.stem: read_engines(path) for path in sorted(RESULTS.glob("engines-*.json"))},
-        {path.stem: parsing.read_json(path, "measurement") for path in sorted(RESULTS.glob("profile*.json"))})
 
 
 def cards(timed: Sequence[index.Line]) -> Dict[Path, str]:

@@ -169,8 +169,10 @@ def find(records: Sequence[Record], network: AnyNetwork, training: Training,
 
 def several(records: Sequence[Record]) -> List[Tuple[Record, ...]]:
     """Return the records of each training, data, preset and budget that was measured with several seeds."""
-    trainings = dict.fromkeys((record.network, record.training, record.group) for record in records)
-    return [found for found in (find(records, *one) for one in trainings) if len(found) > 1]
+    found: Dict[Any, List[Record]] = {}
+    for record in records:
+        found.setdefault((record.network, record.training, record.group), []).append(record)
+    return [tuple(sorted(some, key=lambda record: record.seed)) for some in found.values() if len(some) > 1]
 
 
 def by_seed(records: Sequence[Record], key: str = "mean_iou", inference: str = "") -> Dict[int, float]:

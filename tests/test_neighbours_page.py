@@ -11,8 +11,8 @@ from speed_records import lines_of
 
 from experiments import table as measure
 from experiments.lib import paths, tables
+from experiments.lib.pages import SPARSEREFINE
 from repro.config.rows import load_rows
-from repro.tables import refine
 from repro.tables.neighbours import local_part, page
 from repro.tables.render import MARKER
 
@@ -61,8 +61,7 @@ def test_sparserefine_s_page_shows_a_seed_and_what_there_is_none_of(tmp_path):
     record = json.loads((paths.RESULTS / "refine-minicity.json").read_text(encoding="utf-8"))
     changed = {**record, "seed": 1, "selected_pixel_acc": {"dense": 61.25, "refined": None}}
     (tmp_path / "refine-minicity-seed1.json").write_text(json.dumps(changed))
-    path, = refine.record_files(tmp_path)
-    (first, *cells), = lines_of(refine.page([refine.read_refined(path)]), "minicity, seed 1")
+    (first, *cells), = lines_of(SPARSEREFINE.page(SPARSEREFINE.read(tmp_path)), "minicity, seed 1")
     assert first == "minicity, seed 1" and cells[5:7] == ["61.25", "-"]
 
 

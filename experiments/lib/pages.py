@@ -19,16 +19,16 @@ PROFILED = {"row": "model-a", "size": paths.SIZE, "width": 1.0}  # which the pap
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}       # by ENGINE=
 
 
-def read_engines(folder: Path):
-    """Return the records of each kind of CPU."""
-    return [engines.read_engines(file) for file in sorted(folder.glob("engines-*.json"))]
+def several(name: str, read, page, names: str) -> Measurement:
+    """Return the measurement whose page is of all records with such names: one of each machine, engine or training."""
+    return Measurement(name, lambda folder: [*map(read, sorted(folder.glob(names)))], page, records=names)
 
 
+ENGINES = several("engines", engines.read_engines, engines.page, "engines-*.json")
 TABLE6 = Measurement(
-    "table6", lambda folder: (table6.read_table6(folder / "table6.json"), read_engines(folder)),
+    "table6", lambda folder: (table6.read_table6(folder / "table6.json"), ENGINES.read(folder)),
     lambda found: table6.page(found[0], load_peers(HERE / "table6.yaml"), published("table6"), found[1]),
     lambda found, pages: table6.draw(found[0], load_peers(HERE / "table6.yaml"), pages))
-ENGINES = Measurement("engines", read_engines, engines.page, records="engines-*.json")
 
 
 def paper_seconds(record):
@@ -53,20 +53,14 @@ def read_profiles(engine: str, folder: Path):
 EXPORTED = {engine: Measurement(f"profile-{engine}", partial(read_profiles, engine),
                                 lambda records: profile_onnx.page(records, paper_seconds(records[0])),
                                 records=f"profile-{engine}*.json") for engine in PACKAGES}
-
-
-def read_precisions(folder: Path):
-    """Return the records of this project's engine and of others."""
-    return [precision.read_measured(file) for file in sorted(folder.glob("precision*.json"))]
-
-
-PRECISION = Measurement("precision", read_precisions, precision.page, records="precision*.json")
+PRECISION = several("precision", precision.read_measured, precision.page, "precision*.json")
+SPARSEREFINE = several("sparserefine", refine.read_refined, refine.page, "refine-*.json")
 
 
 def read_refined(folder: Path) -> Dict[str, Any]:
     """Return the records of SparseRefine over the row that it is made for, by the data's name."""
-    found = [(path, refine.read_refined(path)) for path in refine.record_files(folder)]
-    return {one["data"]: one for path, one in found if path.name == f"refine-{one['data']}.json"}
+    found = {path.stem: refine.read_refined(path) for path in folder.glob("refine-*.json")}
+    return {one["data"]: one for name, one in found.items() if name == f"refine-{one['data']}"}
 
 
 def read_neighbours(_: Path, local: bool = False):
@@ -90,12 +84,5 @@ def neighbours_page(found) -> str:
 NEIGHBOURS = Measurement("neighbours", read_neighbours, neighbours_page, records="*/*.json")
 LOCAL_NEIGHBOURS = Measurement("neighbours", partial(read_neighbours, local=True), NEIGHBOURS.page)
 
-
-def read_sparserefine(folder: Path):
-    """Return the records of trainings."""
-    return [refine.read_refined(path) for path in refine.record_files(folder)]
-
-
-SPARSEREFINE = Measurement("sparserefine", read_sparserefine, refine.page, records="refine-*.json")
 MEASUREMENTS = {one.name: one for one in (TABLE6, PROFILE, *EXPORTED.values(), ENGINES, PRECISION, NEIGHBOURS,
                                           SPARSEREFINE)}

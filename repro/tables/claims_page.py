@@ -72,6 +72,11 @@ def _claims(paper: Paper, ours: Mapping[str, Ours]) -> str:
     return markdown_table(columns, len(columns))
 
 
+def differences(remarks: Sequence[str]) -> str:
+    """Return where the paper's text and its tables differ, as a list."""
+    return "".join(f"* {remark}\n" for remark in remarks)
+
+
 def _deviation(name: str, source: Ours) -> str:
     """Return the pooled deviation of one data set, as a list item."""
     found = source.between_rows("mean_iou")
@@ -129,7 +134,6 @@ def claims_page(tables: Mapping[str, Sequence[Row]], published: Mapping[str, Any
             and one.group[:2] == GROUPS["CamVid"][:2]]
     groups = [Group(GROUPS[name], False, source.records) for name, source in ours.items()]
     groups += [Group(one.group, False, (one,)) for one in long]
-    remarks = "".join(f"* {remark}\n" for remark in published["remarks"])
     captions = "".join(caption(group, "table1 … table5, ablations") for group in groups)
     notes = "".join(f"* *{claim.text}.* {claim.note}\n" for claim in CLAIMS if claim.note)
     return (
@@ -142,6 +146,6 @@ def claims_page(tables: Mapping[str, Sequence[Row]], published: Mapping[str, Any
         f"{_claims(Paper(published), ours)}\n"
         f"{RULE}\n## Notes\n\n{notes}\n{_distributions(tables, ours)}\n"
         "## Where the paper's text and its tables differ\n\n"
-        f"{remarks}\n"
+        f"{differences(published['remarks'])}\n"
         f"## Where the figures come from\n\n{captions}"
     )

@@ -7,6 +7,8 @@ import io
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
+import numpy as np
+
 from repro.config.rows import Row
 from repro.device import cpu_words
 from repro.evaluation.metrics import FIGURES
@@ -59,10 +61,9 @@ def _measured(record: Record, records: Sequence[Record], inference: str, beside:
             "core_hours": round(record.train["core_seconds"] / 3600, 4), "commit": record.provenance["commit"],
             **_machine(record.provenance), "sha256": record.sha256, "command": record.provenance["command"],
             "record": f"{'-'.join(record.group)}/{record_path('', record).name}"}
-    matrices = beside[inference]
-    of = sequences(beside["images"])
-    for name, figure in FIGURES.items():
-        low, high = bootstrap([(1, matrices)], of, figure)
+    ends = bootstrap([(1, beside[inference])], sequences(beside["images"]),
+                     lambda matrices: np.stack([figure(matrices) for figure in FIGURES.values()], axis=1))
+    for name, low, high in zip(FIGURES, *ends):
         line.update({name: found[name], f"{name}_low": round(low, 4), f"{name}_high": round(high, 4)})
     own = band.accuracy(find(records, record.network, record.training, record.group), records, inference)
     return line if own is None else {**line, "band_low": round(own.low, 4), "band_high": round(own.high, 4)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Callable, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -39,18 +39,18 @@ def sequences(names: Sequence[str]) -> Sequence:
 
 
 def bootstrap(terms: Sequence[Tuple[float, np.ndarray]], groups: Sequence,
-              figure: Callable[[np.ndarray], np.ndarray] = mean_iou) -> Interval:
+              figure: Callable[[np.ndarray], np.ndarray] = mean_iou) -> Tuple[Any, Any]:
     """Return the interval of sum(weight * figure) over draws of whole groups of images with replacement.
 
     terms   (weight, confusion matrices (images, K, K)) of each row and seed.
-    groups  of each image, such as its sequence. figure: of confusion matrices (N, K, K), (N,).
+    groups  of each image, such as its sequence.
+    figure  of confusion matrices (N, K, K): (N,); or several, (N, M), of which lists of both ends are returned.
     """
     _, at = np.unique(groups, return_inverse=True)
     number = at.max() + 1
     members = np.eye(number)[:, at]  # (groups, images): counts are whole numbers, so that these sums are exact
     draws = np.random.RandomState(0).multinomial(number, np.full(number, 1 / number), DRAWS)
-    total = np.zeros(DRAWS)
-    for weight, matrices in terms:
-        total += weight * figure(np.tensordot(draws, np.tensordot(members, matrices, 1), 1))
-    low, high = np.percentile(total, (5, 95))
-    return float(low), float(high)
+    total = sum(weight * figure(np.tensordot(draws, np.tensordot(members, matrices, 1), 1))
+                for weight, matrices in terms)
+    low, high = np.percentile(total, (5, 95), axis=0).tolist()
+    return low, high

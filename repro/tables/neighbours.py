@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, List, Mapping, Sequence, Tuple
 
 from repro.config.networks import Network
 from repro.config.rows import Row
 from repro.records import Record, find
 from repro.tables.columns import NONE, spread
-from repro.tables.groups import MAIN, Group, caption, groups_of
+from repro.tables.groups import MAIN, Group, caption, groups_of, listed
 from repro.tables.markdown import joined, table_of
 from repro.tables.render import MARKER
 from repro.tables.speed import calc
 
 REFINED = "SparseRefine"
 Refined = Mapping[str, Mapping[str, Any]]  # records as repro.tables.refine reads them, by name of the data
-
-
-class Line(NamedTuple):
-    """A network in a group, and its accuracy with each seed."""
-
-    label: str
-    accuracies: Tuple[float, ...]
-    steps: str
-
-
-def lines(rows: Sequence[Row], group: Group, refined: Refined) -> List[Line]:
-    """Return the rows in a group, measured or not, and SparseRefine where it is."""
-    made = []
-    for row in rows:
-        found = find(group.records, row.network, row.training)
-        made.append(Line(row.label, tuple(one.evaluations[row.inference]["mean_iou"] for one in found),
-                         ", ".join(sorted({str(one.steps) for one in found})) or NONE))
-    one = refined.get(group.key[0])
-    if one and (one["preset"], one["budget"]) == group.key[1:]:
-        made.append(Line(f"{REFINED} over {one['row']} at half resolution", (one["refined"]["mean_iou"],),
-                         f"{one['dense_steps']} + {one['steps']}"))
-    return made
 
 
 def _published(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tuple[int, int]]) -> str:
@@ -50,15 +28,19 @@ def _published(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[s
 
 
 def _section(rows: Sequence[Row], group: Group, refined: Refined, local: bool = False) -> str:
-    shown = table_of(lines(rows, group, refined), 1, ("Network", lambda line: line.label),
-                     ("Mean IoU", lambda line: spread(line.accuracies) if line.accuracies else NONE),
-                     ("Steps", lambda line: line.steps))
+    """Return the rows in a group, measured or not, and SparseRefine where it is."""
+    lines: List[Tuple[str, Sequence[float], str]] = []
+    for row in rows:
+        found = find(group.records, row.network, row.training)
+        lines.append((row.label, [one.evaluations[row.inference]["mean_iou"] for one in found],
+                      listed(one.steps for one in found) or NONE))
+    one = refined.get(group.key[0])
+    if one and (one["preset"], one["budget"]) == group.key[1:]:
+        lines.append((f"{REFINED} over {one['row']} at half resolution", [one["refined"]["mean_iou"]],
+                      f"{one['dense_steps']} + {one['steps']}"))
+    shown = table_of(lines, 1, ("Network", lambda line: line[0]),
+                     ("Mean IoU", lambda line: spread(line[1]) if line[1] else NONE), ("Steps", lambda line: line[2]))
     return f"## {group.key[0]}{', this machine' * local}\n\n{caption(group, 'neighbours')}\n{shown}"
-
-
-def groups_shown(rows: Sequence[Row], records: Sequence[Record]) -> List[Group]:
-    """Return the published groups of the main preset and budget."""
-    return [group for group in groups_of(rows, records, False) if group.key[1:] == MAIN[1:]]
 
 
 def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tuple[int, int]],
@@ -83,7 +65,7 @@ def page(rows: Sequence[Row], printed: Mapping[str, Any], costs: Mapping[str, Tu
         + (f"* **{REFINED}**: trained as [its own page](sparserefine.md) says.\n" if refined else "")
         + "* **-**: not measured.",
         f"## As published, on Cityscapes\n\n{_published(rows, printed['rows'], costs)}",
-        *(_section(rows, group, refined) for group in groups_shown(rows, records)),
+        *(_section(rows, group, refined) for group in groups_of(rows, records, False) if group.key[1:] == MAIN[1:]),
     ]
     return joined(parts)
 

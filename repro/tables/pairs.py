@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -52,20 +51,16 @@ def _differences(header: str, lines, *more) -> str:
 
 
 def _by_class(pairs, by_image: Optional[Terms]) -> str:
-    """Return the difference of each class's IoU, means over the seeds."""
+    """Return the difference of each class's IoU, means over the seeds; by image 0 where a class is not there."""
     lines: List[Tuple] = []
+    ends = by_image and bootstrap(by_image[0], sequences(by_image[1]), lambda some: np.nan_to_num(class_iou(some)))
     for number, name in enumerate(pairs[0][0][0].evaluations[pairs[0][1]]["class_iou"]):
         some = [[record.evaluations[inference]["class_iou"].get(name) for record in records]
                 for records, inference in pairs]
         if None not in some[0] + some[1]:
-            interval = by_image and bootstrap(by_image[0], sequences(by_image[1]), partial(_of_class, number))
+            interval = (ends[0][number], ends[1][number]) if ends else None
             lines.append((name, *(sum(values) / len(values) for values in some), _interval(interval)))
     return _differences("Class", lines, ("Images", lambda line: line[3]))
-
-
-def _of_class(number: int, matrices: np.ndarray) -> np.ndarray:
-    """Return the IoU of a class, percent, of confusion matrices (N, K, K): (N,); 0 where the class is not there."""
-    return np.nan_to_num(class_iou(matrices)[:, number])
 
 
 def _by_image(terms, names: Sequence[str]) -> str:

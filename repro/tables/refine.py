@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Mapping, Optional, Sequence
 
 from repro.data import classes as class_sets
@@ -19,11 +18,6 @@ read_refined = reader(
     "dense_network", "width", "scales", "recipe", "dense", "refined", "selected_pixel_acc", "density", "multiply_adds",
     "multiplied", "dense_multiply_adds", "parameters", "train", "provenance", optional=("classes", "extra"),
     classes=class_sets.parse_values)
-
-
-def record_files(folder) -> Sequence[Path]:
-    """Return the records of trainings in a folder, sorted."""
-    return sorted(Path(folder).glob("refine-*.json"))
 
 
 def _around(values: Mapping[str, float], shown) -> str:

@@ -14,6 +14,7 @@ from repro.tables.claims_page import sources_of
 from repro.tables.columns import Costs, calculations, configuration, our_accuracies, paper_accuracies, spread
 from repro.tables.groups import MAIN, Group, listed
 from repro.tables.markdown import markdown_table, table_of
+from repro.tables.speed import commit
 from repro.tables.verdicts import FAILS, HOLDS, MISSING, OPEN
 
 WORDS = (HOLDS, FAILS, OPEN, MISSING)
@@ -107,11 +108,6 @@ def compute_block(lines: Sequence[index.Line], size: int) -> str:
         "in tables/results/.\n")
 
 
-def differences_block(remarks: Sequence[str]) -> str:
-    """Return where the paper's text and its tables differ, as a list."""
-    return "".join(f"* {remark}\n" for remark in remarks)
-
-
 def card_block(about: Mapping[str, Any], lines: Sequence[index.Line], sha256: str) -> str:
     """Return what was measured of shipped weights: accuracy by class, and the time of their network by machine.
 
@@ -119,9 +115,8 @@ def card_block(about: Mapping[str, Any], lines: Sequence[index.Line], sha256: st
     """
     found = about if "mean_iou" in about else about["evaluations"]["whole"]
     origin, ious = about["provenance"], found["class_iou"]
-    commit = f"{origin['commit'][:7]}{' with uncommitted changes' if origin['dirty'] else ''}"
     text = (f"Mean IoU {found['mean_iou']:.2f}% on {found['images']} images, after {about['steps']} steps "
-            f"(`{origin['command']}`, commit {commit}). sha256 of the file: `{sha256}`.\n\n")
+            f"(`{origin['command']}`, commit {commit(origin)}). sha256 of the file: `{sha256}`.\n\n")
     order = sorted(ious, key=lambda name: -1 if ious[name] is None else ious[name])
     text += markdown_table([("Class, worst first", order),
                             ("IoU", ["-" if ious[name] is None else f"{ious[name]:.1f}" for name in order])], 1)

@@ -14,11 +14,6 @@ G = 1e9
 Measured = Mapping[str, Any]  # a record, or an entry of one
 
 
-def read_json(path, checks: Mapping[str, parsing.Check], optional: Iterable[str] = ()) -> Dict[str, Any]:
-    """Return the measurement in the file `path`, checked key by key; a UserError names file and key."""
-    return parsing.fields(parsing.read_json(path, "measurement"), str(path), dict(checks), optional)
-
-
 def reader(*keys: str, optional: Iterable[str] = (), **checks: parsing.Check) -> Callable[[Any], Dict[str, Any]]:
     """Return what reads a measurement of this project from a file.
 
@@ -26,7 +21,7 @@ def reader(*keys: str, optional: Iterable[str] = (), **checks: parsing.Check) ->
     of values that are not to stay as they are in the file.
     """
     known = {**dict.fromkeys((*keys, *optional), lambda value, place: value), **checks}
-    return lambda path: read_json(path, known, optional)
+    return lambda path: parsing.fields(parsing.read_json(path, "measurement"), str(path), known, optional)
 
 
 def gflops(measured: Measured) -> float:
