@@ -14,7 +14,7 @@ from experiments.lib.command import Parser, run
 from experiments.lib.pages import MEASUREMENTS
 from experiments.lib.paths import HERE, RESULTS, ROOT, TABLES
 from repro.config import parsing
-from repro.config.networks import Network, parse_network
+from repro.config.networks import parse_network
 from repro.config.rows import load_peers
 from repro.errors import choice
 from repro.files import write_text
@@ -43,8 +43,7 @@ def beside() -> Dict[Path, str]:
         read_table6(RESULTS / "table6.json"),
         {path.stem: read_engines(path) for path in sorted(RESULTS.glob("engines-*.json"))},
         {path.stem: parsing.read_json(path, "measurement") for path in sorted(RESULTS.glob("profile*.json"))})
-    found = verdicts(rows, {row.id: row_figures(row)[:2] for row in by_table["table5"]},
-                     [one for one in records if isinstance(one.network, Network)], tables.published_images)
+    found = verdicts(rows, tables.costs_of(by_table["table5"]), tables.published_records(), tables.published_images)
     page = PAGE.read_text(encoding="utf-8")
     size = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())
     for name, block in (("verdicts", claims_block(found)), ("compute", compute_block(lines, size)),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 
 import cv2
 import numpy as np
+from PIL import Image
 from readers import encoded
 
 from repro.data.headers import PNG
@@ -19,23 +21,10 @@ def exif(turned: int, order: str = "<") -> bytes:
 
 def with_exif(kind: str, picture: np.ndarray, data: bytes) -> bytes:
     """Return a picture's file with EXIF data: JPEG's APP1, PNG's eXIf, WebP's EXIF chunk."""
-    if kind == ".webp":
-        return webp_with_exif(picture, data)
-    file = cv2.imencode(kind, picture)[1].tobytes()
-    if kind == ".jpg":
-        return file[:2] + b"\xff\xe1" + struct.pack(">H", len(data) + 8) + b"Exif\0\0" + data + file[2:]
-    chunk = b"eXIf" + data
-    return file[:33] + struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + file[33:]
-
-
-def webp_with_exif(picture: np.ndarray, data: bytes) -> bytes:
-    """Return a WebP with EXIF data."""
-    height, width = picture.shape[:2]
-    extended = struct.pack("<4sIB3x", b"VP8X", 10, 8) + b"".join((side - 1).to_bytes(3, "little")
-                                                                for side in (width, height))
-    body = b"WEBP" + extended + cv2.imencode(".webp", picture)[1].tobytes()[12:] + b"EXIF" + struct.pack(
-        "<I", len(data)) + data + b"\0" * (len(data) % 2)
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    file, values = io.BytesIO(), picture[..., ::-1] if picture.ndim == 3 else picture  # to RGB
+    Image.fromarray(np.ascontiguousarray(values)).save(
+        file, {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}[kind], exif=b"Exif\0\0" + data, quality=95, lossless=True)
+    return file.getvalue()
 
 
 def tiff(picture: np.ndarray, *tags) -> bytes:
