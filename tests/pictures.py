@@ -21,9 +21,9 @@ def exif(turned: int, order: str = "<") -> bytes:
 
 def with_exif(kind: str, picture: np.ndarray, data: bytes) -> bytes:
     """Return a picture's file with EXIF data: JPEG's APP1, PNG's eXIf, WebP's EXIF chunk."""
-    file, values = io.BytesIO(), picture[..., ::-1] if picture.ndim == 3 else picture  # to RGB
-    Image.fromarray(np.ascontiguousarray(values)).save(
-        file, {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}[kind], exif=b"Exif\0\0" + data, quality=95, lossless=True)
+    file, rgb = io.BytesIO(), np.ascontiguousarray(picture[..., ::-1]) if picture.ndim == 3 else picture
+    kinds = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+    Image.fromarray(rgb).save(file, kinds[kind], exif=b"Exif\0\0" + data, quality=95, lossless=True)
     return file.getvalue()
 
 
