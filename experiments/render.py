@@ -20,14 +20,12 @@ from repro.errors import choice
 from repro.files import write_text
 from repro.prediction.weights import digest
 from repro.records import load_records
-from repro.tables import index
+from repro.tables import index, reproducibility
 from repro.tables.claims_page import differences
 from repro.tables.engines import read_engines
-from repro.tables.reproducibility import card_block, claims_block, compute_block, streets_block, verdicts, with_block
 from repro.tables.table6 import read_table6
 
 KNOWN = (*tables.PAGES, *MEASUREMENTS)
-PAGE, TRAINING = ROOT / "docs" / "reproducibility.md", ROOT / "docs" / "training.md"
 
 
 def beside() -> Dict[Path, str]:
@@ -43,27 +41,35 @@ def beside() -> Dict[Path, str]:
         read_table6(RESULTS / "table6.json"),
         {path.stem: read_engines(path) for path in sorted(RESULTS.glob("engines-*.json"))},
         {path.stem: parsing.read_json(path, "measurement") for path in sorted(RESULTS.glob("profile*.json"))})
-    found = verdicts(rows, tables.costs_of(by_table["table5"]), tables.published_records(), tables.published_images)
-    page = PAGE.read_text(encoding="utf-8")
+    papers = tables.sources("table5")
+    found = reproducibility.verdicts(rows, *papers[2:], tables.published_images)
     size = sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file())
-    for name, block in (("verdicts", claims_block(found)), ("compute", compute_block(lines, size)),
-                        ("differences", differences(tables.published("remarks")))):
-        page = with_block(page, name, block, PAGE.name)
-    training = with_block(TRAINING.read_text(encoding="utf-8"), "streets", streets_block(rows, records), TRAINING.name)
-    return {TRAINING: training, PAGE: page, ROOT / "README.md": tables.readme(), **cards(timed),
-            ROOT / "tables" / "results.csv": index.text(lines, index.RESULTS),
+    blocks = {
+        ROOT / "README.md": {"headline": reproducibility.headline(*papers),
+                             "streets": reproducibility.streets_block(rows, records, few=True)},
+        ROOT / "docs" / "reproducibility.md": {"verdicts": reproducibility.claims_block(found),
+                                               "compute": reproducibility.compute_block(lines, size),
+                                               "differences": differences(tables.published("remarks"))},
+        ROOT / "docs" / "training.md": {"streets": reproducibility.streets_block(rows, records)},
+        **cards(timed)}
+    made: Dict[Path, str] = {}
+    for path, some in blocks.items():
+        made[path] = path.read_text(encoding="utf-8")
+        for name, block in some.items():
+            made[path] = reproducibility.with_block(made[path], name, block, path.name)
+    return {**made, ROOT / "tables" / "results.csv": index.text(lines, index.RESULTS),
             ROOT / "tables" / "speed.csv": index.text(timed, index.SPEED)}
 
 
-def cards(timed: Sequence[index.Line]) -> Dict[Path, str]:
-    """Return the card of each shipped weights file, with what is measured of them written anew."""
+def cards(timed: Sequence[index.Line]) -> Dict[Path, Dict[str, str]]:
+    """Return the card of each shipped weights file, with the block of what is measured of them."""
     peers, made = load_peers(HERE / "table6.yaml"), {}
     for weights in sorted((HERE / "pretrained").glob("*.params")):
-        about, card = parsing.read_json(weights.with_suffix(".json"), "description"), weights.with_suffix(".md")
-        network = parse_network(about["network"], card.name) if "network" in about else None
+        about = parsing.read_json(weights.with_suffix(".json"), "description")
+        network = parse_network(about["network"], weights.name) if "network" in about else None
         names = [row.id for row in peers if network is not None and (row.network, row.inference) == (network, "fast")]
-        block = card_block(about, [one for one in timed if one["network"] in names], digest(weights))
-        made[card] = with_block(card.read_text(encoding="utf-8"), "measured", block, card.name)
+        made[weights.with_suffix(".md")] = {"measured": reproducibility.card_block(
+            about, [one for one in timed if one["network"] in names], digest(weights))}
     return made
 
 

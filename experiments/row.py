@@ -9,7 +9,8 @@ from pathlib import Path
 from experiments.lib import paths
 from experiments.lib.command import Parser, run
 from experiments.lib.lookup import check_early, options
-from experiments.lib.published import beside, classes_of, evaluate_weights, figure_of, group_of, source_of
+from experiments.lib.published import classes_of, evaluate_weights, figure_of, group_of, source_of
+from experiments.lib.tables import beside
 from repro.files import no_file, write_text
 from repro.tables.pairs import row_page
 

@@ -12,7 +12,6 @@ from made_up import made_up
 
 from experiments import figures
 from experiments.lib import paths
-from repro.config.presets import load_preset
 from repro.data import CITYSCAPES, IGNORE
 from repro.data.minicity import write_minicity
 from repro.export.carry import random_arrays
@@ -102,19 +101,18 @@ def test_pictures_are_readable_the_same_each_time_and_show_the_outputs(tmp_path)
     assert (first["pipeline.png"] == colour).all(axis=2).mean() > 0.1
 
 
-def test_all_pictures_from_trained_networks(tmp_path, monkeypatch, capsys):
+def test_all_pictures_from_trained_networks(lite, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     write_minicity(tmp_path / "city", size=(128, 256), train=1, val=2, coarse=0, progress=False)
     arguments = ["--data", str(tmp_path / "city"), "--out", str(tmp_path / "out")]
     assert figures.main(arguments) == 2
     assert f"`make table3 DATA=minicity ROW={figures.SCTF} PRESET=lite BUDGET=full" in capsys.readouterr().err
-    preset = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
     for seed, row_id in enumerate((*figures.NAMES, figures.FEW)):
         row = ROWS["table3", row_id]
         record = made_up(row)
         write_record(tmp_path / "cache" / "results", record)
         save_arrays(record_path(tmp_path / "cache" / "results", record).with_suffix(".params"),
-                    random_arrays(Plan(row.network, row.training, preset, (128, 256)), 19, seed))
+                    random_arrays(Plan(row.network, row.training, lite, (128, 256)), 19, seed))
     assert figures.main(arguments) == 0
     names = [line.rsplit("/", 1)[1] for line in capsys.readouterr().out.split()]
     assert names == ["pipeline.png", "comparison.png", "weights.png"]

@@ -44,11 +44,6 @@ def test_shared_rows_are_the_same_training():
         assert (one.inference, other.inference) == ("classic", "fast")
 
 
-def test_table_3_keeps_the_papers_numbers_of_regions():
-    kept = [(row.k(row.network.regions), row.network.regions) for row in TABLES[3]]
-    assert kept == [*((k, 32) for k in (16, 8, 12, 16, 4, 6, 8, 12, 16)), (64, 128), (16, 32), (16, 32)]
-
-
 def test_table_4_columns_and_extra_trainings():
     assert [len(row.extra) for row in TABLES[4]] == [2, 2, 2, 2, 0, 1, 2, 2]
     for row in TABLES[4]:

@@ -33,12 +33,6 @@ def changed(**figures):
     return measured({**FIGURES, **{row.replace("_", "-"): values for row, values in figures.items()}})
 
 
-def test_the_papers_figures_stand_as_printed():
-    text = text_of(measured())
-    assert lines_of(text, "RefineNet") == [["RefineNet", "73.6", "-", "~0.9"]]
-    assert lines_of(text, "Ours") == [["Ours", "72.9", "68", "14.7"]]
-
-
 def test_a_networks_figures():
     text = text_of(measured())
     # 180g in 2.24 s are 160.7 GFLOP/s, 89.3% of twice 90 billion

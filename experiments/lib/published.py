@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
 import numpy as np
@@ -15,15 +14,10 @@ from experiments.lib.paths import TABLES
 from experiments.lib.tables import all_rows, published_images
 from repro.config.networks import Network
 from repro.errors import UserError
-from repro.records import Record, load_records, record_path
+from repro.records import Record, load_records
 from repro.tables.verdicts import Figure, Ours
 
 Group = Tuple[str, str, str]  # data, preset, budget
-
-
-def beside(record: Record, suffix: str) -> Path:
-    """Return where the file of a published record with this suffix lies: .json, .npz or .jsonl.gz."""
-    return paths.RESULTS / "-".join(record.group) / (record_path("", record).stem + suffix)
 
 
 def group_of(given) -> Group:

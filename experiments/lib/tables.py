@@ -1,7 +1,8 @@
-"""The rows of all tables, and the pages of the paper's tables and claims, and the README's short table."""
+"""The rows of all tables, and the pages of the paper's tables and claims."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Dict, Optional, Tuple
 
 import numpy as np
@@ -13,11 +14,10 @@ from repro.config.parsing import read_yaml
 from repro.config.rows import Row, load_rows
 from repro.errors import choice
 from repro.files import write_text
-from repro.records import load_records, record_path, told_apart
+from repro.records import Record, load_records, record_path, told_apart
 from repro.tables.claims_page import claims_page
 from repro.tables.columns import ABLATIONS
 from repro.tables.render import page, with_counterparts
-from repro.tables.reproducibility import headline, streets_block, with_block
 
 CLAIMS = "claims"
 PAGES = {**{str(number): f"table{number}" for number in range(1, 6)}, ABLATIONS: ABLATIONS, CLAIMS: CLAIMS}
@@ -48,10 +48,14 @@ def published_records():
     return tuple(one for one in load_records(paths.RESULTS) if isinstance(one.network, Network))
 
 
-def published_images(record):
+def beside(record: Record, suffix: str) -> Path:
+    """Return where the file of a published record with this suffix lies: .json, .npz or .jsonl.gz."""
+    return paths.RESULTS / "-".join(record.group) / (record_path("", record).stem + suffix)
+
+
+def published_images(record: Record):
     """Return what lies beside a published record: confusion matrices by inference, and "images", their names."""
-    path = paths.RESULTS / "-".join(record.group) / record_path("", record).with_suffix(".npz").name
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(beside(record, ".npz"), allow_pickle=False) as arrays:
         return dict(arrays)
 
 
@@ -81,13 +85,6 @@ def render(chosen: str, local: bool = False) -> str:
         return claims_page(tables, read_yaml(HERE / "published.yaml"), costs, published_records(), published_images)
     own = told_apart(load_records(paths.CACHE / "results")) if local else ()
     return page(ABLATIONS if chosen == ABLATIONS else int(chosen), *sources(PAGES[chosen]), own)
-
-
-def readme() -> str:
-    """Return the README's text with its short tables rendered anew."""
-    path, found = ROOT / "README.md", sources("table5")
-    text = with_block(path.read_text(encoding="utf-8"), "headline", headline(*found), path.name)
-    return with_block(text, "streets", streets_block(all_rows(), found[-1], few=True), path.name)
 
 
 def write(chosen: str, local: bool = False) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Tuple
 
 from repro.tables.comparisons import (
@@ -38,20 +39,11 @@ class Claim:
         return "; ".join(texts), together([verdict for _, verdict in found if verdict])
 
 
-def _1(row, **more):
-    return Figure("table1", row, **more)
+_1, _2, _4 = (partial(Figure, f"table{number}") for number in (1, 2, 4))
 
 
-def _2(row, **more):
-    return Figure("table2", row, **more)
-
-
-def _3(row, **more):
-    return Figure("table3", f"isctf-{row}", **more)
-
-
-def _4(row, extra="", **more):
-    return Figure("table4", row, extra, **more)
+def _3(row):
+    return Figure("table3", f"isctf-{row}")
 
 
 SPARSE = {p: _3(f"sparse-p{p}-l0.001-r256") for p in ("0.13", "0.2", "0.25", "0.4", "0.5")}

@@ -111,12 +111,3 @@ def text(lines: Sequence[Line], names: Sequence[str]) -> str:
     writer.writeheader()
     writer.writerows(lines)
     return out.getvalue()
-
-
-def hours(lines: Sequence[Line]) -> Dict[Tuple[str, str, str, str], Tuple[int, float]]:
-    """Return {(table, data, preset, budget): (trainings, core-hours)}, a training counted once in a table."""
-    seen: Dict[Tuple, Dict[str, float]] = {}
-    for line in lines:
-        place = tuple(line[name] for name in ("table", "data", "preset", "budget"))
-        seen.setdefault(place, {})[line["record"]] = line["core_hours"]
-    return {place: (len(one), sum(one.values())) for place, one in seen.items()}

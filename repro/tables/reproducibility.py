@@ -96,13 +96,15 @@ def claims_block(found: Mapping[str, Sequence[str]]) -> str:
 
 def compute_block(lines: Sequence[index.Line], size: int) -> str:
     """Return the core-hours of each table, data and preset, and the bytes of the records with all beside them."""
-    found = sorted(index.hours(lines).items())
-    places = [place for place, _ in found]
+    found: Dict[Tuple, Dict[str, float]] = {}  # of a record once in a table, whatever the inferences
+    for line in lines:
+        place = tuple(line[name] for name in ("table", "data", "preset", "budget"))
+        found.setdefault(place, {})[line["record"]] = line["core_hours"]
     total = {line["record"]: line["core_hours"] for line in lines}
-    return markdown_table([
-        *((header, [place[i] for place in places]) for i, header in enumerate(("Table", "Data", "Preset", "Budget"))),
-        ("Trainings", [str(number) for _, (number, _) in found]),
-        ("Core-hours", [f"{hours:.1f}" for _, (_, hours) in found])], 4) + (
+    return table_of(
+        sorted(found.items()), 4, *((header, lambda one, at=at: one[0][at])
+                                    for at, header in enumerate(("Table", "Data", "Preset", "Budget"))),
+        ("Trainings", lambda one: len(one[1])), ("Core-hours", lambda one: f"{sum(one[1].values()):.1f}")) + (
         f"\nA training that several tables have is counted in each; all {len(total)} together: "
         f"{sum(total.values()):.1f} core-hours. The records, their logs and what each image gave: {size / 1e6:.1f} MB "
         "in tables/results/.\n")
