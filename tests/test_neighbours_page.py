@@ -8,8 +8,7 @@ from made_up import made_up
 from speed_records import lines_of
 
 from experiments import table as measure
-from experiments.lib import paths, tables
-from experiments.lib.pages import SPARSEREFINE
+from experiments.lib import pages, paths, tables
 from repro.config.rows import load_rows
 from repro.records import write_record
 from repro.tables.neighbours import local_part, page
@@ -60,7 +59,7 @@ def test_sparserefine_s_page_shows_a_seed_and_what_there_is_none_of(tmp_path):
     record = json.loads((paths.RESULTS / "refine-minicity.json").read_text(encoding="utf-8"))
     changed = {**record, "seed": 1, "selected_pixel_acc": {"dense": 61.25, "refined": None}}
     (tmp_path / "refine-minicity-seed1.json").write_text(json.dumps(changed))
-    (first, *cells), = lines_of(SPARSEREFINE.page(SPARSEREFINE.read(tmp_path)), "minicity, seed 1")
+    (first, *cells), = lines_of(pages.SPARSEREFINE.page(pages.SPARSEREFINE.read(tmp_path)), "minicity, seed 1")
     assert first == "minicity, seed 1" and cells[5:7] == ["61.25", "-"]
 
 
@@ -90,6 +89,7 @@ def test_the_paper_s_pages_are_not_of_them(monkeypatch):
 def test_what_a_command_measures_is_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "tables" / "results")
+    monkeypatch.setattr(pages, "costs_of", lambda rows: COSTS)
     monkeypatch.setattr(measure, "measured", lambda given: [])  # test_neighbours.py trains them
     write_record(paths.CACHE / "results", made_up(BY_ID["sgcpnet"], data="camvid", steps=2))
     assert measure.main(["--table", "neighbours"]) == 0
