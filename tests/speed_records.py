@@ -46,15 +46,16 @@ def refused(read, value, path):
     return said
 
 
-def assert_drawn(draw, record, other, folder, picture=""):
+def assert_drawn(draw, record, other, folder, *pictures):
     """A picture is a PNG, the same each time, and shows the figures: another record gives another one.
 
-    picture  the one looked at of those that `draw` writes into a folder; "": it writes the file it is given.
+    pictures  those that `draw` writes into a folder; none: it writes the file it is given.
     """
     paths = [folder / name for name in "abc"]
     for path, one in zip(paths, (record, record, other)):
-        if picture:
+        if pictures:
             path.mkdir(exist_ok=True)
         draw(one, path)
-    first, same, different = ((path / picture).read_bytes() for path in paths)
-    assert first.startswith(b"\x89PNG") and first == same != different
+    for picture in pictures or ("",):
+        first, same, different = ((path / picture).read_bytes() for path in paths)
+        assert first.startswith(b"\x89PNG") and first == same != different

@@ -85,17 +85,16 @@ def drawings(path, one, other):
     return {file.name: cv2.imread(str(file)) for file in path.iterdir()}
 
 
-def test_pictures_are_readable_the_same_each_time_and_show_the_outputs(tmp_path):
+def test_pictures_are_readable_and_show_the_outputs(tmp_path):
     """1000 pixels wide or so, and other outputs are another picture."""
     found = []
-    for index, one in enumerate((outputs(), outputs(), outputs(((1, 1), (0, 0)), s=((1, 2), (0, 0)), truth=3))):
+    for index, one in enumerate((outputs(), outputs(((1, 1), (0, 0)), s=((1, 2), (0, 0)), truth=3))):
         (tmp_path / str(index)).mkdir()
         found.append(drawings(tmp_path / str(index), one, outputs(labels=4)))
-    first, again, other = found
+    first, other = found
     assert set(first) == {"pipeline.png", "comparison.png", "weights.png"}
     for name, picture in first.items():
         assert 700 <= picture.shape[1] <= 1200 and picture.shape[0] >= 300, name
-        np.testing.assert_array_equal(picture, again[name])
         assert picture.shape != other[name].shape or (picture != other[name]).mean() > 1e-3, name
     colour = np.array(CITYSCAPES.colours[2][::-1])
     assert (first["pipeline.png"] == colour).all(axis=2).mean() > 0.1
@@ -103,7 +102,7 @@ def test_pictures_are_readable_the_same_each_time_and_show_the_outputs(tmp_path)
 
 def test_all_pictures_from_trained_networks(lite, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    write_minicity(tmp_path / "city", size=(128, 256), train=1, val=2, coarse=0, progress=False)
+    write_minicity(tmp_path / "city", size=(128, 256), train=1, val=1, coarse=0, progress=False)
     arguments = ["--data", str(tmp_path / "city"), "--out", str(tmp_path / "out")]
     assert figures.main(arguments) == 2
     assert f"`make table3 DATA=minicity ROW={figures.SCTF} PRESET=lite BUDGET=full" in capsys.readouterr().err

@@ -99,15 +99,19 @@ def test_a_users_mistake_is_one_line(arguments, words, capsys):
 
 
 def test_pictures_are_the_same_each_time_and_show_the_figures(tmp_path):
-    for picture in PICTURES:
-        assert_drawn(lambda record, folder: draw(record, ROWS, folder), measured(), changed(model_a=(36, 31.5, 1.5, 1)),
-                     tmp_path, picture)
+    assert_drawn(lambda record, folder: draw(record, ROWS, folder), measured(), changed(model_a=(36, 31.5, 1.5, 1)),
+                 tmp_path, *PICTURES)
 
 
-@pytest.mark.parametrize("free", [subject.FREE, -1], ids=["resident", "made anew"])
-def test_a_small_measurement(free, tmp_path, monkeypatch, capsys):
+def test_networks_that_memory_has_no_room_for_are_made_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "OWN", tmp_path)
-    monkeypatch.setattr(subject, "FREE", free)
+    monkeypatch.setattr(subject, "FREE", -1)
+    assert table6.main([*SMALL, "--row", "fastscnn", "--rounds", "2"]) == 0
+    assert [len(one["seconds"]) for one in read_table6(tmp_path / "table6.json")["rows"]] == [2]
+
+
+def test_a_small_measurement(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "OWN", tmp_path)
     assert table6.main([*SMALL, "--row", "model-a,fastscnn", "--rounds", "2"]) == 0
     assert capsys.readouterr().out.endswith("table6.md\n")
     record = read_table6(tmp_path / "table6.json")
