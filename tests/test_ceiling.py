@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import mxnet as mx
-import pytest
+import numpy as np
+from graphs import run
 
-from repro.timing.ceiling import Ceiling, Layer, chain, layers_of
+from repro.timing.ceiling import Ceiling, Layer, chain, chained, layers_of
 from repro.timing.clock import Timing
 
 
@@ -31,10 +32,16 @@ def test_layers_that_keep_the_size_come_by_their_whole_cost():
     assert str(found[0]) == "3x3, dilation 2, 4 to 4 channels, 2x8x16 positions"
 
 
-@pytest.mark.parametrize("layer", [Layer(1, 3, 5, (4, 6), 3, 2), Layer(2, 4, 4, (4, 4), 1, 1)])
-def test_a_chain_keeps_the_size_and_runs(layer):
-    for length in (1, 2, 3):
-        assert chain(layer, length, mx.cpu())() is None
+def test_a_chain_is_its_layers():
+    layer = Layer(2, 4, 6, (8, 9), 3, 2)
+    symbol, arrays = chained(layer, 3)
+    x, weights = arrays["data"], [arrays[f"weight{i}"] for i in range(3)]
+    assert x.shape == (2, 4, 8, 9) and [len(weight) for weight in weights] == [6, 4, 6]
+    for weight in weights:
+        x = mx.nd.relu(mx.nd.Convolution(x, weight, kernel=(3, 3), dilate=(2, 2), pad=(2, 2), num_filter=len(weight),
+                                         no_bias=True))
+    np.testing.assert_allclose(run(symbol, arrays, arrays["data"])[0][..., 0, 0], x.asnumpy().mean((2, 3)), rtol=1e-4)
+    assert chain(layer, 2, mx.cpu())() is None
 
 
 def test_the_best_is_that_of_the_most_multiply_adds_a_second():

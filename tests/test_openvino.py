@@ -10,12 +10,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
-import mxnet as mx
 import numpy as np
 import onnx
 import pytest
 from graphs import MODEL_A, image, written
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from experiments import predict
 from experiments.lib import paths
@@ -25,13 +24,12 @@ from repro.engine import Engine
 from repro.errors import UserError
 from repro.export.carry import in_precision
 from repro.prediction.load import load
-from repro.runtime import ceiling, openvino
+from repro.runtime import openvino
 from repro.runtime.metadata import KEY, Metadata
 from repro.runtime.onnx import OnnxEngine
 from repro.runtime.openvino import Bound, OpenvinoEngine
 from repro.tables import profile_onnx as profile_page
 from repro.tables.engines import WHOLE, best, page, read_engines
-from repro.timing.ceiling import Layer
 
 SMALL = ["--row", f"model-a,{WHOLE}", "--size", "128x256", "--width", "0.25", "--rounds", "2"]
 
@@ -174,19 +172,6 @@ def test_a_row_is_measured_in_openvino_and_written(tmp_path, monkeypatch):
         assert case["operators"][-1]["kind"] == "label map" and case["operators"][-1]["block"] == "labels"
         assert all(one["moved"] > 0 for one in case["operators"][:-1])
     assert "run by OpenVINO 2" in said and "labels made outside" in said and "## A GPU" not in said
-
-
-def test_a_chain_is_its_layers(tmp_path):
-    model = ceiling.convolutions(Layer(2, 4, 6, (8, 9), 3, 2), 3)
-    onnx.save(model, str(tmp_path / "chain.onnx"))
-    x = np.random.RandomState(0).randn(2, 4, 8, 9).astype(np.float32)
-    made = Bound(tmp_path / "chain.onnx", {"data": x}, "float32")
-    weights = [numpy_helper.to_array(one) for one in model.graph.initializer if one.name.startswith("weight")]
-    for weight in weights:
-        x = np.maximum(mx.nd.Convolution(mx.nd.array(x), mx.nd.array(weight), kernel=(3, 3), dilate=(2, 2), pad=(2, 2),
-                                         num_filter=len(weight), no_bias=True).asnumpy(), 0)
-    assert [len(weight) for weight in weights] == [6, 4, 6]
-    np.testing.assert_allclose(made.run()[0][..., 0, 0], x.mean((2, 3)), rtol=1e-4)
 
 
 def test_engines_are_timed_side_by_side(tmp_path, monkeypatch, capsys):

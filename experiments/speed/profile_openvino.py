@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from experiments.speed.profile_onnx import Case
@@ -39,10 +38,13 @@ def case_of(exported, precision: str, batch: int, photo, scenes, folder: Path, p
 
 def chain(folder: Path, precision: str, layer, length: int, _):
     """Return a chain of convolutions in OpenVINO, ready to be run."""
-    from repro.runtime.ceiling import convolutions
+    from repro.export import to_onnx
+    from repro.timing.ceiling import chained
 
-    x = np.random.default_rng(0).standard_normal((layer.batch, layer.inputs, *layer.size), np.float32)
-    return Bound(file_of(convolutions(layer, length), precision, [x], folder / "chain.onnx"), {INPUT: x}, precision).run
+    symbol, arrays = chained(layer, length)
+    x, path = arrays.pop(INPUT).asnumpy(), folder / "chain.onnx"
+    to_onnx(symbol, arrays, x.shape, path)
+    return Bound(file_of(onnx.load(str(path)), precision, [x], path), {INPUT: x}, precision).run
 
 
 def ceilings(peer, precisions, folder: Path, place):

@@ -1,6 +1,4 @@
-"""The best that is done through an engine, to be timed beside a network: on a card a large matrix product and a copy,
-on a CPU a chain of one of the network's convolutions.
-"""
+"""The best that a card does through onnxruntime, to be timed beside a network: a large matrix product and a copy."""
 
 from __future__ import annotations
 
@@ -9,10 +7,9 @@ from typing import Callable, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from repro.runtime.bound import Bound
-from repro.runtime.metadata import INPUT
 from repro.runtime.providers import Provider
 from repro.timing.clock import Timing
 
@@ -30,26 +27,6 @@ def one_node(op: str, inputs: Sequence[str], shape: Sequence[int], kind: int, pa
     graph = helper.make_graph([helper.make_node(op, list(inputs), ["made"], op)], op,
                               [info(name) for name in inputs], [info("made")])
     onnx.save(helper.make_model(graph, ir_version=IR, opset_imports=[helper.make_opsetid("", OPSET)]), str(path))
-
-
-def convolutions(layer, length: int) -> onnx.ModelProto:
-    """`length` convolutions with their ReLUs, of a repro.timing.ceiling.Layer, as its `chain` has them."""
-    random, nodes, arrays, last = np.random.default_rng(0), [], [], INPUT
-    pads, dilations = [layer.kernel // 2 * layer.dilation] * 4, [layer.dilation] * 2
-    for i in range(length):
-        inputs, outputs = (layer.inputs, layer.outputs)[::1 if i % 2 == 0 else -1]
-        weight = random.standard_normal((outputs, inputs, layer.kernel, layer.kernel), np.float32)
-        for name, values in (("weight", weight * (2 / weight[0].size) ** 0.5), ("bias", np.zeros(outputs, np.float32))):
-            arrays.append(numpy_helper.from_array(values, f"{name}{i}"))
-        nodes += [helper.make_node("Conv", [last, f"weight{i}", f"bias{i}"], [f"made{i}"], f"conv{i}:0", pads=pads,
-                                   dilations=dilations, kernel_shape=[layer.kernel] * 2),
-                  helper.make_node("Relu", [f"made{i}"], [f"part{i}"], f"relu{i}:1")]
-        last = f"part{i}"
-    nodes.append(helper.make_node("GlobalAveragePool", [last], ["scores"], "pool:2"))  # nothing large is handed out
-    graph = helper.make_graph(nodes, "chain", [
-        helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [layer.batch, layer.inputs, *layer.size])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [layer.batch, outputs, 1, 1])], arrays)
-    return helper.make_model(graph, ir_version=IR, opset_imports=[helper.make_opsetid("", OPSET)])
 
 
 class Best:

@@ -78,27 +78,32 @@ def layers_of(symbol, shape: Tuple[int, ...], most: int = SHAPES) -> List[Layer]
     return [layer for layer, _ in found.most_common(most)]
 
 
-def chain(layer: Layer, length: int, ctx) -> Callable[[], None]:
-    """Return a run of `length` such convolutions after each other, every other one back where channels change."""
+def chained(layer: Layer, length: int):
+    """Return a graph of `length` such convolutions after each other, every other one back where channels change, and
+    values by its names, "data" among them."""
     random = np.random.default_rng(0)
     x, arrays = mx.sym.var("data"), {}
     for i in range(length):
         inputs, outputs = (layer.inputs, layer.outputs)[::1 if i % 2 == 0 else -1]
         weight = random.standard_normal((outputs, inputs, layer.kernel, layer.kernel), np.float32)
-        arrays[f"weight{i}"] = mx.nd.array(weight * math.sqrt(2 / weight[0].size), ctx=ctx)
-        arrays[f"bias{i}"] = mx.nd.zeros(outputs, ctx=ctx)
+        arrays[f"weight{i}"] = mx.nd.array(weight * math.sqrt(2 / weight[0].size))
+        arrays[f"bias{i}"] = mx.nd.zeros(outputs)
         x = mx.sym.Convolution(x, mx.sym.var(f"weight{i}"), mx.sym.var(f"bias{i}"), kernel=(layer.kernel,) * 2,
                                dilate=(layer.dilation,) * 2, pad=(layer.kernel // 2 * layer.dilation,) * 2,
                                num_filter=outputs)
         x = mx.sym.Activation(x, act_type="relu")
     x = mx.sym.Pooling(x, global_pool=True, pool_type="avg", kernel=(1, 1))  # so that nothing large is handed out
-    symbol = fused(x) if ctx.device_type == "cpu" else x
-    arrays["data"] = mx.nd.array(random.standard_normal((layer.batch, layer.inputs, *layer.size), np.float32), ctx=ctx)
-    run, names = mx.nd.CachedOp(symbol, [("static_alloc", True), ("static_shape", True)]), symbol.list_inputs()
+    arrays["data"] = mx.nd.array(random.standard_normal((layer.batch, layer.inputs, *layer.size), np.float32))
+    return x, arrays
 
-    def timed() -> None:
-        run(*(arrays[name] for name in names)).wait_to_read()
-    return timed
+
+def chain(layer: Layer, length: int, ctx) -> Callable[[], None]:
+    """Return a run of a chain in MXNet."""
+    symbol, arrays = chained(layer, length)
+    symbol = fused(symbol) if ctx.device_type == "cpu" else symbol
+    given = [arrays[name].as_in_context(ctx) for name in symbol.list_inputs()]
+    run = mx.nd.CachedOp(symbol, [("static_alloc", True), ("static_shape", True)])
+    return lambda: run(*given).wait_to_read()
 
 
 class Ceiling:
