@@ -8,7 +8,6 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 import pytest
-from gluoncv import model_zoo
 from graphs import image, run
 
 from repro.config.networks import Column, Network
@@ -16,7 +15,6 @@ from repro.config.parsing import read_yaml
 from repro.config.rows import Training, load_peers, load_rows, training_name
 from repro.errors import UserError
 from repro.evaluation.inference import named_outputs
-from repro.models import cost
 from repro.models.build import build
 from repro.models.peers import gluoncv_network, peer, random_values
 
@@ -82,11 +80,6 @@ def test_every_network_s_scores_and_cost_at_the_paper_s_size(row):
         assert (round(made.paper / 1e9, 2), round(made.true / 1e9, 2)) == OURS[row.id]
 
 
-def test_a_classifying_resnet_50_costs_what_its_paper_prints():
-    symbol = cost.trace(model_zoo.get_model("resnet50_v1", pretrained=False), (1, 3, 224, 224))
-    assert 3.8e9 <= cost.true(cost.count(symbol, (1, 3, 224, 224))) < 3.9e9  # He et al. 2016: 3.8 x 10^9
-
-
 @pytest.mark.parametrize("row", ZOO, ids=lambda row: row.id)
 def test_gluoncv_s_network_itself_gives_these_scores_up_sampled(row):
     made, x = peer(row, SMALL), image(1, *SMALL)
@@ -104,7 +97,7 @@ def test_gluoncv_s_network_itself_gives_these_scores_up_sampled(row):
     assert made.parameters == sum(math.prod(p.shape) for p in learned) - sides
 
 
-@pytest.mark.parametrize("name", ["single", "classic", "max", "sctf", "isctf", "isctf-fast", "model-a"])
+@pytest.mark.parametrize("name", ["classic", "sctf", "model-a"])  # without regions, with all and with some of them
 def test_our_graphs_are_the_networks(name):
     row, size, x = BY_ID[name], (256, 512), image(1, 256, 512)
     made = peer(row, size, classes=5, width=0.25)
@@ -141,12 +134,6 @@ def test_the_classic_fcn_sums_up_sampled_scores():
     np.testing.assert_allclose(network(x).asnumpy(), sum(alone), rtol=0, atol=1e-5 * np.abs(sum(alone)).max())
 
 
-def test_the_classic_fcn_costs_its_column_and_four_classifiers():
-    column = sum(c.multiply_adds for c in peer(BY_ID["stride32"]).counts if "backbone" in c.name)
-    classifiers = sum(256 * 2 ** i * 19 * (256 >> i) * (512 >> i) for i in range(4))
-    assert peer(BY_ID["classic"]).true == column + classifiers
-
-
 def test_the_classic_structure_is_of_one_plain_column_and_has_a_name():
     training = Training("none", None, None, False, False, True)
     assert training_name(BY_ID["classic"].network, training) == "single-full3463-classic"
@@ -158,11 +145,10 @@ def test_the_classic_structure_is_of_one_plain_column_and_has_a_name():
 def test_values_are_the_same_whatever_was_built_before():
     first = peer(BY_ID["fastscnn"], SMALL)
     gluoncv_network("fastscnn", SMALL, 19)
-    again, other = peer(BY_ID["fastscnn"], SMALL), peer(BY_ID["fastscnn"], SMALL, seed=1)
-    assert list(first.arrays) == list(again.arrays) == list(other.arrays)
-    for name, value in first.arrays.items():
-        assert (value == again.arrays[name]).asnumpy().all()
-        assert not (value == other.arrays[name]).asnumpy().all(), name
+    again = peer(BY_ID["fastscnn"], SMALL)
+    assert list(first.arrays) == list(again.arrays)
+    assert all((value == again.arrays[name]).asnumpy().all() for name, value in first.arrays.items())
+    assert (random_values("a_weight", (9, 9), 0) != random_values("a_weight", (9, 9), 1)).all()
     assert (random_values("a_running_var", (1000,), 0) > 0.7).all()
     assert 0.05 < random_values("a_running_mean", (1000,), 0).std() < 0.2
     with pytest.raises(ValueError, match="a_q: of no known kind"):
@@ -172,8 +158,6 @@ def test_values_are_the_same_whatever_was_built_before():
 @pytest.mark.parametrize("name, size, settings, message", [
     ("FCN-8s", SMALL, {}, "FCN-8s: the paper's figures alone"),
     ("icnet", (100, 256), {}, "icnet at 100x256: .* multiples of 32"),
-    ("icnet", SMALL, {"width": 0.5}, "icnet: width 0.5"),
-    ("icnet", SMALL, {"k": 3}, "'k': 3"),
     ("model-a", (256, 500), {}, "model-a at 256x500: not of whole regions of 64"),
     ("model-a", (64, 128), {}, "model-a at 64x128: region 16"),
     ("model-a", (2, 4), {}, "not of whole regions of 0"),

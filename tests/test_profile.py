@@ -3,57 +3,48 @@
 from __future__ import annotations
 
 import mxnet as mx
-import numpy as np
 import pytest
 from graphs import Peer, image, named_arrays, shaken
 
-from experiments.lib.paths import HERE
-from experiments.lib.processes import Process
+from experiments.lib import paths
+from experiments.speed import profile
 from repro.config.rows import load_peers
 from repro.engine import Engine, Options
 from repro.models import cost
+from repro.tables.profile import added, blocks, read_measured
 from repro.timing.blocks import BLOCKS, OTHER, blocks_of
-from repro.timing.operators import ENVIRONMENT, FRAME, WARMUP, frames_of, operators_of, profiled
-from repro.timing.subject import images, normalised, subject
+from repro.timing.operators import FRAME, frames_of, operators_of
+from repro.timing.subject import subject
 
-ROWS = {row.id: row for row in load_peers(HERE / "table6.yaml")}
-SIZE, WIDTH, FRAMES = (128, 256), 0.25, 2
-
-
-def engine_of(precision, row="model-a", width=WIDTH):
-    made = subject(ROWS[row], precision, SIZE, width)
-    return made, made.engine([normalised(images(SIZE, 1))])
+ROWS = {row.id: row for row in load_peers(paths.HERE / "table6.yaml")}
+SIZE, WIDTH = (128, 256), 0.25
 
 
-def serve(pipe, precision):
-    """Run where the profiler's settings hold: send the events, the operators, and how often what was beside ran."""
-    made, engine = engine_of(precision)
-    ran = []
-    events, timings = profiled(engine, images(SIZE, 1)[0], FRAMES, {"beside": lambda: ran.append(1)})
-    pipe.send((precision, events, *operators_of(engine.symbol, made.peer.shape, made.peer.counts), len(ran),
-               list(timings)))
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The folder of Model A's profile in both precisions, small, and its record; not published, and so elsewhere."""
+    folder = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "OWN", folder)
+        patch.setattr(paths, "RESULTS", folder / "untouched")
+        assert profile.main(["--size", "128x256", "--width", "0.25", "--rounds", "2", "--frames", "2"]) == 0
+    return folder, read_measured(folder / "profile.json")
 
 
-@pytest.fixture(scope="module", params=["float32", "int8"])
-def run(request):
-    """What `serve` sends of Model A."""
-    with Process(serve, request.param, **ENVIRONMENT) as process:
-        return process.read()
-
-
-def test_every_operator_of_the_graph_has_an_event_in_every_frame(run):
-    _, events, names, operators, beside, timed = run
-    assert len(operators) == len(names) > 150 and set(names) >= {"_sg_mkldnn_conv", "take", "topk"}
-    assert beside == FRAMES + WARMUP and timed == ["beside"]
-    found = frames_of(events, names)
-    assert found["frames"] == FRAMES and frames_of(events, names, skipped=0)["frames"] == FRAMES + WARMUP
-    assert len(found["operators"]) == len(operators) and min(found["operators"]) >= 0
-    assert min(found["filling"], found["between"], found["map"]) >= 0
-    # what MXNet computes of the image while it is read in, as an average of it, comes before the graph
-    begins = next(i for i, one in enumerate(events) if one.get("cat") == FRAME)
-    more = [{"cat": "operator", "name": "take", "ph": phase, "ts": events[begins]["ts"]} for phase in "BE"]
-    first = next(i for i, one in enumerate(events) if one.get("cat") == "operator" and one["ph"] == "B")
-    assert frames_of(events[:first] + more + events[first:], names) == found
+def test_a_row_is_measured_profiled_and_written(written):
+    folder, measured = written
+    said = (folder / "profile.md").read_text()
+    assert "## int8" in said
+    assert [found["precision"] for found in measured["profiles"]] == ["float32", "int8"]
+    for found in measured["profiles"]:
+        assert len(found["labels"]) == len(found["scores"]) == found["frames"] == 2 and len(found["operators"]) > 150
+        assert min(one["seconds"] for one in found["operators"]) >= 0
+        assert min(found["filling"], found["between"], found["map"]) >= 0 and found["ceiling"] > 0
+        whole = found["filling"] + found["map"] + found["between"] + sum(one["seconds"] for one in found["operators"])
+        assert added(blocks(found, measured["blocks"]).values()) == (pytest.approx(whole), measured["multiply_adds"])
+        assert found["memory"]["built"] >= found["memory"]["running"] > 2 ** 20
+    assert all(f"| {block} " in said for block in measured["blocks"] if block != OTHER)
+    assert (folder / "profile.png").stat().st_size > 10_000 and not (folder / "untouched").exists()
 
 
 def test_frames_are_medians_of_their_parts_and_only_in_the_graphs_order():
@@ -64,12 +55,13 @@ def test_frames_are_medians_of_their_parts_and_only_in_the_graphs_order():
                 yield {"cat": "operator", "name": name, "ph": "B", "ts": start}
                 yield {"cat": "operator", "name": name, "ph": "E", "ts": stop}
             yield {"cat": FRAME, "name": FRAME, "ph": "e", "ts": end}
-    first = (0, [("take", 1e6, 3e6), ("topk", 4e6, 4.5e6)], 6e6)
+    # what MXNet computes of the image while it is read in, as an average of it, comes before the graph
+    first = (0, [("take", 0.2e6, 0.6e6), ("take", 1e6, 3e6), ("topk", 4e6, 4.5e6)], 6e6)
     slow = (10e6, [("take", 12e6, 16e6), ("topk", 17e6, 18.5e6)], 22.5e6)
     found = frames_of(list(events(first, slow)), ["take", "topk"], skipped=0)
     assert found == {"frames": 2, "filling": 1.5, "map": 2.75, "between": 1, "operators": [3, 1]}
     assert frames_of(list(events(first, slow)), ["take", "topk"], skipped=1)["operators"] == [4, 1.5]
-    for names in (["topk", "take"], ["take", "take", "topk"], ["take"] * 2):
+    for names in (["topk", "take"], ["take", "take", "take", "topk"], ["take"] * 3):
         with pytest.raises(RuntimeError, match="frame 0: other operators than the graph's, or in another order"):
             frames_of(list(events(first)), names, skipped=0)
     both = (0, [("take", 1e6, 3e6), ("topk", 2e6, 4e6)], 6e6)
@@ -77,10 +69,11 @@ def test_frames_are_medians_of_their_parts_and_only_in_the_graphs_order():
         frames_of(list(events(both)), ["take", "topk"], skipped=0)
 
 
-def test_multiply_adds_are_those_of_the_network_and_in_its_convolutions(run):
-    precision, _, _, operators, _, _ = run
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_multiply_adds_are_those_of_the_network_and_in_its_convolutions(precision, written):
+    operators, = (found["operators"] for found in written[1]["profiles"] if found["precision"] == precision)
     peer = subject(ROWS["model-a"], precision, SIZE, WIDTH).peer
-    assert sum(one["multiply_adds"] for one in operators) == peer.true
+    assert written[1]["multiply_adds"] == peer.true
     assert {one["name"]: one["multiply_adds"] for one in operators if one["multiply_adds"]} == \
         {one.name: one.multiply_adds for one in peer.counts}
     assert all(one["kind"].startswith("Convolution") for one in operators if one["multiply_adds"])
@@ -106,8 +99,9 @@ BELONGS = {
 }
 
 
-def test_every_operator_has_a_block(run):
-    block = {one["name"]: one["block"] for one in run[3]}
+@pytest.mark.parametrize("at", [0, 1], ids=["float32", "int8"])
+def test_every_operator_has_a_block(at, written):
+    block = {one["name"]: one["block"] for one in written[1]["profiles"][at]["operators"]}
     assert set(block.values()) == set(BLOCKS) - {OTHER}
     assert {name: block[name] for names in BELONGS.values() for name in names} == \
         {name: wanted for wanted, names in BELONGS.items() for name in names}
@@ -121,7 +115,8 @@ def test_every_operator_has_a_block(run):
     ("single", {"full column", "decoder"}),
     ("max", {"half column", "full column", "decoder", "fusion"}), ("classic", {"full column", "decoder"})])
 def test_rows_of_other_structures_have_blocks_too(row, expected):
-    made, engine = engine_of("float32", row)
+    made = subject(ROWS[row], "float32", SIZE, WIDTH)
+    engine = made.engine()
     assert set(blocks_of(engine.symbol).values()) == expected
     _, found = operators_of(engine.symbol, made.peer.shape, made.peer.counts)
     assert sum(one["multiply_adds"] for one in found) == made.peer.true
@@ -140,9 +135,3 @@ def test_networks_of_others_are_one_block_and_layers_are_found_by_their_names():
         operators_of(engine.symbol, x.shape, (*counts, cost.Count("another", 1)))
     with pytest.raises(ValueError, match="share a name"):
         operators_of(engine.symbol, x.shape, (*counts, counts[0]))
-
-
-def test_without_its_settings_nothing_is_profiled(monkeypatch):
-    monkeypatch.delenv("MXNET_ENGINE_TYPE", raising=False)
-    with pytest.raises(RuntimeError, match="MXNET_ENGINE_TYPE=NaiveEngine"):
-        profiled(None, np.zeros((1, 1, 3), np.uint8), 1, {})

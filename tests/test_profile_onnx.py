@@ -22,7 +22,7 @@ from repro.labels.labelmap import labels_of
 from repro.runtime import ceiling
 from repro.runtime.bound import Bound
 from repro.runtime.onnx import OnnxEngine
-from repro.runtime.profile import frames_of, layers_of, operators_of, profiled
+from repro.runtime.profile import frames_of
 from repro.runtime.providers import CPU, card_name, check_used, names, on_card, providers
 from repro.tables.profile_onnx import bound, memory, page, parts, rate, read_measured
 from repro.timing.clock import Timing
@@ -102,13 +102,6 @@ def test_labels_in_the_graph_are_those_of_the_scores(exported, tmp_path):
     assert (labels[0] != labels_of(scores, (128, 256), 128 // scores.shape[1])).mean() < 1e-4
 
 
-def test_what_is_bound_is_computed(exported):
-    x = image(seed=9).asnumpy()
-    made = Bound(exported, {"data": x})
-    made.run()
-    np.testing.assert_array_equal(made.outputs()[0], OnnxEngine(exported).outputs(x)[0])
-
-
 def test_the_ceilings_graphs_are_a_product_and_a_copy(tmp_path, monkeypatch):
     monkeypatch.setattr(ceiling, "SIDE", 32)
     monkeypatch.setattr(ceiling, "COPIED", 1000)
@@ -124,20 +117,6 @@ def test_the_ceilings_graphs_are_a_product_and_a_copy(tmp_path, monkeypatch):
     made = Bound(tmp_path / "x.onnx", {"a": a, "b": b})
     made.run()
     np.testing.assert_allclose(made.outputs()[0], a @ b, rtol=1e-5, atol=1e-5)
-
-
-def test_every_operator_is_profiled_and_every_layer_found(exported):
-    model = onnx.load(str(exported))
-    layers = layers_of(model)
-    found = profiled(exported, image().asnumpy(), 2, "float32")
-    assert found["frames"] == 2 and min(found["before"], found["after"]) >= 0 and found["memory"]["running"] > 2 ** 20
-    convolutions = [one for one in found["operators"] if "Conv" in one["kind"]]
-    own = [layers[one["node"]] for one in convolutions]
-    assert sorted(own) == sorted(node.name.rsplit(":", 1)[0] for node in model.graph.node if node.op_type == "Conv")
-    assert all(one["provider"] == CPU and one["moved"] > 0 and one["seconds"] >= 0 for one in convolutions)
-    counts = dict.fromkeys(own, 7)
-    made = operators_of(found, layers, {own[0]: "half column"}, counts, 2)
-    assert sum(one["multiply_adds"] for one in made) == 14 * len(own) and len(counts) == len(own)
 
 
 def event(name, at, took, cat="Node", **more):
@@ -223,6 +202,8 @@ def test_a_row_is_measured_and_written(tmp_path, monkeypatch):
     for case in measured["cases"]:
         assert len(case["labels"]) == len(case["scores"]) == len(case["photo"]) == case["frames"] == 2
         assert {one["block"] for one in case["operators"]} >= {"half column", "selection", "fusion", "labels"}
+        assert all(one["moved"] > 0 and one["seconds"] >= 0 for one in case["operators"] if one["multiply_adds"])
+        assert min(case["before"], case["after"]) >= 0 and case["memory"]["running"] > 2 ** 20
     counted, eight = (sum(one["multiply_adds"] for one in case["operators"]) for case in measured["cases"])
     assert counted == measured["multiply_adds"] > 0
     assert ("whose layer" in said) == (eight < counted)  # onnxruntime 1.19 leaves int8 operators without names
@@ -237,14 +218,14 @@ def test_what_a_card_is_measured_by_runs(tmp_path, monkeypatch):
     monkeypatch.setattr("repro.runtime.providers.card_name", lambda card: "a card")
     monkeypatch.setattr(ceiling, "SIDE", 64)
     monkeypatch.setattr(ceiling, "COPIED", 4096)
-    monkeypatch.setitem(profile_onnx.BATCHES, "gpu", (1, 2))
+    monkeypatch.setitem(profile_onnx.BATCHES, "gpu", (2,))
     assert profile.main(SMALL) == 0
     measured = read_measured(tmp_path / "profile-onnx-gpu.json")
     assert [(case["precision"], case["batch"]) for case in measured["cases"]] == [
-        (precision, batch) for batch in (1, 2) for precision in ("float32", "tf32", "float16")]
+        (precision, 2) for precision in ("float32", "tf32", "float16")]
     assert measured["device"] == "a card" and measured["ceiling"] == "large matrix products"
     assert len({case["ceiling"] for case in measured["cases"]}) == 3
     for case in measured["cases"]:
-        assert len(case["photo"]) == (2 if case["batch"] == 1 else 0)
-        assert sum(one["multiply_adds"] for one in case["operators"]) == case["batch"] * measured["multiply_adds"]
+        assert len(case["labels"]) == 2 and case["photo"] == []  # a photo is labelled alone
+        assert sum(one["multiply_adds"] for one in case["operators"]) == 2 * measured["multiply_adds"]
     assert "## a card" in (tmp_path / "profile-onnx.md").read_text()

@@ -1,16 +1,14 @@
-"""The page on where the time goes, and the script that writes it."""
+"""The page on where the time goes, and what the script that writes it refuses."""
 
 from __future__ import annotations
 
 import copy
-import os
 
 import pytest
 from made_up import PROVENANCE
 
-from experiments.lib import paths
 from experiments.speed import profile
-from repro.tables.profile import added, blocks, convolutions, network, page, read_measured, verdicts
+from repro.tables.profile import convolutions, network, page, verdicts
 
 
 def operator(name, block, milliseconds, multiply_adds=0, kind="Convolution"):
@@ -106,22 +104,3 @@ def test_without_a_driver_the_alternative_is_named(monkeypatch, capsys):
     monkeypatch.setattr("ctypes.CDLL", missing)
     error = line(capsys, profile.main(["--gpu", "0"]))
     assert "'0' needs NVIDIA's driver" in error and "ONNX" in error
-
-
-def test_a_row_is_measured_profiled_and_written(tmp_path, monkeypatch, capsys):
-    """Model A in both precisions, small; not the measurement that is published, and so written elsewhere."""
-    monkeypatch.setattr(paths, "OWN", tmp_path)
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "untouched")
-    assert profile.main(["--size", "128x256", "--width", "0.25", "--rounds", "2", "--frames", "2"]) == 0
-    assert capsys.readouterr().out.endswith("\n" + os.path.relpath(tmp_path / "profile.md") + "\n")
-    said = (tmp_path / "profile.md").read_text()
-    assert "## int8" in said
-    measured = read_measured(tmp_path / "profile.json")
-    for found, precision in zip(measured["profiles"], ("float32", "int8")):
-        assert found["precision"] == precision and len(found["labels"]) == len(found["scores"]) == found["frames"] == 2
-        whole = found["filling"] + found["map"] + found["between"] + sum(one["seconds"] for one in found["operators"])
-        assert added(blocks(found, measured["blocks"]).values()) == (pytest.approx(whole), measured["multiply_adds"])
-        assert measured["multiply_adds"] > 0
-        assert found["memory"]["built"] >= found["memory"]["running"] > 2 ** 20
-    assert all(f"| {block} " in said for block in measured["blocks"] if block != "network")
-    assert (tmp_path / "profile.png").stat().st_size > 10_000 and not (tmp_path / "untouched").exists()

@@ -56,12 +56,11 @@ class Peer:
 
 
 def network_of(row: PeerRow, size: Tuple[int, int], classes: int, width: float, settings: Dict):
-    """Return the Gluon network of a row, uninitialised. UserError where it does not fit `size`."""
+    """Return the Gluon network of a row, uninitialised; width and settings are for this project's. UserError where it
+    does not fit `size`."""
     if row.model is not None:
         if size[0] % 32 or size[1] % 32:
             raise UserError(f"{row.id} at {size[0]}x{size[1]}: gluoncv's networks want multiples of 32 pixels")
-        if width != 1 or settings:
-            raise UserError(f"{row.id}: width {width:g} and {settings} are not for gluoncv's networks")
         return gluoncv_network(row.model, size, classes)
     if row.network is None:
         raise UserError(f"{row.id}: the paper's figures alone, no network to measure")
@@ -94,8 +93,8 @@ def random_values(name: str, shape: Tuple[int, ...], seed: int) -> np.ndarray:
     raise ValueError(f"parameter {name}: of no known kind")
 
 
-def peer(row: PeerRow, size: Tuple[int, int] = (HEIGHT, WIDTH), classes: int = 19, width: float = 1.0, seed: int = 0,
-         **settings) -> Peer:
+def peer(row: PeerRow, size: Tuple[int, int] = (HEIGHT, WIDTH), classes: int = 19, width: float = 1.0, **settings
+         ) -> Peer:
     """Return the network of a measured row for one image of `size` (H, W), with random values.
 
     settings  of repro.models.build.build, over those that follow from the row: grid, region, k, fast.
@@ -111,6 +110,6 @@ def peer(row: PeerRow, size: Tuple[int, int] = (HEIGHT, WIDTH), classes: int = 1
     shapes.pop("data")
     shapes.update(zip(symbol.list_auxiliary_states(), states))
     constants = {name: value for name, value in constants_of(network).items() if shapes.pop(name, None)}
-    arrays = {name: mx.nd.array(random_values(name, one, seed)) for name, one in shapes.items()}
+    arrays = {name: mx.nd.array(random_values(name, one, 0)) for name, one in shapes.items()}
     return Peer(symbol, {**arrays, **constants}, shape, size[0] // outputs[0][2], learned(arrays),
                 cost.count(symbol, shape))

@@ -104,9 +104,7 @@ def _reached(coarse: np.ndarray, image, row, column) -> np.ndarray:
 
 
 def places_of(mask: np.ndarray, levels: int = LEVELS) -> Places:
-    """Return the places of selected pixels, bool (N, H, W); ValueError where none is: there is then nothing to run."""
-    if not mask.any():
-        raise ValueError("no pixel is selected")
+    """Return the places of selected pixels, bool (N, H, W), of which there is one at least."""
     same, down, up = [], [], []
     table = _numbered(mask)
     for level in range(levels):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Sequence, Tuple
+from typing import Iterable, Sequence, Tuple
 
 import numpy as np
 
@@ -43,10 +43,9 @@ def subject(row: PeerRow, precision: str, size: Tuple[int, int], width: float = 
     `width` is for this project's networks, gluoncv's have one.
     """
     options = Options(precision=precision)
-    own: Dict[str, Any] = {} if row.model else {"width": width}
     fast = row.inference == "fast"
-    made = peer(row, size, **own, **settings, **(options.network() if fast else {}))
-    return Subject(row, options, made, peer(row, size, **own, **settings).paper if fast else made.paper)
+    made = peer(row, size, width=width, **settings, **(options.network() if fast else {}))
+    return Subject(row, options, made, peer(row, size, width=width, **settings).paper if fast else made.paper)
 
 
 def images(size: Tuple[int, int], count: int, split: str = "train") -> Sequence[np.ndarray]:

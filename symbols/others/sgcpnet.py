@@ -30,7 +30,6 @@ CHANNELS = 64  # of every map of the pyramid
 WIDENED = (40, 112, 320)  # channels to which the backbone's maps are brought
 SMALL = 1e-4  # added to the sum of a fusion's weights
 PYRAMID_NORM = {"epsilon": 1e-3, "momentum": 0.99}
-MULTIPLE = 128  # image sides must be multiples of this: whole positions of P7
 
 
 def norm(frozen: bool, **settings) -> nn.BatchNorm:
@@ -217,8 +216,8 @@ class SGCPNet(nn.HybridBlock):
 
     classes  score maps, K.
     frozen   batch norm keeps its stored statistics.
-    Image sides are multiples of 128. The scores are brought from 1/8 to 1/4, where this project's losses are: bilinear,
-    nothing learned (the authors go from 1/8 to the image at once).
+    Image sides are multiples of 128: whole positions of P7. The scores are brought from 1/8 to 1/4, where this
+    project's losses are: bilinear, nothing learned (the authors go from 1/8 to the image at once).
     """
 
     outputs = ("scores",)
