@@ -111,7 +111,7 @@ def test_every_operator_has_a_block(at, written):
 
 
 @pytest.mark.parametrize("row, expected", [
-    ("isctf", set(BLOCKS) - {OTHER}), ("sctf", set(BLOCKS) - {OTHER, "crops", "uncrop"}),  # SCTF runs it whole
+    ("sctf", set(BLOCKS) - {OTHER, "crops", "uncrop"}),  # SCTF runs it whole
     ("single", {"full column", "decoder"}),
     ("max", {"half column", "full column", "decoder", "fusion"}), ("classic", {"full column", "decoder"})])
 def test_rows_of_other_structures_have_blocks_too(row, expected):

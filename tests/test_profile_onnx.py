@@ -11,6 +11,7 @@ import pytest
 from graphs import MODEL_A, STRIDE_8, image, written
 from made_up import PROVENANCE
 from onnx import TensorProto
+from speed_records import lines_of
 
 from experiments import predict
 from experiments.lib import paths
@@ -24,19 +25,11 @@ from repro.runtime.bound import Bound
 from repro.runtime.onnx import OnnxEngine
 from repro.runtime.profile import frames_of
 from repro.runtime.providers import CPU, card_name, check_used, names, on_card, providers
-from repro.tables.profile_onnx import bound, memory, page, parts, rate, read_measured
+from repro.tables.profile_onnx import page, read_measured
 from repro.timing.clock import Timing
 
 GPU_BUILD = ["TensorrtExecutionProvider", "CUDAExecutionProvider", CPU]
 SMALL = ["--engine", "onnx", "--size", "128x256", "--width", "0.25", "--rounds", "2", "--frames", "2"]
-
-
-@pytest.fixture(scope="module", params=[MODEL_A, STRIDE_8], ids=["model-a", "stride8"])
-def exported(request, tmp_path_factory):
-    """The path of a network with random values, scores alone."""
-    path = tmp_path_factory.mktemp("exported") / "network.onnx"
-    written(request.param, path)
-    return path
 
 
 def test_providers_are_decided_by_name_and_card(monkeypatch):
@@ -91,13 +84,15 @@ def test_mistakes_are_a_line(module, arguments, message, capsys, monkeypatch):
     assert message in error and error.count("\n") == 1, error
 
 
-def test_labels_in_the_graph_are_those_of_the_scores(exported, tmp_path):
-    onnx.save(with_labels(onnx.load(str(exported))), str(tmp_path / "labels.onnx"))
+@pytest.mark.parametrize("spec", [MODEL_A, STRIDE_8], ids=["model-a", "stride8"])
+def test_labels_in_the_graph_are_those_of_the_scores(spec, tmp_path):
+    written(spec, tmp_path / "network.onnx")
+    onnx.save(with_labels(onnx.load(str(tmp_path / "network.onnx"))), str(tmp_path / "labels.onnx"))
     x = image(seed=8).asnumpy()
     made = Bound(tmp_path / "labels.onnx", {"data": x})
     made.run()
     labels, = made.outputs()
-    scores = OnnxEngine(exported).outputs(x)[0][0]
+    scores = OnnxEngine(tmp_path / "network.onnx").outputs(x)[0][0]
     assert labels.dtype == np.uint8 and labels.shape == (1, 128, 256) and len(np.unique(labels)) > 1
     assert (labels[0] != labels_of(scores, (128, 256), 128 // scores.shape[1])).mean() < 1e-4
 
@@ -164,16 +159,6 @@ EIGHT = {**copy.deepcopy(CASE), "precision": "float16", "batch": 8, "labels": [0
 CARD = {**MEASURED, "device": "NVIDIA H200", "provider": "CUDAExecutionProvider", "cases": [EIGHT]}
 
 
-def test_shares_and_what_bounds_follow_from_the_figures():
-    assert rate(MEASURED, CASE, "scores") == pytest.approx(0.75) and memory(MEASURED, CASE) == pytest.approx(0.25)
-    assert bound(MEASURED, CASE).startswith("float32, batch 1: arithmetic (75% of the arithmetic's ceiling, 25%")
-    assert bound({**MEASURED, "bandwidth": 11e9}, CASE).startswith("float32, batch 1: memory (75%")
-    assert "neither arithmetic (4% of the ceiling)" in bound({**CARD, "bandwidth": 4e12}, EIGHT)
-    found = parts(CASE, MEASURED["blocks"])
-    assert list(found)[0] == "before the first operator" and sum(part.seconds for part in found.values()) == \
-        pytest.approx(0.5)
-
-
 def test_the_page_has_what_was_measured_and_says_what_was_not(tmp_path, monkeypatch, capsys):
     text = page([MEASURED], 0.068)
     assert "| float32   |     1 |     2.00 | 1.25 |       500.0 |            400.0 |" in text
@@ -181,6 +166,10 @@ def test_the_page_has_what_was_measured_and_says_what_was_not(tmp_path, monkeypa
     assert "2.2 frames a second with labels of every pixel (float32, batch 1, labels made outside)." in text
     assert "float32, batch 1: 300.0 ms at the ceiling; layers below it 0.00, other operators 0.00, labels 140.0" in text
     assert "200.0 GFLOP/s for float32; a copy: 40.0 GB/s" in text and "300 are aimed at" not in text
+    assert "bounds it**: float32, batch 1: arithmetic (75% of the arithmetic's ceiling, 25% of the memory's)." in text
+    assert "memory (75% of the arithmetic's ceiling, 91% of the memory's)" in page([{**MEASURED, "bandwidth": 11e9}])
+    assert "neither arithmetic (4% of the ceiling)" in page([{**CARD, "bandwidth": 4e12}])
+    assert lines_of(text, "before the first operator")[0][1] == "10.00" and lines_of(text, "all")[0][1] == "500.0"
     both = page([MEASURED, CARD])
     assert "Not run" not in both and "## NVIDIA H200" in both and "GTX" not in both
     assert "400.0 frames a second with labels of every pixel (float16, batch 8, labels made in the graph); 300" in both

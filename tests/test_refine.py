@@ -11,7 +11,7 @@ from mxnet import autograd
 
 from repro.models.build import build_refiner
 from repro.models.parameters import arrays_of, parameters_of
-from repro.sparserefine.refinement import entropy, interpolated, multiply_adds, places_of, select, selected
+from repro.sparserefine.refinement import entropy, interpolated, multiply_adds, places_of, select
 from symbols.others.sparserefine import SparseConv, SparseDeconv
 
 PLANES, CLASSES = (4, 6, 8), 5
@@ -57,16 +57,6 @@ def test_scores_of_pixels_are_those_of_the_up_sampled_map():
     full = np.stack([cv2.resize(values.transpose(1, 2, 0), (32, 24), interpolation=cv2.INTER_LINEAR)
                      for values in scores])
     np.testing.assert_allclose(interpolated(scores, mask, 8), full[mask], atol=1e-5)
-
-
-def test_what_is_selected_is_taken_in_the_order_of_its_places():
-    x, mask = scores_of((2, 3, 24, 32)), np.zeros((2, 24, 32), bool)
-    mask[1, 3, 4] = mask[0, 5, 6] = mask[1, 3, 5] = True
-    found = selected(x, scores_of((2, CLASSES, 3, 4)), mask)
-    np.testing.assert_array_equal(found.pixels, [x[0, :, 5, 6], x[1, :, 3, 4], x[1, :, 3, 5]])
-    assert found.places.same[0].tolist() == [[0, 0, 0, 0, 1, 0, 0, 0, 0], [0, 0, 0, 0, 2, 3, 0, 0, 0],
-                                             [0, 0, 0, 2, 3, 0, 0, 0, 0]]
-    assert selected(x, scores_of((2, CLASSES, 3, 4)), np.zeros_like(mask)) is None
 
 
 @pytest.fixture(scope="module")

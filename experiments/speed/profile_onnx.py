@@ -80,15 +80,15 @@ def case_of(exported, precision: str, batch: int, photo, scenes, folder: Path, p
 
     images, kind = normalised([photo] * batch), "float32" if precision == "tf32" else precision
     calibration = [normalised([scene] * batch) for scene in scenes] if precision == "int8" else ()
-    files, runs = {}, {}
+    files, runs, providers = {}, {}, place.providers(precision)
     for what, model in (("scores", exported), (LABELS, with_labels(exported))):
         files[what] = folder / f"{what}-{precision}-{batch}.onnx"
         onnx.save(in_precision(model, kind, calibration), str(files[what]))
-        runs[what] = Bound(files[what], {INPUT: images}, place.providers(precision), place.card).run
+        runs[what] = Bound(files[what], {INPUT: images}, providers, place.card).run
     if batch == 1:
-        engine = OnnxEngine(files["scores"], place.providers(precision))
+        engine = OnnxEngine(files["scores"], providers)
         runs["photo"] = lambda: engine.labels(photo)
-    return Case(precision, batch, runs, (profiled, files[LABELS], images, frames, precision, place.card))
+    return Case(precision, batch, runs, (profiled, files[LABELS], images, frames, providers, place.card))
 
 
 def ceilings(peer, precisions, folder: Path, place: Place):

@@ -112,17 +112,15 @@ def operators_of(found: Dict[str, Any], layers: Dict[str, str], blocks: Dict[str
     return made
 
 
-def profiled(path, images: np.ndarray, frames: int, precision: str, card: Optional[int] = None) -> Dict[str, Any]:
+def profiled(path, images: np.ndarray, frames: int, providers, card: Optional[int] = None) -> Dict[str, Any]:
     """Return `frames_of` a file in onnxruntime, run on images of its shape, with this process's "memory".
 
-    precision  the engine's. card: the one it computes on; None: the CPU.
+    providers, card  as repro.runtime.bound.Bound's.
     """
     from repro.runtime.bound import Bound
-    from repro.runtime.providers import providers
 
     with tempfile.TemporaryDirectory() as folder:
-        engine = Bound(path, {INPUT: images}, providers("", card, precision == "tf32"), card,
-                       trace=str(Path(folder) / "trace"))
+        engine = Bound(path, {INPUT: images}, providers, card, trace=str(Path(folder) / "trace"))
         engine.run()  # compiles, where that is left to the first one
         memory = held_by(engine.run, WARMUP + frames - 1)
         events = json.loads(Path(engine.ended()).read_text(encoding="utf-8"))

@@ -9,8 +9,6 @@ from repro.data import classes as class_sets
 from repro.tables.markdown import joined, table_of
 from repro.tables.speed import Measured, calc, origin, reader
 
-DENSE = {"halved": "trained on halved images", "trained": "trained on whole images"}
-
 # a training that experiments.refine measured; classes: those of a data set that names its own, extra: the training of
 # the row where it is not the row's own
 read_refined = reader(
@@ -34,7 +32,7 @@ def _share(value: Optional[float]) -> str:
 def _accuracy(records: Sequence[Measured]) -> str:
     return table_of(
         records, 2, ("Data", lambda r: r["data"] + (f", seed {r['seed']}" if r["seed"] else "")),
-        ("Dense network, at half resolution", lambda r: f"{r['row']}, {DENSE[r['dense_network']]}"),
+        ("Dense network, at half resolution", lambda r: f"{r['row']}, trained on halved images"),
         ("Steps, dense + refiner", lambda r: f"{r['dense_steps']} + {r['steps']}"),
         ("Mean IoU, dense", lambda r: _share(r["dense"]["mean_iou"])),
         ("refined", lambda r: _share(r["refined"]["mean_iou"])),
