@@ -68,8 +68,6 @@ def test_a_provider_that_cannot_compute_is_a_line(monkeypatch):
 @pytest.mark.parametrize("module, arguments, message", [
     (profile, ["--engine", "onnx", "--gpu", "0"], "PROVIDER: cuda: the installed onnxruntime"),
     (profile, ["--engine", "onnx", "--gpu", "0,1"], "GPU: '0,1': onnxruntime computes on one card"),
-    (profile, ["--engine", "onnx", "--rounds", "0"], "ROUNDS: 0 is not 1 or more"),
-    (profile, ["--engine", "onnx", "--row", "icnet", "--width", "0.5"], "WIDTH: 0.5 is not for icnet"),
     (profile, ["--engine", "onnx", "--row", "fastscnn", "--size", "64x64"], "ROW: fastscnn cannot be exported: no"),
     (profile, ["--engine", "openvino", "--gpu", "0"], "GPU: '0': ENGINE=openvino computes on the CPU"),
     (predict, ["--engine", "onnx", "--gpu", "0"], "PROVIDER: cuda: the installed onnxruntime"),

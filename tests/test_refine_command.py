@@ -89,13 +89,9 @@ def test_another_content_does_not_take_a_folder_s_place(street):
 
 @pytest.mark.parametrize("arguments, words", [
     (["--seed", "x"], ("'x'", "--seed")),
-    (["--seed", "5000000000"], ("'5000000000'", "--seed", "4294967295")),
     (["--steps", "-5"], ("--steps: -5 is not",)),
     (["--rate", "nan"], ("--rate: nan is not above 0",)),
-    (["--pretrained", "/no/such.params"], ("PRETRAINED: /no/such.params: no such file",)),
-    (["--preset", "paper"], ("PRETRAINED", "width 1", "resnet50_v1")),
     (["--width", "0.3"], ("width 0.3",)),
-    (["--threshold", "9"], ("threshold, 9",)),
 ])
 def test_mistakes_are_one_line(arguments, words, street, capsys):
     assert run("--data", street, *arguments) == 2

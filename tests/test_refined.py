@@ -168,8 +168,6 @@ def test_a_run_that_stops_goes_on_as_if_it_had_not(tmp_path):
 def test_the_mistakes_of_a_training_are_said():
     with pytest.raises(UserError, match="threshold, 5"):
         trained(2, recipe=Recipe(threshold=5))
-    with pytest.raises(UserError, match="width"):
-        trained(2, width=0.3)
 
     def damaged(step):
         images, labels = pictures(step)

@@ -53,8 +53,7 @@ class Trainable(nn.HybridBlock):
         super().__init__(**kwargs)
         with mx.name.NameManager():  # names that do not depend on what was built before
             network = gluoncv_network(model, size, classes)
-            made = network(mx.sym.var("data", shape=(1, 3, *size)))
-        scores = before_upsampling(made[0] if isinstance(made, (list, tuple)) else made)
+            scores = before_upsampling(network(mx.sym.var("data", shape=(1, 3, *size)))[0])
         # parameters of its own: gluoncv's have values already, by rules that are not ours
         self.body = mx.gluon.SymbolBlock(scores, mx.sym.var("data", dtype="float32"))
         for name, parameter in self.body.collect_params().items():
