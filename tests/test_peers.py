@@ -80,7 +80,7 @@ def test_every_network_s_scores_and_cost_at_the_paper_s_size(row):
         assert (round(made.paper / 1e9, 2), round(made.true / 1e9, 2)) == OURS[row.id]
 
 
-@pytest.mark.parametrize("row", ZOO, ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [BY_ID[name] for name in ("icnet", "fastscnn", "fcn")], ids=lambda row: row.id)
 def test_gluoncv_s_network_itself_gives_these_scores_up_sampled(row):
     made, x = peer(row, SMALL), image(1, *SMALL)
     scores, = run(made.symbol, made.arrays, x)

@@ -27,6 +27,7 @@ def written(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paths, "OWN", folder)
         patch.setattr(paths, "RESULTS", folder / "untouched")
+        patch.setattr("repro.timing.ceiling.COPIED", 2 ** 20)
         assert profile.main(["--size", "128x256", "--width", "0.25", "--rounds", "2", "--frames", "2"]) == 0
     return folder, read_measured(folder / "profile.json")
 
