@@ -111,13 +111,6 @@ def test_our_graphs_are_the_networks(name):
     assert made.parameters == sum(math.prod(p.shape) for p in learned)
 
 
-def test_settings_of_build_go_before_the_row_s():
-    less, more = (peer(BY_ID["model-a"], (256, 512), width=0.25, k=k) for k in (4, 32))
-    assert set(less.arrays) == set(more.arrays) and less.true < more.true
-    wide = peer(BY_ID["model-a"], (256, 256), width=0.25, region=32)
-    assert wide.symbol.infer_shape(data=wide.shape)[1] == [(1, 19, 64, 64)]
-
-
 def test_the_classic_fcn_sums_up_sampled_scores():
     row, x = BY_ID["classic"], image(1, 64, 96)
     network = build(row.network, 5, 0.25)

@@ -66,8 +66,7 @@ def network_of(row: PeerRow, size: Tuple[int, int], classes: int, width: float, 
         raise UserError(f"{row.id}: the paper's figures alone, no network to measure")
     regions: Dict[str, Any] = {}
     if row.network.region is not None:
-        # where nothing else is said, as many regions as on the paper's image
-        side = settings.get("region", row.network.region * size[0] // HEIGHT)
+        side = row.network.region * size[0] // HEIGHT  # as many regions as on the paper's image
         if not side or size[0] % side or size[1] % side:
             raise UserError(f"{row.id} at {size[0]}x{size[1]}: not of whole regions of {side} pixels")
         regions = {"grid": (size[0] // side, size[1] // side), "region": side, "k": row.k,

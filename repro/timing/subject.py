@@ -31,21 +31,18 @@ class Subject:
     def name(self) -> str:
         return f"{self.row.id} {self.options.precision}"
 
-    def engine(self, calibration: Iterable[np.ndarray] = (), batch: int = 1) -> Engine:
-        """Return its engine, for `batch` images at once; int8 takes calibration images (N, 3, H, W)."""
-        return Engine(self.peer.symbol, self.peer.arrays, (batch, *self.peer.shape[1:]), self.options,
+    def engine(self, calibration: Iterable[np.ndarray] = ()) -> Engine:
+        """Return its engine; int8 takes calibration images (N, 3, H, W)."""
+        return Engine(self.peer.symbol, self.peer.arrays, self.peer.shape, self.options,
                       calibration=calibration if self.options.precision == "int8" else ())
 
 
-def subject(row: PeerRow, precision: str, size: Tuple[int, int], width: float = 1.0, **settings) -> Subject:
-    """Return `row` in `precision` for images of `size` (H, W); `settings` of repro.models.build.build over the row's.
-
-    `width` is for this project's networks, gluoncv's have one.
-    """
+def subject(row: PeerRow, precision: str, size: Tuple[int, int], width: float = 1.0) -> Subject:
+    """Return `row` in `precision` for images of `size` (H, W); `width` is for this project's, gluoncv's have one."""
     options = Options(precision=precision)
     fast = row.inference == "fast"
-    made = peer(row, size, width=width, **settings, **(options.network() if fast else {}))
-    return Subject(row, options, made, peer(row, size, width=width, **settings).paper if fast else made.paper)
+    made = peer(row, size, width=width, **(options.network() if fast else {}))
+    return Subject(row, options, made, peer(row, size, width=width).paper if fast else made.paper)
 
 
 def images(size: Tuple[int, int], count: int, split: str = "train") -> Sequence[np.ndarray]:
