@@ -7,7 +7,7 @@ import numpy as np
 from mxnet.gluon import nn
 
 from repro.config.networks import Column, Network
-from repro.engine import Options, prepared
+from repro.engine import prepared
 from repro.evaluation.inference import named_outputs
 from repro.export import PORTABLE, to_onnx
 from repro.models import parameters
@@ -59,7 +59,7 @@ def built(spec, x, **settings):
 
 def traced(spec, arrays, settings, x):
     """(symbol, arrays by its names) of a network as `built` gives it, with an engine's short cuts, for images of x."""
-    network = build(spec, **settings, **(Options().network() if settings.get("fast") else {}))
+    network = build(spec, **settings, **({"decoder_on_crops": True} if settings.get("fast") else {}))
     return parameters.traced(network, arrays, x.shape)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import replace
 
 import pytest
@@ -77,14 +76,7 @@ def test_graphs_within_graphs_are_looked_at(inside, path):
 
 
 def test_what_is_no_such_file_is_a_line(path):
-    data, draw = network(record="é"), random.Random(0)
-    for at in (draw.randrange(1, len(data)) for _ in range(100)):
-        for damaged in (data[:at], data[:at] + bytes([draw.randrange(256)]) + data[at + 1:], b"\xff" * at):
-            path.write_bytes(damaged)
-            try:
-                read(path)
-            except UserError as error:
-                assert str(error).startswith(f"{path}: not an ONNX file")
+    data = network(record="é")
     path.write_bytes(data[:-9])
     with pytest.raises(UserError, match="a.onnx: not an ONNX file, or damaged"):
         read(path)

@@ -199,6 +199,7 @@ def test_how_often_a_photo_is_shrunk(about, segmenter):
 
 
 def test_threads_take_turns(about, segmenter):
+    """At one engine, and at several at once."""
     photos, order = [photo(120 - i, 250 - 64 * i, i) for i in range(3)], (0, 1, 2, 1, 0)
     expected = [segmenter.segment(one) for one in photos]
     with ThreadPoolExecutor(5) as pool:

@@ -122,7 +122,7 @@ def exported(row, peer, shape, folder: Path):
     symbol, arrays = prepared(peer.symbol, peer.arrays, shape, PORTABLE)
     try:
         to_onnx(symbol, arrays, shape, path)
-    except NotImplementedError as error:
+    except UserError as error:
         raise UserError(f"ROW: {row.id} cannot be exported: {str(error)[:120]}") from None
     return onnx.load(str(path)), symbol
 

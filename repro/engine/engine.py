@@ -39,10 +39,6 @@ class Options:
     def __post_init__(self):
         choice(self.precision, PRECISIONS, "precision")
 
-    def network(self) -> Dict[str, Any]:
-        """Return what repro.models.build.build takes, for a network with fast inference."""
-        return {"decoder_on_crops": True}
-
 
 def prepared(symbol, arrays: Arrays, shape: Tuple[int, ...], options: Options, outputs: Sequence[int] = (0,),
              calibration: Iterable[np.ndarray] = ()) -> Tuple[Any, Arrays]:
@@ -128,8 +124,8 @@ class Engine:
 def engine_of(network, arrays: Dict[str, mx.nd.NDArray], shape: Tuple[int, int, int, int],
               options: Options = Options(), ctx=None, calibration: Iterable[np.ndarray] = (),  # noqa: B008
               outputs: Optional[Mapping[str, int]] = None) -> Engine:
-    """Return an Engine of a Gluon network (repro.models.build.build with `options.network()`), not necessarily
-    initialised.
+    """Return an Engine of a Gluon network, quickest as repro.models.build.build(decoder_on_crops=True) makes it; not
+    necessarily initialised.
 
     arrays  by structural name, as parameters.load gives them; of layers not computed (k = 0) they may be more.
     """

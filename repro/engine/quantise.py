@@ -103,8 +103,9 @@ def _signs_agree(outputs: List[Entry], values: Arrays, images: Sequence[np.ndarr
                  and uses[id(n.inputs[0][0]), 0] == 1}
     entries = {(id(n), j): (n, j) for s in sums for n, j in (*s.inputs, (s, 0))}
     group = graph.write(list(entries.values()))
-    found = ranges(group, values, images, _names(group, len(entries)))
-    low = {key: low for key, (low, _) in zip(entries, (found[name] for name in _names(group, len(entries))))}
+    names = group.list_outputs()
+    found = ranges(group, values, images, names)
+    low = {key: found[name][0] for key, name in zip(entries, names)}
 
     def movable(entry: Entry) -> bool:
         return entry[0].op == "Convolution" and uses[id(entry[0]), 0] == 1
@@ -138,12 +139,6 @@ def _shift(node: Node, by: np.floating, values: Arrays) -> None:
         bias = values[node.inputs[2][0].name].asnumpy()
     node.inputs = [*node.inputs[:2], graph.parameter(f"{node.name}_shifted", bias + by, values)]
     node.attrs = {**node.attrs, "no_bias": "False"}
-
-
-def _names(group, count: int) -> List[str]:
-    names = group.list_outputs()
-    assert len(set(names)) == count
-    return names
 
 
 def _fused_names(symbol, convolutions: Sequence[str]) -> List[str]:

@@ -42,9 +42,8 @@ def engines(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], p
     images = calibration_images(dataset, padded, calibration) if "int8" in precisions else []
     made = {}
     for precision in precisions:
-        options = Options(precision=precision)
-        network = plan.build(len(dataset.classes), padded, fast=True, **options.network())
-        made[precision] = engine_of(network, arrays, (1, 3, *padded), options, calibration=images)
+        network = plan.build(len(dataset.classes), padded, fast=True, decoder_on_crops=True)
+        made[precision] = engine_of(network, arrays, (1, 3, *padded), Options(precision=precision), calibration=images)
     return made
 
 
@@ -53,7 +52,7 @@ def exported(plan: Plan, arrays: Dict, dataset: Dataset, size: Tuple[int, int], 
     """Return the same as `engines`, of exported files; `make`: an engine of a file, to compute in a precision."""
     padded = round_up(size, plan.multiple)
     shape = (1, 3, *padded)
-    network = plan.build(len(dataset.classes), padded, fast=True, **PORTABLE.network())
+    network = plan.build(len(dataset.classes), padded, fast=True, decoder_on_crops=True)
     symbol, named = traced(network, arrays, shape)
     symbol, named = prepared(symbol, named, shape, PORTABLE, [network.outputs.index("scores")])
     images = calibration_images(dataset, padded, calibration) if "int8" in precisions else []

@@ -7,7 +7,6 @@
     int8.py       and in int8
     labels.py     with labels of every pixel made inside it
     carry.py      a row's network with its record, checked before the file is there
-    engine.py     a network in another engine at once
     agreement.py  whether an exported network is the one it was made from
 
 Written from the linked graph (repro/engine/graph.py) rather than by MXNet's exporter, which has no converter for some

@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from repro.errors import UserError
+
 FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 HEAD, S = "sparse_head", "s"  # the nodes that compute s begin with this; the output
 FIXED = {"Resize": (1, 2)}  # inputs that are float32 in every precision: scales
@@ -18,7 +20,7 @@ def half(model: onnx.ModelProto) -> onnx.ModelProto:
     repro.export.to_onnx.
 
     s is computed in float32 of float16 maps, and everything from it to the numbers of the regions computed.
-    OverflowError where a value is beyond float16.
+    UserError where a value is beyond float16.
     """
     graph = onnx.shape_inference.infer_shapes(model).graph
     kind = {one.name: one.type.tensor_type.elem_type for one in (*graph.input, *graph.value_info, *graph.output)}
@@ -77,7 +79,7 @@ def _constant(one: onnx.TensorProto, wanted: int, into: Dict[str, onnx.TensorPro
     if name not in into:
         values = numpy_helper.to_array(one)
         if values.size and not abs(values).max() <= np.finfo(np.float16).max:
-            raise OverflowError(f"{one.name}: {abs(values).max():g} is beyond float16")
+            raise UserError(f"PRECISION: float16: {one.name}: {abs(values).max():g} is beyond float16")
         into[name] = numpy_helper.from_array(values.astype(np.float16), name)
     return name
 

@@ -13,6 +13,7 @@ import numpy as np
 from onnx import TensorProto
 
 from repro.engine.graph import Node
+from repro.errors import UserError
 from repro.export.model import TYPES, Model, Value
 
 
@@ -70,7 +71,7 @@ def window(node: Node) -> Dict[str, Any]:
     """Kernel, strides and pads of a convolution or pooling of images, in ONNX's words."""
     kernel = node.pair("kernel", "()")
     if len(kernel) != 2:
-        raise NotImplementedError(f"{node.op} {node.name}: kernel {kernel}, not of two dimensions")
+        raise UserError(f"{node.op} {node.name}: kernel {kernel}, not of two dimensions")
     return {"kernel_shape": list(kernel), "strides": list(node.pair("stride", "(1, 1)")),
             "pads": list(node.pair("pad", "(0, 0)")) * 2}
 
@@ -118,7 +119,7 @@ def _bilinear(scale: int) -> np.ndarray:
 
 def _fully_connected(model: Model, node: Node, inputs: Sequence[Value], shape):
     if len(inputs[0].shape) != 2:
-        raise NotImplementedError(f"{node.op} {node.name}: of {len(inputs[0].shape)} dimensions, not of rows")
+        raise UserError(f"{node.op} {node.name}: of {len(inputs[0].shape)} dimensions, not of rows")
     return model.add("Gemm", *inputs, transB=1)
 
 
@@ -247,16 +248,16 @@ def _known(node: Node, key: str, default: str = "") -> str:
                "pool_type": ("max", "avg")}[key]
     value = node.attrs.get(key, default)
     if value not in choices:
-        raise NotImplementedError(f"{node.op} {node.name}: {key} {value!r}; of {', '.join(choices)}")
+        raise UserError(f"{node.op} {node.name}: {key} {value!r}; of {', '.join(choices)}")
     return value
 
 
 def _only(node: Node, **settings: str) -> None:
-    """NotImplementedError unless these attributes are absent or so."""
+    """UserError unless these attributes are absent or so."""
     for key, value in settings.items():
         found = node.attrs.get(key, value)
         if found not in (value, "()", "None") and (not _number(found) or float(found) != float(value)):
-            raise NotImplementedError(f"{node.op} {node.name}: {key} {found}, not {value}")
+            raise UserError(f"{node.op} {node.name}: {key} {found}, not {value}")
 
 
 def _number(text: str) -> bool:

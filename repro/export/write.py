@@ -9,6 +9,7 @@ from onnx import helper
 
 from repro.engine import Options, graph
 from repro.engine.graph import INPUT, Arrays
+from repro.errors import UserError
 from repro.export.model import TYPES, Model, Value
 from repro.export.operators import CONVERTERS
 from repro.files import replacing
@@ -25,13 +26,13 @@ def to_onnx(symbol, arrays: Arrays, shape: Tuple[int, ...], path, names: Sequenc
     shape           of the input (N, 3, H, W); another one is another file.
     names           of the outputs, in their order.
 
-    NotImplementedError names an operator that has no converter.
+    UserError names an operator that has no converter.
     """
     outputs = graph.read(symbol)
     nodes = graph.ordered(outputs)
     strange = sorted({f"{n.op} ({n.name})" for n in nodes if n.op != "null" and n.op not in CONVERTERS})
     if strange:
-        raise NotImplementedError(f"no converter for {', '.join(strange)}; there is one for {', '.join(CONVERTERS)}")
+        raise UserError(f"no converter into ONNX for {', '.join(strange)}")
     shape_of = graph.shapes(outputs, arrays, {INPUT: shape})
     model = Model()
     for node in nodes:

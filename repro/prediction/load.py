@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
@@ -14,7 +15,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
-from repro.engine import Options, engine_of
+from repro.engine import Options, engine_of, prepared
 from repro.engine.engine import PRECISIONS
 from repro.errors import UserError, choice
 from repro.labels.prepare import Input, Mapper, prepare
@@ -57,23 +58,23 @@ def load(path: Union[str, Path, Weights], k: Optional[int] = None, engine: str =
         check_precision(precision)  # not of every image
     arrays = parameters.load(about.path)
     least = (about.multiple, about.multiple)
-    parameters.check(_network(about, least, 1, Options()), arrays, (1, 3, *least), f"weights {about.path}")
+    parameters.check(_network(about, least, 1), arrays, (1, 3, *least), f"weights {about.path}")
 
     def make(size: Size, kept: Optional[int]) -> Mapper:
         """Return the engine for padded images of `size` that computes `kept` of their regions."""
-        shape = (1, 3, *size)
+        shape, network = (1, 3, *size), _network(about, size, kept)
+        outputs = {name: network.outputs.index(name) for name in OUTPUTS if name in network.outputs}
         if engine == "mxnet":
-            options = Options(precision=precision)
-            network = _network(about, size, kept, options)
             photos = [prepare(cv2.resize(photo, size[::-1], interpolation=cv2.INTER_AREA), Input(shape))
-                      for photo in calibration] if precision == "int8" else ()
-            return engine_of(network, arrays, shape, options, ctx, photos, _outputs(network))
+                      for photo in calibration]
+            return engine_of(network, arrays, shape, Options(precision=precision), ctx, photos, outputs)
         with onnx_packages():
-            from repro.export import PORTABLE
-            from repro.export.engine import exported_engine
-        network = _network(about, size, kept, PORTABLE)
-        return exported_engine(network, arrays, shape, _outputs(network),
-                               lambda file: engine_of_file(file, engine, precision, providers, cache))
+            from repro.export import PORTABLE, to_onnx
+        symbol, named = parameters.traced(network, arrays, shape)
+        with tempfile.TemporaryDirectory() as folder:  # the file is there no longer than it is read
+            file = Path(folder) / "network.onnx"
+            to_onnx(*prepared(symbol, named, shape, PORTABLE, list(outputs.values())), shape, file, list(outputs))
+            return engine_of_file(file, engine, precision, providers, cache)
     return Segmenter(about, k, make, shrink)
 
 
@@ -99,16 +100,11 @@ def onnx_packages():
         raise UserError(f"ENGINE: onnx needs the packages onnx and onnxruntime ({error})") from None
 
 
-def _network(about: Weights, size: Size, k: Optional[int], options: Options):
-    """Return the network with fast inference for padded images of `size`, with the engine's short cuts."""
+def _network(about: Weights, size: Size, k: Optional[int]):
+    """Return the network with fast inference for padded images of `size`."""
     settings: Dict[str, Any] = {"stem": about.stem, "decoder_width": about.decoder_width}
     if about.region is None:
         return build(about.network, len(about.classes), about.width, size=size, **settings)
     grid = (size[0] // about.region, size[1] // about.region)
-    return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k, **settings,
-                 **options.network())
-
-
-def _outputs(network):
-    """Those of a network's outputs that are used, and their numbers."""
-    return {name: network.outputs.index(name) for name in OUTPUTS if name in network.outputs}
+    return build(about.network, len(about.classes), about.width, grid, about.region, fast=True, k=k,
+                 decoder_on_crops=True, **settings)

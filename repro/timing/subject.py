@@ -39,10 +39,9 @@ class Subject:
 
 def subject(row: PeerRow, precision: str, size: Tuple[int, int], width: float = 1.0) -> Subject:
     """Return `row` in `precision` for images of `size` (H, W); `width` is for this project's, gluoncv's have one."""
-    options = Options(precision=precision)
     fast = row.inference == "fast"
-    made = peer(row, size, width=width, **(options.network() if fast else {}))
-    return Subject(row, options, made, peer(row, size, width=width).paper if fast else made.paper)
+    made = peer(row, size, width=width, **({"decoder_on_crops": True} if fast else {}))
+    return Subject(row, Options(precision=precision), made, peer(row, size, width=width).paper if fast else made.paper)
 
 
 def images(size: Tuple[int, int], count: int, split: str = "train") -> Sequence[np.ndarray]:
