@@ -107,7 +107,3 @@ class Peer(nn.HybridBlock):
         both = F.relu(self.norm(self.left(x)) + self.right(x))
         far = self.far(F.BlockGrad(both))
         return self.head(self.drop(self.alone(both + F.Activation(far, act_type="relu")))), both
-
-
-__all__ = ["CLASSES", "MODEL_A", "STRIDE_8", "WIDTH", "Peer", "built", "image", "named_arrays", "outputs", "run",
-           "shaken", "sparse", "traced", "written"]

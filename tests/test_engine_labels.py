@@ -34,13 +34,6 @@ def test_any_stride_of_a_power_of_two():
         np.testing.assert_array_equal(labels_of(maps, size, stride), labels_everywhere(maps, size, stride))
 
 
-def test_a_third_class_may_win_between_two_others():
-    """Corners disagree on two classes, and a third is best between them: all classes are interpolated."""
-    maps = np.zeros((3, 1, 2), np.float32)
-    maps[:, 0, 0], maps[:, 0, 1] = (1.0, 0.0, 0.9), (0.0, 1.0, 0.9)
-    assert labels_of(maps, (4, 8))[0].tolist() == [0, 0, 2, 2, 2, 2, 1, 1]
-
-
 def test_the_first_of_equals_is_taken():
     maps = np.round(scores(4, 24, 24, smooth=2.0) * 8)  # whole numbers: eighths are exact, and ties many
     np.testing.assert_array_equal(labels_of(maps, (96, 96)), labels_everywhere(maps, (96, 96)))

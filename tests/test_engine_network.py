@@ -13,7 +13,6 @@ from repro.models import cost
 from repro.models.build import build
 from repro.models.parameters import assign, parameters_of
 from repro.models.peers import peer
-from symbols.fast import edges, rows_taken
 
 PEERS = {row.id: row for row in load_peers(EXPERIMENTS / "table6.yaml")}
 ON_CROPS = {"decoder_on_crops": True}
@@ -28,12 +27,13 @@ def values(spec, x, **settings):
             for name, value in arrays.items()}, settings
 
 
-@pytest.mark.parametrize("grid, n, k, region, frozen", [
-    ((2, 4), 1, 3, 64, True), ((2, 4), 2, 8, 64, False), ((2, 2), 2, 4, 64, True), ((1, 3), 2, 1, 128, False),
-    ((4, 2), 1, 5, 32, False), ((2, 2), 1, 0, 64, True)])
-@pytest.mark.parametrize("spec", NETWORKS.values(), ids=NETWORKS.keys())
-def test_a_decoder_on_crops_gives_the_scores_of_the_plain_graph(spec, grid, n, k, region, frozen):
-    x = image(n, grid[0] * region, grid[1] * region)
+@pytest.mark.parametrize("kind, grid, n, k, region, frozen", [
+    ("Model A", (2, 4), 1, 3, 64, True), ("Model A", (2, 4), 2, 8, 64, False), ("Model A", (1, 3), 2, 1, 128, False),
+    ("ISCTF", (4, 2), 1, 5, 32, False), ("ISCTF", (2, 2), 2, 4, 64, True), ("ISCTF", (2, 2), 1, 0, 64, True),
+    ("ISCTF with a 1x1 top", (4, 2), 1, 5, 32, True), ("SCTF", (2, 4), 2, 3, 64, False),
+    ("SCTF", (1, 3), 1, 1, 128, True)])
+def test_a_decoder_on_crops_gives_the_scores_of_the_plain_graph(kind, grid, n, k, region, frozen):
+    spec, x = NETWORKS[kind], image(n, grid[0] * region, grid[1] * region)
     arrays, settings = values(spec, x, grid=grid, region=region, k=k, frozen=frozen)
     plain, out = (outputs(spec, arrays, {**settings, **way}, x) for way in ({}, ON_CROPS))
     assert abs(plain["scores"]).max() > 0.1
@@ -71,7 +71,7 @@ def test_names_of_parameters_depend_on_no_way_to_run_them():
         build(spec, CLASSES, WIDTH, k=2, **settings, **ON_CROPS)
 
 
-@pytest.mark.parametrize("spec", NETWORKS.values(), ids=NETWORKS.keys())
+@pytest.mark.parametrize("spec", [MODEL_A, sparse("sctf")], ids=["Model A", "SCTF"])
 def test_gradients_on_k_crops_are_those_of_all_crops_masked(spec):
     """Of winner-take-all training: one step is the same on either graph. (SCTF's classic graph is on no crops.)"""
     x = image(2)
@@ -90,28 +90,6 @@ def test_gradients_on_k_crops_are_those_of_all_crops_masked(spec):
     apart = {name: abs(found[1][name] - one).max() / abs(one).max() for name, one in found[0].items()}
     assert (max(apart.values()) < 1e-4) == same and len(apart) > 50
     assert all(abs(one).max() > 0 for one in found[1].values())
-
-
-@pytest.mark.parametrize("grid, channels, size, margin, side, run", [
-    ((2, 3), 3, 8, 0, 0, 8), ((2, 3), 2, 8, 2, 4, 4), ((1, 2), 4, 4, 3, 4, 4), ((3, 1), 1, 16, 13, 16, 16)])
-def test_rows_that_are_taken_are_the_regions(grid, channels, size, margin, side, run):
-    maps = np.random.RandomState(0).standard_normal((channels, grid[0] * size, grid[1] * size))
-    table = rows_taken(grid, channels, size, margin, side, run)
-    front = np.zeros((int(margin > 0), *maps.shape[1:]))
-    taken = np.concatenate([front, maps]).reshape(-1, run)[table]
-    around = np.pad(maps, ((0, 0), (margin, margin), (side, side)))
-    for number, region in enumerate(taken):
-        y, x = (size * at for at in divmod(number, grid[1]))
-        wanted = around[:, y:y + size + 2 * margin, x:x + size + 2 * side]
-        np.testing.assert_array_equal(region.reshape(wanted.shape), wanted)
-    assert table.dtype == np.int32 and table.shape[0] == grid[0] * grid[1]
-
-
-def test_edges_of_a_grid():
-    top, bottom, left, right = edges((2, 3)).T.reshape(4, 2, 3)
-    assert top.tolist() == [[1, 1, 1], [0, 0, 0]] and left.tolist() == [[1, 0, 0], [1, 0, 0]]
-    assert (bottom == top[::-1]).all() and (right == left[:, ::-1]).all()
-    assert edges((1, 1)).tolist() == [[1, 1, 1, 1]]
 
 
 @pytest.mark.parametrize("name", ["isctf-fast", "model-a"])

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from repro.data import CITYSCAPES
 from repro.errors import UserError
 from repro.runtime.metadata import Check, Metadata, parse
-from repro.runtime.onnx_format import divisors, read, record_of
+from repro.runtime.onnx_format import read, record_of
 
 RECORD = Metadata("model-a", "isctf", "random", (1, 3, 128, 256), 64, ("scores", "mask"), 4, 64, (2, 4), 3, CITYSCAPES,
                   "0" * 40, Check(2, 0, 4096, 0, 1e-7, {"mxnet": "1.9.1"}))
@@ -52,12 +52,6 @@ def test_a_wrong_record_is_a_line(text, message):
 @pytest.fixture()
 def path(tmp_path):
     return tmp_path / "a.onnx"
-
-
-def test_every_number_that_is_divided_by_is_found(path):
-    path.write_bytes(network(dilations=[1, 2], group=3, pads=[1, -1, 0, 0], strides=[4, 7]))
-    assert sorted(divisors(read(path)[1].graph.node)) == [
-        ("dilations", 1), ("dilations", 2), ("group", 3), ("strides", 4), ("strides", 7)]
 
 
 @pytest.mark.parametrize("inside", ["graph", "function"])

@@ -194,17 +194,15 @@ def test_engines_are_timed_side_by_side(tmp_path, monkeypatch, capsys):
 
 
 def test_other_scores_are_not_measured():
-    def found(**precisions):
-        """Networks whose scores are so many times those of the first."""
-        return {name: Competitor(None, lambda: SimpleNamespace(
-            outputs=lambda x, times=times: [times * x], labels=lambda image: np.zeros((4, 4))),
-            {"row": "model-a", "precision": precision}) for name, (precision, times) in precisions.items()}
-    x = np.ones((1, 2, 4, 4), np.float32)
-    with pytest.raises(UserError, match="b: gives other scores, 1.0e-02 of the largest apart"):
-        engines.check(found(a=("float32", 1), b=("float32", 1.01)), x)
-    alike = found(a=("float32", 1), b=("int8", 1.01), c=("float32", 1.0001))
-    engines.check(alike, x)
-    assert [one.facts["alike"] for one in alike.values()] == [100] * 3
+    def network(precision, times):
+        """One whose scores are so many times the image."""
+        engine = SimpleNamespace(outputs=lambda x: [times * x], labels=lambda image: np.zeros((4, 4)))
+        return Competitor(None, lambda: engine, {"row": "model-a", "precision": precision})
+    x, found = np.ones((1, 2, 4, 4), np.float32), {"a": network("float32", 1), "b": network("int8", 1.01)}
+    engines.check(found, x)
+    assert [one.facts["alike"] for one in found.values()] == [100, 100]
+    with pytest.raises(UserError, match="c: gives other scores, 1.0e-02 of the largest apart"):
+        engines.check({**found, "c": network("float32", 1.01)}, x)
 
 
 def test_rows_are_those_of_the_page_and_model_a_whole(capsys):

@@ -53,14 +53,12 @@ def noise(height=64, width=96):
 
 
 def test_a_file_cut_anywhere_or_no_image_is_refused(tmp_path):
-    for name, *settings in (("progressive.jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1), ("a.png",), ("a.jpg",),
-                            ("restarts.jpg", cv2.IMWRITE_JPEG_RST_INTERVAL, 2), ("a.bmp",), ("a.tif",), ("a.webp",),
-                            ("a.ppm",)):
-        path = bgr(tmp_path / name, noise(), *settings)
-        data = path.read_bytes()
-        for length in (1, 3, 20, len(data) // 3, len(data) // 2, len(data) - 40, len(data) - 3):
-            path.write_bytes(data[:length])
-            refused(lambda: read_photo(path), f"{path}: ")  # noqa: B023
+    """A JPEG with restart markers; other kinds of photos are cut in test_fuzz."""
+    path = bgr(tmp_path / "restarts.jpg", noise(), cv2.IMWRITE_JPEG_RST_INTERVAL, 2)
+    data = path.read_bytes()
+    for length in (1, 3, 20, len(data) // 3, len(data) // 2, len(data) - 40, len(data) - 3):
+        path.write_bytes(data[:length])
+        refused(lambda: read_photo(path), f"{path}: ")
     for content, words in ((b"", "the file is empty"), (b"hello", "not an image that OpenCV reads, or damaged"),
                            (b"\xff\xd8\xff" + b"x" * 99, "the JPEG file is truncated")):
         path.write_bytes(content)
@@ -131,13 +129,8 @@ def test_a_video_is_its_frames_and_a_photo_one(tmp_path):
         assert frame.shape == (48, 64, 3) and abs(frame.astype(int) - (250, 60, 20 * number)).max() <= 8
 
 
-def test_a_damaged_video_is_said_after_what_could_be_read(tmp_path):
-    path = video(tmp_path / "a.avi", 40)
-    data = path.read_bytes()
-    frames, seen = Source(path, "a").frames(), []
-    path.write_bytes(data[:len(data) // 2])
-    with pytest.raises(UserError, match="a.avi: (only [0-9]+ of its 40 frames can be decoded|not a video)"):
-        seen.extend(frames)
+def test_what_is_no_video_is_a_line(tmp_path):
+    path = tmp_path / "a.avi"
     for content, words in ((b"", "the file is empty"), (b"x" * 999, "not a video that OpenCV reads, or damaged")):
         path.write_bytes(content)
         refused(lambda: list(Source(path, "a").frames()), words)

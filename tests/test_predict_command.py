@@ -155,7 +155,6 @@ def test_a_trained_row_needs_no_other_description_than_its_record(about, command
 
 def test_wrong_choices_and_weights_that_are_not_there_are_one_line(command, tmp_path):
     for arguments, words in ((("--input", "/no/such.png"), "INPUT: /no/such.png: no such file or folder"),
-                             (("--engine", "tvm"), "ENGINE: 'tvm' is not known; choose from mxnet, onnx"),
                              (("--k", "-2"), "K: -2 is negative"), (("--gpu", "first"), "GPU: 'first' is not a list")):
         code, said, told, out = command(*arguments)
         assert (code, said) == (2, "") and not out.exists()

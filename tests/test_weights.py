@@ -15,15 +15,12 @@ from experiments.lib import lookup, paths, tables
 from experiments.lib.paths import PRETRAINED, SHIPPED
 from repro import records
 from repro.config.networks import Column, Network
-from repro.config.presets import load_preset
 from repro.config.rows import Training
 from repro.data import CAMVID, CITYSCAPES
 from repro.errors import UserError
 from repro.models import parameters
 from repro.prediction import weights
 from repro.prediction.load import load
-
-LITE = load_preset(paths.HERE / "presets" / "lite.yaml", "lite")
 
 
 @pytest.fixture()
@@ -148,10 +145,10 @@ def with_classes(record, classes):
                               "evaluations": {"classic": figures, "fast": {**figures, "mean_iou": 3.5}}}, "record")
 
 
-def test_a_record_becomes_a_description(tmp_path, monkeypatch):
+def test_a_record_becomes_a_description(tmp_path, monkeypatch, lite):
     row = tables.chosen_rows("4", "1110-1131-scratch")[0]
     (tmp_path / "x.params").write_bytes(b"values")
-    found = weights.of_record(tmp_path / "x.params", with_classes(made_up(row), CAMVID), LITE)
+    found = weights.of_record(tmp_path / "x.params", with_classes(made_up(row), CAMVID), lite)
     assert (found.classes, found.network, found.region, found.mean_iou) == (CAMVID, row.network, 64, 3.5)
     weights.write(found)
     assert weights.read(tmp_path / "x.params") == found
@@ -159,15 +156,15 @@ def test_a_record_becomes_a_description(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert command.described("~/x.params").mean_iou == command.described(tmp_path / "x.params").mean_iou == 3.5
     weights.write(found)
-    cropped = dataclasses.replace(LITE, crop=(64, 128))
+    cropped = dataclasses.replace(lite, crop=(64, 128))
     assert weights.of_record(found.path, with_classes(made_up(row, scale="64x128"), CAMVID), cropped) == found
     with pytest.raises(UserError, match="classes .road, train. are of no known set; known are cityscapes, camvid"):
-        weights.of_record(tmp_path / "x.params", made_up(row, width="0.25"), LITE)
+        weights.of_record(tmp_path / "x.params", made_up(row, width="0.25"), lite)
     with pytest.raises(UserError, match="trained at width 1/4, but preset lite has 0.25 now"):
-        weights.of_record(tmp_path / "x.params", made_up(row), LITE)
+        weights.of_record(tmp_path / "x.params", made_up(row), lite)
 
 
-def test_the_command_copies_and_describes(tmp_path, capsys, monkeypatch):
+def test_the_command_copies_and_describes(tmp_path, capsys, monkeypatch, lite):
     """From what a training leaves: parameters and their record."""
     row = tables.chosen_rows("4", "1120-1241")[0]
     about = random_weights(tmp_path / "in" / "x.params", row.network, row.training)
@@ -177,7 +174,7 @@ def test_the_command_copies_and_describes(tmp_path, capsys, monkeypatch):
     assert "this network has" in capsys.readouterr().err and not (tmp_path / "out").exists()
     record = records.from_dict({**records.to_dict(record), "width": "0.125"}, "record")
     weights.description_of(about.path).write_text(json.dumps(records.to_dict(record)))
-    monkeypatch.setattr(lookup, "preset_of", lambda name: dataclasses.replace(LITE, width=0.125))
+    monkeypatch.setattr(lookup, "preset_of", lambda name: dataclasses.replace(lite, width=0.125))
     assert command.main([str(about.path), str(tmp_path / "out" / "y.params")]) == 0
     made = weights.read(tmp_path / "out" / "y.params")
     assert (made.width, made.mean_iou, made.sha256) == (0.125, 3.5, about.sha256)
@@ -195,14 +192,14 @@ def test_the_command_copies_and_describes(tmp_path, capsys, monkeypatch):
     assert "have 1000 at most" in capsys.readouterr().err and not (tmp_path / "shipped").exists()
 
 
-def test_the_shipped_weights_are_small_and_what_they_say():
+def test_the_shipped_weights_are_small_and_what_they_say(lite):
     about = weights.read(SHIPPED)
     assert SHIPPED.parent == PRETRAINED.parent and SHIPPED.stat().st_size <= command.SHIPPED_AT_MOST == 12_000_000
     assert about.data == "minicity" and about.classes == CITYSCAPES and not about.provenance["dirty"]
     published = records.read_record(paths.RESULTS / "minicity-lite-full" / (
         "isctf-half3463-full3463-r256-sparse-p0.25-l0.001.json"))
     assert (about.network, about.training) == (published.network, published.training)
-    assert about == weights.of_record(SHIPPED, published, LITE)
+    assert about == weights.of_record(SHIPPED, published, lite)
     assert about.mean_iou > 3 * published.majority["mean_iou"]
 
 

@@ -75,7 +75,7 @@ class Engine:
     def __init__(self, symbol, arrays: Arrays, shape: Tuple[int, int, int, int], options: Options = Options(),  # noqa: B008
                  ctx=None, calibration: Iterable[np.ndarray] = (), outputs: Optional[Mapping[str, int]] = None):
         outputs = outputs or {"scores": 0}
-        self.shape, self.names, self.options, self.ctx = tuple(shape), tuple(outputs), options, ctx or mx.cpu()
+        self.shape, self.names, self.ctx = tuple(shape), tuple(outputs), ctx or mx.cpu()
         self.symbol, arrays = prepared(symbol, arrays, self.shape, options, list(outputs.values()), calibration)
         self._run = mx.nd.CachedOp(self.symbol, [("static_alloc", True), ("static_shape", True)])
         self._shapes = inputs.shapes_of(self.symbol, self.shape)

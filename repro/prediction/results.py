@@ -36,30 +36,25 @@ class Film:
 
     def __init__(self, path: Path, rate: float):
         self.rate, self.count, self.last = rate, 0, 0.0
-        self._path, self._writer = path, cv2.VideoWriter()
+        self._path, self.writer = path, cv2.VideoWriter()
         self._before: np.ndarray = np.empty(0)
 
     def add(self, picture: np.ndarray, second: float) -> None:
         """Add a picture that is shown at a second."""
-        if not self.count and not self._writer.open(utf8(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self.rate,
-                                                    picture.shape[1::-1]):
+        if not self.count and not self.writer.open(utf8(self._path), cv2.VideoWriter.fourcc(*"mp4v"), self.rate,
+                                                   picture.shape[1::-1]):
             raise OSError(0, "OpenCV cannot write such a video")
         bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
         for one in [self._before] * min(MOST, round(second * self.rate) - self.count if self.count else 0) + [bgr]:
-            self._writer.write(one)
+            self.writer.write(one)
             self.count += 1
         self._before, self.last = bgr, second
-
-    def close(self) -> None:
-        """End the file; OSError where it was not written whole, which OpenCV does not report."""
-        self._writer.release()
-        if self.count and Source(self._path, "").count() < self.count:
-            raise OSError(errno.EIO, "cannot be written whole; is the disk full?")
 
 
 @contextmanager
 def film(path: Path, rate: float) -> Iterator[Film]:
-    """Yield the Film that `path` will be; what was added before an unreadable frame is kept."""
+    """Yield the Film that `path` will be; what was added before an unreadable frame is kept. OSError where it cannot be
+    written whole."""
     failed = None
     with replacing(path) as temporary:
         made = Film(temporary, rate)
@@ -69,7 +64,9 @@ def film(path: Path, rate: float) -> Iterator[Film]:
             if not made.count:
                 raise
             failed = error
-        made.close()
+        made.writer.release()
+        if made.count and Source(temporary, "").count() < made.count:  # which OpenCV does not report
+            raise OSError(errno.EIO, "cannot be written whole; is the disk full?")
     plays, lasts = made.count / rate, made.last + 1 / rate
     if made.last and abs(plays - lasts) > max(1 / rate, 0.05 * made.last):
         tqdm.write(f"{path}: plays {plays:.1f} s; its video, whose rate varies, {lasts:.1f} s", file=sys.stderr)
