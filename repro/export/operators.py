@@ -117,6 +117,12 @@ def _bilinear(scale: int) -> np.ndarray:
     return (line[:, None] * line).astype(np.float32)
 
 
+def _fully_connected(model: Model, node: Node, inputs: Sequence[Value], shape):
+    if len(inputs[0].shape) != 2:
+        raise UserError(f"{node.op} {node.name}: of {len(inputs[0].shape)} dimensions, not of rows")
+    return model.add("Gemm", *inputs, transB=1)
+
+
 def _hard_sigmoid(model: Model, node: Node, inputs: Sequence[Value], shape):
     return model.add("HardSigmoid", inputs[0], alpha=float(node.attrs.get("alpha", 0.2)),
                      beta=float(node.attrs.get("beta", 0.5)))
@@ -224,7 +230,7 @@ def _zeros_like(model: Model, node: Node, inputs: Sequence[Value], shape):
 CONVERTERS: Mapping[str, Callable[[Model, Node, Sequence[Value], Tuple[int, ...]], Any]] = {
     "Activation": _activation, "_contrib_AdaptiveAvgPooling2D": _adaptive_pooling,
     "_contrib_BilinearResize2D": _bilinear_resize, "BatchNorm": _batch_norm, "Cast": _cast, "Concat": _concat,
-    "Convolution": _convolution, "Deconvolution": _deconvolution, "Pad": _pad,
+    "Convolution": _convolution, "Deconvolution": _deconvolution, "FullyConnected": _fully_connected, "Pad": _pad,
     "Pooling": _pooling, "Reshape": _reshape, "SequenceMask": _sequence_mask, "SliceChannel": _slice_channel,
     "SwapAxis": _swap_axis, "UpSampling": _up_sampling, "_mul_scalar": _with_scalar("Mul"),
     "_plus_scalar": _with_scalar("Add"), "_rminus_scalar": _with_scalar("Sub", scalar_first=True),
