@@ -11,7 +11,6 @@ from repro.data.augment import normalise
 from repro.engine import Engine, Options, engine_of
 from repro.labels.labelmap import labels_everywhere
 from repro.models.build import build
-from repro.timing.memory import resident
 
 EACH = (Options(padded=True), Options(padded=False), Options(read_in=False), Options(fused=False))
 

@@ -7,10 +7,8 @@ import json
 from made_up import made_up
 from speed_records import lines_of
 
-from experiments import table as measure
 from experiments.lib import pages, paths, tables
 from repro.config.rows import load_rows
-from repro.records import write_record
 from repro.tables.neighbours import local_part, page
 from repro.tables.render import MARKER
 
@@ -84,14 +82,3 @@ def test_the_paper_s_pages_are_not_of_them(monkeypatch):
     before, load = tables.published_records(), tables.load_records
     monkeypatch.setattr(tables, "load_records", lambda folder: (*load(folder), *records()))
     assert tables.published_records() == (*before, records()[0])
-
-
-def test_what_a_command_measures_is_shown(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(paths, "RESULTS", tmp_path / "tables" / "results")
-    monkeypatch.setattr(pages, "costs_of", lambda rows: COSTS)
-    monkeypatch.setattr(measure, "measured", lambda given: [])  # test_neighbours.py trains them
-    write_record(paths.CACHE / "results", made_up(BY_ID["sgcpnet"], data="camvid", steps=2))
-    assert measure.main(["--table", "neighbours"]) == 0
-    own = (tmp_path / "tables" / "neighbours.md").read_text().split("## camvid, this machine")[1]
-    assert lines_of(own, "SGCPNet")[0][2] == "2"  # steps

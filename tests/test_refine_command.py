@@ -1,4 +1,4 @@
-"""experiments.refine: from a folder of images to a record and a page; and what it leaves, predicted with."""
+"""experiments.refine: from a folder of images to a record; and what it leaves, predicted with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 from refining import run
-from speed_records import lines_of
 
 from experiments import export, predict, refine
 from experiments.lib import lookup, paths, refined
@@ -27,7 +26,7 @@ from repro.models.parameters import load, save_arrays
 from repro.sparserefine import measure
 from repro.sparserefine.measure import dense_cost, halved
 from repro.sparserefine.refined import of_record
-from repro.tables.refine import page, read_refined, record_files
+from repro.tables.refine import read_refined
 
 
 def test_from_images_to_a_record(refined_folder):
@@ -50,15 +49,6 @@ def test_from_images_to_a_record(refined_folder):
         image, label = read_sample(sample, dataset.classes)
         confusion.add(label, made.segment(image).labels)
     assert round(confusion.mean_iou(), 4) == record["refined"]["mean_iou"]
-
-
-def test_the_page_shows_a_seed_and_what_there_is_none_of(tmp_path):
-    record = json.loads((paths.RESULTS / "refine-minicity.json").read_text(encoding="utf-8"))
-    changed = {**record, "seed": 1, "selected_pixel_acc": {"dense": 61.25, "refined": None}}
-    (tmp_path / "refine-minicity-seed1.json").write_text(json.dumps(changed))
-    path, = record_files(tmp_path)
-    (first, *cells), = lines_of(page([read_refined(path)]), "minicity, seed 1")
-    assert first == "minicity, seed 1" and cells[5:7] == ["61.25", "-"]
 
 
 def test_only_what_changes_the_dense_network_trains_it_anew(street, refined_folder, tmp_path, monkeypatch, capsys):
