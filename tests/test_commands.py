@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib
 import json
@@ -16,7 +15,6 @@ from tqdm import tqdm
 from experiments import minicity, predict, pretrain
 from experiments import table as measure
 from experiments.lib import command, paths, schedule
-from repro.device import check
 from repro.errors import UserError
 
 
@@ -156,40 +154,3 @@ def test_a_damaged_file_is_named_before_anything_is_trained(street, capsys):
     error = line(capsys, measure.main(["--table", "1", "--data", str(street), "--steps", "2"]))
     assert str(street / "trainannot" / NAMES[1]) in error and "2 " in error
     assert not list(street.parent.rglob("*.params")) and not list(street.parent.rglob("log.jsonl"))
-
-
-class Driver:
-    """A stand-in for libcuda with one card of a compute capability."""
-
-    def __init__(self, major, minor):
-        self.values = {75: major, 76: minor}
-
-    def cuInit(self, flags):
-        return 0
-
-    def cuDeviceGetCount(self, count):
-        count._obj.value = 1
-
-    def cuDeviceGet(self, device, card):
-        device._obj.value = card
-
-    def cuDeviceGetAttribute(self, value, attribute, device):
-        value._obj.value = self.values[attribute]
-
-
-@pytest.mark.parametrize("gpu, driver, words", [
-    *((gpu, Driver(8, 6), "card numbers") for gpu in ("-1", "0,0", "0;1", "first")),
-    ("0", None, "'0' needs NVIDIA's driver .libcuda.so.1., which this machine does not"),
-    ("0", Driver(9, 0), "card 0 has compute capability 9.0; mxnet-cu112 has kernels up to 8.9"),
-    ("0", Driver(12, 0), "card 0 has compute capability 12.0; mxnet-cu112 has kernels up to 8.9"),
-    ("0,1", Driver(8, 6), "no card 1; the driver shows 1"),
-    ("0", Driver(8, 6), ""), ("", None, ""),
-])
-def test_a_card_that_cannot_be_used_is_one_sentence(gpu, driver, words, monkeypatch):
-    def load(name, **settings):
-        if driver is None:
-            raise OSError(f"{name}: cannot open shared object file")
-        return driver
-    monkeypatch.setattr("ctypes.CDLL", load)
-    with pytest.raises(UserError, match=words) if words else contextlib.nullcontext():
-        check(gpu)

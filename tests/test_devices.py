@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,42 @@ from repro.errors import UserError
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_a_driver_without_cards_is_one_sentence(monkeypatch):
-    monkeypatch.setattr("ctypes.CDLL", lambda name, **settings: SimpleNamespace(cuInit=lambda flags: 100))
-    with pytest.raises(UserError, match="'0': the NVIDIA driver finds no usable card; leave GPU out"):
-        device.check("0")
+class Driver:
+    """A stand-in for libcuda with one card of a compute capability; `failed`: it cannot begin."""
+
+    def __init__(self, major, minor, failed=0):
+        self.values, self.failed = {75: major, 76: minor}, failed
+
+    def cuInit(self, flags):
+        return self.failed
+
+    def cuDeviceGetCount(self, count):
+        count._obj.value = 1
+
+    def cuDeviceGet(self, device, card):
+        device._obj.value = card
+
+    def cuDeviceGetAttribute(self, value, attribute, device):
+        value._obj.value = self.values[attribute]
+
+
+@pytest.mark.parametrize("gpu, driver, words", [
+    *((gpu, Driver(8, 6), "card numbers") for gpu in ("-1", "0,0", "0;1", "first")),
+    ("0", None, "'0' needs NVIDIA's driver .libcuda.so.1., which this machine does not"),
+    ("0", Driver(8, 6, 100), "'0': the NVIDIA driver finds no usable card; leave GPU out"),
+    ("0", Driver(9, 0), "card 0 has compute capability 9.0; mxnet-cu112 has kernels up to 8.9"),
+    ("0", Driver(12, 0), "card 0 has compute capability 12.0; mxnet-cu112 has kernels up to 8.9"),
+    ("0,1", Driver(8, 6), "no card 1; the driver shows 1"),
+    ("0", Driver(8, 6), ""), ("", None, ""),
+])
+def test_a_card_that_cannot_be_used_is_one_sentence(gpu, driver, words, monkeypatch):
+    def load(name, **settings):
+        if driver is None:
+            raise OSError(f"{name}: cannot open shared object file")
+        return driver
+    monkeypatch.setattr("ctypes.CDLL", load)
+    with pytest.raises(UserError, match=words) if words else contextlib.nullcontext():
+        device.check(gpu)
 
 
 def test_libraries_that_packages_brought_are_loaded_in_the_order_of_their_needs(monkeypatch, tmp_path):
@@ -34,9 +67,8 @@ def test_libraries_that_packages_brought_are_loaded_in_the_order_of_their_needs(
     def load(name, mode=None):
         if name != "libcuda.so.1":
             loaded.append((Path(name).name, mode))
-        return SimpleNamespace(cuInit=lambda flags: 0)
+        return Driver(8, 6)
     monkeypatch.setattr("ctypes.CDLL", load)
-    monkeypatch.setattr(device, "capability", lambda driver, card: (8, 6))
     monkeypatch.setattr("sysconfig.get_paths", lambda: {"purelib": str(tmp_path)})
     device.check("0")
     assert loaded == [(name, device.ctypes.RTLD_GLOBAL) for name in (
