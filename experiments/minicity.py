@@ -18,9 +18,7 @@ def main(arguments=None) -> int:
     parser = Parser(prog="python -m experiments.minicity", description=__doc__.split(":")[0])
     parser.add_argument("out", help="folder to write; it must be absent, empty or already this data")
     parser.add_argument("--size", default="256x512", metavar="HxW", help="pixels (default %(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="another seed gives other scenes (default %(default)s)"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other scenes (default %(default)s)")
     parser.add_argument("--own", action="store_true", help="photos and labels of five classes, with classes.yaml")
     defaults = {}
     for name, count, own in (("train", 400, 40), ("val", 100, 10), ("coarse", 400, 0)):

@@ -126,4 +126,3 @@ def test_the_guides_program_is_one():
 def test_how_it_fits_together_is_one_page_of_what_is_there():
     assert len(PLACES) > 25 and len(ARCHITECTURE.splitlines()) < 90
     assert {place for place in PLACES if not any(ROOT.glob(place.replace("N.yaml", "[1-5].yaml")))} == set()
-    assert not any(ROOT.glob("repro/nothing.py"))

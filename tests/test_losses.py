@@ -139,8 +139,6 @@ def test_the_sparsity_term_is_per_image_eq_4_or_per_region_eq_3(equation, axis):
         np.testing.assert_allclose(s.grad.asnumpy().reshape(2, 3), expected, rtol=1e-4)
 
 
-def test_bad_settings_are_errors():
+def test_a_probability_of_0_or_1_is_an_error():
     with pytest.raises(ValueError, match="strictly between"):
         SparsityTerm(p=1.0, lam=0.001, batch=2, regions=8)
-    with pytest.raises(ValueError, match="both"):
-        SoftmaxLoss(threshold=0.6)

@@ -126,10 +126,7 @@ def forget(job: Job) -> None:
 
 def work(job: Job) -> None:
     """Measure and write the record; one of a cluster's leaves the lock to the process that started that."""
-    if os.environ.get(ROLE):
-        _measure(job)
-        return
-    with alone(job) as due:
+    with contextlib.nullcontext(True) if os.environ.get(ROLE) else alone(job) as due:
         if due:
             _measure(job)
 
@@ -137,6 +134,7 @@ def work(job: Job) -> None:
 def _measure(job: Job) -> None:
     ctx = contexts(job.gpu)
     import cv2
+    import mxnet as mx
     import numpy as np
 
     from repro import records
@@ -147,7 +145,7 @@ def _measure(job: Job) -> None:
     from repro.training import logs
     from repro.training.loop import Run
     from repro.training.run import measure
-    from repro.training.team import joined
+    from repro.training.team import Team
 
     provenance = records.provenance(job.command)  # of the code that starts, whatever is committed meanwhile
     cv2.setNumThreads(1)  # decoding shares the cores with training
@@ -157,7 +155,7 @@ def _measure(job: Job) -> None:
         dataset = dataclasses.replace(dataset, measured_split=job.split)
     backbone = imagenet.load_backbone(job.pretrained) if training.pretrained else None
     steps = budget.steps_of(job.network)
-    team = joined(bool(os.environ.get(ROLE)))
+    team = Team(mx.kv.create("dist_sync") if os.environ.get(ROLE) else None)
     shown = {"position": job.slot, "leave": False, "mininterval": 2, "disable": True if team.rank else None}
     here = Run(job.folder, job.specification, job.every, job.readers, team)
     recipe = {"specification": job.specification, **dataclasses.asdict(job.preset.recipe),

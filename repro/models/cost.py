@@ -125,15 +125,6 @@ def row_figures(row: Row) -> Tuple[int, int, int]:
     Those are its multiply-adds (in the paper's convention, true), the Calc. cells of Tables 1 to 5, and how many
     parameters are learned.
     """
-    counts, parameters = _counted(row)
-    return paper(counts), true(counts), parameters
-
-
-def row_counts(row: Row) -> Tuple[Count, ...]:
-    """Return the counted layers of a row's full network, as row_figures counts them."""
-    return _counted(row)[0]
-
-
-def _counted(row: Row) -> Tuple[Tuple[Count, ...], int]:
     regions = row.network.regions
-    return _figures(row.network, None if regions is None else row.k(regions), row.inference == "fast")
+    counts, parameters = _figures(row.network, None if regions is None else row.k(regions), row.inference == "fast")
+    return paper(counts), true(counts), parameters

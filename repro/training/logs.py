@@ -8,6 +8,8 @@ import zlib
 from pathlib import Path
 from typing import Dict, List, Optional
 
+import numpy as np
+
 from repro.config import parsing
 from repro.errors import UserError
 from repro.files import contents, write_text
@@ -75,7 +77,9 @@ def plot(lines: List[Dict], path, title: str, p: Optional[float] = None, regions
         points = [(step, line[name]) for step, line in zip(steps, lines) if line.get(name) is not None]
         if smooth and len(points) > 40:
             axis.plot(*zip(*points), color="0.8", linewidth=0.6)
-            points = _running_mean(points, len(points) // 20)
+            width = len(points) // 20
+            means = np.convolve([value for _, value in points], np.full(width, 1 / width), "valid")
+            points = [(points[first + (width - 1) // 2][0], mean) for first, mean in enumerate(means)]
         if points:
             axis.plot(*zip(*points), label=label, **settings)
 
@@ -106,13 +110,3 @@ def plot(lines: List[Dict], path, title: str, p: Optional[float] = None, regions
         axis.set_xlabel("step", fontsize=8)
         axis.tick_params(labelsize=8)
     save(made, path)
-
-
-def _running_mean(points, width: int):
-    """Means of `width` neighbouring points, each at its middle."""
-    total, means = 0.0, []
-    for index, (_, value) in enumerate(points):
-        total += value - (points[index - width][1] if index >= width else 0.0)
-        if index >= width - 1:
-            means.append((points[index - width // 2][0], total / width))
-    return means

@@ -37,8 +37,6 @@ class SoftmaxLoss(nn.HybridBlock):
 
     def __init__(self, threshold: Optional[float] = None, keep: Optional[int] = None, **kwargs):
         super().__init__(**kwargs)
-        if (threshold is None) != (keep is None):
-            raise ValueError("bootstrapping needs both threshold and keep")
         self.threshold, self.keep = threshold, keep
 
     def hybrid_forward(self, F, scores, labels, counted, ranked=None):

@@ -197,8 +197,6 @@ def by_class(names: Sequence[str], class_iou: Sequence[Optional[float]]) -> Dict
 
 
 def _plain(evaluation, names) -> Dict:
-    values = dataclasses.asdict(evaluation)
-    values["class_iou"] = by_class(names, values["class_iou"])
-    for key in [key for key in ("selection", "z2_computed") if values[key] is None]:
-        del values[key]
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()}
+    values = {**dataclasses.asdict(evaluation), "class_iou": by_class(names, evaluation.class_iou)}
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in values.items()
+            if value is not None or key not in ("selection", "z2_computed")}

@@ -115,8 +115,3 @@ class Averages:
             return None
         mx.nd.waitall()
         return float(self._q.data(self._ctx[0]).mean().asscalar())
-
-
-def joined(role_is_set: bool) -> Team:
-    """Return the team of this process: that of the environment's ps-lite variables where they are set, else alone."""
-    return Team(mx.kv.create("dist_sync")) if role_is_set else Team()
