@@ -139,8 +139,7 @@ def test_upsampling_is_bilinear_with_aligned_centres():
 def test_what_does_not_fit_is_said():
     for width, settings, words in (
             (WIDTH, {**GRID, "fast": True, "k": 9}, "0 to 8"), (WIDTH, {**GRID, "fast": True}, "needs k"),
-            (WIDTH, {**GRID, "stops": ("half",)}, "of cross, weights, sparse_head"), (0.3, GRID, "does not divide"),
-            (WIDTH, {**GRID, "region": 48, "fast": True, "k": 2}, "multiple of 32"),
+            (0.3, GRID, "does not divide"), (WIDTH, {**GRID, "region": 48, "fast": True, "k": 2}, "multiple of 32"),
             (WIDTH, {}, "a grid of regions and their side"), (WIDTH, {"grid": (2, 3)}, "a grid of regions"),
             (WIDTH, {"region": REGION}, "a grid of regions")):
         with pytest.raises(ValueError, match=words):

@@ -21,7 +21,7 @@ from repro.models import parameters
 from repro.models.build import Plan
 from repro.training import checkpoints, cluster
 from repro.training.loop import Run, train
-from repro.training.losses import HardestPixels, TrainingLoss
+from repro.training.losses import TrainingLoss
 from repro.training.run import train_network
 from repro.training.team import Summed, Team
 
@@ -79,13 +79,11 @@ def test_parts_of_a_batch_agree_on_the_rank_of_the_whole():
     scores = [mx.nd.array(random.standard_normal((1, 3, 4, 4))) for _ in range(2)]
     labels = [mx.nd.array(random.randint(0, 3, (1, 4, 4))) for _ in range(2)]
     keep = 9
-    whole = TrainingLoss(threshold=0.01, keep=keep)
-    expected, kept = whole(mx.nd.concat(*labels, dim=0), mx.nd.concat(*scores, dim=0))
+    loss = TrainingLoss(threshold=0.01, keep=keep)
+    expected, kept = loss(mx.nd.concat(*labels, dim=0), mx.nd.concat(*scores, dim=0))
     assert kept.asscalar() == keep
-    hardest = HardestPixels(keep=keep)
-    ranks = np.sort(np.concatenate([hardest(y, x).asnumpy() for x, y in zip(scores, labels)], axis=1), axis=1)
-    part = TrainingLoss(threshold=0.01, keep=keep, part=True)
-    losses, counts = zip(*(part(y, x, mx.nd.array(ranks[:, keep - 1])) for x, y in zip(scores, labels)))
+    ranks = np.sort(np.concatenate([loss.hardest(y, x).asnumpy() for x, y in zip(scores, labels)], axis=1), axis=1)
+    losses, counts = zip(*(loss(y, x, mx.nd.array(ranks[:, keep - 1])) for x, y in zip(scores, labels)))
     assert sum(counts).asscalar() == keep
     total = sum(loss * count for loss, count in zip(losses, counts)) / keep
     assert total.asscalar() == pytest.approx(expected.asscalar(), rel=1e-5)

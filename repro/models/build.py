@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from repro.config.networks import AnyNetwork, Neighbour, Network
 from repro.config.networks import Column as ColumnSpec
-from repro.config.presets import STOPS, Preset, round_up
+from repro.config.presets import Preset, round_up
 from repro.config.rows import Training
 from repro.errors import UserError
 from repro.models.gluoncv_networks import STRIDES, Trainable
@@ -111,12 +111,8 @@ def _sparse(network: Network, columns, settings, classes: int, grid, region, fas
     """Return the network of sctf or isctf; arguments as build's, and the decoders' `settings`."""
     if grid is None or region is None:
         raise ValueError("a grid of regions and their side are needed")
-    if not set(stops) <= set(STOPS):
-        raise ValueError(f"stops {list(stops)}: of {', '.join(STOPS)}")
     if fast and k is None:
         raise ValueError("fast inference needs k, the number of regions")
-    if on_crops and not fast:
-        raise ValueError("a decoder on crops is for fast inference")
     if fast and uncropped:
         raise ValueError("fast inference is on crops")
     regions, tau, spread = grid[0] * grid[1], region // 8, region // 4

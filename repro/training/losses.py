@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+import mxnet as mx
 from mxnet.gluon import nn
 
 from repro.data.classes import IGNORE
@@ -55,20 +56,24 @@ class SoftmaxLoss(nn.HybridBlock):
         return -F.sum(log_true * valid) / F.broadcast_maximum(kept, F.ones_like(kept)), kept
 
 
-class _Terms(nn.HybridBlock):
-    """What TrainingLoss and HardestPixels share: which scores make a term, and over which pixels.
+class TrainingLoss(nn.HybridBlock):
+    """Softmax loss of the fused scores plus, with equal weight, of each column's own scores (Section 3.4; Figure 4).
 
-    columns   names of the network's outputs that are a column's own scores.
-    spread    positions @1/4 along a region's side: the full column's own loss then counts computed regions only, as
-              elsewhere ISCTF's full column has no features of its own (assumed); None: all pixels.
+    columns          names of the network's outputs that are a column's own scores.
+    spread           positions @1/4 along a region's side: the full column's own loss then counts computed regions
+                     only, as elsewhere ISCTF's full column has no features of its own (assumed); None: all pixels.
+    threshold, keep  bootstrapping, of each term; see SoftmaxLoss.
     """
 
-    def __init__(self, columns=(), spread: Optional[int] = None, **kwargs):
+    def __init__(self, columns=(), spread: Optional[int] = None, threshold: Optional[float] = None,
+                 keep: Optional[int] = None, **kwargs):
         super().__init__(**kwargs)
-        self.columns, self.spread = tuple(columns), spread
+        self.columns, self.spread, self.keep = tuple(columns), spread, keep
         self.inputs = ("scores", *columns, *(("mask",) if spread else ()))  # the network's outputs that it takes
+        with self.name_scope():
+            self.softmax = SoftmaxLoss(threshold, keep)
 
-    def terms(self, F, labels, inputs):
+    def _terms(self, F, labels, inputs):
         """labels (N, h, w) and the network's outputs `self.inputs` -> (scores, counted) of each term, fused first."""
         named = dict(zip(self.inputs, inputs))
         everywhere = F.ones_like(labels)
@@ -78,43 +83,23 @@ class _Terms(nn.HybridBlock):
                 counted = F.reshape_like(F.UpSampling(named["mask"], scale=self.spread, sample_type="nearest"), labels)
             yield named[name], counted
 
+    def hardest(self, labels, *inputs):
+        """labels (N, h, w), the network's outputs `self.inputs` -> the `keep` smallest probabilities of each term.
 
-class HardestPixels(_Terms):
-    """The smallest probabilities of each term, by which the parts of one batch agree on one bootstrapping limit."""
-
-    def __init__(self, columns=(), spread: Optional[int] = None, keep: int = 1, **kwargs):
-        super().__init__(columns, spread, **kwargs)
-        self.keep = keep
-
-    def hybrid_forward(self, F, labels, *inputs):
-        """labels (N, h, w) and the network's outputs `self.inputs` -> (T, keep), ascending."""
-        return F.stack(*[_smallest(F, _true(F, scores, labels, counted)[1], self.keep)
-                         for scores, counted in self.terms(F, labels, inputs)])
-
-
-class TrainingLoss(_Terms):
-    """Softmax loss of the fused scores plus, with equal weight, of each column's own scores (Section 3.4; Figure 4).
-
-    columns, spread  see _Terms. threshold, keep: bootstrapping, of each term; see SoftmaxLoss.
-    part             whether a batch is trained on in parts: the loss then takes, last, the `keep`-th smallest
-                     probability of each term in the whole batch, (T,).
-    """
-
-    def __init__(self, columns=(), spread: Optional[int] = None, threshold: Optional[float] = None,
-                 keep: Optional[int] = None, part: bool = False, **kwargs):
-        super().__init__(columns, spread, **kwargs)
-        self.ranks = keep is not None and part
-        with self.name_scope():
-            self.softmax = SoftmaxLoss(threshold, keep)
+        (T, keep), or (T, N h w) where that is less, ascending. By these a batch's parts agree on one bootstrapping
+        limit.
+        """
+        return mx.nd.stack(*[_smallest(mx.nd, _true(mx.nd, scores, labels, counted)[1], min(self.keep, labels.size))
+                             for scores, counted in self._terms(mx.nd, labels, inputs)])
 
     def hybrid_forward(self, F, labels, *inputs):
         """labels (N, h, w), the network's outputs `self.inputs` -> terms (T,), the fused one first, and kept (T,).
 
-        The loss is the sum of the terms. Of a batch in parts, a term is the mean of the parts' weighted by `kept`.
+        The loss is the sum of the terms. Of a batch in parts, a term is the mean of the parts' weighted by `kept`; with
+        bootstrapping a part takes, last, the `keep`-th smallest probability of each term in the whole batch, (T,).
         """
-        ranked = inputs[-1] if self.ranks else None
-        losses = []
-        for index, (scores, counted) in enumerate(self.terms(F, labels, inputs)):
-            own = () if ranked is None else (F.slice_axis(ranked, axis=0, begin=index, end=index + 1),)
-            losses.append(self.softmax(scores, labels, counted, *own))
+        inputs, ranked = inputs[:len(self.inputs)], inputs[len(self.inputs):]
+        losses = [self.softmax(scores, labels, counted,
+                               *(F.slice_axis(one, axis=0, begin=index, end=index + 1) for one in ranked))
+                  for index, (scores, counted) in enumerate(self._terms(F, labels, inputs))]
         return F.concat(*[loss for loss, _ in losses], dim=0), F.concat(*[kept for _, kept in losses], dim=0)

@@ -21,7 +21,7 @@ from repro.models.build import Plan
 from repro.models.parameters import arrays_of, assign, assign_backbones, parameters_of, structural
 from repro.training import checkpoints
 from repro.training.loop import INITIAL, Run, train
-from repro.training.losses import HardestPixels, TrainingLoss
+from repro.training.losses import TrainingLoss
 from repro.training.step import forward_backward
 
 EVALUATION_BATCH = 4
@@ -96,13 +96,9 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
     columns = [name for name in network.outputs if name in ("quarter", "half", "full", "double")]
     spread = plan.region // 4 if plan.region and plan.network.fusion == "isctf" else None
     positions = recipe.batch * plan.crop[0] * plan.crop[1] // 16  # scores are at 1/4
-    keep = min(recipe.keep, positions)
-    loss, hardest = TrainingLoss(columns, spread), None
-    if training.bootstrapping:
-        loss = TrainingLoss(columns, spread, recipe.threshold, keep, part=parts > 1)
-        hardest = HardestPixels(columns, spread, min(keep, positions // parts)) if parts > 1 else None
-    for block in filter(None, (loss, hardest)):
-        block.hybridize(static_alloc=True, static_shape=True)
+    hard = (recipe.threshold, min(recipe.keep, positions)) if training.bootstrapping else ()
+    loss = TrainingLoss(columns, spread, *hard)
+    loss.hybridize(static_alloc=True, static_shape=True)
 
     # batches
     samples = dataset.train + (dataset.coarse if training.coarse else ())
@@ -112,7 +108,7 @@ def train_network(plan: Plan, dataset: Dataset, steps: int, seed: int, ctx, back
     state = checkpoints.read(run.checkpoint)
     for until, network in phases:
         def backward(step, images, labels, network=network):
-            return forward_backward(network, loss, images, labels, ctx, run.team, hardest, keep)
+            return forward_backward(network, loss, images, labels, ctx, run.team)
         trained = train(
             network, backward, mx.optimizer.SGD(momentum=recipe.momentum, wd=recipe.weight_decay), recipe.rate,
             lambda start: batches.iterate(start, run.readers), steps, ctx, recipe.clip, until, run, state,

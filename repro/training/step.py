@@ -14,24 +14,22 @@ import numpy as np
 from mxnet import autograd, gluon
 
 from repro.evaluation.inference import named_outputs
+from repro.training.losses import TrainingLoss
 from repro.training.team import Team
 
 SATURATED = 3  # |s|, from where sigmoid's slope is below a fifth of its largest
 
 
-def forward_backward(network, loss, images, labels, ctx, team: Team, hardest=None, keep: int = 0
-                     ) -> Dict[str, Optional[float]]:
+def forward_backward(network, loss: TrainingLoss, images, labels, ctx, team: Team) -> Dict[str, Optional[float]]:
     """Leave the gradients of one batch in the network's parameters; return figures of it, for the log.
 
-    loss            repro.training.losses.TrainingLoss.
     images, labels  float32 (n, 3, H, W) and (n, H/4, W/4), this process's share; n is divided among the devices.
-    hardest, keep   HardestPixels and its rank in the whole batch, where a batch in parts is bootstrapped.
     """
     images, labels = (gluon.utils.split_and_load(mx.nd.array(one), ctx) for one in (images, labels))
     together = len(ctx) * team.size > 1
     with autograd.record():
         parts = [(y, named_outputs(network, x)) for x, y in zip(images, labels)]
-        ranked = (mx.nd.array(_ranked(hardest, keep, parts, team)),) if together and hardest else ()
+        ranked = (mx.nd.array(_ranked(loss, loss.keep, parts, team)),) if together and loss.keep else ()
         results = [loss(y, *(o[name] for name in loss.inputs), *(r.as_in_context(y.context) for r in ranked))
                    for y, o in parts]
     weights, terms = _weights(results, team) if together else ([np.ones(results[0][0].shape)], None)
@@ -40,10 +38,10 @@ def forward_backward(network, loss, images, labels, ctx, team: Team, hardest=Non
     return {"loss": float(terms[0]), "total": float(terms.sum()), **selected(parts[0][1])}
 
 
-def _ranked(hardest, keep: int, parts, team: Team) -> np.ndarray:
+def _ranked(loss: TrainingLoss, keep: int, parts, team: Team) -> np.ndarray:
     """Return the keep-th smallest probability of each term in the whole batch, (T,). parts: (labels, outputs)."""
     with autograd.pause():
-        own = np.concatenate([hardest(y, *(o[name] for name in hardest.inputs)).asnumpy() for y, o in parts], axis=1)
+        own = np.concatenate([loss.hardest(y, *(o[name] for name in loss.inputs)).asnumpy() for y, o in parts], axis=1)
     everyone = team.gathered(np.ascontiguousarray(own.T))  # (parts * those each has, T)
     return np.sort(everyone, axis=0)[min(keep, len(everyone)) - 1]
 
