@@ -11,12 +11,9 @@ from pathlib import Path
 
 from experiments.lib.command import Parser, run
 from experiments.lib.lookup import described
-from experiments.lib.paths import PRETRAINED
 from repro.errors import UserError
 from repro.files import replacing
 from repro.prediction import weights
-
-SHIPPED_AT_MOST = 12_000_000  # bytes: every clone has them
 
 
 def make(given) -> None:
@@ -28,9 +25,6 @@ def make(given) -> None:
     if out.suffix != ".params":
         raise UserError(f"{out}: must end in .params")
     about = load(described(given.trained)).weights
-    size = about.path.stat().st_size // (2 if given.half else 1)
-    if out.absolute().parent == PRETRAINED.parent and size > SHIPPED_AT_MOST:
-        raise UserError(f"{about.path}: {size} bytes; weights in {out.parent} have {SHIPPED_AT_MOST} at most")
     with replacing(out) as temporary:
         if given.half:
             arrays = parameters.load(about.path)
