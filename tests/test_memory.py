@@ -23,7 +23,7 @@ UNITS = (3, 4, 6, 3)
 COARSE_TO_FINE = Network("ctf", (Column(0.5, UNITS), Column(1.0, UNITS)), 32, "plain", None)
 NONE = Training("none", None, None, bootstrapping=False, coarse=False, pretrained=True)
 SPARSE = Training("sparse", 0.25, 0.001, bootstrapping=True, coarse=False, pretrained=True)
-BEGIN, STEPS = 10, 50
+BEGIN, STEPS = 10, 25
 ALLOWED = 4096  # bytes a step, for the losses, the log and what is rounded; concat's gradient kept 33 KiB of each
 
 
