@@ -13,6 +13,7 @@ import pytest
 from model_a import BACKBONE, MODEL_A
 
 from experiments.lib import paths, schedule
+from repro.config.presets import changed
 from repro.config.rows import Training
 from repro.data import open_dataset
 from repro.errors import UserError
@@ -132,18 +133,40 @@ def test_each_phase_of_a_training_has_keys_of_its_own():
     assert begun == [0, 1, 2, 3] and [key for what, key in team.kvstore.asked if what == "push"] == begun
 
 
-def test_two_workers_train_as_one(city, preset, whole, tmp_path, monkeypatch):
-    """Two processes on this machine, dist_sync between them, each with half of every batch; bootstrapping is on.
-
-    The death of one of them is test_faults.py's.
-    """
+@pytest.fixture()
+def job(city, preset, tmp_path, monkeypatch):
+    """The job of one row of Table 4 with bootstrapping, at batch 4."""
     monkeypatch.setattr(paths, "CACHE", tmp_path / "cache")
     job, = schedule.plan(schedule.Asked("4", data=str(city), row="1120-1241", extra="bootstrapping", steps=STEPS,
-                                        batch=4))
-    job = dataclasses.replace(job, preset=dataclasses.replace(job.preset, recipe=preset.recipe))
+                                        batch=4, checkpoint=2))
+    return dataclasses.replace(job, preset=dataclasses.replace(job.preset, recipe=preset.recipe))
+
+
+def test_two_workers_train_as_one(job, whole):
+    """Two processes on this machine, dist_sync between them, each with half of every batch; bootstrapping is on."""
     schedule.measure_all([job], 1, ["localhost", "localhost"])
     ones, start = whole
     close(ones[HARD][0], parameters.load(next(Path(job.results).glob("*/*.params"))), start)
+
+
+def test_a_server_that_dies_ends_the_run_with_a_word_and_a_checkpoint(job, monkeypatch):
+    """A worker's death is test_faults.py's."""
+    job, started = dataclasses.replace(job, preset=changed(job.preset, {"steps": 100000})), []
+
+    class Cluster(cluster.Cluster):
+        def poll(self):
+            if not started and job.folder.joinpath("checkpoint.params").exists():
+                started.extend([*self.workers, *self.helpers])
+                self.helpers[1].kill()
+                self.helpers[1].wait()
+            return super().poll()
+    monkeypatch.setattr(schedule, "Cluster", Cluster)
+    with pytest.raises(UserError, match=r"a server of the kvstore ended \(killed by SIGKILL\); the same command goes "
+                                        "on from the last checkpoint"):
+        schedule.measure_all([job], 1, ["localhost", "localhost"])
+    assert job.folder.joinpath("checkpoint.params").exists()
+    assert not list(job.folder.parent.glob("*.json"))  # the job's file has gone
+    assert len(started) == 5 and all(process.poll() is not None for process in started)
 
 
 @pytest.mark.parametrize("text, words", [("a,,b", "'' in 'a,,b'"), ("-oProxy=x", "is not a host"), ("a b", "'a b'")])
