@@ -113,6 +113,8 @@ def _sparse(network: Network, columns, settings, classes: int, grid, region, fas
         raise ValueError("a grid of regions and their side are needed")
     if fast and k is None:
         raise ValueError("fast inference needs k, the number of regions")
+    if on_crops and not fast:
+        raise ValueError("a decoder on crops is for fast inference")
     if fast and uncropped:
         raise ValueError("fast inference is on crops")
     regions, tau, spread = grid[0] * grid[1], region // 8, region // 4
