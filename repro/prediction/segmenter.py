@@ -11,7 +11,6 @@ from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union
 import cv2
 import numpy as np
 
-from repro.config.presets import round_up
 from repro.data.images import size_of
 from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
@@ -121,13 +120,14 @@ class Segmenter(Shrinking):
         if k is not None and k < 0:
             raise UserError(f"K: {k} is negative; it is the number of regions to compute, 0 or more")
         super().__init__(weights, shrink)
-        self.weights, self.k, self.largest = weights, k, largest
+        self.weights, self.k, self.largest, self._multiple = weights, k, largest, weights.multiple
         self._make, self._lock = make, threading.Lock()
         self._kept: OrderedDict[Tuple[Size, Optional[int]], Mapper] = OrderedDict()
 
     def padded(self, size: Size) -> Size:
         """(H, W) padded to whole regions."""
-        return round_up(size, self.weights.multiple)
+        height, width = (-(-side // self._multiple) * self._multiple for side in size)
+        return height, width
 
     def segment(self, image: np.ndarray, scores: bool = False) -> Segmentation:
         """uint8 RGB (H, W, 3), of any size -> what is found in it, with its score maps if asked for.
@@ -165,7 +165,7 @@ class Segmenter(Shrinking):
 
     def _parts(self, corner: Size, size: Size) -> Iterator[Tuple[slice, slice]]:
         """Yield the image in parts that are not too large, all but the last of a row or column of whole regions."""
-        padded, multiple = self.padded(size), self.weights.multiple
+        padded, multiple = self.padded(size), self._multiple
         axis = 0 if padded[0] > padded[1] else 1
         if padded[0] * padded[1] <= self.largest or padded[axis] == multiple:
             yield slice(corner[0], corner[0] + size[0]), slice(corner[1], corner[1] + size[1])
