@@ -168,6 +168,7 @@ def test_the_page_has_what_was_measured_and_says_what_was_not(tmp_path, monkeypa
     assert "memory (75% of the arithmetic's ceiling, 91% of the memory's)" in page([{**MEASURED, "bandwidth": 11e9}])
     assert "neither arithmetic (4% of the ceiling)" in page([{**CARD, "bandwidth": 4e12}])
     assert lines_of(text, "before the first operator")[0][1] == "10.00" and lines_of(text, "all")[0][1] == "500.0"
+    assert "is below 0" not in text and "is below 0" in page([{**MEASURED, "cases": [{**CASE, "between": -0.01}]}])
     both = page([MEASURED, CARD])
     assert "Not run" not in both and "## NVIDIA H200" in both and "GTX" not in both
     assert "400.0 frames a second with labels of every pixel (float16, batch 8, labels made in the graph); 300" in both
