@@ -9,12 +9,17 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import mxnet as mx
+import numpy as np
 import pytest
 
 from experiments.lib import paths, tables
 from experiments.lib.lookup import table_of
 from repro.data import own
 from repro.data.minicity.own import MERGED
+from repro.models import parameters
+from repro.models.build import build
+from repro.models.parameters import arrays_of
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (
@@ -121,6 +126,23 @@ def test_the_guides_program_is_one():
     compile(program, "docs/guide.md", "exec")
     for module, names in re.findall(r"^from (\S+) import (.+)$", program, re.M):
         assert all(hasattr(importlib.import_module(module), name) for name in names.split(", "))
+
+
+def test_the_engines_program_runs(monkeypatch):
+    """At an eighth of its width and size."""
+    program, = re.findall(r"^```python\n(.*?)^```", text_of("docs/speed.md"), re.M | re.S)
+    for printed, small in (("19, grid", "19, 0.125, grid"), ("region=256", "region=32"), ("1024, 2048", "128, 256")):
+        assert printed in program
+        program = program.replace(printed, small)
+    row, = tables.chosen_rows("5", "model-a")
+    made = build(row.network, 19, 0.125, grid=(4, 8), region=32)
+    made.initialize()
+    made(mx.nd.zeros((1, 3, 128, 256)))
+    monkeypatch.setattr(parameters, "load", lambda path: arrays_of(made))
+    monkeypatch.chdir(ROOT)
+    found = {"image": np.zeros((128, 250, 3), np.uint8)}
+    exec(program, found)
+    assert found["labels"].shape == (128, 250)
 
 
 def test_how_it_fits_together_is_one_page_of_what_is_there():

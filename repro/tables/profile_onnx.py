@@ -140,8 +140,8 @@ def _section(measured: Measured, paper_seconds: Optional[float]) -> str:
         if missing:
             text += f"{calc(missing)} multiply-adds are of operators whose layer their names do not tell.\n\n"
     if any(case["between"] < 0 for case in cases):
-        text += ("Time between operators is below 0 where the operators' own times, as the engine's counters give them, "
-                 "add up to more than the image took.\n\n")
+        text += ("Time between operators is below 0 where the operators' own times, as the engine's counters give "
+                 "them, add up to more than the image took.\n\n")
     if measured["device"] != "CPU":
         text += ("On a card an operator's own time is what onnxruntime's profiler gives: where it does not wait for "
                  "the card, what its start takes, and the rest is in what follows.\n\n")
