@@ -80,13 +80,13 @@ def refine(given) -> None:
     from repro.training.loop import Run
     from repro.training.run import train_network
 
+    width = preset.width if given.width is None else given.width
+    new_refiner(2, width)  # says of a width that there are no planes of it
     folder, content = lookup.data_folder(given.data, preset)
     dataset = open_dataset(folder)
     origin = provenance(command_of(given, "refine", data=portable(given.data)))
-    refining = Refining(preset.width if given.width is None else given.width, preset.recipe.batch,
-                        preset.recipe.scales, steps, Recipe(rate=given.rate, threshold=given.threshold), seed,
-                        budget.images)
-    new_refiner(len(dataset.classes), refining.width)  # says of a width that there are no planes of it
+    refining = Refining(width, preset.recipe.batch, preset.recipe.scales, steps,
+                        Recipe(rate=given.rate, threshold=given.threshold), seed, budget.images)
     found = lookup.examined(given.leak, dataset, images=budget.images)
     content = content or lookup.content_of(given, dataset, found, images=budget.images)
     words = (given.preset, "lite"), (given.budget, "full"), (f"seed{given.seed}", "seed0")

@@ -189,6 +189,15 @@ def test_an_image_that_cannot_be_segmented_is_named(tmp_path):
             f"{tmp_path}/a.png: image of 64x64: too large")
 
 
+def test_a_name_too_long_for_its_results_is_passed_over(command, tmp_path):
+    long = "a" * 243 + ".png"  # with _labelIds a byte more than a name may have
+    for name in (long, long[1:], "b.png"):
+        write_png(tmp_path / "photos" / name, noise())
+    code, said, told, out = command("--input", tmp_path / "photos")
+    assert code == 2 and "of 2 images\n" in said and (out / f"{long[1:-4]}_labelIds.png").exists()
+    assert f"skipped: {tmp_path}/photos/{long}: its name is too long for those of its results\n" in told
+
+
 def test_results_in_the_folder_of_the_photos_are_not_taken_for_photos(command, tmp_path):
     write_png(tmp_path / "a.png", noise())
     for _ in range(2):

@@ -83,7 +83,8 @@ def test_another_content_does_not_take_a_folder_s_place(street):
     (["--rate", "nan"], ("--rate: nan is not above 0",)),
     (["--width", "0.3"], ("width 0.3",)),
 ])
-def test_mistakes_are_one_line(arguments, words, street, capsys):
+def test_mistakes_are_one_line_before_data_are_drawn(arguments, words, street, capsys, monkeypatch):
+    monkeypatch.setattr(lookup, "data_folder", lambda data, preset: 1 / 0)
     assert run("--data", street, *arguments) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(error) == 1 and all(word in error[0] for word in words), error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import time
 from contextlib import contextmanager, nullcontext
@@ -19,6 +20,7 @@ from repro.pipeline import pipeline
 from repro.prediction.overlay import overlay
 from repro.prediction.photos import Source
 
+LABELS, LONGEST = "_labelIds.png", 255  # how the longest name ends; bytes that file systems allow one
 JPEG_SIDE = 65000  # the format ends at 65535
 MOST = 1000  # times that a picture is repeated in a video
 SEGMENTING = 2  # frames at once: one's labels are made while the network runs for the next
@@ -77,8 +79,10 @@ def film(path: Path, rate: float) -> Iterator[Film]:
 def segment(source: Source, segmenter, out: Path, scores: bool) -> Iterator[Tuple[Tuple[int, int], float]]:
     """Segment every frame of a source and write what was found; yield ((H, W), seconds) after each.
 
-    Frames are read, segmented and written at once, in a pipeline.
+    Frames are read, segmented and written at once, in a pipeline. UserError for what cannot be used.
     """
+    if len(os.fsencode(Path(source.name).name + LABELS)) > LONGEST:
+        raise UserError(f"{source.path}: its name is too long for those of its results")
     classes = segmenter.weights.classes
     ids = np.array(classes.ids, np.uint8)
 
@@ -93,7 +97,7 @@ def segment(source: Source, segmenter, out: Path, scores: bool) -> Iterator[Tupl
     with film(out / f"{source.name}_overlay.mp4", source.rate()) if source.video else nullcontext() as video:
         for number, (second, image, found, spent) in enumerate(pipeline(source.timed(), found_in, SEGMENTING)):
             base = f"{source.name}/{number:06d}" if source.video else source.name
-            image_file(out / f"{base}_labelIds.png", ids[found.labels])
+            image_file(out / (base + LABELS), ids[found.labels])
             if scores:
                 with replacing(out / f"{base}_scores.npy") as temporary:
                     np.save(temporary, found.scores)
