@@ -59,7 +59,7 @@ def built(spec, x, **settings):
 
 def traced(spec, arrays, settings, x):
     """(symbol, arrays by its names) of a network as `built` gives it, with an engine's short cuts, for images of x."""
-    network = build(spec, **settings, **({"decoder_on_crops": True} if settings.get("fast") else {}))
+    network = build(spec, **settings, decoder_on_crops=settings.get("fast", False))
     return parameters.traced(network, arrays, x.shape)
 
 

@@ -16,8 +16,8 @@ EACH = (Options(padded=True), Options(padded=False), Options(read_in=False), Opt
 
 
 def engine(spec, arrays, settings, shape, options, **more):
-    fast = {"decoder_on_crops": True} if settings.get("fast") else {}
-    return engine_of(build(spec, **settings, **fast), arrays, shape, options, **more)
+    network = build(spec, **settings, decoder_on_crops=settings.get("fast", False))
+    return engine_of(network, arrays, shape, options, **more)
 
 
 def assert_same(scores, expected):

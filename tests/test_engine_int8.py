@@ -32,7 +32,7 @@ def test_scores_are_near(spec):
     # all regions: which are computed does not hang on a rounding
     arrays, settings = built(spec, x, **({"k": 8} if spec.sparse else {}))
     exact, made = (engine_of(
-        build(spec, **settings, **({"decoder_on_crops": True} if spec.sparse else {})), arrays, x.shape, options,
+        build(spec, **settings, decoder_on_crops=spec.sparse), arrays, x.shape, options,
         calibration=[x.asnumpy(), image(seed=1).asnumpy()]) for options in (Options(), Options(precision="int8")))
     expected, scores = (engine.outputs(x)[0].asnumpy() for engine in (exact, made))
     assert 0 < difference(scores, expected) < 0.15

@@ -99,7 +99,7 @@ def carry_onnx(subject: Subject, metadata: Metadata, images: Sequence[np.ndarray
                  outputs, or in another precision than float32 no finite ones.
     calibration  such batches, others, that int8's ranges are measured on.
     """
-    network = subject.build(**({"decoder_on_crops": True} if subject.plan.region else {}))  # an exact short cut
+    network = subject.build(decoder_on_crops=bool(subject.plan.region))  # an exact short cut
     symbol, arrays = traced(network, subject.arrays, subject.shape, "the trained network")
     numbers = [network.outputs.index(name) for name in metadata.outputs]
     symbol, arrays = prepared(symbol, arrays, subject.shape, PORTABLE, numbers)

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union
 import cv2
 import numpy as np
 
+from repro.config.presets import round_up
 from repro.data.images import size_of
 from repro.data.loader import STRIDE
 from repro.errors import UserError, choice
@@ -126,8 +127,7 @@ class Segmenter(Shrinking):
 
     def padded(self, size: Size) -> Size:
         """(H, W) padded to whole regions."""
-        height, width = (-(-side // self._multiple) * self._multiple for side in size)
-        return height, width
+        return round_up(size, self._multiple)
 
     def segment(self, image: np.ndarray, scores: bool = False) -> Segmentation:
         """uint8 RGB (H, W, 3), of any size -> what is found in it, with its score maps if asked for.

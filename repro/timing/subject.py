@@ -40,7 +40,7 @@ class Subject:
 def subject(row: PeerRow, precision: str, size: Tuple[int, int], width: float = 1.0) -> Subject:
     """Return `row` in `precision` for images of `size` (H, W); `width` is for this project's, gluoncv's have one."""
     fast = row.inference == "fast"
-    made = peer(row, size, width=width, **({"decoder_on_crops": True} if fast else {}))
+    made = peer(row, size, width=width, decoder_on_crops=fast)
     return Subject(row, Options(precision=precision), made, peer(row, size, width=width).paper if fast else made.paper)
 
 
